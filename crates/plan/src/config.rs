@@ -1,0 +1,259 @@
+//! The configuration of a run: all that decides the weights, and nothing else.
+
+use crate::{Schedule, Steps};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// The arithmetic of forward and backward. Parameters, momentum and the reduction are f32 always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    Fp32,
+    /// Activations and the weights of convolutions in bfloat16; normalisation statistics and the head in f32.
+    Bf16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+/// How the vectors of shards become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reduction {
+    /// In the one fixed tree: the same bytes for any number of workers.
+    Tree,
+    /// By the backend's own all-reduce.
+    Ring,
+}
+
+impl fmt::Display for Reduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tree => "tree",
+            Self::Ring => "ring",
+        })
+    }
+}
+
+/// All that decides the weights of a run. It never changes while the run lives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The model's name.
+    pub model: String,
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// Samples of one step, over the whole cluster.
+    pub batch_size: u32,
+    /// Logical shards of a step.
+    pub shards: u32,
+    /// Threads of one worker inside one operation; another number gives other bits.
+    pub threads: u32,
+    /// Decides initial weights, order of samples, crops and flips.
+    pub seed: u64,
+    /// The arithmetic.
+    pub precision: Precision,
+    /// How shards are added.
+    pub reduction: Reduction,
+    /// The base learning rate.
+    pub lr: f64,
+    /// SGD's momentum.
+    pub momentum: f64,
+    /// SGD's weight decay, on every parameter.
+    pub weight_decay: f64,
+    /// How the learning rate moves.
+    pub schedule: Schedule,
+    /// Training samples used, from the first.
+    pub train_samples: u32,
+    /// Test samples used, from the first.
+    pub test_samples: u32,
+}
+
+/// A value that no run can have.
+#[derive(Debug, Error, Clone, PartialEq)]
+#[error("--{flag} {value} is impossible: {why}")]
+pub struct ConfigError {
+    /// The flag on the command line, without dashes.
+    pub flag: &'static str,
+    /// What it was given.
+    pub value: String,
+    /// What it has to be.
+    pub why: String,
+}
+
+/// One setting in which two configurations differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The setting's name.
+    pub name: String,
+    /// In the first.
+    pub before: String,
+    /// In the second.
+    pub now: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {}", self.name, self.before, self.now)
+    }
+}
+
+impl RunConfig {
+    /// The steps of an epoch.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        Steps::new(self.train_samples, self.batch_size)
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first value that no run can have.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let error = |flag, value: &dyn fmt::Display, why: &str| {
+            Err(ConfigError { flag, value: value.to_string(), why: why.to_owned() })
+        };
+        let counts = [
+            ("epochs", self.epochs),
+            ("batch-size", self.batch_size),
+            ("shards", self.shards),
+            ("threads", self.threads),
+            ("limit-train", self.train_samples),
+            ("limit-test", self.test_samples),
+        ];
+        if let Some((flag, value)) = counts.iter().find(|(_, value)| *value == 0) {
+            return error(flag, value, "it has to be at least 1");
+        }
+        if self.shards > self.batch_size {
+            let why = format!(
+                "a step has {} samples (--batch-size), and every shard needs at least one of them",
+                self.batch_size
+            );
+            return error("shards", &self.shards, &why);
+        }
+        if self.batch_size > self.train_samples {
+            let why = format!("there are only {} training samples", self.train_samples);
+            return error("batch-size", &self.batch_size, &why);
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return error("lr", &self.lr, "it has to be above 0");
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return error("momentum", &self.momentum, "it has to be at least 0 and below 1");
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return error("weight-decay", &self.weight_decay, "it has to be at least 0");
+        }
+        match &self.schedule {
+            Schedule::Plateau(plateau) => {
+                if !(plateau.factor > 0.0 && plateau.factor < 1.0) {
+                    return error("plateau-factor", &plateau.factor, "it has to be above 0 and below 1");
+                }
+                if !(plateau.min_lr.is_finite() && plateau.min_lr >= 0.0) {
+                    return error("min-lr", &plateau.min_lr, "it has to be at least 0");
+                }
+            }
+            Schedule::Multistep(multistep) => {
+                if !(multistep.gamma.is_finite() && multistep.gamma > 0.0) {
+                    return error("gamma", &multistep.gamma, "it has to be above 0");
+                }
+            }
+            Schedule::Cosine(cosine) => {
+                if !(cosine.min_lr.is_finite() && cosine.min_lr >= 0.0) {
+                    return error("min-lr", &cosine.min_lr, "it has to be at least 0");
+                }
+            }
+            Schedule::OneCycle(_) | Schedule::Constant => {}
+        }
+        Ok(())
+    }
+
+    /// The settings in which `now` differs.
+    #[must_use]
+    pub fn differences(&self, now: &Self) -> Vec<Difference> {
+        let rows = |config: &Self| {
+            let schedule = format!("{:?}", config.schedule);
+            [
+                ("model", config.model.clone()),
+                ("epochs", config.epochs.to_string()),
+                ("batch-size", config.batch_size.to_string()),
+                ("shards", config.shards.to_string()),
+                ("threads", config.threads.to_string()),
+                ("seed", config.seed.to_string()),
+                ("precision", config.precision.to_string()),
+                ("reduction", config.reduction.to_string()),
+                ("lr", config.lr.to_string()),
+                ("momentum", config.momentum.to_string()),
+                ("weight-decay", config.weight_decay.to_string()),
+                ("schedule", schedule),
+                ("limit-train", config.train_samples.to_string()),
+                ("limit-test", config.test_samples.to_string()),
+            ]
+        };
+        rows(self)
+            .into_iter()
+            .zip(rows(now))
+            .filter(|((_, before), (_, now))| before != now)
+            .map(|((name, before), (_, now))| Difference { name: name.to_owned(), before, now })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Plateau;
+
+    fn config() -> RunConfig {
+        RunConfig {
+            model: "resnet20".to_owned(),
+            epochs: 2,
+            batch_size: 128,
+            shards: 2,
+            threads: 1,
+            seed: 0,
+            precision: Precision::Fp32,
+            reduction: Reduction::Tree,
+            lr: 0.1,
+            momentum: 0.9,
+            weight_decay: 5e-4,
+            schedule: Schedule::Plateau(Plateau::default()),
+            train_samples: 50_000,
+            test_samples: 10_000,
+        }
+    }
+
+    #[test]
+    fn impossible_values_name_their_flag() {
+        assert_eq!(config().check(), Ok(()));
+        let flag = |config: RunConfig| config.check().unwrap_err().flag;
+        assert_eq!(flag(RunConfig { batch_size: 0, ..config() }), "batch-size");
+        assert_eq!(flag(RunConfig { shards: 129, ..config() }), "shards");
+        assert_eq!(flag(RunConfig { train_samples: 100, ..config() }), "batch-size");
+        assert_eq!(flag(RunConfig { lr: f64::NAN, ..config() }), "lr");
+        assert_eq!(flag(RunConfig { momentum: 1.0, ..config() }), "momentum");
+        let schedule = Schedule::Plateau(Plateau { factor: 1.0, ..Plateau::default() });
+        assert_eq!(flag(RunConfig { schedule, ..config() }), "plateau-factor");
+    }
+
+    #[test]
+    fn differences_are_listed() {
+        let now = RunConfig { lr: 0.2, epochs: 3, ..config() };
+        let text: Vec<String> = config().differences(&now).iter().map(ToString::to_string).collect();
+        assert_eq!(text, ["epochs: 2 -> 3", "lr: 0.1 -> 0.2"]);
+    }
+
+    #[test]
+    fn a_configuration_survives_json() {
+        let json = serde_json::to_string(&config()).unwrap();
+        assert_eq!(serde_json::from_str::<RunConfig>(&json).unwrap(), config());
+    }
+}

@@ -1,0 +1,82 @@
+//! Counts of answers by class.
+
+use crate::CLASSES;
+use serde::{Deserialize, Serialize};
+
+/// How many images of each class were taken for which: `counts[CLASSES * truth + answer]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusion(Vec<u32>);
+
+impl Default for Confusion {
+    fn default() -> Self {
+        Self(vec![0; CLASSES * CLASSES])
+    }
+}
+
+impl Confusion {
+    /// Counts as they came over the wire; `None` unless there are `CLASSES` squared of them.
+    #[must_use]
+    pub fn from_counts(counts: Vec<u32>) -> Option<Self> {
+        (counts.len() == CLASSES * CLASSES).then_some(Self(counts))
+    }
+
+    /// The counts, row-major.
+    #[must_use]
+    pub fn counts(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// Counts one image of class `truth` that was taken for `answer`.
+    ///
+    /// # Panics
+    /// If either is no class.
+    pub fn count(&mut self, truth: usize, answer: usize) {
+        assert!(truth < CLASSES && answer < CLASSES, "a class is below {CLASSES}");
+        self.0[CLASSES * truth + answer] += 1;
+    }
+
+    /// Adds the counts of `other`.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, count) in self.0.iter_mut().zip(&other.0) {
+            *sum += count;
+        }
+    }
+
+    /// All images counted.
+    #[must_use]
+    pub fn images(&self) -> u64 {
+        self.0.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// Images taken for what they are.
+    #[must_use]
+    pub fn correct(&self) -> u64 {
+        (0..CLASSES).map(|class| u64::from(self.0[CLASSES * class + class])).sum()
+    }
+
+    /// For each class, the fraction of its images taken for what they are; 0 for a class without images.
+    #[must_use]
+    pub fn per_class_accuracy(&self) -> Vec<f64> {
+        self.0
+            .chunks(CLASSES)
+            .enumerate()
+            .map(|(class, row)| f64::from(row[class]) / f64::from(row.iter().sum::<u32>().max(1)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_fractions() {
+        let mut confusion = Confusion::default();
+        confusion.count(3, 3);
+        confusion.count(3, 5);
+        confusion.count(9, 9);
+        assert_eq!((confusion.images(), confusion.correct()), (3, 2));
+        let per_class = confusion.per_class_accuracy();
+        assert_eq!((per_class[3], per_class[9], per_class[0]), (0.5, 1.0, 0.0));
+    }
+}

@@ -1,0 +1,26 @@
+//! What a run does, as pure functions: the order of samples, shards, the reduction tree, schedules, configuration.
+//!
+//! Nothing here reads a clock, a file or a random number generator. Every worker and the coordinator compute the same
+//! plan from the same configuration, so that nothing of it has to be sent or saved.
+
+mod config;
+mod confusion;
+mod evaluation;
+mod order;
+mod position;
+pub mod random;
+mod schedule;
+mod shards;
+mod tree;
+
+pub use config::{ConfigError, Difference, Precision, Reduction, RunConfig};
+pub use confusion::Confusion;
+pub use evaluation::{ChunkResult, Chunks, Evaluation, EvaluationError};
+pub use order::epoch_order;
+pub use position::{Position, Totals};
+pub use schedule::{Cosine, Mode, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, ThresholdMode};
+pub use shards::{Steps, block, block_of_owner};
+pub use tree::{PartialSums, Subtree, additions, subtrees};
+
+/// Classes of the data set.
+pub const CLASSES: usize = 10;

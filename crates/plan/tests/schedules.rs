@@ -1,0 +1,83 @@
+//! Schedules against traces of PyTorch's own (golden/schedules.py made golden/schedules.json), compared to the bit.
+
+use plan::{Cosine, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState};
+use serde_json::Value;
+
+fn golden() -> Value {
+    serde_json::from_str(include_str!("golden/schedules.json")).unwrap()
+}
+
+/// Reads Python's `float.hex()`: exact, where decimal text would lean on two parsers agreeing.
+fn hex(value: &Value) -> f64 {
+    let text = value.as_str().unwrap();
+    let (mantissa, exponent) = text.strip_prefix("0x").unwrap().split_once('p').unwrap();
+    let (whole, fraction) = mantissa.split_once('.').unwrap();
+    let bits = u64::from_str_radix(&format!("{whole}{fraction}"), 16).unwrap();
+    bits as f64 * 2f64.powi(exponent.parse::<i32>().unwrap() - 4 * fraction.len() as i32)
+}
+
+fn assert_bits(what: &str, got: &[f64], want: &Value) {
+    let want: Vec<f64> = want.as_array().unwrap().iter().map(hex).collect();
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+        assert_eq!(got.to_bits(), want.to_bits(), "{what}, place {i}: {got} instead of {want}");
+    }
+}
+
+#[test]
+fn plateau() {
+    for trace in golden()["plateau"].as_array().unwrap() {
+        let plateau: Plateau = serde_json::from_value(trace["options"].clone()).unwrap();
+        let mut state = PlateauState::default();
+        let mut rate = hex(&trace["lr"]);
+        let rates: Vec<f64> = trace["metrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|metric| {
+                rate = plateau.step(&mut state, rate, metric.as_str().unwrap().parse().unwrap());
+                rate
+            })
+            .collect();
+        assert_bits(trace["name"].as_str().unwrap(), &rates, &trace["rates"]);
+    }
+}
+
+/// The rates of a schedule that does not look at the test loss: the first, and one after each epoch.
+fn by_epoch(schedule: &Schedule, base: f64, total: u32, epochs: usize) -> Vec<f64> {
+    let mut state = ScheduleState::new(base);
+    let mut rates = vec![state.rate];
+    for _ in 0..epochs {
+        state.finish_epoch(schedule, base, total, 1.0);
+        rates.push(state.rate);
+    }
+    rates
+}
+
+#[test]
+fn multistep() {
+    let golden = &golden()["multistep"];
+    let milestones = golden["milestones"].as_array().unwrap().iter().map(|m| m.as_u64().unwrap() as u32).collect();
+    let schedule = Schedule::Multistep(MultiStep { milestones, gamma: golden["gamma"].as_f64().unwrap() });
+    assert_bits("multistep", &by_epoch(&schedule, hex(&golden["lr"]), 12, 12), &golden["rates"]);
+}
+
+#[test]
+fn cosine() {
+    let golden = &golden()["cosine"];
+    let schedule = Schedule::Cosine(Cosine { min_lr: golden["min_lr"].as_f64().unwrap() });
+    assert_bits("cosine", &by_epoch(&schedule, hex(&golden["lr"]), 20, 20), &golden["rates"]);
+}
+
+#[test]
+fn one_cycle() {
+    let golden = &golden()["one_cycle"];
+    let schedule = Schedule::OneCycle(OneCycle::default());
+    let mut state = ScheduleState::new(hex(&golden["lr"]));
+    let mut rates = Vec::new();
+    for _ in 0..4 {
+        rates.extend(state.rates(&schedule, hex(&golden["lr"]), 4, 25));
+        state.finish_epoch(&schedule, hex(&golden["lr"]), 4, 1.0);
+    }
+    assert_bits("one-cycle", &rates, &golden["rates"]);
+}

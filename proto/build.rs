@@ -1,0 +1,14 @@
+//! Compiles the protocol in Rust alone: no `protoc` has to be installed.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    const FILES: [&str; 3] = ["coxswain/v1/cluster.proto", "coxswain/v1/training.proto", "coxswain/v1/inference.proto"];
+    println!("cargo::rerun-if-changed=coxswain");
+    let descriptors = protox::compile(FILES, ["."])?;
+    // Reflection serves these, so that any client can ask what the services are.
+    let path = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin");
+    fs::write(path, protox::Compiler::new(["."])?.include_imports(true).open_files(FILES)?.encode_file_descriptor_set())?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    Ok(())
+}
