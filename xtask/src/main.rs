@@ -1,1 +1,75 @@
-fn main() {}
+//! `cargo xtask`: set-up, training and tests, each in one command.
+
+mod cargo;
+mod checksum;
+mod setup;
+mod stamp;
+mod test;
+mod train;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Set up, train and test coxswain.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch libtorch and CIFAR-10. Run again, it does nothing; interrupted, it goes on where it was.
+    Setup {
+        /// A libtorch for NVIDIA GPUs (about 2.5 GB to download) instead of one for CPUs.
+        #[arg(long)]
+        cuda: bool,
+        /// Where CIFAR-10 goes [default: data, in the workspace].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Make the Python environment that the comparisons with PyTorch run in.
+    Python,
+    /// Set up, build and train: a coordinator with two local workers unless its flags say otherwise.
+    Train {
+        /// Flags of the coordinator.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+        flags: Vec<String>,
+    },
+    /// Set up, build and run every test, those of the whole system last and one at a time.
+    Test {
+        /// A filter, flags of `cargo test`, and after `--` flags of the test programs.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Setup { cuda, data_dir } => {
+            setup::setup(cuda, data_dir.as_deref())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Python => {
+            setup::python::setup()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Train { flags } => train::train(flags),
+        Command::Test { args } => test::test(&args),
+    }
+}

@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Process groups for `tch` tensors: NCCL on GPUs, Gloo on CPUs.
+//!
+//! libtorch carries the engines that PyTorch's DistributedDataParallel runs on (c10d). This crate drives the same ones
+//! from Rust, behind one API: a rendezvous [`Store`], a [`ProcessGroup`] over it, and collectives that return a
+//! [`Work`] which can be polled, waited on for a time, or left behind.
+//!
+//! What it adds to c10d is that nothing hangs. Building a group can be [cancelled](ProcessGroup::connect), work that
+//! will never end can be abandoned, and dropping a group returns at once: c10d's own destructor waits for operations
+//! under way, so it runs on a thread of its own, which keeps the buffers of those operations alive meanwhile.
+
+mod error;
+mod ffi;
+mod group;
+mod store;
+mod work;
+
+pub use error::{Error, Operation};
+pub use group::{Backend, GroupOptions, ProcessGroup};
+pub use store::Store;
+pub use work::Work;

@@ -1,0 +1,59 @@
+//! What can be wrong with the data set.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The data set cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file is not there.
+    #[error("{path} is missing: run `cargo xtask setup`, or copy the official CIFAR-10 binary files there", path = .path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file has the wrong length, as after an interrupted copy.
+    #[error(
+        "{path} has {found} bytes instead of {expected}: delete it and run `cargo xtask setup`, or copy it again",
+        path = .path.display()
+    )]
+    WrongSize {
+        /// The file.
+        path: PathBuf,
+        /// Its length, in bytes.
+        found: u64,
+        /// The length it should have, in bytes.
+        expected: u64,
+    },
+    /// A file has the right length and other contents.
+    #[error(
+        "{path} is not the official file (its sha256 is {found} instead of {expected}): delete it and run \
+         `cargo xtask setup`, or copy it again",
+        path = .path.display()
+    )]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// Its sha256, in hexadecimal.
+        found: String,
+        /// The sha256 it should have, in hexadecimal.
+        expected: &'static str,
+    },
+    /// A file is there and cannot be read.
+    #[error("cannot read {path}: {source}; check its permissions", path = .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A limit that leaves no samples, or asks for more than there are.
+    #[error("a limit of {limit} samples is outside 1 to {available}: choose one inside, or none for all of them")]
+    Limit {
+        /// The limit asked for.
+        limit: usize,
+        /// Samples of the split.
+        available: usize,
+    },
+}

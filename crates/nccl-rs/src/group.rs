@@ -1,0 +1,267 @@
+//! A process group: a set of ranks that do collectives together.
+
+use crate::{Error, Operation, Store, Work, ffi};
+use std::{
+    ffi::CString,
+    ptr::NonNull,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+use tch::{Device, Tensor};
+
+/// The engine of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// Over TCP, for tensors in main memory.
+    Gloo,
+    /// Between the GPUs, for tensors on the CUDA device of this index.
+    Nccl {
+        /// The rank's device.
+        device: usize,
+    },
+}
+
+impl Backend {
+    /// The engine for tensors on `device`.
+    #[must_use]
+    pub fn for_device(device: Device) -> Self {
+        match device {
+            Device::Cuda(device) => Self::Nccl { device },
+            _ => Self::Gloo,
+        }
+    }
+}
+
+/// What a rank has to know to take part in a group.
+#[derive(Debug, Clone)]
+pub struct GroupOptions {
+    /// The engine; the same for all.
+    pub backend: Backend,
+    /// The address of this machine under which the other ranks reach it.
+    pub host: String,
+    /// This rank.
+    pub rank: u32,
+    /// The number of ranks.
+    pub world_size: u32,
+    /// How long building the group, and then any collective, may take.
+    pub timeout: Duration,
+}
+
+/// A set of ranks that do collectives together. All of them have to issue the same collectives in the same order.
+#[derive(Debug)]
+pub struct ProcessGroup {
+    /// `Some` until it is dropped.
+    pointer: Option<GroupPointer>,
+    rank: u32,
+    world_size: u32,
+}
+
+#[derive(Debug)]
+struct GroupPointer(NonNull<ffi::CxGroup>);
+
+// SAFETY: a c10d backend may be used from any thread, one at a time, which `ProcessGroup` not being Sync ensures; its
+// reference count is atomic.
+unsafe impl Send for GroupPointer {}
+
+impl GroupPointer {
+    /// Waits for operations under way.
+    fn free(self) {
+        // SAFETY: the pointer came from the shim, and the group was taken out of its owner, so nothing uses it after.
+        unsafe { ffi::cx_group_free(self.0.as_ptr()) }
+    }
+}
+
+impl ProcessGroup {
+    /// Builds the group over `store`, together with all other ranks. Gives up as soon as `cancelled` says so: it is
+    /// asked every few milliseconds.
+    ///
+    /// # Errors
+    /// If the others do not come within the time-out, if the backend fails, or if `cancelled` said so.
+    pub fn connect(store: Store, options: &GroupOptions, cancelled: impl Fn() -> bool) -> Result<Self, Error> {
+        const PATIENCE: Duration = Duration::from_millis(5);
+        let (rank, world_size, operation) = (options.rank, options.world_size, Operation::Connect);
+        if rank >= world_size {
+            let message = format!("the ranks of {world_size} are below {world_size}");
+            return Err(Error::Argument { rank, operation, message });
+        }
+        // c10d blocks until all have come and cannot be told to stop, so a thread that can be left behind does it.
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let timeout = options.timeout;
+        let builder = options.clone();
+        thread::Builder::new()
+            .name(format!("connect-{rank}"))
+            .spawn(move || {
+                if let Err(mpsc::SendError(Ok(group))) = sender.send(build(&store, &builder)) {
+                    group.free();
+                }
+            })
+            .map_err(|error| Error::Backend { rank, operation, message: error.to_string() })?;
+        let start = Instant::now();
+        loop {
+            match receiver.recv_timeout(PATIENCE) {
+                Ok(built) => return Ok(Self { pointer: Some(built?), rank, world_size }),
+                Err(mpsc::RecvTimeoutError::Timeout) if cancelled() => {
+                    return Err(Error::Cancelled { rank, operation });
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) if start.elapsed() < timeout + Duration::from_secs(1) => {}
+                Err(_) => return Err(Error::Timeout { rank, operation, after: timeout }),
+            }
+        }
+    }
+
+    /// This rank.
+    #[must_use]
+    pub fn rank(&self) -> u32 {
+        self.rank
+    }
+
+    /// The number of ranks.
+    #[must_use]
+    pub fn world_size(&self) -> u32 {
+        self.world_size
+    }
+
+    /// Adds `tensor` up over all ranks, in place, in an order that the backend chooses.
+    ///
+    /// # Errors
+    /// If the collective cannot be started.
+    pub fn all_reduce(&self, tensor: &Tensor) -> Result<Work, Error> {
+        // SAFETY: both pointers are valid through the call; the work that it returns holds a reference to the tensor.
+        let work = unsafe { ffi::cx_all_reduce(self.pointer(), at(tensor)) };
+        self.work(work, Operation::AllReduce, &[tensor])
+    }
+
+    /// Sends the first `input_sizes[0]` elements of `input` to rank 0, the next `input_sizes[1]` to rank 1 and so on;
+    /// `output` takes `output_sizes[i]` elements from rank `i`, by rank. Both are one-dimensional.
+    ///
+    /// # Errors
+    /// If the sizes do not fit, or the collective cannot be started.
+    pub fn all_to_all(
+        &self,
+        output: &Tensor,
+        input: &Tensor,
+        output_sizes: &[i64],
+        input_sizes: &[i64],
+    ) -> Result<Work, Error> {
+        let ranks = self.world_size as usize;
+        for (what, tensor, sizes) in [("output", output, output_sizes), ("input", input, input_sizes)] {
+            let elements = tensor.numel() as i64;
+            if sizes.len() != ranks || sizes.iter().sum::<i64>() != elements {
+                let message = format!("{what} of {elements} elements with sizes {sizes:?} for {ranks} ranks");
+                return Err(Error::Argument { rank: self.rank, operation: Operation::AllToAll, message });
+            }
+        }
+        // SAFETY: all pointers are valid through the call, the arrays have `ranks` elements (checked above), and the
+        // work that it returns holds references to the tensors.
+        let work = unsafe {
+            ffi::cx_all_to_all(
+                self.pointer(),
+                at(output),
+                at(input),
+                output_sizes.as_ptr(),
+                input_sizes.as_ptr(),
+                ranks,
+            )
+        };
+        self.work(work, Operation::AllToAll, &[output, input])
+    }
+
+    /// Puts the `input` of every rank into `output`, by rank.
+    ///
+    /// # Errors
+    /// If `output` is not as many times as large as there are ranks, or the collective cannot be started.
+    pub fn all_gather(&self, output: &Tensor, input: &Tensor) -> Result<Work, Error> {
+        if output.numel() != input.numel() * self.world_size as usize {
+            let message =
+                format!("{} elements from each of {} ranks into {}", input.numel(), self.world_size, output.numel());
+            return Err(Error::Argument { rank: self.rank, operation: Operation::AllGather, message });
+        }
+        // SAFETY: as in `all_reduce`.
+        let work = unsafe { ffi::cx_all_gather(self.pointer(), at(output), at(input)) };
+        self.work(work, Operation::AllGather, &[output, input])
+    }
+
+    /// Overwrites `tensor` with that of rank `root`.
+    ///
+    /// # Errors
+    /// If the collective cannot be started.
+    pub fn broadcast(&self, tensor: &Tensor, root: u32) -> Result<Work, Error> {
+        // SAFETY: as in `all_reduce`.
+        let work = unsafe { ffi::cx_broadcast(self.pointer(), at(tensor), root as i32) };
+        self.work(work, Operation::Broadcast, &[tensor])
+    }
+
+    /// Ends when all ranks have started it.
+    ///
+    /// # Errors
+    /// If the collective cannot be started.
+    pub fn barrier(&self) -> Result<Work, Error> {
+        // SAFETY: the pointer is valid through the call.
+        let work = unsafe { ffi::cx_barrier(self.pointer()) };
+        self.work(work, Operation::Barrier, &[])
+    }
+
+    /// Makes collectives under way fail, where the backend can: NCCL does, Gloo does not, and there they are to be
+    /// abandoned ([`Work`]).
+    ///
+    /// # Errors
+    /// If the backend fails to.
+    pub fn abort(&self) -> Result<(), Error> {
+        // SAFETY: the pointer is valid through the call.
+        if unsafe { ffi::cx_group_abort(self.pointer()) } != 0 {
+            let message = ffi::last_error();
+            return Err(Error::Backend { rank: self.rank, operation: Operation::Abort, message });
+        }
+        Ok(())
+    }
+
+    fn work(&self, work: *mut ffi::CxWork, operation: Operation, tensors: &[&Tensor]) -> Result<Work, Error> {
+        Work::new(work, self.rank, operation, tensors.iter().map(|tensor| tensor.shallow_clone()).collect())
+    }
+
+    fn pointer(&self) -> *mut ffi::CxGroup {
+        self.pointer.as_ref().map_or(std::ptr::null_mut(), |pointer| pointer.0.as_ptr())
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        let Some(pointer) = self.pointer.take() else { return };
+        // The destructor waits for operations under way, up to the group's time-out. If no thread can be had the group
+        // is leaked, which is better than to hang.
+        let _ = thread::Builder::new().name("drop-group".to_owned()).spawn(move || pointer.free());
+    }
+}
+
+/// Blocks until all ranks have come.
+fn build(store: &Store, options: &GroupOptions) -> Result<GroupPointer, Error> {
+    let (rank, operation) = (options.rank, Operation::Connect);
+    let (rank_c, size_c, timeout) =
+        (rank as i32, options.world_size as i32, options.timeout.as_millis() as i64);
+    let pointer = match options.backend {
+        Backend::Gloo => {
+            let host = CString::new(options.host.as_str()).map_err(|_| Error::Argument {
+                rank,
+                operation,
+                message: format!("{:?} is no host name", options.host),
+            })?;
+            // SAFETY: store and host are valid through the call; the group holds a reference to the store.
+            unsafe { ffi::cx_group_gloo(store.pointer.as_ptr(), host.as_ptr(), rank_c, size_c, timeout) }
+        }
+        #[cfg(feature = "cuda")]
+        Backend::Nccl { device } => {
+            // SAFETY: the store is valid through the call; the group holds a reference to it.
+            unsafe { ffi::cx_group_nccl(store.pointer.as_ptr(), device as i32, rank_c, size_c, timeout) }
+        }
+        #[cfg(not(feature = "cuda"))]
+        Backend::Nccl { .. } => return Err(Error::NoNccl),
+    };
+    NonNull::new(pointer)
+        .map(GroupPointer)
+        .ok_or_else(|| Error::Backend { rank, operation, message: ffi::last_error() })
+}
+
+fn at(tensor: &Tensor) -> *mut ffi::AtTensor {
+    tensor.as_ptr() as *mut ffi::AtTensor
+}

