@@ -225,7 +225,7 @@ mod tests {
         for name in ["a.bin", "b.bin", "readme.html"] {
             let mut header = tar::Header::new_gnu();
             header.set_size(5);
-            tar.append_data(&mut header, format!("folder/{name}"), name[..5].as_bytes()).unwrap();
+            tar.append_data(&mut header, format!("folder/{name}"), &name.as_bytes()[..5]).unwrap();
         }
         tar.into_inner().unwrap().finish().unwrap();
 

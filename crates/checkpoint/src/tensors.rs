@@ -1,0 +1,155 @@
+//! A state as safetensors.
+
+use crate::{Error, State};
+use plan::{Position, Totals};
+use resnet::{Entry, Layout, Role};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use sha2::{Digest, Sha256};
+use std::{borrow::Cow, collections::HashMap, path::Path};
+
+/// Loaders of the ecosystem look for this before they take a file for PyTorch's.
+fn metadata() -> Option<HashMap<String, String>> {
+    Some(HashMap::from([("format".to_owned(), "pt".to_owned())]))
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn slice<'a>(buffer: &'a [f32], entry: &Entry) -> &'a [f32] {
+    &buffer[entry.offset..entry.offset + entry.elements()]
+}
+
+/// Type and bytes of a tensor of the state dict.
+fn content(layout_entry: &Entry, state: &State, steps_done: u64) -> (Dtype, Vec<u8>) {
+    match layout_entry.role {
+        Role::Parameter => (Dtype::F32, bytes(slice(&state.parameters, layout_entry))),
+        Role::Statistic => (Dtype::F32, bytes(slice(&state.statistics, layout_entry))),
+        Role::BatchesTracked => (Dtype::I64, steps_done.to_le_bytes().to_vec()),
+    }
+}
+
+/// SHA-256 over names and bytes of the state dict, in name order, in hexadecimal.
+#[must_use]
+pub fn weights_sha256(layout: &Layout, state: &State, steps_done: u64) -> String {
+    let mut entries: Vec<&Entry> = layout.entries().iter().collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut hash = Sha256::new();
+    for entry in entries {
+        hash.update(entry.name.as_bytes());
+        hash.update(content(entry, state, steps_done).1);
+    }
+    hex(&hash.finalize())
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+type Parts = Vec<(String, Dtype, Vec<usize>, Vec<u8>)>;
+
+fn serialize(path: &Path, parts: &Parts) -> Result<Vec<u8>, Error> {
+    let mut views = Vec::with_capacity(parts.len());
+    for (name, dtype, shape, data) in parts {
+        let view = TensorView::new(*dtype, shape.clone(), data).map_err(|error| Error::damaged(path, error))?;
+        views.push((Cow::Borrowed(name.as_str()), view));
+    }
+    safetensors::serialize(views, metadata()).map_err(|error| Error::damaged(path, error))
+}
+
+fn shape(entry: &Entry) -> Vec<usize> {
+    entry.shape.iter().map(|side| *side as usize).collect()
+}
+
+/// `model.safetensors`.
+pub(crate) fn model_file(path: &Path, layout: &Layout, state: &State, steps_done: u64) -> Result<Vec<u8>, Error> {
+    let parts = layout
+        .entries()
+        .iter()
+        .map(|entry| {
+            let (dtype, data) = content(entry, state, steps_done);
+            (entry.name.clone(), dtype, shape(entry), data)
+        })
+        .collect();
+    serialize(path, &parts)
+}
+
+/// `training.safetensors`.
+pub(crate) fn training_file(path: &Path, layout: &Layout, state: &State) -> Result<Vec<u8>, Error> {
+    let mut parts: Parts = layout
+        .of(Role::Parameter)
+        .map(|entry| {
+            let data = bytes(slice(&state.momentum, entry));
+            (format!("momentum.{}", entry.name), Dtype::F32, shape(entry), data)
+        })
+        .collect();
+    let Totals { loss, correct, samples } = state.totals;
+    parts.push(("totals.loss".to_owned(), Dtype::F64, vec![], loss.to_le_bytes().to_vec()));
+    parts.push(("totals.correct".to_owned(), Dtype::U64, vec![], correct.to_le_bytes().to_vec()));
+    parts.push(("totals.samples".to_owned(), Dtype::U64, vec![], samples.to_le_bytes().to_vec()));
+    serialize(path, &parts)
+}
+
+/// The state in the two files.
+pub(crate) fn state(
+    layout: &Layout,
+    position: Position,
+    (model_path, model): (&Path, &[u8]),
+    (training_path, training): (&Path, &[u8]),
+) -> Result<State, Error> {
+    let model = SafeTensors::deserialize(model).map_err(|error| Error::damaged(model_path, error))?;
+    let training = SafeTensors::deserialize(training).map_err(|error| Error::damaged(training_path, error))?;
+    let mut state = State {
+        position,
+        totals: Totals::default(),
+        parameters: vec![0.0; layout.parameters()],
+        statistics: vec![0.0; layout.statistics()],
+        momentum: vec![0.0; layout.parameters()],
+    };
+    for entry in layout.entries() {
+        match entry.role {
+            Role::Parameter => {
+                fill(&mut state.parameters, entry, &entry.name, &model, model_path)?;
+                let name = format!("momentum.{}", entry.name);
+                fill(&mut state.momentum, entry, &name, &training, training_path)?;
+            }
+            Role::Statistic => fill(&mut state.statistics, entry, &entry.name, &model, model_path)?,
+            Role::BatchesTracked => {}
+        }
+    }
+    let scalar = |name: &str| -> Result<[u8; 8], Error> {
+        let view = training.tensor(name).map_err(|error| Error::damaged(training_path, error))?;
+        view.data().try_into().map_err(|_| Error::damaged(training_path, format!("{name} is no scalar of 8 bytes")))
+    };
+    state.totals = Totals {
+        loss: f64::from_le_bytes(scalar("totals.loss")?),
+        correct: u64::from_le_bytes(scalar("totals.correct")?),
+        samples: u64::from_le_bytes(scalar("totals.samples")?),
+    };
+    Ok(state)
+}
+
+fn fill(
+    buffer: &mut [f32],
+    entry: &Entry,
+    name: &str,
+    file: &SafeTensors<'_>,
+    path: &Path,
+) -> Result<(), Error> {
+    let tensor = file.tensor(name).map_err(|error| Error::damaged(path, error))?;
+    if tensor.dtype() != Dtype::F32 || tensor.shape() != shape(entry) {
+        let why = format!("{name} is {:?} {:?}, not F32 {:?}", tensor.dtype(), tensor.shape(), entry.shape);
+        return Err(Error::damaged(path, why));
+    }
+    let values = &mut buffer[entry.offset..entry.offset + entry.elements()];
+    for (value, bytes) in values.iter_mut().zip(tensor.data().chunks_exact(4)) {
+        *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Checkpoints written, read, damaged and pruned on a real disk.
+
+use checkpoint::{Error, Retention, Saved, State, Store, read, weights_sha256};
+use plan::{Plateau, Position, Precision, Reduction, RunConfig, Schedule, ScheduleState, Totals};
+use resnet::{Architecture, Layout};
+use std::fs;
+
+fn config() -> RunConfig {
+    RunConfig {
+        model: "resnet20".to_owned(),
+        epochs: 3,
+        batch_size: 10,
+        shards: 2,
+        threads: 1,
+        seed: 5,
+        precision: Precision::Fp32,
+        reduction: Reduction::Tree,
+        lr: 0.1,
+        momentum: 0.9,
+        weight_decay: 5e-4,
+        schedule: Schedule::Plateau(Plateau::default()),
+        train_samples: 100,
+        test_samples: 50,
+    }
+}
+
+fn layout() -> Layout {
+    Layout::new(&Architecture::named("resnet20").unwrap())
+}
+
+fn state(epoch: u32, step: u32) -> State {
+    let mut state = State::initial(&layout(), 5);
+    state.position = Position { epoch, step };
+    state.totals = Totals { loss: 0.1 + 0.2, correct: 7, samples: 30 };
+    state.momentum.iter_mut().enumerate().for_each(|(i, value)| *value = (i as f32).sin());
+    state
+}
+
+fn write(store: &Store, state: &State, accuracy: Option<f64>) -> String {
+    let schedule = ScheduleState::new(0.1);
+    let evaluation = accuracy.map(|accuracy| (1.0, accuracy));
+    let (config, run_id) = (config(), "a run");
+    store.write(&Saved { run_id, config: &config, schedule: &schedule, evaluation, state }).unwrap().0
+}
+
+#[test]
+fn what_is_read_is_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(directory.path().join("checkpoints"));
+    let written = state(1, 3);
+    let name = write(&store, &written, Some(0.5));
+    assert_eq!(name, "step-00000013");
+    let (manifest, found) = read(&store.path(&name)).unwrap();
+    assert_eq!(found, written);
+    assert_eq!(manifest.weights_sha256, weights_sha256(&layout(), &written, 13));
+    assert_eq!(fs::read_to_string(store.path("latest")).unwrap(), "step-00000013\n");
+    // Written again at the same place, as after an evaluation.
+    assert_eq!(write(&store, &written, None), name);
+    assert_eq!(store.list().unwrap().len(), 1);
+}
+
+#[test]
+fn the_digest_is_over_the_state_dict() {
+    let state = state(0, 0);
+    let digest = weights_sha256(&layout(), &state, 0);
+    let mut changed = state.clone();
+    changed.momentum[0] += 1.0;
+    assert_eq!(weights_sha256(&layout(), &changed, 0), digest);
+    changed.statistics[0] += 1.0;
+    assert_ne!(weights_sha256(&layout(), &changed, 0), digest);
+    assert_ne!(weights_sha256(&layout(), &state, 1), digest);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(directory.path());
+    let good = write(&store, &state(0, 1), None);
+    let torn = write(&store, &state(0, 2), None);
+    let altered = write(&store, &state(0, 3), None);
+    let file = store.path(&torn).join("model.safetensors");
+    let content = fs::read(&file).unwrap();
+    fs::write(&file, &content[..content.len() / 2]).unwrap();
+    let file = store.path(&altered).join("training.safetensors");
+    let mut content = fs::read(&file).unwrap();
+    *content.last_mut().unwrap() ^= 1;
+    fs::write(&file, &content).unwrap();
+
+    let (newest, damaged) = store.newest().unwrap();
+    assert_eq!(newest.unwrap().0, good);
+    let text: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    assert!(text[0].contains("training.safetensors is damaged: its checksum is not the manifest's"), "{text:?}");
+    assert!(text[1].contains("model.safetensors is damaged: it has"), "{text:?}");
+    assert!(matches!(read(directory.path()), Err(Error::NotACheckpoint { .. })));
+}
+
+#[test]
+fn the_last_and_the_best_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(directory.path());
+    let names: Vec<String> = [0.3, 0.9, 0.5, 0.6, 0.7]
+        .iter()
+        .enumerate()
+        .map(|(step, accuracy)| write(&store, &state(0, step as u32), Some(*accuracy)))
+        .collect();
+    assert_eq!(store.prune(Retention { last: 2, best: true }).unwrap(), [names[0].clone(), names[2].clone()]);
+    assert_eq!(store.best().unwrap().unwrap().0, names[1]);
+    assert_eq!(store.prune(Retention { last: 1, best: false }).unwrap(), [names[1].clone(), names[3].clone()]);
+}
+
+#[test]
+fn a_state_of_another_model_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut small = state(0, 0);
+    small.parameters.pop();
+    let (config, schedule) = (config(), ScheduleState::new(0.1));
+    let saved = Saved { run_id: "a run", config: &config, schedule: &schedule, evaluation: None, state: &small };
+    let error = Store::new(directory.path()).write(&saved).unwrap_err();
+    assert_eq!(error.to_string(), "a state of resnet20 has 272474 parameters, not 272473");
+}
