@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The control plane of a run.
+//!
+//! One thread is at the [`helm`]: it owns the state machine (crate `steering`) and the journal, and carries out what the
+//! machine decides. The gRPC services turn messages into its inputs; predictions and checkpoints have threads of their
+//! own, so that training never waits for them.
+
+mod args;
+mod display;
+mod error;
+mod helm;
+mod journal;
+mod local;
+mod predict;
+mod run;
+mod services;
+mod settings;
+mod shutdown;
+mod summary;
+
+pub use args::Args;
+pub use display::{Display, LogWriter};
+pub use error::Error;
+pub use predict::resize_rgb;
+pub use run::run;
+pub use shutdown::stop_signal;

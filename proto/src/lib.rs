@@ -1,10 +1,22 @@
 //! coxswain.v1: the messages and gRPC services of a run, generated from the `.proto` files beside this crate.
 
+mod convert;
+mod state;
+
+pub use convert::Malformed;
+pub use state::{Assembly, state_chunks};
+
 /// Version 1 of the protocol.
-#[allow(missing_docs, clippy::pedantic, reason = "generated; the .proto files are its documentation")]
+#[allow(missing_docs, unused_qualifications, clippy::pedantic, reason = "generated; the .proto files document it")]
 pub mod v1 {
     tonic::include_proto!("coxswain.v1");
 }
 
 /// The compiled `.proto` files, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The version of coxswain; workers and coordinator of one run have to agree in it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Bytes of a chunk of data in a stream: well below gRPC's usual limit of 4 MiB a message.
+pub const CHUNK_BYTES: usize = 1 << 20;

@@ -167,6 +167,21 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Removes the checkpoints after `steps_done` steps: of a course that is given up for one from before.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn remove_after(&self, steps_done: u64) -> Result<(), Error> {
+        for (name, manifest) in self.list()? {
+            if manifest.steps_done > steps_done {
+                remove(&self.root.join(name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The manifest of the checkpoint at `path`; its tensors are not looked at.
 ///
 /// # Errors

@@ -24,6 +24,11 @@ const CUDA: &str = include_str!("../../requirements/libtorch-cuda.txt");
 /// What makes up a libtorch's directory.
 const PARTS: [&str; 3] = ["include", "lib", "build-version"];
 
+/// Folders in it that exist while it is made.
+const WHEELS: &str = ".wheels";
+const STAGING: &str = ".staging";
+const OLD: &str = ".old";
+
 /// Counts changes to what goes where: an older directory is made anew.
 const LAYOUT: u32 = 1;
 
@@ -54,7 +59,7 @@ pub fn setup(cuda: bool) -> Result<()> {
     // A libtorch for GPUs serves CPUs too.
     if Flavour::Cuda.is_in(&folder) || (!cuda && Flavour::Cpu.is_in(&folder)) {
         println!("libtorch {VERSION} is in {}: nothing to do", folder.display());
-        return Ok(());
+        return tidy(&folder);
     }
     check_platform()?;
     install(&folder, if cuda { Flavour::Cuda } else { Flavour::Cpu })
@@ -62,7 +67,7 @@ pub fn setup(cuda: bool) -> Result<()> {
 
 fn install(folder: &Path, flavour: Flavour) -> Result<()> {
     let pip = tools::pip()?;
-    let downloads = folder.join(".wheels");
+    let downloads = folder.join(WHEELS);
     make(&downloads)?;
     let wheels = Wheel::parse(&flavour.requirements());
     let mut files = Vec::new();
@@ -71,7 +76,7 @@ fn install(folder: &Path, flavour: Flavour) -> Result<()> {
         files.push(wheel.get(&downloads, &pip)?);
     }
 
-    let staging = folder.join(".staging");
+    let staging = folder.join(STAGING);
     remove(&staging)?;
     unpack(&files, &staging, flavour)?;
     if flavour == Flavour::Cpu {
@@ -83,7 +88,7 @@ fn install(folder: &Path, flavour: Flavour) -> Result<()> {
     fs::write(&path, format!("{VERSION}\n")).with_context(|| format!("cannot write {}", path.display()))?;
 
     replace(folder, &staging, flavour)?;
-    remove(&downloads)?;
+    tidy(folder)?;
     println!("libtorch {VERSION} is in {}", folder.display());
     Ok(())
 }
@@ -122,7 +127,7 @@ fn unpack(wheels: &[PathBuf], target: &Path, flavour: Flavour) -> Result<()> {
 /// Swaps what is in `folder` for what is in `staging`. Programs that run go on with the old files, which are renamed and
 /// never written to. The stamp goes first and comes last, so that half a swap does not pass for a libtorch.
 fn replace(folder: &Path, staging: &Path, flavour: Flavour) -> Result<()> {
-    let old = folder.join(".old");
+    let old = folder.join(OLD);
     let had_cuda = folder.join("lib").exists().then(|| folder.join("lib/libtorch_cuda.so").exists());
     let stamp = folder.join(".stamp");
     remove(&old)?;
@@ -137,22 +142,23 @@ fn replace(folder: &Path, staging: &Path, flavour: Flavour) -> Result<()> {
         }
         fs::rename(&from, &to).with_context(|| format!("cannot rename {}", from.display()))?;
     }
-    let libraries = fs::read_dir(folder.join("lib")).context("cannot list libtorch's libraries")?;
-    let mut files: Vec<String> =
-        libraries.filter_map(|entry| Some(format!("lib/{}", entry.ok()?.file_name().to_str()?))).collect();
-    files.extend(["build-version".into(), "include/ATen/ATen.h".into()]);
-    stamp::write(&stamp, &flavour.recipe(), folder, &files)
-        .with_context(|| format!("cannot write {}", stamp.display()))?;
-    remove(&old)?;
-    remove(staging)?;
-
     // Their build scripts look for CUDA in the directory and do not notice that it has changed.
     if had_cuda.is_some_and(|had_cuda| had_cuda != (flavour == Flavour::Cuda)) {
         for profile in ["--profile=dev", "--profile=release"] {
             run(cargo("clean").args(["--quiet", profile, "--package", "torch-sys", "--package", "nccl-rs"]))?;
         }
     }
-    Ok(())
+
+    let libraries = fs::read_dir(folder.join("lib")).context("cannot list libtorch's libraries")?;
+    let mut files: Vec<String> =
+        libraries.filter_map(|entry| Some(format!("lib/{}", entry.ok()?.file_name().to_str()?))).collect();
+    files.extend(["build-version".into(), "include/ATen/ATen.h".into()]);
+    stamp::write(&stamp, &flavour.recipe(), folder, &files).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+/// Removes what is of no use once the stamp is there, after an interruption too.
+fn tidy(folder: &Path) -> Result<()> {
+    [WHEELS, STAGING, OLD].iter().try_for_each(|name| remove(&folder.join(name)))
 }
 
 fn make(folder: &Path) -> Result<()> {

@@ -1,0 +1,262 @@
+//! The command line of `coordinator`. Every flag is also read from an environment variable, and from a file that
+//! `--config` names; the command line outweighs the environment, and that the file.
+
+use crate::Error;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use std::{
+    ffi::OsString,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Steers a training run: waits for workers, trains, evaluates, saves, and answers predictions meanwhile.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "coordinator", version)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
+pub struct Args {
+    /// Workers to wait for before the first step
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub workers: usize,
+
+    /// Workers without which training pauses
+    #[arg(long, value_name = "M", default_value_t = 1)]
+    pub min_workers: usize,
+
+    /// Start the workers on this machine's CPU
+    #[arg(long)]
+    pub local: bool,
+
+    /// Logical shards of a step: they decide the weights, not the number of workers does [default: --workers]
+    #[arg(long, value_name = "L")]
+    pub shards: Option<u32>,
+
+    /// Threads of one worker inside one operation
+    #[arg(long, value_name = "T", default_value_t = 1)]
+    pub threads: u32,
+
+    /// The model (cox summary lists its layers)
+    #[arg(long, value_name = "NAME", default_value = "resnet20")]
+    pub model: String,
+
+    /// Where CIFAR-10 is
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// Use only the first N training images
+    #[arg(long, value_name = "N")]
+    pub limit_train: Option<u32>,
+
+    /// Use only the first N test images
+    #[arg(long, value_name = "N")]
+    pub limit_test: Option<u32>,
+
+    /// Passes over the training set
+    #[arg(long, value_name = "N", default_value_t = 14)]
+    pub epochs: u32,
+
+    /// Images of one step, over all workers
+    #[arg(long, value_name = "B", default_value_t = 128)]
+    pub batch_size: u32,
+
+    /// The base learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 0.1)]
+    pub lr: f64,
+
+    /// SGD's momentum
+    #[arg(long, default_value_t = 0.9)]
+    pub momentum: f64,
+
+    /// SGD's weight decay
+    #[arg(long, default_value_t = 5e-4)]
+    pub weight_decay: f64,
+
+    /// How the learning rate moves
+    #[arg(long, value_enum, default_value_t = ScheduleName::Plateau)]
+    pub schedule: ScheduleName,
+
+    /// Plateau: what the rate is multiplied by
+    #[arg(long, value_name = "F", default_value_t = 0.3)]
+    pub plateau_factor: f64,
+
+    /// Plateau: epochs without a better test loss that are let pass
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub plateau_patience: u32,
+
+    /// Plateau and cosine: the lowest rate
+    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
+    pub min_lr: f64,
+
+    /// Multistep: the epochs after which the rate falls
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "8,12")]
+    pub milestones: Vec<u32>,
+
+    /// Multistep: what the rate is multiplied by
+    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    pub gamma: f64,
+
+    /// The arithmetic of forward and backward; auto: bf16 where the first worker has it in hardware
+    #[arg(long, value_enum, default_value_t = PrecisionName::Auto)]
+    pub precision: PrecisionName,
+
+    /// How shards are added: in one fixed tree, or by the backend's own all-reduce
+    #[arg(long, value_enum, default_value_t = ReductionName::Tree)]
+    pub reduction: ReductionName,
+
+    /// Decides initial weights, order, crops and flips
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+
+    /// Where the run is kept [default: runs/MODEL]
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+
+    /// auto: go on where the run directory is; never: refuse if it holds a run; or a checkpoint to begin from
+    #[arg(long, value_name = "auto|never|PATH", default_value = "auto")]
+    pub resume: String,
+
+    /// Checkpoints to keep, beside the best
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub keep: usize,
+
+    /// The address for workers and clients
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    pub listen: SocketAddr,
+
+    /// How long a silent worker is waited for
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub failure_timeout: Duration,
+
+    /// Go on answering predictions when training is over
+    #[arg(long)]
+    pub serve: bool,
+
+    /// Log lines as text or as JSON
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    pub log_format: String,
+
+    /// A file in TOML that sets any of these flags
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The name of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScheduleName {
+    /// Lower when the test loss no longer falls
+    Plateau,
+    /// Lower at --milestones
+    Multistep,
+    /// Half a cosine down to --min-lr
+    Cosine,
+    /// Up to --lr and down again, a rate a step
+    OneCycle,
+    /// Always --lr
+    Constant,
+}
+
+/// The name of an arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionName {
+    /// bf16 where the first worker has it in hardware, else fp32
+    Auto,
+    /// 32-bit floats
+    Fp32,
+    /// bfloat16, with parameters and sums in fp32
+    Bf16,
+}
+
+/// The name of a reduction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReductionName {
+    /// The same bytes for any number of workers
+    Tree,
+    /// As the backend likes it
+    Ring,
+}
+
+impl Args {
+    /// Reads the command line, the environment and the file that `--config` names.
+    ///
+    /// # Errors
+    /// If the file cannot be read or sets what is no flag. A wrong command line ends the process with clap's message.
+    pub fn read(line: &[OsString]) -> Result<Self, Error> {
+        let mut command = Self::command().mut_args(|arg| {
+            let name = format!("COXSWAIN_{}", arg.get_id().as_str().to_uppercase());
+            arg.env(name)
+        });
+        if let Some(path) = config_path(line) {
+            command = with_file(command, &path)?;
+        }
+        let matches = command.get_matches_from(line);
+        Self::from_arg_matches(&matches).map_err(|error| Error::Usage(error.to_string()))
+    }
+}
+
+/// The value of `--config`, before anything else is looked at.
+fn config_path(line: &[OsString]) -> Option<PathBuf> {
+    let mut words = line.iter();
+    while let Some(word) = words.next() {
+        if word == "--config" {
+            return words.next().map(PathBuf::from);
+        }
+        if let Some(path) = word.to_str().and_then(|word| word.strip_prefix("--config=")) {
+            return Some(path.into());
+        }
+    }
+    std::env::var_os("COXSWAIN_CONFIG").map(PathBuf::from)
+}
+
+/// Makes what the file sets the defaults of the flags.
+fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, Error> {
+    let bad = |why: String| Error::ConfigFile { path: path.to_owned(), why };
+    let text = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
+    let flags: Vec<String> = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
+    for (key, value) in table {
+        let flag = key.replace('_', "-");
+        if !flags.contains(&flag) {
+            let nearest = flags.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &flag));
+            let nearest = nearest.map_or_else(String::new, |nearest| format!(": did you mean {nearest}?"));
+            return Err(bad(format!("there is no flag {key}{nearest}")));
+        }
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Array(values) => {
+                values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            }
+            other => other.to_string(),
+        };
+        command = command.mut_arg(flag.replace('-', "_"), |arg| arg.default_value(text));
+    }
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<Args, Error> {
+        let line: Vec<OsString> = ["coordinator"].iter().chain(words).map(OsString::from).collect();
+        Args::read(&line)
+    }
+
+    #[test]
+    fn the_command_line_outweighs_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "epochs = 3\nlocal = true\nbatch-size = 64\nmilestones = [1, 2]\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let args = read(&["--config", path, "--batch-size", "32"]).unwrap();
+        assert_eq!((args.epochs, args.batch_size, args.local), (3, 32, true));
+        assert_eq!(args.milestones, [1, 2]);
+    }
+
+    #[test]
+    fn a_wrong_key_gets_the_nearest() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "epoch = 3\n").unwrap();
+        let error = read(&["--config", file.path().to_str().unwrap()]).unwrap_err().to_string();
+        assert!(error.contains("there is no flag epoch: did you mean epochs?"), "{error}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Why a coordinator ends, and with which exit code.
+
+use plan::{ConfigError, Difference};
+use std::{net::SocketAddr, path::PathBuf};
+use thiserror::Error;
+
+/// Why a coordinator ends.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The command line is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The file of flags is wrong.
+    #[error("--config {}: {why}", path.display())]
+    ConfigFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A value that no run can have.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No such model.
+    #[error("--model: {0}")]
+    Model(#[from] resnet::UnknownModel),
+    /// The address is taken, or not of this machine.
+    #[error("cannot listen on {address}: {source}; choose another with --listen")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The run directory holds another configuration.
+    #[error(
+        "{} holds a run with another configuration:\n{}\nGive it those values, or this run another --run-dir",
+        run_dir.display(),
+        differences.iter().map(|difference| format!("  {difference}")).collect::<Vec<_>>().join("\n")
+    )]
+    ConfigChanged {
+        /// Which directory.
+        run_dir: PathBuf,
+        /// From what it holds to what was asked for.
+        differences: Vec<Difference>,
+    },
+    /// The run directory holds a run, and `--resume never` was given.
+    #[error("{} holds a run already: give another --run-dir, or --resume auto to go on with it", run_dir.display())]
+    RunExists {
+        /// Which directory.
+        run_dir: PathBuf,
+    },
+    /// The data set cannot be used.
+    #[error("{0}")]
+    Data(#[from] cifar::Error),
+    /// A checkpoint cannot be used.
+    #[error("{0}")]
+    Checkpoint(#[from] checkpoint::Error),
+    /// The run directory cannot be used.
+    #[error("cannot {operation} {}: {why}", path.display())]
+    RunDir {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's or SQLite's words.
+        why: String,
+    },
+    /// Another coordinator uses the run directory.
+    #[error("another coordinator is at work in {}: stop it first, or give another --run-dir", run_dir.display())]
+    Busy {
+        /// Which directory.
+        run_dir: PathBuf,
+    },
+    /// Local workers cannot be started.
+    #[error("cannot start a worker: {0}")]
+    Spawn(String),
+    /// The server broke.
+    #[error("the gRPC server ended: {0}")]
+    Serve(String),
+    /// The run cannot go on.
+    #[error("the run failed: {0}")]
+    Failed(String),
+}
+
+impl Error {
+    /// The exit code of a coordinator that ends with it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::ConfigFile { .. } | Self::Config(_) | Self::Model(_) => 2,
+            Self::Listen { .. } | Self::Serve(_) => 3,
+            Self::ConfigChanged { .. } | Self::RunExists { .. } | Self::Busy { .. } => 4,
+            Self::Spawn(_) => 5,
+            Self::Data(_) => 6,
+            Self::Failed(_) => 7,
+            Self::Checkpoint(_) => 8,
+            Self::RunDir { .. } => 9,
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The thread at the helm: it owns the state machine and the journal, takes what happens one at a time, and carries out
+//! what the machine decides.
+
+mod input;
+mod report;
+mod saver;
+mod view;
+
+pub use input::{Attached, Input, Refusal};
+pub use saver::{SaveJob, Saved, Saver};
+
+use crate::{Error, display::Display, journal::Journal, predict::Predictor, summary};
+use checkpoint::{Retention, State, Store};
+use plan::{Position, Precision, RunConfig};
+use proto::v1;
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use steering::{Decision, Ending, Event, Options, Outcome, Start, Steering, WorkerId};
+use tokio::sync::{mpsc, watch};
+use tonic::Status;
+
+/// Orders under way to one worker at most; one that does not take them is given up.
+const ORDERS: usize = 64;
+
+/// What the helm is made of.
+pub struct HelmOptions {
+    /// How the run is steered.
+    pub options: Options,
+    /// Where it begins.
+    pub start: Start,
+    /// Its id.
+    pub run_id: String,
+    /// Whether the first worker's hardware decides the precision.
+    pub auto_precision: bool,
+    /// Its directory.
+    pub run_dir: PathBuf,
+    /// Its journal.
+    pub journal: Journal,
+    /// Which checkpoints stay.
+    pub retention: Retention,
+    /// Who answers predictions.
+    pub predictor: Predictor,
+    /// What a person looks at.
+    pub display: Display,
+    /// The state to answer predictions from before the first new checkpoint.
+    pub newest: Option<(String, Option<f64>, Arc<State>)>,
+}
+
+/// An attached worker, as the helm knows it.
+struct Attachment {
+    orders: mpsc::Sender<Result<v1::Order, Status>>,
+    hello: v1::Hello,
+    progress: v1::Progress,
+}
+
+/// The thread's own data.
+pub struct Helm {
+    steering: Steering,
+    config: RunConfig,
+    auto_precision: bool,
+    run_id: String,
+    run_dir: PathBuf,
+    journal: Journal,
+    store: Store,
+    saver: Saver,
+    display: Display,
+    attachments: HashMap<WorkerId, Attachment>,
+    next_worker: WorkerId,
+    /// States that came in, by generation, until they are saved.
+    states: HashMap<u64, State>,
+    newest: Option<(String, Option<f64>)>,
+    best: Option<(String, f64)>,
+    began: Instant,
+    failure_timeout: Duration,
+    ending: Option<Ending>,
+    /// Of the last generation.
+    workers: usize,
+    view: watch::Sender<v1::Run>,
+}
+
+impl Helm {
+    /// A helm, and what others see of the run.
+    ///
+    /// # Errors
+    /// If the thread that saves cannot be had.
+    pub fn new(options: HelmOptions, inputs: mpsc::Sender<Input>) -> Result<(Self, watch::Receiver<v1::Run>), Error> {
+        let store = Store::new(options.run_dir.join("checkpoints"));
+        let best = store.best()?.and_then(|(name, manifest)| Some((name, manifest.test_accuracy?)));
+        if let Some((name, accuracy, state)) = &options.newest {
+            options.predictor.load(name, *accuracy, Arc::clone(state));
+        }
+        let saver = Saver::start(store.clone(), options.retention, options.predictor, inputs)?;
+        if !options.auto_precision {
+            saver.set_config(&options.run_id, &options.options.config);
+        }
+        let (view, receiver) = watch::channel(v1::Run::default());
+        let mut helm = Self {
+            failure_timeout: options.options.failure_timeout,
+            config: options.options.config.clone(),
+            steering: Steering::new(options.options, options.start),
+            auto_precision: options.auto_precision,
+            run_id: options.run_id,
+            run_dir: options.run_dir,
+            journal: options.journal,
+            store,
+            saver,
+            display: options.display,
+            attachments: HashMap::new(),
+            next_worker: 1,
+            states: HashMap::new(),
+            newest: options.newest.map(|(name, accuracy, _)| (name, accuracy)),
+            best,
+            began: Instant::now(),
+            ending: None,
+            workers: 0,
+            view,
+        };
+        helm.show();
+        Ok((helm, receiver))
+    }
+
+    /// Takes what happens until the run is over and everything of it is on disk.
+    ///
+    /// # Errors
+    /// If the journal can no longer be written, or the run failed.
+    pub fn run(mut self, inputs: &mut mpsc::Receiver<Input>) -> Result<(), Error> {
+        while let Some(input) = inputs.blocking_recv() {
+            if let Err(error) = self.take(input) {
+                // Without a journal nothing can be promised any more.
+                let decisions = self.steering.fail(&error.to_string());
+                self.send_only(decisions);
+                return Err(error);
+            }
+            if let Some(ending) = self.ending.clone()
+                && self.saver.is_idle()
+            {
+                return self.finish(&ending);
+            }
+        }
+        Err(Error::Serve("the helm was left alone".to_owned()))
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn take(&mut self, input: Input) -> Result<(), Error> {
+        match input {
+            Input::Attach { hello, answer } => {
+                let result = self.attach(hello);
+                let (answered, decisions) = match result {
+                    Ok((attached, decisions)) => (Ok(attached), decisions),
+                    Err(refusal) => (Err(refusal), Vec::new()),
+                };
+                // A worker that has gone again ends its stream next.
+                let _ = answer.send(answered);
+                self.carry_out(decisions)?;
+            }
+            Input::Report { worker, report } => {
+                if let Some(event) = self.event(worker, report) {
+                    let decisions = self.steering.handle(self.now(), worker, event);
+                    self.carry_out(decisions)?;
+                }
+            }
+            Input::Detached { worker, cause } => {
+                self.attachments.remove(&worker);
+                let decisions = self.steering.handle(self.now(), worker, Event::Detached { cause });
+                self.carry_out(decisions)?;
+            }
+            Input::State { generation, state } => {
+                let position = state.position;
+                let Some(worker) = self.steering.members().first().copied() else { return Ok(()) };
+                self.states.insert(generation, *state);
+                let event = Event::StateArrived { generation, position };
+                let decisions = self.steering.handle(self.now(), worker, event);
+                self.carry_out(decisions)?;
+            }
+            Input::Saved(saved) => self.saved(saved)?,
+            Input::Stop { reason } => {
+                self.note(&format!("stopping: {reason}"))?;
+                let decisions = self.steering.stop(&reason);
+                self.carry_out(decisions)?;
+            }
+            Input::Tick => {
+                let decisions = self.steering.tick(self.now());
+                self.carry_out(decisions)?;
+            }
+        }
+        self.show();
+        Ok(())
+    }
+
+    fn attach(&mut self, hello: v1::Hello) -> Result<(Attached, Vec<Decision>), Refusal> {
+        let refuse = |reason: String| Err(Refusal::new(reason));
+        if hello.version != proto::VERSION {
+            return refuse(format!(
+                "it is version {}, and this coordinator is version {}: run the same on both",
+                hello.version,
+                proto::VERSION
+            ));
+        }
+        if let Some(run_id) = hello.run_id.as_ref().filter(|run_id| **run_id != self.run_id) {
+            return refuse(format!(
+                "it holds the state of run {run_id}, and this is run {}: start it anew to take part here",
+                self.run_id
+            ));
+        }
+        if let Some(model) = hello.model.as_ref().filter(|model| **model != self.config.model) {
+            return refuse(format!("it trains only {model}, and this run trains {}", self.config.model));
+        }
+        if self.attachments.values().any(|attachment| attachment.hello.name == hello.name) {
+            return Err(Refusal::duplicate(&hello.name));
+        }
+        if self.auto_precision {
+            self.choose_precision(&hello).map_err(|error| Refusal::new(error.to_string()))?;
+        }
+        let (orders, receiver) = mpsc::channel(ORDERS);
+        let worker = self.next_worker;
+        self.next_worker += 1;
+        let welcome = v1::Welcome {
+            run_id: self.run_id.clone(),
+            config: Some((&self.config).into()),
+            failure_timeout_ms: self.failure_timeout.as_millis() as u32,
+        };
+        // Has room: it is new.
+        let _ = orders.try_send(Ok(v1::Order { order: Some(v1::order::Order::Welcome(welcome)) }));
+        let event = Event::Attached {
+            name: hello.name.clone(),
+            host: hello.host.clone(),
+            held: hello.held.map(Position::from),
+        };
+        tracing::info!("{} attached: {} ({})", hello.name, hello.device, hello.device_name);
+        self.attachments.insert(worker, Attachment { orders, hello, progress: v1::Progress::default() });
+        let decisions = self.steering.handle(self.now(), worker, event);
+        Ok((Attached { worker, orders: receiver }, decisions))
+    }
+
+    /// Fixes what `--precision auto` left open, before anything depends on it.
+    fn choose_precision(&mut self, hello: &v1::Hello) -> Result<(), Error> {
+        self.auto_precision = false;
+        self.config.precision = if hello.bf16 { Precision::Bf16 } else { Precision::Fp32 };
+        let has = if hello.bf16 { "has" } else { "has no" };
+        self.note(&format!("precision {}: {} {has} bf16 in hardware", self.config.precision, hello.name))?;
+        self.journal.begin(&self.run_id, &self.config)?;
+        summary::write_config(&self.run_dir, &self.config)?;
+        self.saver.set_config(&self.run_id, &self.config);
+        Ok(())
+    }
+
+    fn carry_out(&mut self, decisions: Vec<Decision>) -> Result<(), Error> {
+        for decision in decisions {
+            match decision {
+                Decision::Send { worker, order } => self.send(worker, order),
+                Decision::Drop { worker, reason } => {
+                    if let Some(attachment) = self.attachments.remove(&worker) {
+                        let status = Status::deadline_exceeded(format!("given up: {reason}"));
+                        // It is given up whether it hears of it or not.
+                        let _ = attachment.orders.try_send(Err(status));
+                    }
+                }
+                Decision::Generation { generation, members, reason } => {
+                    tracing::info!("generation {generation} of {}: {reason}", members.join(", "));
+                    self.states.clear();
+                    self.workers = members.len();
+                    self.journal.generation(generation, &members, &reason)?;
+                }
+                Decision::Rewind { epoch } => {
+                    self.note(&format!("going on from epoch {}: what came after is done again", epoch + 1))?;
+                    self.journal.rewind(epoch)?;
+                    summary::write_metrics(&self.run_dir, self.steering.history())?;
+                }
+                Decision::Epoch(record) => {
+                    self.journal.epoch(&record)?;
+                    summary::append_metrics(&self.run_dir, &record)?;
+                    self.display.epoch(&record, self.config.epochs);
+                    if let Some(note) = &record.note {
+                        self.note(note)?;
+                    }
+                }
+                Decision::Checkpoint { generation, position, schedule, evaluation } => {
+                    if let Some(mut state) = self.states.remove(&generation) {
+                        if position.step == 0 {
+                            state.totals = plan::Totals::default();
+                        }
+                        state.position = position;
+                        self.saver.save(SaveJob { state: Arc::new(state), schedule, evaluation });
+                    }
+                }
+                Decision::Note(text) => self.note(&text)?,
+                Decision::End(ending) => self.ending = Some(ending),
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, worker: WorkerId, order: steering::Order) {
+        let Some(attachment) = self.attachments.get(&worker) else { return };
+        let rank = self.steering.members().iter().position(|member| *member == worker);
+        let order = report::order(order, rank);
+        if attachment.orders.try_send(Ok(order)).is_err() {
+            tracing::warn!("{} takes no orders", attachment.hello.name);
+            // Dropping the sender ends its stream, and that is noticed.
+            self.attachments.remove(&worker);
+        }
+    }
+
+    /// The orders among `decisions`, where the rest can no longer be recorded.
+    fn send_only(&mut self, decisions: Vec<Decision>) {
+        for decision in decisions {
+            if let Decision::Send { worker, order } = decision {
+                self.send(worker, order);
+            }
+        }
+    }
+
+    fn event(&mut self, worker: WorkerId, report: v1::Report) -> Option<Event> {
+        let report = report.report?;
+        if let v1::report::Report::Progress(progress) = &report
+            && let Some(attachment) = self.attachments.get_mut(&worker)
+        {
+            attachment.progress = *progress;
+        }
+        match report::event(report) {
+            Ok(event) => event,
+            Err(malformed) => {
+                tracing::warn!("worker {worker}: {malformed}");
+                None
+            }
+        }
+    }
+
+    fn saved(&mut self, saved: Saved) -> Result<(), Error> {
+        self.saver.done();
+        match saved.result {
+            Ok((name, manifest)) => {
+                self.journal.checkpoint(&name, manifest.steps_done)?;
+                self.steering.checkpointed(name.clone(), manifest.position, saved.totals);
+                if let Some(accuracy) = manifest.test_accuracy
+                    && self.best.as_ref().is_none_or(|(_, best)| accuracy > *best)
+                {
+                    self.best = Some((name.clone(), accuracy));
+                }
+                tracing::debug!("checkpoint {name}");
+                self.newest = Some((name, manifest.test_accuracy));
+            }
+            Err(error) => {
+                self.note(&format!("{error}; the last good checkpoint stays, and the next one is tried as planned"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, text: &str) -> Result<(), Error> {
+        tracing::info!("{text}");
+        self.journal.event(text)
+    }
+
+    fn finish(mut self, ending: &Ending) -> Result<(), Error> {
+        self.note(&format!("{:?}: {}", ending.outcome, ending.reason).to_lowercase())?;
+        self.show();
+        let summary = summary::Summary::new(
+            ending,
+            &self.config,
+            self.workers,
+            self.steering.history(),
+            self.steering.recoveries(),
+            &self.store,
+            self.began.elapsed(),
+        )?;
+        summary.write(&self.run_dir)?;
+        self.display.end(&summary, &self.run_dir);
+        match ending.outcome {
+            Outcome::Finished | Outcome::Stopped => Ok(()),
+            Outcome::Failed => Err(Error::Failed(ending.reason.clone())),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What others see of the run.
+
+use crate::helm::Helm;
+use plan::{Position, Totals};
+use proto::v1;
+use steering::{EpochRecord, RunState};
+
+impl Helm {
+    /// Shows the run as it stands, to clients and on the terminal.
+    pub(super) fn show(&mut self) {
+        let run = self.snapshot();
+        self.display.progress(&run);
+        self.view.send_replace(run);
+    }
+
+    fn snapshot(&self) -> v1::Run {
+        let status = self.steering.status();
+        let history = self.steering.history();
+        let steps = self.config.steps().count();
+        let members = self.steering.members();
+        // The furthest of the members: what is committed on one is committed.
+        let furthest = members
+            .iter()
+            .filter_map(|member| self.attachments.get(member))
+            .map(|attachment| &attachment.progress)
+            .filter(|progress| progress.generation == self.steering.generation())
+            .max_by_key(|progress| progress.position.map(Position::from));
+        let epoch = self.steering.epochs_done();
+        let position = furthest
+            .and_then(|progress| progress.position.map(Position::from))
+            .filter(|position| position.epoch == epoch)
+            .unwrap_or(Position { epoch: epoch.min(self.config.epochs.saturating_sub(1)), step: 0 });
+        let totals = furthest
+            .filter(|progress| progress.position.is_some_and(|at| at.epoch == epoch))
+            .and_then(|progress| progress.totals.map(Totals::from))
+            .unwrap_or_default();
+        let training = status.state == RunState::Training;
+        let images_per_second = furthest.filter(|_| training).map_or(0.0, |progress| progress.images_per_second);
+        let rates = self.steering.schedule().rates(&self.config.schedule, self.config.lr, self.config.epochs, steps);
+        let now = self.now();
+        v1::Run {
+            id: self.run_id.clone(),
+            state: state(status.state).into(),
+            reason: status.reason,
+            epoch: position.epoch,
+            step: position.step,
+            steps_per_epoch: steps,
+            train_loss: totals.mean_loss(),
+            train_accuracy: totals.accuracy(),
+            learning_rate: rates.get(position.step as usize).or(rates.last()).copied().unwrap_or(self.config.lr),
+            images_per_second,
+            seconds_left: self.seconds_left(position, images_per_second),
+            generation: self.steering.generation(),
+            workers: self
+                .steering
+                .workers()
+                .iter()
+                .filter_map(|(id, worker)| {
+                    let attachment = self.attachments.get(id)?;
+                    let rank = members.iter().position(|member| member == id).map(|rank| rank as u32);
+                    let shards = rank.map_or(0..0, |rank| plan::block(self.config.shards, members.len() as u32, rank));
+                    Some(v1::Worker {
+                        name: worker.name.clone(),
+                        device: attachment.hello.device.clone(),
+                        device_name: attachment.hello.device_name.clone(),
+                        rank,
+                        shards: shards.collect(),
+                        epoch: worker.position.epoch,
+                        step: worker.position.step,
+                        last_seen_ms: now.saturating_sub(worker.last_seen).as_millis() as u64,
+                    })
+                })
+                .collect(),
+            epochs: history.iter().map(epoch_message).collect(),
+            config: Some((&self.config).into()),
+            checkpoint: self.newest.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+            best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+            best_accuracy: self.best.as_ref().map(|(_, accuracy)| *accuracy),
+            wall_seconds: now.as_secs_f64(),
+        }
+    }
+
+    /// By the epochs that are done, or else by the speed of the steps.
+    fn seconds_left(&self, position: Position, images_per_second: f64) -> Option<f64> {
+        let history = self.steering.history();
+        let steps = f64::from(self.config.steps().count());
+        let measured: Vec<f64> = history.iter().rev().take(3).map(|record| record.seconds).collect();
+        let epoch_seconds = if measured.is_empty() {
+            (images_per_second > 0.0).then(|| f64::from(self.config.train_samples) / images_per_second)?
+        } else {
+            measured.iter().sum::<f64>() / measured.len() as f64
+        };
+        let done = f64::from(position.epoch) + f64::from(position.step) / steps;
+        Some((f64::from(self.config.epochs) - done).max(0.0) * epoch_seconds)
+    }
+}
+
+fn state(state: RunState) -> v1::RunState {
+    match state {
+        RunState::Waiting => v1::RunState::Waiting,
+        RunState::Forming => v1::RunState::Forming,
+        RunState::Training => v1::RunState::Training,
+        RunState::Evaluating => v1::RunState::Evaluating,
+        RunState::Saving => v1::RunState::Saving,
+        RunState::Stopping => v1::RunState::Stopping,
+        RunState::Finished => v1::RunState::Finished,
+        RunState::Stopped => v1::RunState::Stopped,
+        RunState::Failed => v1::RunState::Failed,
+    }
+}
+
+fn epoch_message(record: &EpochRecord) -> v1::Epoch {
+    v1::Epoch {
+        epoch: record.epoch,
+        train_loss: record.train_loss,
+        train_accuracy: record.train_accuracy,
+        test_loss: record.test_loss,
+        test_accuracy: record.test_accuracy,
+        learning_rate: record.lr,
+        seconds: record.seconds,
+        images_per_second: record.images_per_second,
+        per_class_accuracy: record.confusion.per_class_accuracy(),
+    }
+}

@@ -1,0 +1,48 @@
+//! The gRPC services.
+
+mod cluster;
+mod inference;
+mod training;
+
+pub use cluster::ClusterService;
+pub use inference::InferenceService;
+pub use training::TrainingService;
+
+use crate::{
+    helm::Refusal,
+    predict::{PictureError, PredictError},
+};
+use tonic::Status;
+
+// The one table from errors to gRPC status.
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        if refusal.duplicate {
+            Self::already_exists(refusal.reason)
+        } else {
+            Self::failed_precondition(refusal.reason)
+        }
+    }
+}
+
+impl From<PictureError> for Status {
+    fn from(error: PictureError) -> Self {
+        Self::invalid_argument(error.to_string())
+    }
+}
+
+impl From<PredictError> for Status {
+    fn from(error: PredictError) -> Self {
+        match error {
+            PredictError::NoCheckpoint | PredictError::Ending => Self::unavailable(error.to_string()),
+            PredictError::Busy => Self::resource_exhausted(error.to_string()),
+            PredictError::Model(_) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+/// The status of a call that comes when the run is over.
+fn over() -> Status {
+    Status::unavailable("the run is over, and this coordinator is ending")
+}

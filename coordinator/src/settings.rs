@@ -1,0 +1,68 @@
+//! From flags to the configuration of a run.
+
+use crate::{
+    Args, Error,
+    args::{PrecisionName, ReductionName, ScheduleName},
+};
+use plan::{Cosine, MultiStep, OneCycle, Plateau, Precision, Reduction, RunConfig, Schedule};
+use std::path::PathBuf;
+
+/// The configuration that `args` ask for, and whether its precision is still to be chosen by the first worker's
+/// hardware. `stored` is what the run directory holds: what is not given on purpose is taken from there.
+///
+/// # Errors
+/// If it is one that no run can have.
+pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<(RunConfig, bool), Error> {
+    resnet::Architecture::named(&args.model)?;
+    let default_shards = stored.map_or(args.workers as u32, |stored| stored.shards);
+    let auto = args.precision == PrecisionName::Auto;
+    let config = RunConfig {
+        model: args.model.clone(),
+        epochs: args.epochs,
+        batch_size: args.batch_size,
+        shards: args.shards.unwrap_or(default_shards),
+        threads: args.threads,
+        seed: args.seed,
+        precision: match args.precision {
+            PrecisionName::Auto => stored.map_or(Precision::Fp32, |stored| stored.precision),
+            PrecisionName::Fp32 => Precision::Fp32,
+            PrecisionName::Bf16 => Precision::Bf16,
+        },
+        reduction: match args.reduction {
+            ReductionName::Tree => Reduction::Tree,
+            ReductionName::Ring => Reduction::Ring,
+        },
+        lr: args.lr,
+        momentum: args.momentum,
+        weight_decay: args.weight_decay,
+        schedule: match args.schedule {
+            ScheduleName::Plateau => Schedule::Plateau(Plateau {
+                factor: args.plateau_factor,
+                patience: args.plateau_patience,
+                min_lr: args.min_lr,
+                ..Plateau::default()
+            }),
+            ScheduleName::Multistep => {
+                Schedule::Multistep(MultiStep { milestones: args.milestones.clone(), gamma: args.gamma })
+            }
+            ScheduleName::Cosine => Schedule::Cosine(Cosine { min_lr: args.min_lr }),
+            ScheduleName::OneCycle => Schedule::OneCycle(OneCycle::default()),
+            ScheduleName::Constant => Schedule::Constant,
+        },
+        train_samples: args.limit_train.unwrap_or(cifar::Split::Train.samples() as u32),
+        test_samples: args.limit_test.unwrap_or(cifar::Split::Test.samples() as u32),
+    };
+    if args.workers == 0 || args.min_workers == 0 {
+        let why = "a run needs at least 1 worker".to_owned();
+        let flag = if args.workers == 0 { "workers" } else { "min-workers" };
+        return Err(plan::ConfigError { flag, value: "0".to_owned(), why }.into());
+    }
+    config.check()?;
+    Ok((config, auto && stored.is_none()))
+}
+
+/// The directory of the run.
+#[must_use]
+pub fn run_dir(args: &Args) -> PathBuf {
+    args.run_dir.clone().unwrap_or_else(|| PathBuf::from("runs").join(&args.model))
+}

@@ -1,0 +1,153 @@
+//! What is to be done.
+
+use crate::{EpochRecord, WorkerId};
+use plan::{Position, ScheduleState};
+use std::ops::Range;
+
+/// An order to one worker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Order {
+    /// Take a place in a generation.
+    Form {
+        /// Which.
+        generation: u64,
+        /// The worker's rank.
+        rank: u32,
+        /// The names of all members, by rank.
+        members: Vec<String>,
+    },
+    /// Build the process group.
+    Connect {
+        /// Of which generation.
+        generation: u64,
+        /// Where rank 0 is.
+        host: String,
+        /// The port of its store.
+        port: u16,
+    },
+    /// Take over one member's state.
+    Synchronise {
+        /// Of which generation.
+        generation: u64,
+        /// Whose.
+        source_rank: u32,
+        /// The checkpoint it has the state from; `None` for what it holds, or the initial one.
+        checkpoint: Option<String>,
+        /// Whether it is the initial state.
+        initial: bool,
+    },
+    /// Train to the end of the epoch.
+    Train {
+        /// In which generation.
+        generation: u64,
+        /// The first step to be done.
+        from: Position,
+        /// One rate for the epoch, or one a step of it.
+        rates: Vec<f64>,
+    },
+    /// Stop after a step.
+    Halt {
+        /// In which generation.
+        generation: u64,
+        /// In which epoch.
+        epoch: u32,
+        /// In words.
+        reason: String,
+    },
+    /// Evaluate chunks of the test set.
+    Evaluate {
+        /// In which generation.
+        generation: u64,
+        /// After which epoch.
+        epoch: u32,
+        /// Which.
+        chunks: Range<u32>,
+    },
+    /// Send the state.
+    Upload {
+        /// In which generation.
+        generation: u64,
+    },
+    /// The generation is over.
+    Abort {
+        /// Which.
+        generation: u64,
+        /// In words.
+        reason: String,
+    },
+    /// The run needs the worker no longer.
+    Dismiss {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// How a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All epochs are done.
+    Finished,
+    /// On request, saved.
+    Stopped,
+    /// It cannot go on.
+    Failed,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub outcome: Outcome,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// What the coordinator has to do, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Send a worker an order.
+    Send {
+        /// To whom.
+        worker: WorkerId,
+        /// What.
+        order: Order,
+    },
+    /// Give a worker up: end its stream.
+    Drop {
+        /// Whom.
+        worker: WorkerId,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A generation begins: to be recorded before any order of it is sent.
+    Generation {
+        /// Which.
+        generation: u64,
+        /// The names of its members, by rank.
+        members: Vec<String>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Epochs from this one on are to be done again: what was recorded of them is void.
+    Rewind {
+        /// The first.
+        epoch: u32,
+    },
+    /// An epoch is done: to be recorded before the next begins.
+    Epoch(Box<EpochRecord>),
+    /// Make the state that has arrived a checkpoint, at this position.
+    Checkpoint {
+        /// Of which generation the state is.
+        generation: u64,
+        /// The next step.
+        position: Position,
+        /// The schedule there.
+        schedule: ScheduleState,
+        /// Test loss and accuracy, where the state was evaluated.
+        evaluation: Option<(f64, f64)>,
+    },
+    /// Tell people.
+    Note(String),
+    /// The run is over, once everything above is done.
+    End(Ending),
+}

@@ -1,0 +1,62 @@
+//! What can go wrong in the engine.
+
+use plan::Position;
+use tch::TchError;
+use thiserror::Error;
+
+/// A failure of the engine.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// A layer failed.
+    #[error(transparent)]
+    Network(#[from] resnet::NetworkError),
+    /// A collective failed or was given up.
+    #[error(transparent)]
+    Group(#[from] nccl_rs::Error),
+    /// Another operation of libtorch failed.
+    #[error("{operation}: {}", source.to_string().lines().next().unwrap_or_default())]
+    Torch {
+        /// What was being done.
+        operation: &'static str,
+        /// libtorch's words.
+        source: TchError,
+    },
+    /// The loss is no longer a number.
+    #[error("the loss became {loss} at {position}: the run has diverged; a lower --lr may help")]
+    Diverged {
+        /// At which step.
+        position: Position,
+        /// The sum of the step's losses.
+        loss: f64,
+    },
+    /// The generation was aborted.
+    #[error("generation {generation} was aborted")]
+    Aborted {
+        /// Which.
+        generation: u64,
+    },
+    /// An order that does not fit the state.
+    #[error("ordered to {order}, but {state}")]
+    OutOfOrder {
+        /// What was ordered.
+        order: String,
+        /// What the engine holds.
+        state: String,
+    },
+    /// The state does not fit the model.
+    #[error(transparent)]
+    State(#[from] checkpoint::Error),
+}
+
+impl EngineError {
+    /// Names the operation in which libtorch failed.
+    pub(crate) fn torch(operation: &'static str) -> impl FnOnce(TchError) -> Self {
+        move |source| Self::Torch { operation, source }
+    }
+
+    /// Whether the generation was given up on order, which is no failure of this worker.
+    #[must_use]
+    pub fn is_abort(&self) -> bool {
+        matches!(self, Self::Aborted { .. } | Self::Group(nccl_rs::Error::Cancelled { .. }))
+    }
+}

@@ -1,0 +1,58 @@
+//! Stochastic gradient descent with momentum over flat buffers.
+
+use tch::{TchError, Tensor, no_grad};
+
+/// SGD as `torch.optim.SGD` does it (PyTorch 2.13, without dampening and Nesterov's variant): with gradient `g`,
+/// parameter `p` and momentum `m`, `g += decay * p; m = momentum * m + g; p -= rate * m`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// The share of the last update that is kept.
+    pub momentum: f64,
+    /// L2 penalty on every parameter, coupled: added to the gradient before the momentum.
+    pub weight_decay: f64,
+}
+
+impl Sgd {
+    /// One step with learning rate `rate`. `gradient` is used up.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn step(
+        self,
+        rate: f64,
+        parameters: &mut Tensor,
+        momentum: &mut Tensor,
+        gradient: &mut Tensor,
+    ) -> Result<(), TchError> {
+        no_grad(|| {
+            if self.weight_decay != 0.0 {
+                let _ = gradient.f_add_(&parameters.f_mul_scalar(self.weight_decay)?)?;
+            }
+            let _ = momentum.f_mul_scalar_(self.momentum)?.f_add_(gradient)?;
+            let _ = parameters.f_sub_(&momentum.f_mul_scalar(rate)?)?;
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A trace of PyTorch's: momentum 0.9, no decay, gradient 1, rate 0.1, from 1.
+    #[test]
+    fn momentum_builds_up() {
+        let sgd = Sgd { momentum: 0.9, weight_decay: 0.0 };
+        let mut parameter = Tensor::from_slice(&[1.0_f32]);
+        let mut momentum = Tensor::from_slice(&[0.0_f32]);
+        let mut trace = Vec::new();
+        for _ in 0..3 {
+            sgd.step(0.1, &mut parameter, &mut momentum, &mut Tensor::from_slice(&[1.0_f32])).unwrap();
+            trace.push((momentum.double_value(&[0]), parameter.double_value(&[0])));
+        }
+        let expected = [(1.0, 0.9), (1.9, 0.71), (2.71, 0.439)];
+        for ((m, p), (m_expected, p_expected)) in trace.iter().zip(expected) {
+            assert!((m - m_expected).abs() < 1e-6 && (p - p_expected).abs() < 1e-6, "{trace:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! This worker's copy of the model and its state, in flat buffers.
+
+use crate::engine::EngineError;
+use checkpoint::State;
+use plan::{Position, RunConfig, Totals};
+use resnet::{Architecture, Layout, Network, Role};
+use std::ops::Range;
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// The scalars at the end of a shard's vector, after gradients and batch statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Tail {
+    /// The sum of cross-entropies.
+    Loss,
+    /// Correct answers.
+    Correct,
+    /// Samples.
+    Samples,
+    /// How many workers were asked to halt. All workers see the same sum after the same step, so all of them stop
+    /// there without a word between them.
+    Halt,
+}
+
+impl Tail {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+}
+
+/// This worker's copy of the model and its state.
+#[derive(Debug)]
+pub struct Replica {
+    /// The run's configuration.
+    pub config: RunConfig,
+    /// Where the tensors live.
+    pub device: Device,
+    /// Where each tensor lies in the flat buffers.
+    pub layout: Layout,
+    /// The network over the flat buffers.
+    pub network: Network,
+    /// f32, `layout.parameters()`.
+    pub parameters: Tensor,
+    /// f32, `layout.statistics()`: running means and variances.
+    pub statistics: Tensor,
+    /// f32, laid out as the parameters.
+    pub momentum: Tensor,
+    /// f32, laid out as `statistics`: what the last forward pass in training measured.
+    pub batch_statistics: Tensor,
+    /// The next step. `None` until a state was loaded.
+    pub position: Option<Position>,
+    /// Of the epoch in progress.
+    pub totals: Totals,
+}
+
+impl Replica {
+    /// A copy without a state yet.
+    ///
+    /// # Errors
+    /// If the model is unknown, or memory for it cannot be had.
+    pub fn new(config: &RunConfig, device: Device) -> Result<Self, EngineError> {
+        let architecture = Architecture::named(&config.model).map_err(checkpoint::Error::from)?;
+        let layout = Layout::new(&architecture);
+        let zeros = |elements: usize| {
+            Tensor::f_zeros([elements as i64], (Kind::Float, device)).map_err(EngineError::torch("allocate state"))
+        };
+        let (parameters, momentum) = (zeros(layout.parameters())?, zeros(layout.parameters())?);
+        let (statistics, batch_statistics) = (zeros(layout.statistics())?, zeros(layout.statistics())?);
+        let network =
+            Network::new(&architecture, &layout, &parameters, &statistics, &batch_statistics, config.precision)?;
+        Ok(Self {
+            config: config.clone(),
+            device,
+            layout,
+            network,
+            parameters,
+            statistics,
+            momentum,
+            batch_statistics,
+            position: None,
+            totals: Totals::default(),
+        })
+    }
+
+    /// Elements of a shard's vector: gradients, batch statistics, [`Tail`].
+    #[must_use]
+    pub fn vector_len(&self) -> usize {
+        self.layout.parameters() + self.layout.statistics() + Tail::COUNT
+    }
+
+    /// Where in a shard's vector the batch statistics are.
+    #[must_use]
+    pub fn statistics_range(&self) -> Range<usize> {
+        self.layout.parameters()..self.layout.parameters() + self.layout.statistics()
+    }
+
+    /// Where in a shard's vector the [`Tail`] is.
+    #[must_use]
+    pub fn tail_range(&self) -> Range<usize> {
+        self.statistics_range().end..self.vector_len()
+    }
+
+    /// Makes backward passes add their gradients straight into the head of `vector`.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn bind_gradients(&self, vector: &Tensor) -> Result<(), EngineError> {
+        let torch = || EngineError::torch("bind gradients");
+        // A gradient has to exist before its storage can be exchanged.
+        let mut zero = Tensor::from(0.0_f32).to_device(self.device);
+        for leaf in self.network.parameters() {
+            zero = zero.f_add(&leaf.f_sum(Kind::Float).map_err(torch())?).map_err(torch())?;
+        }
+        zero.f_mul_scalar(0.0).and_then(|zero| zero.f_backward()).map_err(torch())?;
+        for (leaf, entry) in self.network.parameters().iter().zip(self.layout.of(Role::Parameter)) {
+            let slice = vector
+                .f_narrow(0, entry.offset as i64, entry.elements() as i64)
+                .and_then(|slice| slice.f_view(&entry.shape[..]))
+                .map_err(torch())?;
+            leaf.f_grad().and_then(|mut grad| grad.f_set_data(&slice)).map_err(torch())?;
+        }
+        Ok(())
+    }
+
+    /// Takes over `state`.
+    ///
+    /// # Errors
+    /// If it is of another model, or libtorch fails.
+    pub fn load(&mut self, state: &State) -> Result<(), EngineError> {
+        state.check(&self.config.model, &self.layout)?;
+        no_grad(|| {
+            for (buffer, values) in [
+                (&mut self.parameters, &state.parameters),
+                (&mut self.statistics, &state.statistics),
+                (&mut self.momentum, &state.momentum),
+            ] {
+                buffer.f_copy_(&Tensor::from_slice(values)).map_err(EngineError::torch("load state"))?;
+            }
+            Ok::<_, EngineError>(())
+        })?;
+        self.position = Some(state.position);
+        self.totals = state.totals;
+        Ok(())
+    }
+
+    /// A copy of the state.
+    ///
+    /// # Errors
+    /// If there is none yet, or libtorch fails.
+    pub fn state(&self) -> Result<State, EngineError> {
+        let position = self.position.ok_or_else(|| EngineError::OutOfOrder {
+            order: "give a state".to_owned(),
+            state: "none was loaded yet".to_owned(),
+        })?;
+        let values = |tensor: &Tensor| {
+            tensor
+                .f_to_device(Device::Cpu)
+                .and_then(|tensor| Vec::<f32>::try_from(&tensor))
+                .map_err(EngineError::torch("copy state"))
+        };
+        Ok(State {
+            position,
+            totals: self.totals,
+            parameters: values(&self.parameters)?,
+            statistics: values(&self.statistics)?,
+            momentum: values(&self.momentum)?,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! Why a worker ends.
+
+use crate::engine::EngineError;
+use std::{path::PathBuf, time::Duration};
+use thiserror::Error;
+
+/// Why a worker ends before the run is over.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No coordinator was found in time.
+    #[error(
+        "no coordinator at {url} for {} s ({cause}): start one, or say where it is with --coordinator or COORDINATOR",
+        after.as_secs()
+    )]
+    Unreachable {
+        /// Where it was looked for.
+        url: String,
+        /// For how long.
+        after: Duration,
+        /// The last failure.
+        cause: String,
+    },
+    /// The address of the coordinator is none.
+    #[error("--coordinator {url} is no address: {cause}; it has the form http://HOST:PORT")]
+    BadUrl {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The coordinator does not want this worker.
+    #[error("the coordinator at {url} refuses this worker: {reason}")]
+    Refused {
+        /// Where it is.
+        url: String,
+        /// In its words.
+        reason: String,
+    },
+    /// The device is not there.
+    #[error("{0}")]
+    Device(String),
+    /// The data set cannot be had.
+    #[error("the data set cannot be used: {0}")]
+    Data(String),
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}; choose another --cache-dir", path.display())]
+    Cache {
+        /// Which file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The engine cannot go on.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The coordinator says what no coordinator of this version says.
+    #[error(transparent)]
+    Malformed(#[from] proto::Malformed),
+}
+
+impl Error {
+    /// The exit code of a worker that ends with it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::BadUrl { .. } => 2,
+            Self::Unreachable { .. } => 3,
+            Self::Refused { .. } | Self::Malformed(_) => 4,
+            Self::Device(_) => 5,
+            Self::Data(_) | Self::Cache { .. } => 6,
+            Self::Engine(_) => 7,
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! A worker's dealings with its coordinator: finding it, attaching, passing orders to the engine and reports back, and
+//! finding it again when it was gone. The engine goes on with its epoch meanwhile.
+
+use crate::{
+    Args, Error, data,
+    device::{device_name, has_bf16},
+    engine::{Command, Engine, EngineError, EngineOptions, Event, Formation, Progress, Source},
+    state_transfer,
+};
+use plan::RunConfig;
+use proto::{
+    Malformed, VERSION,
+    v1::{
+        self, Hello, Order, Phase, Report, cluster_client::ClusterClient, order::Order as Kind,
+        report::Report as Up, synchronise::Source as From,
+    },
+};
+use std::{
+    future::Future,
+    net::{ToSocketAddrs, UdpSocket},
+    pin::pin,
+    time::{Duration, Instant},
+};
+use tch::Device;
+use tokio::{
+    sync::mpsc,
+    time::{interval, sleep, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{
+    Code, Request, Status, Streaming,
+    transport::{Channel, Endpoint},
+};
+
+/// Reports under way to the coordinator at most.
+const REPORTS: usize = 64;
+/// Events under way from the engine at most.
+const EVENTS: usize = 64;
+/// How often a sign of life and the progress go up.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+/// Pauses between attempts to find the coordinator.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long one attempt may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The run that this worker takes part in, from its first welcome on.
+struct Joined {
+    run_id: String,
+    config: RunConfig,
+    engine: Engine,
+}
+
+/// How a stream ended.
+enum Left {
+    /// The run needs the worker no longer.
+    Dismissed(String),
+    /// The coordinator is gone, or has given the worker up.
+    Lost(String),
+}
+
+/// A worker.
+pub struct Session {
+    args: Args,
+    device: Device,
+    name: String,
+    events: mpsc::Receiver<Event>,
+    event_sender: mpsc::Sender<Event>,
+    joined: Option<Joined>,
+    leaving: bool,
+}
+
+impl Session {
+    /// A worker on `device` that has not attached yet.
+    #[must_use]
+    pub fn new(args: Args, device: Device) -> Self {
+        let (event_sender, events) = mpsc::channel(EVENTS);
+        let name = args.name.clone().unwrap_or_else(default_name);
+        Self { args, device, name, events, event_sender, joined: None, leaving: false }
+    }
+
+    /// Trains until the run is over. `leave` ending means that the worker is to go after the next step.
+    ///
+    /// # Errors
+    /// Why the worker cannot take part, or no longer.
+    pub async fn run(mut self, leave: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut leave = pin!(leave);
+        loop {
+            let mut client = tokio::select! {
+                client = self.find() => client?,
+                () = &mut leave, if !self.leaving => {
+                    tracing::info!("stopped while looking for a coordinator");
+                    return Ok(());
+                }
+            };
+            let orders = self.attach(&mut client).await?;
+            let Some((orders, reports)) = orders else { continue };
+            match self.serve(client, orders, reports, leave.as_mut()).await? {
+                Left::Dismissed(reason) => {
+                    tracing::info!("dismissed: {reason}");
+                    return Ok(());
+                }
+                Left::Lost(_) if self.leaving => return Ok(()),
+                Left::Lost(cause) => tracing::warn!("lost the coordinator: {cause}; looking for it again"),
+            }
+        }
+    }
+
+    /// Looks for the coordinator until it answers.
+    async fn find(&self) -> Result<ClusterClient<Channel>, Error> {
+        let url = &self.args.coordinator;
+        let endpoint = Endpoint::from_shared(url.clone())
+            .map_err(|error| Error::BadUrl { url: url.clone(), cause: error.to_string() })?
+            .connect_timeout(CONNECT_DEADLINE)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(5))
+            .keep_alive_timeout(Duration::from_secs(5));
+        let start = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let cause = match endpoint.connect().await {
+                Ok(channel) => return Ok(ClusterClient::new(channel)),
+                Err(error) => innermost(&error),
+            };
+            if start.elapsed() + pause > self.args.give_up_after {
+                return Err(Error::Unreachable { url: url.clone(), after: start.elapsed(), cause });
+            }
+            tracing::warn!("no coordinator at {url} ({cause}); trying again in {:.1} s", pause.as_secs_f64());
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Attaches. `None`: the coordinator was gone again before it answered.
+    async fn attach(
+        &mut self,
+        client: &mut ClusterClient<Channel>,
+    ) -> Result<Option<(Streaming<Order>, mpsc::Sender<Report>)>, Error> {
+        let (reports, up) = mpsc::channel(REPORTS);
+        // Cannot fail: the channel is new.
+        let _ = reports.send(Report { report: Some(Up::Hello(self.hello())) }).await;
+        let attached = timeout(CONNECT_DEADLINE, client.attach(Request::new(ReceiverStream::new(up)))).await;
+        match attached {
+            Ok(Ok(orders)) => Ok(Some((orders.into_inner(), reports))),
+            Ok(Err(status)) => self.refused(&status).await.map(|()| None),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether a refusal is final.
+    async fn refused(&self, status: &Status) -> Result<(), Error> {
+        match status.code() {
+            Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => Err(Error::Refused {
+                url: self.args.coordinator.clone(),
+                reason: status.message().to_owned(),
+            }),
+            _ => {
+                tracing::warn!("the coordinator does not take workers now: {}", status.message());
+                sleep(FIRST_PAUSE).await;
+                Ok(())
+            }
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        let held = self.joined.as_ref().and_then(|joined| joined.engine.control.held());
+        Hello {
+            version: VERSION.to_owned(),
+            name: self.name.clone(),
+            device: match self.device {
+                Device::Cuda(index) => format!("cuda:{index}"),
+                _ => "cpu".to_owned(),
+            },
+            device_name: device_name(self.device),
+            bf16: has_bf16(self.device),
+            host: self.host(),
+            run_id: self.joined.as_ref().map(|joined| joined.run_id.clone()),
+            held: held.map(Into::into),
+            model: self.args.model.clone(),
+        }
+    }
+
+    /// The address from which the coordinator is reached. Nothing is sent: connecting a UDP socket only picks a route.
+    fn host(&self) -> String {
+        if let Some(host) = &self.args.host {
+            return host.clone();
+        }
+        let authority = self.args.coordinator.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
+        let local = || {
+            let address = authority.to_socket_addrs().ok()?.next()?;
+            let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let socket = UdpSocket::bind(any).ok()?;
+            socket.connect(address).ok()?;
+            Some(socket.local_addr().ok()?.ip().to_string())
+        };
+        local().unwrap_or_else(|| "127.0.0.1".to_owned())
+    }
+
+    /// Passes orders down and reports up until the stream ends.
+    async fn serve(
+        &mut self,
+        mut client: ClusterClient<Channel>,
+        mut orders: Streaming<Order>,
+        reports: mpsc::Sender<Report>,
+        mut leave: std::pin::Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Left, Error> {
+        let mut heartbeat = interval(HEARTBEAT);
+        loop {
+            let report = tokio::select! {
+                order = orders.message() => match order {
+                    Ok(Some(Order { order: Some(Kind::Dismiss(dismiss)) })) => {
+                        return Ok(Left::Dismissed(dismiss.reason));
+                    }
+                    Ok(Some(order)) => {
+                        self.obey(&mut client, order).await?;
+                        continue;
+                    }
+                    Ok(None) => return Ok(Left::Lost("it closed the stream".to_owned())),
+                    Err(status) => {
+                        self.refused(&status).await?;
+                        return Ok(Left::Lost(status.message().to_owned()));
+                    }
+                },
+                event = self.events.recv() => match event {
+                    Some(event) => match self.report(&mut client, event).await? {
+                        Some(report) => report,
+                        None => continue,
+                    },
+                    None => continue,
+                },
+                _ = heartbeat.tick() => self.progress(),
+                () = &mut leave, if !self.leaving => {
+                    self.leaving = true;
+                    tracing::info!("leaving after the step in progress");
+                    Up::Leaving(v1::Leaving { reason: "asked to stop".to_owned() })
+                }
+            };
+            if reports.send(Report { report: Some(report) }).await.is_err() {
+                return Ok(Left::Lost("the stream broke".to_owned()));
+            }
+        }
+    }
+
+    fn progress(&self) -> Up {
+        let progress = self.joined.as_ref().map_or_else(Progress::default, |joined| *joined.engine.progress.borrow());
+        Up::Progress(v1::Progress {
+            generation: progress.generation,
+            position: Some(progress.position.into()),
+            phase: Phase::Unspecified.into(),
+            totals: Some(progress.totals.into()),
+            images_per_second: progress.images_per_second,
+        })
+    }
+
+    async fn obey(&mut self, client: &mut ClusterClient<Channel>, order: Order) -> Result<(), Error> {
+        let kind = order.order.ok_or_else(|| Malformed::new("an empty order"))?;
+        if let Kind::Welcome(welcome) = kind {
+            return self.welcome(client, welcome).await;
+        }
+        let Some(joined) = &self.joined else {
+            return Err(Malformed::new("an order before a welcome").into());
+        };
+        let command = match kind {
+            Kind::Form(form) => {
+                // What is under way belongs to a generation that is over.
+                joined.engine.control.abort(form.generation.saturating_sub(1));
+                tracing::info!(
+                    generation = form.generation,
+                    rank = form.rank,
+                    "forming a generation of {}",
+                    form.members.join(", ")
+                );
+                let (generation, rank, world_size) = (form.generation, form.rank, form.world_size);
+                Command::Form(Formation { generation, rank, world_size })
+            }
+            Kind::Connect(v1::Connect { generation, host, port }) => {
+                Command::Connect { generation, host, port: port as u16 }
+            }
+            Kind::Synchronise(order) => {
+                let source = match order.source {
+                    Some(From::Checkpoint(name)) => {
+                        Source::Given(Box::new(state_transfer::download(client, &name).await?))
+                    }
+                    Some(From::Initial(_)) => Source::Initial,
+                    Some(From::Held(_)) | None => Source::Held,
+                };
+                Command::Synchronise { generation: order.generation, source_rank: order.source_rank, source }
+            }
+            Kind::Train(v1::Train { generation, epoch, first_step, rates }) => {
+                Command::Train { generation, epoch, first_step, rates }
+            }
+            Kind::Evaluate(v1::Evaluate { generation, epoch, first_chunk, chunks }) => {
+                Command::Evaluate { generation, epoch, chunks: first_chunk..first_chunk + chunks }
+            }
+            Kind::Upload(v1::Upload { generation }) => Command::Upload { generation },
+            Kind::Halt(v1::Halt { generation, epoch, reason }) => {
+                tracing::info!(generation, "halting after the step in progress: {reason}");
+                joined.engine.control.halt(generation, epoch);
+                return Ok(());
+            }
+            Kind::Abort(v1::Abort { generation, reason }) => {
+                tracing::info!(generation, "generation aborted: {reason}");
+                joined.engine.control.abort(generation);
+                return Ok(());
+            }
+            Kind::Welcome(_) | Kind::Dismiss(_) => return Ok(()),
+        };
+        if !joined.engine.command(command) {
+            return Err(EngineError::OutOfOrder {
+                order: "take another command".to_owned(),
+                state: "the engine has ended or does not keep up".to_owned(),
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    async fn welcome(&mut self, client: &mut ClusterClient<Channel>, welcome: v1::Welcome) -> Result<(), Error> {
+        if let Some(joined) = &self.joined {
+            // The coordinator has compared the run's id with what the hello said.
+            tracing::info!("attached again to run {}", joined.run_id);
+            return Ok(());
+        }
+        let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
+        let config = RunConfig::try_from(config)?;
+        tracing::info!("attached to run {} as {}: {} in {}", welcome.run_id, self.name, config.model, config.precision);
+        let data = data::open(&self.args, &config, client).await?;
+        let options = EngineOptions {
+            config: config.clone(),
+            device: self.device,
+            host: self.host(),
+            connect_timeout: Duration::from_millis(u64::from(welcome.failure_timeout_ms)),
+            train: data.train,
+            test: data.test,
+        };
+        let engine = Engine::start(options, self.event_sender.clone())?;
+        self.joined = Some(Joined { run_id: welcome.run_id, config, engine });
+        Ok(())
+    }
+
+    /// What goes up for an event of the engine, if anything does.
+    async fn report(&self, client: &mut ClusterClient<Channel>, event: Event) -> Result<Option<Up>, Error> {
+        Ok(Some(match event {
+            Event::StoreOpened { generation, port } => {
+                Up::StoreOpened(v1::StoreOpened { generation, port: port.into() })
+            }
+            Event::Ready { generation, held, totals } => {
+                Up::Ready(v1::Ready { generation, held: held.map(Into::into), totals: Some(totals.into()) })
+            }
+            Event::EpochDone { generation, outcome } => Up::EpochDone(v1::EpochDone {
+                generation,
+                epoch: outcome.position.epoch,
+                totals: Some(outcome.totals.into()),
+                seconds: outcome.seconds,
+                images: outcome.images,
+            }),
+            Event::Halted { generation, outcome } => Up::Halted(v1::Halted {
+                generation,
+                position: Some(outcome.position.into()),
+                totals: Some(outcome.totals.into()),
+                seconds: outcome.seconds,
+                images: outcome.images,
+            }),
+            Event::Evaluated { generation, epoch, results } => Up::Evaluated(v1::Evaluated {
+                generation,
+                epoch,
+                chunks: results.into_iter().map(Into::into).collect(),
+            }),
+            Event::State { generation, state } => {
+                let run_id = self.joined.as_ref().map_or_else(String::new, |joined| joined.run_id.clone());
+                let mut client = client.clone();
+                // Beside the stream, so that orders and signs of life do not wait for it.
+                tokio::spawn(async move {
+                    if let Err(status) = state_transfer::upload(&mut client, &run_id, generation, &state).await {
+                        tracing::warn!("could not send the state: {}", status.message());
+                    }
+                });
+                return Ok(None);
+            }
+            Event::Failed { generation, error } => {
+                let diverged = matches!(error, EngineError::Diverged { .. });
+                tracing::warn!(generation, "{error}");
+                Up::Failed(v1::Failed { generation, message: error.to_string(), fatal: diverged, diverged })
+            }
+        }))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(joined) = &self.joined {
+            // Whatever the engine is at, nobody waits for it.
+            joined.engine.control.abort(u64::MAX);
+            tracing::debug!("leaving run {} of {}", joined.run_id, joined.config.model);
+        }
+    }
+}
+
+/// Host name and process id.
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{}-{}", if host.is_empty() { "worker" } else { host }, std::process::id())
+}
+
+/// The cause at the bottom of a chain of errors: what a person can act on.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

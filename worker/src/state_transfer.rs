@@ -1,0 +1,53 @@
+//! States over the wire, both ways.
+
+use crate::Error;
+use checkpoint::State;
+use proto::{
+    Assembly, Malformed, state_chunks,
+    v1::{GetStateRequest, cluster_client::ClusterClient, state_chunk::Chunk},
+};
+use std::time::Duration;
+use tokio_stream::iter;
+use tonic::{Request, Status, transport::Channel};
+
+/// How long a state may take.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// Sends `state` to the coordinator.
+///
+/// # Errors
+/// As the coordinator answers.
+pub async fn upload(
+    client: &mut ClusterClient<Channel>,
+    run_id: &str,
+    generation: u64,
+    state: &State,
+) -> Result<(), Status> {
+    let mut request = Request::new(iter(state_chunks(run_id, generation, state)));
+    request.set_timeout(DEADLINE);
+    client.put_state(request).await.map(|_| ())
+}
+
+/// Asks the coordinator for the state of a checkpoint.
+///
+/// # Errors
+/// If it cannot be had.
+pub async fn download(
+    client: &mut ClusterClient<Channel>,
+    checkpoint: &str,
+) -> Result<State, Error> {
+    let failed = |status: Status| Error::Data(format!("checkpoint {checkpoint}: {}", status.message()));
+    let mut request = Request::new(GetStateRequest { checkpoint: checkpoint.to_owned() });
+    request.set_timeout(DEADLINE);
+    let mut stream = client.get_state(request).await.map_err(failed)?.into_inner();
+    let mut assembly = None;
+    while let Some(message) = stream.message().await.map_err(failed)? {
+        match (message.chunk, &mut assembly) {
+            (Some(Chunk::Header(header)), None) => assembly = Some(Assembly::new(&header)),
+            (Some(Chunk::Data(data)), Some(assembly)) => assembly.push(&data),
+            _ => return Err(Malformed::new("a state that is out of order").into()),
+        }
+    }
+    let assembly = assembly.ok_or_else(|| Malformed::new("no state"))?;
+    Ok(assembly.finish()?)
+}
