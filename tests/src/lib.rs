@@ -1,1 +1,9 @@
-//! Placeholder.
+//! The harness of the whole-system tests: real coordinators, workers and clients on loopback, on real data.
+//!
+//! `cargo xtask test` builds the programs and says where they, the data and Python are.
+
+mod coordinator;
+mod place;
+
+pub use coordinator::{Coordinator, Ended};
+pub use place::{binary, data_dir, golden_dir, python};

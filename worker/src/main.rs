@@ -1,6 +1,7 @@
 //! `worker`: trains for a coordinator.
 
 use clap::Parser;
+use std::io::IsTerminal;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use worker::{Args, Error, Session};
@@ -8,7 +9,9 @@ use worker::{Args, Error, Session};
 fn main() {
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     if args.log_format == "json" {
         log.json().init();
     } else {

@@ -150,9 +150,9 @@ int cx_work_wait(CxWork* work, int64_t timeout_ms) {
     try {
       work->work->wait(Millis(timeout_ms));
     } catch (...) {
-      // c10d throws for a passed time as for a failure; only the latter completes the work.
+      // c10d throws for a passed time as for a failure, and the work may complete right after the time has passed.
       if (!work->work->isCompleted()) return 0;
-      throw;
+      if (auto failure = work->work->exception()) std::rethrow_exception(failure);
     }
     return 1;
   })

@@ -1,0 +1,157 @@
+//! The command line.
+
+use crate::image::Source;
+use clap::{Parser, Subcommand};
+use std::time::Duration;
+use tonic::transport::Uri;
+
+/// Where a coordinator listens unless it is told otherwise.
+const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:50051";
+
+/// Watch a training run, ask it, look at a model.
+///
+/// Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the coordinator cannot be reached or is not ready; 4 wrong input, such as a
+/// file that is no image or a model that does not exist.
+#[derive(Debug, Parser)]
+#[command(name = "cox", version)]
+pub struct Args {
+    /// Where the coordinator is: http://HOST:PORT, or HOST:PORT.
+    #[arg(long, global = true, env = "COORDINATOR", value_name = "URL", default_value = DEFAULT_COORDINATOR)]
+    #[arg(value_parser = coordinator)]
+    pub coordinator: Uri,
+
+    /// Print JSON, for scripts.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the run as it stands.
+    Status,
+    /// Follow the run until it is over. Fails if the run does.
+    Watch(Watch),
+    /// Tell what is in pictures, by the newest checkpoint of the run.
+    Predict(Predict),
+    /// Show the layers and sizes of a model. Needs no coordinator.
+    Summary {
+        /// Its name, such as resnet18.
+        model: String,
+    },
+}
+
+/// How to follow a run.
+#[derive(Debug, clap::Args)]
+pub struct Watch {
+    /// The least time between two views, 50 ms or more.
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = interval)]
+    pub interval: Duration,
+
+    /// How long to look for a coordinator that went away.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub patience: Duration,
+}
+
+/// What to predict.
+#[derive(Debug, clap::Args)]
+pub struct Predict {
+    /// PNG or JPEG files, http or https URLs of such, or files of 3072 bytes: red, green and blue planes of 32x32.
+    #[arg(required = true, value_name = "FILE_OR_URL")]
+    pub images: Vec<Source>,
+
+    /// How many classes to show, the most probable first.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    pub top: u8,
+}
+
+/// The address in `text`. A missing `http://` is added.
+fn coordinator(text: &str) -> Result<Uri, String> {
+    let wrong = |why: &str| format!("{why}; an address has the form http://HOST:PORT");
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let uri: Uri = full.parse().map_err(|error| wrong(&format!("{error}")))?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some(other) => return Err(wrong(&format!("coxswain does not speak {other}"))),
+        None => return Err(wrong("it names no host")),
+    }
+    match uri.host() {
+        Some(host) if !host.is_empty() => {}
+        _ => return Err(wrong("it names no host")),
+    }
+    // Only the host and port count: gRPC decides on the path.
+    if uri.port_u16().is_none() {
+        return Err(wrong("it names no port"));
+    }
+    Ok(uri)
+}
+
+/// A time of at least 50 ms, the coordinator's own limit, and at most what its message can hold.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(50) || u32::try_from(interval.as_millis()).is_err() {
+        return Err("it has to be from 50ms to 49days".to_owned());
+    }
+    Ok(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, error::ErrorKind};
+    use std::path::PathBuf;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn clap_accepts_the_definition() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_anywhere() {
+        for line in ["cox --json --coordinator http://h:1 status", "cox status --coordinator http://h:1 --json"] {
+            let args = parse(line).unwrap();
+            assert!(args.json);
+            assert_eq!(args.coordinator.to_string(), "http://h:1/");
+            assert!(matches!(args.command, Command::Status));
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(coordinator("node-1:50051").unwrap().to_string(), "http://node-1:50051/");
+        assert_eq!(coordinator("http://[::1]:50051").unwrap().port_u16(), Some(50051));
+        for wrong in ["", "http://", "node-1", "https://node-1:443", "http://:50051", "http://a b:1"] {
+            let message = coordinator(wrong).unwrap_err();
+            assert!(message.ends_with("an address has the form http://HOST:PORT"), "{wrong:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn predictions() {
+        let args = parse("cox predict a.png https://example.org/b.jpg --top 5").unwrap();
+        let Command::Predict(predict) = args.command else { panic!("not predict") };
+        assert_eq!(
+            predict.images,
+            [Source::File(PathBuf::from("a.png")), Source::Url("https://example.org/b.jpg".to_owned())]
+        );
+        assert_eq!(predict.top, 5);
+        assert_eq!(parse("cox predict").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
+        assert_eq!(parse("cox predict a.png --top 0").unwrap_err().kind(), ErrorKind::ValueValidation);
+    }
+
+    #[test]
+    fn watching() {
+        let Command::Watch(watch) = parse("cox watch --interval 2s").unwrap().command else { panic!("not watch") };
+        assert_eq!((watch.interval, watch.patience), (Duration::from_secs(2), Duration::from_mins(10)));
+        assert!(parse("cox watch --interval 10ms").is_err());
+        assert!(parse("cox watch --interval 50days").is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! Why a command fails, in words that say what to do about it, and with which exit code.
+
+use std::{error::Error, io};
+use thiserror::Error;
+use tonic::{Code, Status, transport};
+
+/// Why a command fails.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// Nothing at that address speaks gRPC.
+    #[error(
+        "cannot reach the coordinator at {url}: {cause}; is it running? \
+         Give its address with --coordinator or COORDINATOR"
+    )]
+    Unreachable {
+        /// Where it was looked for.
+        url: String,
+        /// The root of the failure, in the system's words.
+        cause: String,
+    },
+    /// The coordinator took longer than the deadline.
+    #[error("the coordinator at {url} gave no answer within {seconds} s; it is overloaded or stands still: try again")]
+    NoAnswer {
+        /// Where it is.
+        url: String,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// The coordinator says UNAVAILABLE, for instance since it has no checkpoint yet.
+    #[error("the coordinator at {url} cannot answer yet: {message}; try again later")]
+    NotReady {
+        /// Where it is.
+        url: String,
+        /// In its words.
+        message: String,
+    },
+    /// The coordinator ended a stream before the run was over.
+    #[error("the coordinator at {url} hung up before the run was over; is it running?")]
+    HungUp {
+        /// Where it is.
+        url: String,
+    },
+    /// What answers speaks gRPC but not this protocol.
+    #[error(
+        "what answers at {url} does not know this request: it is no coordinator, or one of another version than {}",
+        proto::VERSION
+    )]
+    Unimplemented {
+        /// Where it is.
+        url: String,
+    },
+    /// The coordinator says that the request itself is wrong.
+    #[error("{message}")]
+    Rejected {
+        /// In its words.
+        message: String,
+    },
+    /// Any other answer that is an error.
+    #[error("the coordinator at {url} failed: {message} ({code:?}); its own log says more")]
+    Refused {
+        /// Where it is.
+        url: String,
+        /// In its words.
+        message: String,
+        /// The gRPC code.
+        code: Code,
+    },
+    /// The answer makes no sense.
+    #[error(transparent)]
+    Malformed(#[from] proto::Malformed),
+    /// A picture that cannot be read, or is none.
+    #[error("{image}: {why}")]
+    Image {
+        /// As it was given.
+        image: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Each of these failures has been told.
+    #[error("{failed} of {all} images have no prediction, see above")]
+    Images {
+        /// How many failed.
+        failed: usize,
+        /// How many were asked for.
+        all: usize,
+    },
+    /// No such model.
+    #[error(transparent)]
+    Model(#[from] resnet::UnknownModel),
+    /// The run that was watched failed.
+    #[error("the run failed: {reason}")]
+    RunFailed {
+        /// In the coordinator's words.
+        reason: String,
+    },
+    /// Nobody reads the output any longer, as under `head`.
+    #[error("the output is closed")]
+    Closed,
+    /// The output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(io::Error),
+    /// The machine gives no threads.
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+    /// A bug.
+    #[error("a task of cox broke: {0}; please report it")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl Failure {
+    /// The exit code of a command that fails so. 2, wrong usage, is clap's.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::NotReady { .. } | Self::HungUp { .. } => 3,
+            Self::Rejected { .. } | Self::Image { .. } | Self::Images { .. } | Self::Model(_) => 4,
+            Self::Unimplemented { .. }
+            | Self::Refused { .. }
+            | Self::Malformed(_)
+            | Self::RunFailed { .. }
+            | Self::Output(_)
+            | Self::Runtime(_)
+            | Self::Task(_) => 1,
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
+    /// Whether it may mend by itself, as when a coordinator is started again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.exit_code() == 3
+    }
+
+    /// From what tonic reports for a connection to `url`.
+    #[must_use]
+    pub fn from_transport(url: &str, error: &transport::Error) -> Self {
+        Self::Unreachable { url: url.to_owned(), cause: root_cause(error) }
+    }
+
+    /// From the status of an RPC to `url` with a deadline of `seconds`.
+    #[must_use]
+    pub fn from_status(url: &str, seconds: u64, status: &Status) -> Self {
+        let url = url.to_owned();
+        // A status that the transport made up carries its error; one that the coordinator sent does not.
+        if let Some(source) = status.source().filter(|_| status.code() != Code::DeadlineExceeded) {
+            return if is_timeout(source) {
+                Self::NoAnswer { url, seconds }
+            } else {
+                Self::Unreachable { url, cause: root_cause(source) }
+            };
+        }
+        let message = status.message().to_owned();
+        match status.code() {
+            Code::DeadlineExceeded | Code::Cancelled => Self::NoAnswer { url, seconds },
+            Code::Unavailable => Self::NotReady { url, message },
+            Code::Unimplemented => Self::Unimplemented { url },
+            Code::InvalidArgument | Code::OutOfRange => Self::Rejected { message },
+            code => Self::Refused { url, message, code },
+        }
+    }
+}
+
+/// Whether a deadline is behind `error`.
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(<dyn Error>::is::<tonic::TimeoutExpired>)
+}
+
+/// The last error of a chain, as a person would say it: without the number, and not as a sentence.
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let text = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let text = text.split(" (os error ").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// `error` and what caused it, and so on.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "http://h:1";
+
+    #[test]
+    fn statuses_have_their_codes() {
+        let code = |status: Status| Failure::from_status(URL, 10, &status).exit_code();
+        assert_eq!(code(Status::unavailable("no checkpoint yet")), 3);
+        assert_eq!(code(Status::deadline_exceeded("late")), 3);
+        assert_eq!(code(Status::invalid_argument("no image")), 4);
+        assert_eq!(code(Status::unimplemented("")), 1);
+        assert_eq!(code(Status::internal("oh")), 1);
+    }
+
+    #[test]
+    fn messages_say_what_to_do() {
+        let failure = |status: Status| Failure::from_status(URL, 10, &status).to_string();
+        assert_eq!(
+            failure(Status::unavailable("there is no checkpoint")),
+            "the coordinator at http://h:1 cannot answer yet: there is no checkpoint; try again later"
+        );
+        assert_eq!(
+            failure(Status::internal("disk full")),
+            "the coordinator at http://h:1 failed: disk full (Internal); its own log says more"
+        );
+    }
+
+    #[test]
+    fn a_cause_is_told_in_lower_case_and_without_its_number() {
+        assert_eq!(root_cause(&io::Error::from_raw_os_error(111)), "connection refused");
+    }
+}

@@ -1,0 +1,52 @@
+//! Finished epochs, in the article's wording.
+
+use crate::text::duration;
+use proto::v1::{Epoch, Run};
+
+/// `Epoch [  1/ 20]  Train Loss:…`, as the coordinator prints it.
+#[must_use]
+pub fn line(epoch: &Epoch, epochs: u32) -> String {
+    format!(
+        "Epoch [{:3}/{epochs:3}]  Train Loss:{:.4}  Train Acc:{:.2}%  Test Loss:{:.4}  Test Acc:{:.2}%  \
+         Learning Rate:{:.6}  Time {}",
+        u64::from(epoch.epoch) + 1,
+        epoch.train_loss,
+        100.0 * epoch.train_accuracy,
+        epoch.test_loss,
+        100.0 * epoch.test_accuracy,
+        epoch.learning_rate,
+        duration(epoch.seconds),
+    )
+}
+
+/// The lines of the last `count` epochs.
+#[must_use]
+pub fn last(run: &Run, count: usize) -> Vec<String> {
+    let epochs = run.config.as_ref().map_or(0, |config| config.epochs);
+    let skipped = run.epochs.len().saturating_sub(count);
+    run.epochs.iter().skip(skipped).map(|epoch| line(epoch, epochs)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_articles_line() {
+        let epoch = Epoch {
+            epoch: 0,
+            train_loss: 1.506_218,
+            train_accuracy: 0.452_34,
+            test_loss: 1.234_56,
+            test_accuracy: 0.56,
+            learning_rate: 0.1,
+            seconds: 187.0,
+            ..Epoch::default()
+        };
+        assert_eq!(
+            line(&epoch, 20),
+            "Epoch [  1/ 20]  Train Loss:1.5062  Train Acc:45.23%  Test Loss:1.2346  Test Acc:56.00%  \
+             Learning Rate:0.100000  Time 3m07s"
+        );
+    }
+}

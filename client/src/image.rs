@@ -1,0 +1,168 @@
+//! Pictures from files and the web.
+
+use crate::error::Failure;
+use proto::v1::{PredictRequest, predict_request::Image};
+use std::{
+    convert::Infallible,
+    fmt::{self, Display, Formatter},
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+use ureq::Agent;
+
+/// More is no picture for a network of 32x32 pixels.
+pub const LIMIT: u64 = 20_000_000;
+/// Red, green and blue planes of 32x32, as in the data set.
+const PIXELS: usize = 3072;
+/// For a whole download.
+const DOWNLOAD: Duration = Duration::from_secs(30);
+
+/// Where a picture is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// On this machine.
+    File(PathBuf),
+    /// To be downloaded.
+    Url(String),
+}
+
+impl FromStr for Source {
+    type Err = Infallible;
+
+    /// URLs begin with `http://` or `https://`; everything else is a file.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        Ok(match scheme.as_deref() {
+            Some("http" | "https") => Self::Url(text.to_owned()),
+            _ => Self::File(PathBuf::from(text)),
+        })
+    }
+}
+
+impl Display for Source {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(formatter),
+            Self::Url(url) => url.fmt(formatter),
+        }
+    }
+}
+
+impl Source {
+    /// The request that asks for the classes of this picture. Blocks.
+    ///
+    /// # Errors
+    /// If it cannot be read or downloaded, or is too large or empty.
+    pub fn request(&self) -> Result<PredictRequest, Failure> {
+        let bytes = match self {
+            Self::File(path) => read(path),
+            Self::Url(url) => download(url),
+        };
+        let failure = |why: String| Failure::Image { image: self.to_string(), why };
+        let bytes = bytes.map_err(failure)?;
+        if bytes.is_empty() {
+            return Err(failure("it is empty".to_owned()));
+        }
+        Ok(PredictRequest { image: Some(image(bytes)) })
+    }
+}
+
+/// Bytes as the coordinator wants them: no PNG or JPEG file of a picture has exactly the size of raw pixels but by a rare
+/// chance, and those begin with marks of their own.
+fn image(bytes: Vec<u8>) -> Image {
+    let file = bytes.starts_with(b"\x89PNG\r\n\x1a\n") || bytes.starts_with(&[0xff, 0xd8, 0xff]);
+    if bytes.len() == PIXELS && !file { Image::Pixels(bytes) } else { Image::File(bytes) }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let why = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound if path.to_string_lossy().contains("://") => {
+            "only http and https URLs can be downloaded; fetch it and give the file".to_owned()
+        }
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read; check its permissions".to_owned(),
+        _ => format!("it cannot be read: {error}"),
+    };
+    if fs::metadata(path).map_err(why)?.is_dir() {
+        return Err("it is a directory; name the files in it".to_owned());
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(why)?;
+    if bytes.len() as u64 > LIMIT { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn download(url: &str) -> Result<Vec<u8>, String> {
+    let agent = Agent::config_builder()
+        .timeout_global(Some(DOWNLOAD))
+        .user_agent(concat!("cox/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent();
+    let body =
+        agent.get(url).call().and_then(|mut response| response.body_mut().with_config().limit(LIMIT).read_to_vec());
+    body.map_err(|error| match error {
+        ureq::Error::BodyExceedsLimit(_) => too_large(),
+        ureq::Error::StatusCode(status) => format!("the server answers {status}; check the address"),
+        ureq::Error::Timeout(_) => format!("the download took longer than {} s", DOWNLOAD.as_secs()),
+        other => format!("it cannot be downloaded: {other}"),
+    })
+}
+
+fn too_large() -> String {
+    format!("it is larger than {} MB; give a smaller version of the picture", LIMIT / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use tempfile::NamedTempFile;
+
+    fn source(text: &str) -> Source {
+        text.parse().unwrap()
+    }
+
+    fn why(source: &Source) -> String {
+        source.request().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn urls_and_files() {
+        for url in ["http://h/a.png", "https://h/a.png", "HTTPS://h/a.png"] {
+            assert_eq!(source(url), Source::Url(url.to_owned()));
+        }
+        for file in ["a.png", "./http/a.png", "http:/a.png", "ftp://h/a.png", "https", ""] {
+            assert_eq!(source(file), Source::File(PathBuf::from(file)));
+        }
+    }
+
+    #[test]
+    fn raw_pixels_go_as_pixels() {
+        let request = |bytes: &[u8]| {
+            let mut file = NamedTempFile::new().unwrap();
+            file.write_all(bytes).unwrap();
+            Source::File(file.path().to_owned()).request().unwrap().image.unwrap()
+        };
+        assert_eq!(request(&[7; 3072]), Image::Pixels(vec![7; 3072]));
+        assert_eq!(request(&[7; 3071]), Image::File(vec![7; 3071]));
+        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+        png.resize(3072, 0);
+        assert_eq!(request(&png), Image::File(png.clone()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file() {
+        assert_eq!(why(&source("/no/such.png")), "/no/such.png: there is no such file");
+        assert_eq!(why(&source("/")), "/: it is a directory; name the files in it");
+        assert_eq!(
+            why(&source("s3://bucket/a.png")),
+            "s3://bucket/a.png: only http and https URLs can be downloaded; fetch it and give the file"
+        );
+        let empty = NamedTempFile::new().unwrap();
+        assert!(why(&Source::File(empty.path().to_owned())).ends_with(": it is empty"));
+        empty.as_file().set_len(LIMIT + 1).unwrap();
+        assert!(why(&Source::File(empty.path().to_owned())).contains("it is larger than 20 MB"));
+    }
+}

@@ -1,0 +1,188 @@
+//! The run as JSON: the names of the `.proto` files, in their order.
+
+use crate::state;
+use proto::v1::{Epoch, Run, RunConfig, Worker};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A run. Fractions are 0 to 1; what is absent is null.
+#[derive(Debug, Serialize)]
+pub struct RunView<'a> {
+    id: &'a str,
+    state: &'static str,
+    reason: &'a str,
+    epoch: u32,
+    step: u32,
+    steps_per_epoch: u32,
+    train_loss: Option<f64>,
+    train_accuracy: Option<f64>,
+    learning_rate: f64,
+    images_per_second: f64,
+    seconds_left: Option<f64>,
+    generation: u64,
+    workers: Vec<WorkerView<'a>>,
+    epochs: Vec<EpochView<'a>>,
+    config: Option<ConfigView<'a>>,
+    checkpoint: &'a str,
+    best_checkpoint: &'a str,
+    best_accuracy: Option<f64>,
+    wall_seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerView<'a> {
+    name: &'a str,
+    device: &'a str,
+    device_name: &'a str,
+    rank: Option<u32>,
+    shards: &'a [u32],
+    epoch: u32,
+    step: u32,
+    last_seen_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct EpochView<'a> {
+    epoch: u32,
+    train_loss: f64,
+    train_accuracy: f64,
+    test_loss: f64,
+    test_accuracy: f64,
+    learning_rate: f64,
+    seconds: f64,
+    images_per_second: f64,
+    per_class_accuracy: &'a [f64],
+}
+
+#[derive(Debug, Serialize)]
+struct ConfigView<'a> {
+    model: &'a str,
+    epochs: u32,
+    batch_size: u32,
+    shards: u32,
+    threads: u32,
+    seed: u64,
+    precision: &'a str,
+    reduction: &'a str,
+    learning_rate: f64,
+    momentum: f64,
+    weight_decay: f64,
+    /// The message holds JSON as text; here it is part of the object.
+    schedule: Value,
+    train_samples: u32,
+    test_samples: u32,
+}
+
+impl<'a> RunView<'a> {
+    /// Of `run`.
+    #[must_use]
+    pub fn new(run: &'a Run) -> Self {
+        Self {
+            id: &run.id,
+            state: state::word(run.state()),
+            reason: &run.reason,
+            epoch: run.epoch,
+            step: run.step,
+            steps_per_epoch: run.steps_per_epoch,
+            train_loss: run.train_loss,
+            train_accuracy: run.train_accuracy,
+            learning_rate: run.learning_rate,
+            images_per_second: run.images_per_second,
+            seconds_left: run.seconds_left,
+            generation: run.generation,
+            workers: run.workers.iter().map(WorkerView::new).collect(),
+            epochs: run.epochs.iter().map(EpochView::new).collect(),
+            config: run.config.as_ref().map(ConfigView::new),
+            checkpoint: &run.checkpoint,
+            best_checkpoint: &run.best_checkpoint,
+            best_accuracy: run.best_accuracy,
+            wall_seconds: run.wall_seconds,
+        }
+    }
+}
+
+impl<'a> WorkerView<'a> {
+    fn new(worker: &'a Worker) -> Self {
+        Self {
+            name: &worker.name,
+            device: &worker.device,
+            device_name: &worker.device_name,
+            rank: worker.rank,
+            shards: &worker.shards,
+            epoch: worker.epoch,
+            step: worker.step,
+            last_seen_ms: worker.last_seen_ms,
+        }
+    }
+}
+
+impl<'a> EpochView<'a> {
+    fn new(epoch: &'a Epoch) -> Self {
+        Self {
+            epoch: epoch.epoch,
+            train_loss: epoch.train_loss,
+            train_accuracy: epoch.train_accuracy,
+            test_loss: epoch.test_loss,
+            test_accuracy: epoch.test_accuracy,
+            learning_rate: epoch.learning_rate,
+            seconds: epoch.seconds,
+            images_per_second: epoch.images_per_second,
+            per_class_accuracy: &epoch.per_class_accuracy,
+        }
+    }
+}
+
+impl<'a> ConfigView<'a> {
+    fn new(config: &'a RunConfig) -> Self {
+        Self {
+            model: &config.model,
+            epochs: config.epochs,
+            batch_size: config.batch_size,
+            shards: config.shards,
+            threads: config.threads,
+            seed: config.seed,
+            precision: &config.precision,
+            reduction: &config.reduction,
+            learning_rate: config.learning_rate,
+            momentum: config.momentum,
+            weight_decay: config.weight_decay,
+            schedule: serde_json::from_str(&config.schedule).unwrap_or_else(|_| config.schedule.clone().into()),
+            train_samples: config.train_samples,
+            test_samples: config.test_samples,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::v1::RunState;
+    use serde_json::json;
+
+    #[test]
+    fn names_and_states_as_scripts_expect() {
+        let run = Run {
+            id: "r1".to_owned(),
+            state: RunState::Evaluating.into(),
+            train_loss: Some(0.5),
+            workers: vec![Worker { name: "w".to_owned(), shards: vec![0, 1], ..Worker::default() }],
+            epochs: vec![Epoch { test_accuracy: 0.25, ..Epoch::default() }],
+            config: Some(RunConfig { schedule: r#"{"plateau":{"patience":5}}"#.to_owned(), ..RunConfig::default() }),
+            ..Run::default()
+        };
+        let value = serde_json::to_value(RunView::new(&run)).unwrap();
+        assert_eq!(value["state"], "evaluating");
+        assert_eq!(value["train_loss"], 0.5);
+        assert_eq!(value["seconds_left"], Value::Null);
+        assert_eq!(value["workers"][0]["shards"], json!([0, 1]));
+        assert_eq!(value["workers"][0]["rank"], Value::Null);
+        assert_eq!(value["epochs"][0]["test_accuracy"], 0.25);
+        assert_eq!(value["config"]["schedule"]["plateau"]["patience"], 5);
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_message() {
+        let text = serde_json::to_string(&RunView::new(&Run::default())).unwrap();
+        assert!(text.starts_with(r#"{"id":"","state":"unknown","reason":"","epoch":0,"step":0,"#), "{text}");
+    }
+}

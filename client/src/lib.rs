@@ -1,0 +1,52 @@
+//! `cox`: what a person types to look at a run and to ask it.
+//!
+//! Rendering is pure: messages of the coordinator in, text out. Only [`connect`], [`image`] and [`output`] do I/O.
+
+pub mod args;
+pub mod bars;
+pub mod connect;
+pub mod error;
+pub mod history;
+pub mod image;
+pub mod json;
+pub mod look;
+pub mod output;
+pub mod predict;
+pub mod progress;
+pub mod state;
+pub mod status;
+pub mod summary;
+pub mod table;
+pub mod text;
+pub mod watch;
+pub mod workers;
+
+pub use args::Args;
+pub use error::Failure;
+
+use args::Command;
+use connect::Coordinator;
+use output::Output;
+use tokio::runtime;
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// If it cannot be done; the error says why, and with which code to exit.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let output = Output::new(args.json);
+    let url = args.coordinator;
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(Failure::Runtime)?;
+    let result = runtime.block_on(async {
+        match args.command {
+            Command::Status => status::status(&Coordinator::connect(&url).await?, &output).await,
+            Command::Watch(options) => watch::watch(&url, &options, &output).await,
+            Command::Predict(options) => predict::predict(&Coordinator::connect(&url).await?, options, &output).await,
+            Command::Summary { model } => summary::summary(&model, &output),
+        }
+    });
+    // A download that is still under way is not worth waiting for.
+    runtime.shutdown_background();
+    result
+}

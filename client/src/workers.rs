@@ -1,0 +1,35 @@
+//! The table of workers.
+
+use crate::{
+    table::{Align, table},
+    text::{duration, one_line, ranges},
+};
+use proto::v1::Worker;
+
+/// The lines of the table, heading first; none without workers.
+#[must_use]
+pub fn lines(workers: &[Worker]) -> Vec<String> {
+    if workers.is_empty() {
+        return Vec::new();
+    }
+    let columns = [Align::Left, Align::Right, Align::Left, Align::Left, Align::Right, Align::Right];
+    let heading = ["WORKER", "RANK", "DEVICE", "SHARDS", "EPOCH:STEP", "LAST SEEN"].map(str::to_owned).to_vec();
+    let mut rows = vec![heading];
+    rows.extend(workers.iter().map(row));
+    table(&columns, &rows)
+}
+
+fn row(worker: &Worker) -> Vec<String> {
+    let device = match one_line(&worker.device_name) {
+        name if name.is_empty() || name == worker.device => one_line(&worker.device),
+        name => format!("{} ({name})", one_line(&worker.device)),
+    };
+    vec![
+        one_line(&worker.name),
+        worker.rank.map_or_else(|| "spare".to_owned(), |rank| rank.to_string()),
+        device,
+        ranges(&worker.shards),
+        format!("{}:{}", u64::from(worker.epoch) + 1, worker.step),
+        format!("{} ago", duration(worker.last_seen_ms as f64 / 1000.0)),
+    ]
+}

@@ -1,0 +1,127 @@
+//! Bad input ends in one clear message and an exit code of its own.
+
+use std::{fs, net::TcpListener, os::unix::fs::symlink, process::Command};
+use system_tests::{Coordinator, binary, data_dir};
+
+fn coordinator_fails(code: i32, says: &[&str], flags: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    let ended = Coordinator::fails(&directory.path().join("run"), flags);
+    assert_eq!(ended.code, code, "{flags:?}: {}", ended.log);
+    for words in says {
+        assert!(ended.log.contains(words), "{flags:?}: {words:?} is not in {}", ended.log);
+    }
+    let messages = ended.log.lines().filter(|line| line.starts_with("coordinator: ")).count();
+    assert_eq!(messages, 1, "{}", ended.log);
+}
+
+fn worker(flags: &[&str]) -> (i32, String) {
+    let output = Command::new(binary("worker")).args(flags).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn impossible_flags() {
+    coordinator_fails(2, &["--batch-size 0 is impossible"], &["--batch-size", "0"]);
+    coordinator_fails(2, &["--shards 200 is impossible", "128 samples"], &["--shards", "200"]);
+    coordinator_fails(2, &["no model \"resnet-20\"", "did you mean resnet20?"], &["--model", "resnet-20"]);
+    coordinator_fails(2, &["--plateau-factor 1 is impossible"], &["--plateau-factor", "1"]);
+    coordinator_fails(2, &["--workers 0 is impossible"], &["--workers", "0"]);
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    // The harness names a free port first; clap takes the last.
+    let output = Command::new(binary("coordinator"))
+        .args(["--listen", &address, "--run-dir"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains(&format!("cannot listen on {address}")) && message.contains("--listen"), "{message}");
+}
+
+#[test]
+fn a_data_set_that_is_not_whole() {
+    let source = cifar::files_in(&data_dir());
+    let broken = |change: &dyn Fn(&std::path::Path)| {
+        let directory = tempfile::tempdir().unwrap();
+        for file in fs::read_dir(&source).unwrap() {
+            let file = file.unwrap();
+            symlink(file.path(), directory.path().join(file.file_name())).unwrap();
+        }
+        let target = directory.path().join("data_batch_3.bin");
+        let content = fs::read(&target).unwrap();
+        fs::remove_file(&target).unwrap();
+        fs::write(&target, content).unwrap();
+        change(&target);
+        let output = Command::new(binary("coordinator"))
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(directory.path())
+            .arg("--run-dir")
+            .arg(directory.path().join("run"))
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(6), "{message}");
+        assert!(message.contains("data_batch_3.bin"), "{message}");
+        message.lines().find(|line| line.starts_with("coordinator: ")).unwrap().to_owned()
+    };
+    let missing = broken(&|file| fs::remove_file(file).unwrap());
+    let short = broken(&|file| fs::File::options().write(true).open(file).unwrap().set_len(5000).unwrap());
+    let altered = broken(&|file| {
+        let mut content = fs::read(file).unwrap();
+        content[12_345] ^= 1;
+        fs::write(file, content).unwrap();
+    });
+    assert!(missing != short && short != altered && altered != missing);
+}
+
+#[test]
+fn a_worker_without_a_coordinator_looks_for_it_and_says_so() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    let (code, log) = worker(&["--cpu", "--coordinator", &url, "--give-up-after", "1s"]);
+    assert_eq!(code, 3, "{log}");
+    assert!(log.contains("trying again in 0.2 s") && log.contains("trying again in 0.4 s"), "{log}");
+    assert!(log.contains(&format!("no coordinator at {url}")), "{log}");
+}
+
+#[test]
+fn a_worker_on_a_gpu_that_is_not_there() {
+    let (code, log) = worker(&["--gpu", "99"]);
+    assert_eq!(code, 5, "{log}");
+    assert!(log.contains("--gpu 99"), "{log}");
+    let (code, log) = worker(&[]);
+    assert_eq!(code, 2, "{log}");
+}
+
+#[test]
+fn a_worker_for_another_model() {
+    let directory = tempfile::tempdir().unwrap();
+    let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
+    let (code, log) = worker(&["--cpu", "--coordinator", &coordinator.url(), "--model", "resnet18"]);
+    assert_eq!(code, 4, "{log}");
+    assert!(log.contains("it trains only resnet18, and this run trains resnet20"), "{log}");
+}
+
+#[test]
+fn a_worker_of_another_version() {
+    use proto::v1::{Hello, Report, cluster_client::ClusterClient, report::Report as Up};
+    let directory = tempfile::tempdir().unwrap();
+    let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let status = runtime.block_on(async {
+        let mut client = ClusterClient::connect(coordinator.url()).await.unwrap();
+        let hello = Hello { version: "0.0.1".to_owned(), name: "old".to_owned(), ..Hello::default() };
+        let report = Report { report: Some(Up::Hello(hello)) };
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        sender.send(report).await.unwrap();
+        client.attach(tokio_stream::wrappers::ReceiverStream::new(receiver)).await.unwrap_err()
+    });
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    assert!(status.message().contains("it is version 0.0.1"), "{}", status.message());
+}

@@ -1,0 +1,98 @@
+//! Stopping and going on: the same bytes as without a stop.
+
+use proto::v1::RunState;
+use std::{fs, path::Path};
+use system_tests::Coordinator;
+
+/// Three epochs of ten steps and a small one.
+const RUN: [&str; 10] = [
+    "--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2",
+];
+
+fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
+    let expected = Coordinator::run(&whole, 2, &RUN).well().weights();
+
+    let local = [&["--local", "--workers", "2"][..], &RUN].concat();
+    let mut first = Coordinator::start(&stopped, &local);
+    first.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    first.terminate();
+    let ended = first.wait().well();
+    let summary = ended.summary();
+    assert_eq!(summary["state"], "stopped", "{}", ended.log);
+    let steps = summary["steps"].as_u64().unwrap();
+    assert!((14..33).contains(&steps), "stopped after {steps} steps");
+    assert_ne!(summary["weights_sha256"], expected.as_str());
+
+    // With another number of workers even.
+    let ended = Coordinator::run(&stopped, 1, &RUN).well();
+    assert_eq!(ended.summary()["state"], "finished");
+    assert_eq!(ended.weights(), expected);
+    let (metrics, undisturbed) = (metrics(&stopped), metrics(&whole));
+    for figure in ["epoch", "train_loss", "train_accuracy", "train_images", "test_loss", "test_accuracy", "lr"] {
+        let column = |rows: &[serde_json::Value]| rows.iter().map(|row| row[figure].clone()).collect::<Vec<_>>();
+        assert_eq!(column(&metrics), column(&undisturbed), "{figure}");
+    }
+
+    // From any checkpoint, in a directory of its own.
+    let from = stopped.join("checkpoints").join(format!("step-{steps:08}"));
+    if from.exists() {
+        let again = directory.path().join("again");
+        let flags = [&RUN[..], &["--resume", from.to_str().unwrap()]].concat();
+        assert_eq!(Coordinator::run(&again, 2, &flags).well().weights(), expected);
+    }
+}
+
+#[test]
+fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let run_dir = directory.path().join("run");
+    let expected = Coordinator::run(&run_dir, 2, &RUN).well().weights();
+    let from = run_dir.join("checkpoints/step-00000022");
+    let flags = [&RUN[..], &["--resume", from.to_str().unwrap()]].concat();
+    let ended = Coordinator::run(&run_dir, 2, &flags).well();
+    assert_eq!(ended.weights(), expected);
+    assert_eq!(metrics(&run_dir).len(), 3);
+}
+
+#[test]
+fn another_configuration_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let run_dir = directory.path().join("run");
+    let quick = ["--limit-train", "64", "--batch-size", "32", "--limit-test", "250", "--epochs", "1"];
+    Coordinator::run(&run_dir, 1, &quick).well();
+    let other = ["--limit-train", "64", "--batch-size", "64", "--limit-test", "250", "--epochs", "2"];
+    let refused = Coordinator::fails(&run_dir, &other);
+    assert_eq!(refused.code, 4, "{}", refused.log);
+    assert!(refused.log.contains("epochs: 1 -> 2") && refused.log.contains("batch-size: 32 -> 64"), "{}", refused.log);
+    let refused = Coordinator::fails(&run_dir, &[&quick[..], &["--resume", "never"]].concat());
+    assert_eq!(refused.code, 4, "{}", refused.log);
+    // The same again has nothing left to do.
+    assert_eq!(Coordinator::run(&run_dir, 1, &quick).well().summary()["state"], "finished");
+}
+
+#[test]
+fn a_truncated_checkpoint_is_passed_over_or_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let run_dir = directory.path().join("run");
+    let expected = Coordinator::run(&run_dir, 2, &RUN).well().weights();
+    let newest = run_dir.join("checkpoints/step-00000033");
+    let model = newest.join("model.safetensors");
+    let content = fs::read(&model).unwrap();
+    fs::write(&model, &content[..1000]).unwrap();
+    let flags = [&RUN[..], &["--resume", newest.to_str().unwrap()]].concat();
+    let refused = Coordinator::fails(&directory.path().join("other"), &flags);
+    assert_eq!(refused.code, 8, "{}", refused.log);
+    assert!(refused.log.contains("model.safetensors is damaged: it has 1000 bytes"), "{}", refused.log);
+    // By itself the run takes the one before, and comes to the same end.
+    let ended = Coordinator::run(&run_dir, 2, &RUN).well();
+    assert!(ended.log.contains("taking the one before"), "{}", ended.log);
+    assert_eq!(ended.weights(), expected);
+}

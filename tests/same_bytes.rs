@@ -1,0 +1,55 @@
+//! Promise P1: one model, whatever the cluster. And evaluation counts the same for any number of workers.
+
+use system_tests::Coordinator;
+
+/// A part of the data: three steps of 128 and one of 16, in which each of four shards has four samples.
+const SMALL: [&str; 8] = ["--limit-train", "400", "--limit-test", "600", "--epochs", "1", "--shards", "4"];
+
+fn same_bytes(precision: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let runs: Vec<_> = (1..=4)
+        .map(|workers| {
+            let flags = [&SMALL[..], &["--precision", precision]].concat();
+            let run_dir = directory.path().join(workers.to_string());
+            let summary = Coordinator::run(&run_dir, workers, &flags).well().summary();
+            assert_eq!(summary["state"], "finished");
+            assert_eq!(summary["workers"], workers);
+            assert_eq!((&summary["steps"], &summary["train_images"]), (&4.into(), &400.into()));
+            assert_eq!(summary["recoveries"].as_array().unwrap().len(), 0);
+            summary
+        })
+        .collect();
+    for run in &runs[1..] {
+        for figure in ["weights_sha256", "test_loss", "test_accuracy", "per_class_accuracy"] {
+            assert_eq!(run[figure], runs[0][figure], "{figure} in {precision}");
+        }
+    }
+}
+
+#[test]
+fn p1_the_same_bytes_for_1_2_3_and_4_workers_in_fp32() {
+    same_bytes("fp32");
+}
+
+#[test]
+fn p1_the_same_bytes_for_1_2_3_and_4_workers_in_bf16() {
+    same_bytes("bf16");
+}
+
+#[test]
+fn evaluation_counts_every_test_image_once_for_1_2_and_3_workers() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = ["--limit-train", "120", "--batch-size", "120", "--epochs", "1", "--shards", "3"];
+    let runs: Vec<_> = (1..=3)
+        .map(|workers| {
+            let run_dir = directory.path().join(workers.to_string());
+            Coordinator::run(&run_dir, workers, &flags).well().summary()
+        })
+        .collect();
+    for run in &runs {
+        assert_eq!(run["test_images"], 10_000);
+        for figure in ["test_loss", "test_accuracy", "per_class_accuracy"] {
+            assert_eq!(run[figure], runs[0][figure], "{figure}");
+        }
+    }
+}

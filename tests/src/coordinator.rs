@@ -1,0 +1,217 @@
+//! A coordinator as a process.
+
+use crate::place::{binary, data_dir};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use proto::v1::{GetRunRequest, Run, training_client::TrainingClient};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longer than any run of these tests takes on a slow machine.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// A running coordinator; killed when dropped.
+pub struct Coordinator {
+    child: Child,
+    address: String,
+    log: mpsc::Receiver<String>,
+    run_dir: PathBuf,
+}
+
+/// A coordinator that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: i32,
+    /// What it wrote to standard error.
+    pub log: String,
+    run_dir: PathBuf,
+}
+
+impl Ended {
+    /// The run's `summary.json`.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn summary(&self) -> Value {
+        let path = self.run_dir.join("summary.json");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}\n{}", self.log));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    }
+
+    /// The digest of the final weights.
+    ///
+    /// # Panics
+    /// If there are none.
+    #[must_use]
+    pub fn weights(&self) -> String {
+        self.summary()["weights_sha256"].as_str().unwrap_or_else(|| panic!("no weights\n{}", self.log)).to_owned()
+    }
+
+    /// Asserts that it ended well.
+    ///
+    /// # Panics
+    /// If it did not.
+    #[must_use]
+    pub fn well(self) -> Self {
+        assert_eq!(self.code, 0, "{}", self.log);
+        self
+    }
+}
+
+impl Coordinator {
+    /// Starts one on a free port of loopback, with `flags` beside the run directory and the data set.
+    ///
+    /// # Panics
+    /// If it ends before it listens: use [`Self::fails`] for that.
+    #[must_use]
+    pub fn start(run_dir: &Path, flags: &[&str]) -> Self {
+        let mut child = command(run_dir, flags).spawn().expect("the coordinator can be started");
+        let log = lines(&mut child);
+        let mut seen = String::new();
+        let start = Instant::now();
+        let address = loop {
+            let line = log.recv_timeout(LIMIT.saturating_sub(start.elapsed()));
+            let line = line.unwrap_or_else(|_| panic!("the coordinator does not listen:\n{seen}"));
+            if let Some((_, address)) = line.split_once("listening on ") {
+                break address.trim().to_owned();
+            }
+            seen += &line;
+        };
+        Self { child, address, log, run_dir: run_dir.to_owned() }
+    }
+
+    /// Starts one with local workers and waits for its end.
+    #[must_use]
+    pub fn run(run_dir: &Path, workers: u32, flags: &[&str]) -> Ended {
+        let workers = workers.to_string();
+        let mut all = vec!["--local", "--workers", &workers];
+        all.extend_from_slice(flags);
+        Self::start(run_dir, &all).wait()
+    }
+
+    /// Starts one that is expected to end by itself before it listens.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn fails(run_dir: &Path, flags: &[&str]) -> Ended {
+        let output = command(run_dir, flags).output().expect("the coordinator can be started");
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ended { code: output.status.code().unwrap_or(-1), log, run_dir: run_dir.to_owned() }
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Asks it to stop.
+    ///
+    /// # Panics
+    /// If it is gone already.
+    pub fn terminate(&self) {
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).expect("the coordinator runs");
+    }
+
+    /// The run as it tells it; `None` while it does not answer.
+    #[must_use]
+    pub fn run_state(&self) -> Option<Run> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        runtime.block_on(async {
+            let mut client = TrainingClient::connect(self.url()).await.ok()?;
+            Some(client.get_run(GetRunRequest {}).await.ok()?.into_inner())
+        })
+    }
+
+    /// Waits until the run is as `wanted`.
+    ///
+    /// # Panics
+    /// If that takes too long, or the coordinator ends.
+    pub fn wait_until(&mut self, wanted: impl Fn(&Run) -> bool) -> Run {
+        let start = Instant::now();
+        loop {
+            if let Some(run) = self.run_state()
+                && wanted(&run)
+            {
+                return run;
+            }
+            let ended = self.child.try_wait().ok().flatten();
+            if ended.is_some() || start.elapsed() > LIMIT {
+                let log: String = self.log.try_iter().collect();
+                panic!("the run did not get there ({ended:?}):\n{log}");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If that takes too long.
+    #[must_use]
+    pub fn wait(mut self) -> Ended {
+        let start = Instant::now();
+        let mut log = String::new();
+        while let Ok(line) = self.log.recv_timeout(LIMIT.saturating_sub(start.elapsed())) {
+            log += &line;
+        }
+        assert!(start.elapsed() < LIMIT, "the run does not end:\n{log}");
+        let status = self.child.wait().expect("the coordinator can be waited for");
+        Ended { code: status.code().unwrap_or(-1), log, run_dir: self.run_dir.clone() }
+    }
+}
+
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        // If it has ended there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(run_dir: &Path, flags: &[&str]) -> Command {
+    let mut command = Command::new(binary("coordinator"));
+    command
+        .args(["--listen", "127.0.0.1:0", "--run-dir"])
+        .arg(run_dir)
+        .arg("--data-dir")
+        .arg(data_dir())
+        .args(flags)
+        .env("RUST_LOG", "info")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn lines(child: &mut Child) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    let stderr = child.stderr.take().expect("standard error is a pipe");
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if sender.send(line + "\n").is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
