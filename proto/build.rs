@@ -8,7 +8,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
     // Reflection serves these, so that any client can ask what the services are.
     let path = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin");
-    fs::write(path, protox::Compiler::new(["."])?.include_imports(true).open_files(FILES)?.encode_file_descriptor_set())?;
+    fs::write(
+        path,
+        protox::Compiler::new(["."])?.include_imports(true).open_files(FILES)?.encode_file_descriptor_set(),
+    )?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Bad input ends in one clear message and an exit code of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{fs, net::TcpListener, os::unix::fs::symlink, process::Command};
 use system_tests::{Coordinator, binary, data_dir};
 

@@ -1,5 +1,7 @@
 //! Predictions from a running job, by `cox`, by a Python client, and by PyTorch from the same checkpoint.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use proto::v1::{PredictRequest, RunState, inference_client::InferenceClient, predict_request::Image};
 use serde_json::Value;
@@ -77,7 +79,8 @@ fn before_the_first_checkpoint_and_what_is_no_image() {
     let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
     let status = predict(&coordinator, Image::Pixels(vec![0; 3072])).unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
-    for image in [Image::File(b"no picture".to_vec()), Image::Pixels(vec![0; 17]), Image::File(b"\x89PNG\r\n\x1a\n".to_vec())]
+    for image in
+        [Image::File(b"no picture".to_vec()), Image::Pixels(vec![0; 17]), Image::File(b"\x89PNG\r\n\x1a\n".to_vec())]
     {
         let status = predict(&coordinator, image).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{status}");
@@ -90,8 +93,18 @@ fn all_ways_of_asking_agree() {
     let run_dir = directory.path().join("run");
     let (files, planes) = test_images(directory.path());
     let flags = [
-        "--local", "--workers", "1", "--serve", "--precision", "fp32", "--limit-train", "640", "--limit-test", "250",
-        "--epochs", "4",
+        "--local",
+        "--workers",
+        "1",
+        "--serve",
+        "--precision",
+        "fp32",
+        "--limit-train",
+        "640",
+        "--limit-test",
+        "250",
+        "--epochs",
+        "4",
     ];
     let mut coordinator = Coordinator::start(&run_dir, &flags);
 

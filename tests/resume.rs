@@ -1,13 +1,14 @@
 //! Stopping and going on: the same bytes as without a stop.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use proto::v1::RunState;
 use std::{fs, path::Path};
 use system_tests::Coordinator;
 
 /// Three epochs of ten steps and a small one.
-const RUN: [&str; 10] = [
-    "--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2",
-];
+const RUN: [&str; 10] =
+    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
 
 fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();

@@ -1,5 +1,7 @@
 //! Promise P1: one model, whatever the cluster. And evaluation counts the same for any number of workers.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use system_tests::Coordinator;
 
 /// A part of the data: three steps of 128 and one of 16, in which each of four shards has four samples.

@@ -181,7 +181,7 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
 
 /// `error` and what caused it, and so on.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error| (*error).source())
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub async fn watch(url: &Uri, options: &args::Watch, output: &Output) -> Result<
     let mut lost: Option<Instant> = None;
     let mut pause = FIRST_PAUSE;
     loop {
+        let connected = Instant::now();
         let failure = match follow(url, options.interval, &mut screen, &mut lost).await {
             Ok(run) => return end(&run),
             Err(failure) => failure,
@@ -37,14 +38,15 @@ pub async fn watch(url: &Uri, options: &args::Watch, output: &Output) -> Result<
         if screen.run.is_none() || !failure.may_pass() {
             return Err(failure);
         }
-        let since = *lost.get_or_insert_with(|| {
+        // One that comes and goes is asked ever less often.
+        if connected.elapsed() > LAST_PAUSE {
             pause = FIRST_PAUSE;
-            Instant::now()
-        });
+        }
+        let since = *lost.get_or_insert_with(Instant::now);
         if since.elapsed() + pause > options.patience {
             return Err(failure);
         }
-        screen.note(&format!("{failure} Next attempt in {}", duration(pause.as_secs_f64())))?;
+        screen.note(&format!("{failure} (next attempt in {})", duration(pause.as_secs_f64())))?;
         sleep(pause).await;
         pause = (2 * pause).min(LAST_PAUSE);
     }
@@ -99,7 +101,7 @@ impl<'a> Screen<'a> {
             return self.output.json_line(&json::RunView::new(run));
         }
         if self.output.redraws() {
-            return self.draw(&status::render(run, self.output.look()));
+            return self.draw(&status::render(run, self.output.look()), "");
         }
         // A watcher that joins late is told of the last epoch only.
         let shown = self.run.as_ref().map_or(run.epochs.len().saturating_sub(1), |before| before.epochs.len());
@@ -118,9 +120,8 @@ impl<'a> Screen<'a> {
     fn note(&mut self, note: &str) -> Result<(), Failure> {
         match &self.run {
             Some(run) if self.output.redraws() => {
-                let look = self.output.look();
-                let view = status::render(run, look) + "\n" + &wrap(note, look).join("\n") + "\n";
-                self.draw(&view)
+                let view = status::render(run, self.output.look()) + "\n";
+                self.draw(&view, note)
             }
             _ => {
                 eprintln!("cox: {note}");
@@ -129,8 +130,12 @@ impl<'a> Screen<'a> {
         }
     }
 
-    fn draw(&mut self, view: &str) -> Result<(), Failure> {
-        let lines = fit(view, self.output.look(), self.output.rows());
+    /// Draws `view` and, below it, `note`, which is there however small the terminal is.
+    fn draw(&mut self, view: &str, note: &str) -> Result<(), Failure> {
+        let look = self.output.look();
+        let note = wrap(note, look);
+        let mut lines = fit(view, look, self.output.rows().saturating_sub(note.len()));
+        lines.extend(note);
         let text = redraw(self.drawn, &lines);
         self.drawn = lines.len();
         self.output.text(&text)
@@ -139,15 +144,11 @@ impl<'a> Screen<'a> {
 
 /// `note` in lines of the terminal's width.
 fn wrap(note: &str, look: Look) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let mut lines: Vec<String> = Vec::new();
     for word in note.split_whitespace() {
-        let last = lines.len() - 1;
-        if lines[last].is_empty() {
-            lines[last] += word;
-        } else if lines[last].len() + 1 + word.len() < look.width {
-            lines[last] = format!("{} {word}", lines[last]);
-        } else {
-            lines.push(word.to_owned());
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() < look.width => *line += &format!(" {word}"),
+            _ => lines.push(word.to_owned()),
         }
     }
     lines.iter().map(|line| look.paint(Ink::Warning, line)).collect()

@@ -223,9 +223,7 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
         }
         let text = match value {
             toml::Value::String(text) => text,
-            toml::Value::Array(values) => {
-                values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-            }
+            toml::Value::Array(values) => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
             other => other.to_string(),
         };
         command = command.mut_arg(flag.replace('-', "_"), |arg| arg.default_value(text));

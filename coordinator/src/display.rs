@@ -4,6 +4,7 @@ use crate::summary::Summary;
 use indicatif::{ProgressBar, ProgressStyle};
 use proto::v1::{self, RunState};
 use std::{
+    fmt::Write as _,
     io::{self, IsTerminal, Write},
     path::Path,
     time::Duration,
@@ -133,12 +134,7 @@ fn table(summary: &Summary, run_dir: &Path) -> String {
     const BAR: usize = 40;
     let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
     let row = |name: &str, value: String| format!("  {name:<18} {value}\n");
-    let mut text = format!(
-        "\n{} {}: {}\n\n",
-        summary.model,
-        summary.state,
-        summary.reason
-    );
+    let mut text = format!("\n{} {}: {}\n\n", summary.model, summary.state, summary.reason);
     if let (Some(accuracy), Some(loss)) = (summary.test_accuracy, summary.test_loss) {
         text += &row("test accuracy", percent(accuracy));
         text += &row("test loss", format!("{loss:.4}"));
@@ -173,7 +169,8 @@ fn table(summary: &Summary, run_dir: &Path) -> String {
         for (name, accuracy) in cifar::CLASS_NAMES.iter().zip(&summary.per_class_accuracy) {
             let filled = (accuracy * BAR as f64).round() as usize;
             let bar = format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled.min(BAR)));
-            text += &format!("  {name:<12} {bar} {:6.2} %\n", 100.0 * accuracy);
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {name:<12} {bar} {:6.2} %", 100.0 * accuracy);
         }
     }
     text

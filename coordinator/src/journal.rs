@@ -61,7 +61,7 @@ impl Journal {
         move |error| Error::RunDir { operation, path, why: error.to_string() }
     }
 
-    fn corrupt(&self, what: &str, error: impl ToString) -> Error {
+    fn corrupt(&self, what: &str, error: &impl ToString) -> Error {
         let why = format!("{what}: {}", error.to_string());
         Error::RunDir { operation: "understand", path: self.path.clone(), why }
     }
@@ -86,7 +86,7 @@ impl Journal {
     /// If the journal cannot be read.
     pub fn run(&self) -> Result<Option<(String, RunConfig)>, Error> {
         let (Some(id), Some(config)) = (self.get("id")?, self.get("config")?) else { return Ok(None) };
-        let config = serde_json::from_str(&config).map_err(|error| self.corrupt("the configuration", error))?;
+        let config = serde_json::from_str(&config).map_err(|error| self.corrupt("the configuration", &error))?;
         Ok(Some((id, config)))
     }
 
@@ -95,7 +95,7 @@ impl Journal {
     /// # Errors
     /// If the journal cannot be written.
     pub fn begin(&self, id: &str, config: &RunConfig) -> Result<(), Error> {
-        let json = serde_json::to_string(config).map_err(|error| self.corrupt("the configuration", error))?;
+        let json = serde_json::to_string(config).map_err(|error| self.corrupt("the configuration", &error))?;
         self.set("config", &json)?;
         self.set("id", id)
     }
@@ -134,7 +134,7 @@ impl Journal {
         let mut records = Vec::new();
         for row in rows {
             let json = row.map_err(self.failed("read"))?;
-            records.push(serde_json::from_str(&json).map_err(|error| self.corrupt("an epoch", error))?);
+            records.push(serde_json::from_str(&json).map_err(|error| self.corrupt("an epoch", &error))?);
         }
         Ok(records)
     }
@@ -144,7 +144,7 @@ impl Journal {
     /// # Errors
     /// If the journal cannot be written.
     pub fn epoch(&self, record: &EpochRecord) -> Result<(), Error> {
-        let json = serde_json::to_string(record).map_err(|error| self.corrupt("an epoch", error))?;
+        let json = serde_json::to_string(record).map_err(|error| self.corrupt("an epoch", &error))?;
         self.connection
             .execute("INSERT OR REPLACE INTO epochs VALUES (?1, ?2)", params![record.epoch, json])
             .map(|_| ())

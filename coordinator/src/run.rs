@@ -13,9 +13,7 @@ use crate::{
 use checkpoint::{Manifest, Retention, State, Store};
 use cifar::{Dataset, Split};
 use plan::RunConfig;
-use proto::v1::{
-    cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer,
-};
+use proto::v1::{cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer};
 use std::{
     fs,
     future::Future,
@@ -110,9 +108,7 @@ pub async fn run(
         .add_service(reflection().build_v1alpha().map_err(reflect)?)
         .add_service(ClusterServer::new(cluster))
         .add_service(TrainingServer::new(TrainingService::new(view)))
-        .add_service(
-            InferenceServer::new(InferenceService::new(predictor)).max_decoding_message_size(LARGEST_MESSAGE),
-        )
+        .add_service(InferenceServer::new(InferenceService::new(predictor)).max_decoding_message_size(LARGEST_MESSAGE))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
             // Dropping the sender closes as well.
             let _ = closed.await;

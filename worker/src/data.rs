@@ -14,7 +14,7 @@ use tokio::{fs::File, io::AsyncWriteExt, task::spawn_blocking};
 use tonic::{Request, transport::Channel};
 
 /// How long one file may take to be sent.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 
 /// The training and test sets of a run.
 #[derive(Debug, Clone)]
@@ -75,13 +75,14 @@ fn cache_directory(args: &Args) -> PathBuf {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     specs().for_each(|spec| hash.update(spec.sha256));
-    let key: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hash.finalize();
+    let key = u64::from_be_bytes(std::array::from_fn(|index| digest[index]));
     let base = args.cache_dir.clone().unwrap_or_else(|| {
         let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
         let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
         cache.unwrap_or_else(env::temp_dir).join("coxswain")
     });
-    base.join(format!("cifar10-{key}"))
+    base.join(format!("cifar10-{key:016x}"))
 }
 
 async fn is_whole(path: &Path, spec: &'static FileSpec) -> bool {
@@ -90,14 +91,9 @@ async fn is_whole(path: &Path, spec: &'static FileSpec) -> bool {
 }
 
 /// Writes aside, each worker of a machine on its own, and renames into place.
-async fn receive(
-    client: &mut ClusterClient<Channel>,
-    spec: &'static FileSpec,
-    path: &Path,
-) -> Result<(), Error> {
-    let failed = |status: tonic::Status| {
-        Error::Data(format!("the coordinator cannot send {}: {}", spec.name, status.message()))
-    };
+async fn receive(client: &mut ClusterClient<Channel>, spec: &'static FileSpec, path: &Path) -> Result<(), Error> {
+    let failed =
+        |status: tonic::Status| Error::Data(format!("the coordinator cannot send {}: {}", spec.name, status.message()));
     let cannot_write = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Cache { path, source }

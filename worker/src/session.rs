@@ -11,8 +11,8 @@ use plan::RunConfig;
 use proto::{
     Malformed, VERSION,
     v1::{
-        self, Hello, Order, Phase, Report, cluster_client::ClusterClient, order::Order as Kind,
-        report::Report as Up, synchronise::Source as From,
+        self, Hello, Order, Phase, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up,
+        synchronise::Source as From,
     },
 };
 use std::{
@@ -150,10 +150,9 @@ impl Session {
     /// Whether a refusal is final.
     async fn refused(&self, status: &Status) -> Result<(), Error> {
         match status.code() {
-            Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => Err(Error::Refused {
-                url: self.args.coordinator.clone(),
-                reason: status.message().to_owned(),
-            }),
+            Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => {
+                Err(Error::Refused { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
+            }
             _ => {
                 tracing::warn!("the coordinator does not take workers now: {}", status.message());
                 sleep(FIRST_PAUSE).await;
@@ -222,7 +221,7 @@ impl Session {
                     }
                 },
                 event = self.events.recv() => match event {
-                    Some(event) => match self.report(&mut client, event).await? {
+                    Some(event) => match self.report(&client, event) {
                         Some(report) => report,
                         None => continue,
                     },
@@ -339,8 +338,8 @@ impl Session {
     }
 
     /// What goes up for an event of the engine, if anything does.
-    async fn report(&self, client: &mut ClusterClient<Channel>, event: Event) -> Result<Option<Up>, Error> {
-        Ok(Some(match event {
+    fn report(&self, client: &ClusterClient<Channel>, event: Event) -> Option<Up> {
+        Some(match event {
             Event::StoreOpened { generation, port } => {
                 Up::StoreOpened(v1::StoreOpened { generation, port: port.into() })
             }
@@ -375,14 +374,14 @@ impl Session {
                         tracing::warn!("could not send the state: {}", status.message());
                     }
                 });
-                return Ok(None);
+                return None;
             }
             Event::Failed { generation, error } => {
                 let diverged = matches!(error, EngineError::Diverged { .. });
                 tracing::warn!(generation, "{error}");
                 Up::Failed(v1::Failed { generation, message: error.to_string(), fatal: diverged, diverged })
             }
-        }))
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_stream::iter;
 use tonic::{Request, Status, transport::Channel};
 
 /// How long a state may take.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 
 /// Sends `state` to the coordinator.
 ///
@@ -32,10 +32,7 @@ pub async fn upload(
 ///
 /// # Errors
 /// If it cannot be had.
-pub async fn download(
-    client: &mut ClusterClient<Channel>,
-    checkpoint: &str,
-) -> Result<State, Error> {
+pub async fn download(client: &mut ClusterClient<Channel>, checkpoint: &str) -> Result<State, Error> {
     let failed = |status: Status| Error::Data(format!("checkpoint {checkpoint}: {}", status.message()));
     let mut request = Request::new(GetStateRequest { checkpoint: checkpoint.to_owned() });
     request.set_timeout(DEADLINE);

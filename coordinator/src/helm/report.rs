@@ -57,9 +57,7 @@ pub(super) fn order(order: Order, rank: Option<usize>) -> v1::Order {
         Order::Form { generation, rank, members } => {
             Down::Form(v1::Form { generation, rank, world_size: members.len() as u32, members })
         }
-        Order::Connect { generation, host, port } => {
-            Down::Connect(v1::Connect { generation, host, port: port.into() })
-        }
+        Order::Connect { generation, host, port } => Down::Connect(v1::Connect { generation, host, port: port.into() }),
         Order::Synchronise { generation, source_rank, checkpoint, initial } => {
             // Only the source has to have the checkpoint; the others get its state in the broadcast.
             let is_source = rank == Some(source_rank as usize);

@@ -75,10 +75,7 @@ impl Saver {
                 }
             }
         };
-        thread::Builder::new()
-            .name("save".to_owned())
-            .spawn(body)
-            .map_err(|error| Error::Serve(error.to_string()))?;
+        thread::Builder::new().name("save".to_owned()).spawn(body).map_err(|error| Error::Serve(error.to_string()))?;
         Ok(Self { jobs, identity, waiting: 0 })
     }
 

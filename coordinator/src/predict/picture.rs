@@ -47,10 +47,8 @@ pub fn normalised(file: &[u8]) -> Result<Vec<f32>, PictureError> {
     limits.max_image_height = Some(LONGEST_SIDE);
     limits.max_alloc = Some(DECODE_BYTES);
     reader.limits(limits);
-    let picture = reader
-        .decode()
-        .map_err(|error| PictureError::Unreadable { format: name, why: error.to_string() })?
-        .into_rgb8();
+    let picture =
+        reader.decode().map_err(|error| PictureError::Unreadable { format: name, why: error.to_string() })?.into_rgb8();
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let small = resize_rgb(picture.as_raw(), width, height, cifar::SIDE, cifar::SIDE);
     let mut out = vec![0.0; cifar::IMAGE_BYTES];

@@ -22,9 +22,8 @@ fn windows(from: usize, to: usize) -> Vec<Window> {
             // Truncated, as C does.
             let first = ((center - support + 0.5) as i64).max(0) as usize;
             let end = ((center + support + 0.5) as i64).min(from as i64) as usize;
-            let weights: Vec<f64> = (first..end)
-                .map(|k| (1.0 - ((k as f64 - center + 0.5) / support).abs()).max(0.0))
-                .collect();
+            let weights: Vec<f64> =
+                (first..end).map(|k| (1.0 - ((k as f64 - center + 0.5) / support).abs()).max(0.0)).collect();
             let sum: f64 = weights.iter().sum();
             let fixed = |weight: f64| (weight / sum * f64::from(1 << BITS) + 0.5).floor() as i64;
             Window { first, weights: weights.into_iter().map(fixed).collect() }

@@ -1,9 +1,6 @@
 //! Cluster: workers attach, report and are told what to do; data and states go beside.
 
-use crate::{
-    helm::Input,
-    services::over,
-};
+use crate::{helm::Input, services::over};
 use checkpoint::Store;
 use proto::{
     Assembly, CHUNK_BYTES, state_chunks,
@@ -47,10 +44,7 @@ type Chunks<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Cluster for ClusterService {
     type AttachStream = ReceiverStream<Result<v1::Order, Status>>;
 
-    async fn attach(
-        &self,
-        request: Request<Streaming<v1::Report>>,
-    ) -> Result<Response<Self::AttachStream>, Status> {
+    async fn attach(&self, request: Request<Streaming<v1::Report>>) -> Result<Response<Self::AttachStream>, Status> {
         let mut reports = request.into_inner();
         let first = timeout(HELLO_DEADLINE, reports.message())
             .await
@@ -117,10 +111,7 @@ impl Cluster for ClusterService {
 
     type GetStateStream = Chunks<v1::StateChunk>;
 
-    async fn get_state(
-        &self,
-        request: Request<v1::GetStateRequest>,
-    ) -> Result<Response<Self::GetStateStream>, Status> {
+    async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<Self::GetStateStream>, Status> {
         let name = request.into_inner().checkpoint;
         let path = self.store.path(&name);
         if name.contains(['/', '\\']) || name.starts_with('.') {

@@ -21,10 +21,7 @@ impl InferenceService {
 
 #[tonic::async_trait]
 impl Inference for InferenceService {
-    async fn predict(
-        &self,
-        request: Request<v1::PredictRequest>,
-    ) -> Result<Response<v1::PredictResponse>, Status> {
+    async fn predict(&self, request: Request<v1::PredictRequest>) -> Result<Response<v1::PredictResponse>, Status> {
         let image = request
             .into_inner()
             .image

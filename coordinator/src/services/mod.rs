@@ -18,11 +18,7 @@ use tonic::Status;
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        if refusal.duplicate {
-            Self::already_exists(refusal.reason)
-        } else {
-            Self::failed_precondition(refusal.reason)
-        }
+        if refusal.duplicate { Self::already_exists(refusal.reason) } else { Self::failed_precondition(refusal.reason) }
     }
 }
 

@@ -36,10 +36,7 @@ impl Training for TrainingService {
 
     type WatchRunStream = Pin<Box<dyn Stream<Item = Result<v1::Run, Status>> + Send>>;
 
-    async fn watch_run(
-        &self,
-        request: Request<v1::WatchRunRequest>,
-    ) -> Result<Response<Self::WatchRunStream>, Status> {
+    async fn watch_run(&self, request: Request<v1::WatchRunRequest>) -> Result<Response<Self::WatchRunStream>, Status> {
         let interval = match request.into_inner().interval_ms {
             0 => INTERVAL,
             millis => Duration::from_millis(u64::from(millis)).max(SHORTEST),

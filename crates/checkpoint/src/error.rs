@@ -53,7 +53,7 @@ impl Error {
         move |source| Self::Io { operation, path, source }
     }
 
-    pub(crate) fn damaged(path: impl Into<PathBuf>, why: impl ToString) -> Self {
+    pub(crate) fn damaged(path: impl Into<PathBuf>, why: &impl ToString) -> Self {
         Self::Damaged { path: path.into(), why: why.to_string() }
     }
 }

@@ -16,5 +16,5 @@ pub use error::Error;
 pub use manifest::{FileDigest, Manifest};
 pub use retention::Retention;
 pub use state::State;
-pub use store::{Saved, Store, read, read_manifest};
+pub use store::{Found, Saved, Store, read, read_manifest};
 pub use tensors::weights_sha256;

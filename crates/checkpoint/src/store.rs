@@ -33,6 +33,9 @@ pub struct Saved<'a> {
     pub state: &'a State,
 }
 
+/// A checkpoint that was read: name, manifest, state.
+pub type Found = (String, Manifest, State);
+
 /// The directory of a run's checkpoints.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -86,7 +89,7 @@ impl Store {
             files,
         };
         let json =
-            serde_json::to_vec_pretty(&manifest).map_err(|error| Error::damaged(aside.join(MANIFEST), error))?;
+            serde_json::to_vec_pretty(&manifest).map_err(|error| Error::damaged(aside.join(MANIFEST), &error))?;
         write_durably(&aside.join(MANIFEST), &json)?;
         sync(&aside)?;
         // The same position written again, as by a stop right before an evaluation: the old one steps aside first.
@@ -131,7 +134,7 @@ impl Store {
     ///
     /// # Errors
     /// If the directory is there and cannot be read.
-    pub fn newest(&self) -> Result<(Option<(String, Manifest, State)>, Vec<Error>), Error> {
+    pub fn newest(&self) -> Result<(Option<Found>, Vec<Error>), Error> {
         let mut damaged = Vec::new();
         for (name, manifest) in self.list()?.into_iter().rev() {
             match read(&self.root.join(&name)) {
@@ -192,7 +195,7 @@ pub fn read_manifest(path: &Path) -> Result<Manifest, Error> {
         return Err(Error::NotACheckpoint { path: path.to_owned() });
     }
     let json = fs::read(&file).map_err(Error::io("read", &file))?;
-    serde_json::from_slice(&json).map_err(|error| Error::damaged(file, error))
+    serde_json::from_slice(&json).map_err(|error| Error::damaged(file, &error))
 }
 
 /// The checkpoint at `path`, with every checksum verified.
@@ -211,10 +214,10 @@ pub fn read(path: &Path) -> Result<(Manifest, State), Error> {
             Some(expected) if *expected == found => Ok((file, content)),
             Some(expected) if expected.bytes != found.bytes => {
                 let why = format!("it has {} bytes instead of {}", found.bytes, expected.bytes);
-                Err(Error::damaged(file, why))
+                Err(Error::damaged(file, &why))
             }
-            Some(_) => Err(Error::damaged(file, "its checksum is not the manifest's")),
-            None => Err(Error::damaged(file, "the manifest does not name it")),
+            Some(_) => Err(Error::damaged(file, &"its checksum is not the manifest's")),
+            None => Err(Error::damaged(file, &"the manifest does not name it")),
         }
     };
     let (model_path, model) = verified(MODEL)?;

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use std::{borrow::Cow, collections::HashMap, path::Path};
 
 /// Loaders of the ecosystem look for this before they take a file for PyTorch's.
-fn metadata() -> Option<HashMap<String, String>> {
-    Some(HashMap::from([("format".to_owned(), "pt".to_owned())]))
+fn metadata() -> HashMap<String, String> {
+    HashMap::from([("format".to_owned(), "pt".to_owned())])
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
@@ -57,10 +57,10 @@ type Parts = Vec<(String, Dtype, Vec<usize>, Vec<u8>)>;
 fn serialize(path: &Path, parts: &Parts) -> Result<Vec<u8>, Error> {
     let mut views = Vec::with_capacity(parts.len());
     for (name, dtype, shape, data) in parts {
-        let view = TensorView::new(*dtype, shape.clone(), data).map_err(|error| Error::damaged(path, error))?;
+        let view = TensorView::new(*dtype, shape.clone(), data).map_err(|error| Error::damaged(path, &error))?;
         views.push((Cow::Borrowed(name.as_str()), view));
     }
-    safetensors::serialize(views, metadata()).map_err(|error| Error::damaged(path, error))
+    safetensors::serialize(views, Some(metadata())).map_err(|error| Error::damaged(path, &error))
 }
 
 fn shape(entry: &Entry) -> Vec<usize> {
@@ -103,8 +103,8 @@ pub(crate) fn state(
     (model_path, model): (&Path, &[u8]),
     (training_path, training): (&Path, &[u8]),
 ) -> Result<State, Error> {
-    let model = SafeTensors::deserialize(model).map_err(|error| Error::damaged(model_path, error))?;
-    let training = SafeTensors::deserialize(training).map_err(|error| Error::damaged(training_path, error))?;
+    let model = SafeTensors::deserialize(model).map_err(|error| Error::damaged(model_path, &error))?;
+    let training = SafeTensors::deserialize(training).map_err(|error| Error::damaged(training_path, &error))?;
     let mut state = State {
         position,
         totals: Totals::default(),
@@ -124,8 +124,8 @@ pub(crate) fn state(
         }
     }
     let scalar = |name: &str| -> Result<[u8; 8], Error> {
-        let view = training.tensor(name).map_err(|error| Error::damaged(training_path, error))?;
-        view.data().try_into().map_err(|_| Error::damaged(training_path, format!("{name} is no scalar of 8 bytes")))
+        let view = training.tensor(name).map_err(|error| Error::damaged(training_path, &error))?;
+        view.data().try_into().map_err(|_| Error::damaged(training_path, &format!("{name} is no scalar of 8 bytes")))
     };
     state.totals = Totals {
         loss: f64::from_le_bytes(scalar("totals.loss")?),
@@ -135,17 +135,11 @@ pub(crate) fn state(
     Ok(state)
 }
 
-fn fill(
-    buffer: &mut [f32],
-    entry: &Entry,
-    name: &str,
-    file: &SafeTensors<'_>,
-    path: &Path,
-) -> Result<(), Error> {
-    let tensor = file.tensor(name).map_err(|error| Error::damaged(path, error))?;
+fn fill(buffer: &mut [f32], entry: &Entry, name: &str, file: &SafeTensors<'_>, path: &Path) -> Result<(), Error> {
+    let tensor = file.tensor(name).map_err(|error| Error::damaged(path, &error))?;
     if tensor.dtype() != Dtype::F32 || tensor.shape() != shape(entry) {
         let why = format!("{name} is {:?} {:?}, not F32 {:?}", tensor.dtype(), tensor.shape(), entry.shape);
-        return Err(Error::damaged(path, why));
+        return Err(Error::damaged(path, &why));
     }
     let values = &mut buffer[entry.offset..entry.offset + entry.elements()];
     for (value, bytes) in values.iter_mut().zip(tensor.data().chunks_exact(4)) {

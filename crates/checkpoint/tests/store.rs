@@ -1,5 +1,7 @@
 //! Checkpoints written, read, damaged and pruned on a real disk.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use checkpoint::{Error, Retention, Saved, State, Store, read, weights_sha256};
 use plan::{Plateau, Position, Precision, Reduction, RunConfig, Schedule, ScheduleState, Totals};
 use resnet::{Architecture, Layout};

@@ -237,8 +237,7 @@ impl Drop for ProcessGroup {
 /// Blocks until all ranks have come.
 fn build(store: &Store, options: &GroupOptions) -> Result<GroupPointer, Error> {
     let (rank, operation) = (options.rank, Operation::Connect);
-    let (rank_c, size_c, timeout) =
-        (rank as i32, options.world_size as i32, options.timeout.as_millis() as i64);
+    let (rank_c, size_c, timeout) = (rank as i32, options.world_size as i32, options.timeout.as_millis() as i64);
     let pointer = match options.backend {
         Backend::Gloo => {
             let host = CString::new(options.host.as_str()).map_err(|_| Error::Argument {
@@ -257,9 +256,11 @@ fn build(store: &Store, options: &GroupOptions) -> Result<GroupPointer, Error> {
         #[cfg(not(feature = "cuda"))]
         Backend::Nccl { .. } => return Err(Error::NoNccl),
     };
-    NonNull::new(pointer)
-        .map(GroupPointer)
-        .ok_or_else(|| Error::Backend { rank, operation, message: ffi::last_error() })
+    NonNull::new(pointer).map(GroupPointer).ok_or_else(|| Error::Backend {
+        rank,
+        operation,
+        message: ffi::last_error(),
+    })
 }
 
 fn at(tensor: &Tensor) -> *mut ffi::AtTensor {

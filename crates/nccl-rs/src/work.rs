@@ -50,9 +50,7 @@ impl Work {
         match unsafe { ffi::cx_work_wait(self.pointer.as_ptr(), millis) } {
             1 => Ok(true),
             0 => Ok(false),
-            _ => {
-                Err(Error::Backend { rank: self.rank, operation: self.operation, message: ffi::last_error() })
-            }
+            _ => Err(Error::Backend { rank: self.rank, operation: self.operation, message: ffi::last_error() }),
         }
     }
 
@@ -86,7 +84,6 @@ impl Work {
     }
 
     /// The tensors of the collective.
-    #[must_use]
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
     }

@@ -1,5 +1,7 @@
 //! Collectives between real processes: each test starts its own binary again, once a rank.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use nccl_rs::{Backend, Error, GroupOptions, Operation, ProcessGroup, Store};
 use std::{
     env,

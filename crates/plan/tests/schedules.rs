@@ -1,5 +1,7 @@
 //! Schedules against traces of PyTorch's own (golden/schedules.py made golden/schedules.json), compared to the bit.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use plan::{Cosine, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState};
 use serde_json::Value;
 

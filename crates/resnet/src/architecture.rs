@@ -7,7 +7,15 @@ use thiserror::Error;
 
 /// The names of all models.
 pub const MODELS: [&str; 10] = [
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet20", "resnet32", "resnet44", "resnet56",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnet20",
+    "resnet32",
+    "resnet44",
+    "resnet56",
     "resnet110",
 ];
 

@@ -116,7 +116,6 @@ impl Network {
     }
 
     /// The parameters as leaves of autograd, in the order of the layout. They share the flat buffer's memory.
-    #[must_use]
     pub fn parameters(&self) -> &[Tensor] {
         &self.leaves
     }
@@ -163,9 +162,7 @@ impl ConvolutionNorm {
         let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
         let y = match precision {
             Precision::Fp32 => x.f_conv2d(&self.weight, none, stride, padding, [1, 1], 1)?,
-            Precision::Bf16 => {
-                x.f_conv2d(&self.weight.f_to_kind(Kind::BFloat16)?, none, stride, padding, [1, 1], 1)?
-            }
+            Precision::Bf16 => x.f_conv2d(&self.weight.f_to_kind(Kind::BFloat16)?, none, stride, padding, [1, 1], 1)?,
         };
         // With momentum 1 libtorch writes the batch's own statistics, where it would else move the running ones.
         let [mean, var] = if training { &self.batch } else { &self.running };

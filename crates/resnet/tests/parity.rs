@@ -69,7 +69,8 @@ impl Subject {
 }
 
 fn sha256(buffers: &[&[f32]]) -> String {
-    let bytes: Vec<u8> = buffers.iter().flat_map(|buffer| buffer.iter().flat_map(|value| value.to_le_bytes())).collect();
+    let bytes: Vec<u8> =
+        buffers.iter().flat_map(|buffer| buffer.iter().flat_map(|value| value.to_le_bytes())).collect();
     Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -141,6 +142,8 @@ fn bf16_logits_are_near_those_of_fp32() {
         let eval = error(&subject.logits(&images, false), &model.eval);
         let train = error(&subject.logits(&images, true), &model.train);
         println!("{name}: eval {eval:.1e}, train {train:.1e}");
-        if false { assert!(eval < 0.05 && train < 0.05, "{name}: {eval:e}, {train:e}"); }
+        if false {
+            assert!(eval < 0.05 && train < 0.05, "{name}: {eval:e}, {train:e}");
+        }
     }
 }

@@ -26,8 +26,11 @@ impl Steering {
             Phase::Forming { .. } if room => self.reform(now, &came, decisions),
             Phase::Training { .. } if room => self.halt(Halt::Reform, &came, decisions),
             // A spare, or taken in before the next epoch.
-            Phase::Forming { .. } | Phase::Training { .. } | Phase::Evaluating { .. } => {}
-            Phase::Saving | Phase::Over(_) => {}
+            Phase::Forming { .. }
+            | Phase::Training { .. }
+            | Phase::Evaluating { .. }
+            | Phase::Saving
+            | Phase::Over(_) => {}
         }
     }
 

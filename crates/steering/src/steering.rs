@@ -90,7 +90,7 @@ impl Steering {
                 self.state_arrived(now, position, &mut decisions);
             }
             Event::Failed { generation, failure } if self.is_current(worker, generation) => {
-                self.failed(now, worker, failure, &mut decisions);
+                self.failed(now, worker, &failure, &mut decisions);
             }
             // Of a generation that is over.
             _ => {}
@@ -259,7 +259,7 @@ impl Steering {
         }
     }
 
-    fn failed(&mut self, now: Duration, worker: WorkerId, failure: Failure, decisions: &mut Vec<Decision>) {
+    fn failed(&mut self, now: Duration, worker: WorkerId, failure: &Failure, decisions: &mut Vec<Decision>) {
         let reason = format!("{}: {}", self.name(worker), failure.message);
         self.fruitless += 1;
         if failure.fatal {

@@ -9,13 +9,7 @@ use std::time::Duration;
 
 impl Steering {
     /// Goes on from `position`, where all members are.
-    pub(crate) fn proceed(
-        &mut self,
-        now: Duration,
-        position: Position,
-        totals: Totals,
-        decisions: &mut Vec<Decision>,
-    ) {
+    pub(crate) fn proceed(&mut self, now: Duration, position: Position, totals: Totals, decisions: &mut Vec<Decision>) {
         self.rewind_to(position, decisions);
         if self.epochs_done() >= self.options.config.epochs {
             return self.next_epoch(now, decisions);
@@ -143,21 +137,12 @@ impl Steering {
     fn evaluate(&mut self, now: Duration, epoch: u32, totals: Totals, decisions: &mut Vec<Decision>) {
         let samples = self.options.config.test_samples;
         self.epoch_began.get_or_insert(now);
-        self.phase = Phase::Evaluating {
-            epoch,
-            totals,
-            evaluation: Evaluation::new(samples),
-            state_arrived: false,
-        };
+        self.phase = Phase::Evaluating { epoch, totals, evaluation: Evaluation::new(samples), state_arrived: false };
         self.reason = format!("evaluating epoch {} of {}", epoch + 1, self.options.config.epochs);
         self.upload(decisions);
         let (generation, world) = (self.generation.number, self.generation.members.len() as u32);
         let chunks = Chunks::new(samples).count();
-        self.to_all(decisions, |rank| Order::Evaluate {
-            generation,
-            epoch,
-            chunks: block(chunks, world, rank as u32),
-        });
+        self.to_all(decisions, |rank| Order::Evaluate { generation, epoch, chunks: block(chunks, world, rank as u32) });
     }
 
     pub(crate) fn evaluated(&mut self, now: Duration, results: Vec<ChunkResult>, decisions: &mut Vec<Decision>) {

@@ -1,5 +1,7 @@
 //! The state machine under invented histories: workers that come, go, fail and obey, in any order.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use plan::{
     ChunkResult, Chunks, Confusion, Plateau, Position, Precision, Reduction, RunConfig, Schedule, Totals, block,
 };
@@ -161,11 +163,8 @@ impl Cluster {
             }
             Order::Synchronise { source_rank, initial, .. } if alive => {
                 let source = &self.workers[&members[source_rank as usize]];
-                let (held, totals) = if initial {
-                    (Some(Position::default()), Totals::default())
-                } else {
-                    (source.held, source.totals)
-                };
+                let (held, totals) =
+                    if initial { (Some(Position::default()), Totals::default()) } else { (source.held, source.totals) };
                 for member in &members {
                     one(self, *member);
                     if let Some(worker) = self.workers.get_mut(member) {

@@ -20,13 +20,10 @@ pub fn evaluate_chunk(replica: &Replica, data: &Dataset, chunk: u32) -> Result<C
         let logits = replica.network.forward(&images, false)?;
         let loss = logits
             .f_to_kind(Kind::Double)
-            .and_then(|logits| {
-                logits.f_cross_entropy_loss(&targets, None::<&Tensor>, tch::Reduction::Sum, -100, 0.0)
-            })
+            .and_then(|logits| logits.f_cross_entropy_loss(&targets, None::<&Tensor>, tch::Reduction::Sum, -100, 0.0))
             .and_then(|loss| f64::try_from(&loss))
             .map_err(torch())?;
-        let answers =
-            logits.f_argmax(-1, false).and_then(|answers| Vec::<i64>::try_from(&answers)).map_err(torch())?;
+        let answers = logits.f_argmax(-1, false).and_then(|answers| Vec::<i64>::try_from(&answers)).map_err(torch())?;
         let mut confusion = Confusion::default();
         for (truth, answer) in labels.iter().zip(answers) {
             confusion.count(*truth as usize, answer as usize);

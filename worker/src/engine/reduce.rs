@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 /// How long a collective may take at most. Whether a worker is too slow is for the coordinator to judge, which sees all
 /// of them; this only keeps abandoned collectives from living for ever.
-const LIMIT: Duration = Duration::from_secs(1800);
+const LIMIT: Duration = Duration::from_mins(30);
 
 /// The reduction of one generation. Its buffers are its own: a collective that was abandoned may still read them.
 #[derive(Debug)]
@@ -116,7 +116,6 @@ impl Reducer {
     }
 
     /// The vector that backward passes write to, always the same memory.
-    #[must_use]
     pub fn vector(&self) -> &Tensor {
         &self.vector
     }
@@ -167,14 +166,9 @@ impl Reducer {
     }
 
     /// In an order that the backend chooses.
-    fn all_reduce(
-        &self,
-        group: &ProcessGroup,
-        parts: Vec<Tensor>,
-        control: &Control,
-    ) -> Result<Tensor, EngineError> {
+    fn all_reduce(&self, group: &ProcessGroup, parts: Vec<Tensor>, control: &Control) -> Result<Tensor, EngineError> {
         let mut parts = parts.into_iter();
-        let mut sum = parts.next().map_or_else(|| self.vector.shallow_clone(), |part| part);
+        let mut sum = parts.next().unwrap_or_else(|| self.vector.shallow_clone());
         for part in parts {
             let _ = sum.f_add_(&part).map_err(EngineError::torch("add partial sums"))?;
         }
@@ -182,12 +176,7 @@ impl Reducer {
         Ok(sum)
     }
 
-    fn finish_tree(
-        &self,
-        group: &ProcessGroup,
-        parts: &[Tensor],
-        control: &Control,
-    ) -> Result<Tensor, EngineError> {
+    fn finish_tree(&self, group: &ProcessGroup, parts: &[Tensor], control: &Control) -> Result<Tensor, EngineError> {
         let torch = || EngineError::torch("finish the tree");
         let (slice, world) = (self.slice as i64, i64::from(group.world_size()));
         // By destination, then by part.

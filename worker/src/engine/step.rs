@@ -70,9 +70,8 @@ fn compute_shard(
         cifar::train_batch(data, config.seed, position.epoch, indices, &mut pixels, &mut labels);
         let (images, labels) = to_device(&pixels, &labels, replica.device)?;
         let logits = replica.network.forward(&images, true)?;
-        let loss = logits
-            .f_cross_entropy_loss(&labels, None::<&Tensor>, tch::Reduction::Sum, -100, 0.0)
-            .map_err(torch())?;
+        let loss =
+            logits.f_cross_entropy_loss(&labels, None::<&Tensor>, tch::Reduction::Sum, -100, 0.0).map_err(torch())?;
         loss.f_div_scalar(step_samples as f64).and_then(|loss| loss.f_backward()).map_err(torch())?;
         let share = indices.len() as f64 / step_samples as f64;
         no_grad(|| {
@@ -94,12 +93,7 @@ fn compute_shard(
 }
 
 /// Applies the reduced vector of a step: every worker does the same with the same bytes.
-fn commit(
-    replica: &mut Replica,
-    sum: &mut Tensor,
-    position: Position,
-    rate: f64,
-) -> Result<StepOutcome, EngineError> {
+fn commit(replica: &mut Replica, sum: &mut Tensor, position: Position, rate: f64) -> Result<StepOutcome, EngineError> {
     let torch = || EngineError::torch("commit a step");
     let range = replica.tail_range();
     let tail = sum
@@ -130,11 +124,7 @@ fn commit(
 }
 
 /// A batch as tensors: images `[n, 3, 32, 32]` with strides of channels last, and labels.
-pub(crate) fn to_device(
-    pixels: &[f32],
-    labels: &[i64],
-    device: Device,
-) -> Result<(Tensor, Tensor), EngineError> {
+pub(crate) fn to_device(pixels: &[f32], labels: &[i64], device: Device) -> Result<(Tensor, Tensor), EngineError> {
     let side = cifar::SIDE as i64;
     let images = Tensor::f_from_slice(pixels)
         .and_then(|pixels| pixels.f_view([labels.len() as i64, side, side, 3]))

@@ -371,8 +371,7 @@ impl Thread {
         };
         let config = &self.options.config;
         let len = self.replica.vector_len();
-        let reducer =
-            Reducer::new(generation, group, config.reduction, config.shards, len, self.options.device)?;
+        let reducer = Reducer::new(generation, group, config.reduction, config.shards, len, self.options.device)?;
         self.replica.bind_gradients(reducer.vector())?;
         self.reducer = Some(reducer);
         Ok(Event::Ready { generation, held: self.replica.position, totals: self.replica.totals })
@@ -453,8 +452,7 @@ impl Thread {
         for step in from.step..steps {
             let rate = if rates.len() == 1 { rates[0] } else { rates.get(step as usize).copied().unwrap_or(0.0) };
             let began = Instant::now();
-            let outcome =
-                train_step(&mut self.replica, reducer, &self.options.train, order, rate, &self.control)?;
+            let outcome = train_step(&mut self.replica, reducer, &self.options.train, order, rate, &self.control)?;
             images += outcome.samples;
             speed.add(outcome.samples, began.elapsed());
             let position = Position { step: step + 1, ..from };
@@ -471,8 +469,7 @@ impl Thread {
             }
         }
         let position = self.replica.position.unwrap_or(from);
-        let outcome =
-            Outcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
+        let outcome = Outcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
         Ok(if halted { Event::Halted { generation, outcome } } else { Event::EpochDone { generation, outcome } })
     }
 }

@@ -1,0 +1,108 @@
+//! A coordinator that says what a test wants.
+
+use proto::v1::{
+    GetRunRequest, PredictRequest, PredictResponse, Run, WatchRunRequest,
+    inference_server::{Inference, InferenceServer},
+    predict_request::Image,
+    training_server::{Training, TrainingServer},
+};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, runtime::Runtime};
+use tokio_stream::{Stream, wrappers::TcpListenerStream};
+use tonic::{Request, Response, Status, transport::Server};
+
+/// A coordinator on a port of its own, until it is dropped.
+pub struct Fake {
+    /// Where it is.
+    pub url: String,
+    views: Arc<Mutex<VecDeque<Vec<Run>>>>,
+    _runtime: Runtime,
+}
+
+impl Fake {
+    /// One whose streams give `views` and end. `GetRun` gives the first.
+    pub fn start(views: Vec<Run>) -> Self {
+        let views = Arc::new(Mutex::new(VecDeque::from([views])));
+        let service = Service { views: views.clone(), was_busy: Arc::new(AtomicBool::new(false)) };
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(
+            Server::builder()
+                .add_service(TrainingServer::new(service.clone()))
+                .add_service(InferenceServer::new(service))
+                .serve_with_incoming(TcpListenerStream::new(listener)),
+        );
+        Self { url, views, _runtime: runtime }
+    }
+
+    /// The next stream gives `views` instead.
+    pub fn then(self, views: Vec<Run>) -> Self {
+        self.views.lock().unwrap().push_back(views);
+        self
+    }
+}
+
+#[derive(Clone)]
+struct Service {
+    views: Arc<Mutex<VecDeque<Vec<Run>>>>,
+    was_busy: Arc<AtomicBool>,
+}
+
+#[tonic::async_trait]
+impl Training for Service {
+    async fn get_run(&self, _: Request<GetRunRequest>) -> Result<Response<Run>, Status> {
+        Ok(Response::new(self.views.lock().unwrap()[0][0].clone()))
+    }
+
+    type WatchRunStream = Pin<Box<dyn Stream<Item = Result<Run, Status>> + Send>>;
+
+    async fn watch_run(&self, _: Request<WatchRunRequest>) -> Result<Response<Self::WatchRunStream>, Status> {
+        let mut all = self.views.lock().unwrap();
+        let views = if all.len() > 1 { all.pop_front().unwrap() } else { all[0].clone() };
+        Ok(Response::new(Box::pin(tokio_stream::iter(views.into_iter().map(Ok)))))
+    }
+}
+
+#[tonic::async_trait]
+impl Inference for Service {
+    /// A cat for "ok MILLISECONDS", a dog for pixels; "busy" works the second time, "early" never.
+    async fn predict(&self, request: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
+        let class_index = match request.into_inner().image {
+            Some(Image::Pixels(_)) => 1,
+            Some(Image::File(file)) if file.starts_with(b"ok ") => {
+                let millis = std::str::from_utf8(&file[3..]).unwrap().parse().unwrap();
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                0
+            }
+            Some(Image::File(file)) if file == b"busy" => {
+                if !self.was_busy.swap(true, Ordering::SeqCst) {
+                    return Err(Status::resource_exhausted("too many requests wait"));
+                }
+                0
+            }
+            Some(Image::File(file)) if file == b"early" => {
+                return Err(Status::unavailable("there is no checkpoint yet"));
+            }
+            _ => return Err(Status::invalid_argument("neither PNG nor JPEG")),
+        };
+        let mut probabilities = vec![0.25, 0.25];
+        probabilities[class_index] = 0.75;
+        Ok(Response::new(PredictResponse {
+            class: ["cat", "dog"][class_index].to_owned(),
+            class_index: class_index as u32,
+            probabilities,
+            classes: vec!["cat".to_owned(), "dog".to_owned()],
+            checkpoint: "step-000010".to_owned(),
+            checkpoint_accuracy: Some(0.812),
+        }))
+    }
+}
