@@ -69,8 +69,9 @@ pub struct Predict {
     pub top: u8,
 }
 
-/// The address in `text`. A missing `http://` is added.
+/// The address in `text`. A missing `http://` is added; an empty COORDINATOR is as good as none.
 fn coordinator(text: &str) -> Result<Uri, String> {
+    let text = if text.is_empty() { DEFAULT_COORDINATOR } else { text };
     let wrong = |why: &str| format!("{why}; an address has the form http://HOST:PORT");
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let uri: Uri = full.parse().map_err(|error| wrong(&format!("{error}")))?;
@@ -128,7 +129,8 @@ mod tests {
     fn addresses() {
         assert_eq!(coordinator("node-1:50051").unwrap().to_string(), "http://node-1:50051/");
         assert_eq!(coordinator("http://[::1]:50051").unwrap().port_u16(), Some(50051));
-        for wrong in ["", "http://", "node-1", "https://node-1:443", "http://:50051", "http://a b:1"] {
+        assert_eq!(coordinator("").unwrap().to_string(), "http://127.0.0.1:50051/");
+        for wrong in ["http://", "node-1", "https://node-1:443", "http://:50051", "http://a b:1"] {
             let message = coordinator(wrong).unwrap_err();
             assert!(message.ends_with("an address has the form http://HOST:PORT"), "{wrong:?}: {message}");
         }

@@ -147,7 +147,10 @@ fn wrap(note: &str, look: Look) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in note.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() < look.width => *line += &format!(" {word}"),
+            Some(line) if line.len() + 1 + word.len() < look.width => {
+                line.push(' ');
+                line.push_str(word);
+            }
             _ => lines.push(word.to_owned()),
         }
     }
@@ -164,7 +167,7 @@ fn fit(view: &str, look: Look, rows: usize) -> Vec<String> {
 fn redraw(drawn: usize, lines: &[String]) -> String {
     // Up, each line anew and its rest cleared, then everything below.
     let up = if drawn == 0 { String::new() } else { format!("\u{1b}[{drawn}A\r") };
-    let body: String = lines.iter().map(|line| format!("{line}\u{1b}[K\n")).collect();
+    let body: String = lines.iter().flat_map(|line| [line.as_str(), "\u{1b}[K\n"]).collect();
     up + &body + "\u{1b}[J"
 }
 

@@ -1,28 +1,49 @@
-"""Loads a checkpoint into the article's module: `python load_checkpoint.py DIR --model resnet20 --pixels FILE`.
+"""Loads a checkpoint into the article's module with strict=True, and computes with it.
 
-FILE holds images of 3072 bytes, planes of red, green and blue, as in the data set. Prints one JSON object: the number of
-parameters, the steps counted by the normalisations, and the logits of the images in eval mode, in fp32.
+    python tests/golden/load_checkpoint.py DIR --model resnet20 [--pixels FILE]
+
+DIR holds model.safetensors; FILE holds images of 3072 bytes (channel, row, column), which are normalised with 0.5.
+Prints one object: {"parameters": number, "num_batches_tracked": number, "logits": [row of 10 an image]}.
 """
-import argparse, json, pathlib
 
-import numpy, torch
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
 from safetensors.torch import load_file
 
+import drawn
 from article_resnet import ZOO
 
-parser = argparse.ArgumentParser()
-parser.add_argument("checkpoint", type=pathlib.Path)
-parser.add_argument("--model", required=True)
-parser.add_argument("--pixels", type=pathlib.Path, required=True)
-arguments = parser.parse_args()
 
-module = ZOO[arguments.model]().eval()
-module.load_state_dict(load_file(arguments.checkpoint / "model.safetensors"), strict=True)
-pixels = numpy.fromfile(arguments.pixels, dtype=numpy.uint8).reshape(-1, 3, 32, 32)
-with torch.no_grad():
-    logits = module((torch.from_numpy(pixels).float() / 255 - 0.5) / 0.5)
-print(json.dumps({
-    "parameters": sum(parameter.numel() for parameter in module.parameters()),
-    "num_batches_tracked": int(module.state_dict()["features.1.num_batches_tracked"]),
-    "logits": logits.tolist(),
-}))
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("checkpoint", metavar="DIR", type=Path)
+    parser.add_argument("--model", choices=ZOO, default="resnet20")
+    parser.add_argument("--pixels", metavar="FILE", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+
+    model = ZOO[args.model]()
+    model.load_state_dict(load_file(args.checkpoint / "model.safetensors"), strict=True)
+    model = model.to(memory_format=torch.channels_last).eval()
+    counters = {int(t) for name, t in model.named_buffers() if name.endswith("num_batches_tracked")}
+    if len(counters) != 1:
+        raise SystemExit(f"num_batches_tracked is not the same everywhere: {sorted(counters)}")
+
+    logits = []
+    if args.pixels:
+        data = args.pixels.read_bytes()
+        if len(data) % drawn.IMAGE_BYTES:
+            raise SystemExit(f"{args.pixels} has {len(data)} bytes, not a multiple of {drawn.IMAGE_BYTES}")
+        pixels = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3, 32, 32)
+        with torch.no_grad():
+            logits = [drawn.shortest(row) for row in model(drawn.normalise(pixels))]
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    print(json.dumps({"parameters": parameters, "num_batches_tracked": counters.pop(), "logits": logits}))
+
+
+if __name__ == "__main__":
+    main()

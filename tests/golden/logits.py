@@ -3,7 +3,7 @@
     python tests/golden/logits.py
 
 The weights are drawn from `seed` (see drawn.py), first as a run begins with them, then with perturbed normalisations;
-the images likewise. For each model:
+the images and their `labels`, which nothing here computes with, likewise. For each model:
 
     parameters      their number
     state_dict      "NAME DTYPE SHAPE" of each tensor, in PyTorch's order; the shape as 64x3x3x3, empty for a scalar
@@ -59,7 +59,9 @@ def golden(name):
 def main():
     torch.set_num_threads(1)
     models = {name: golden(name) for name in ZOO}
-    lines = [f'{{"torch": "{torch.__version__.split("+")[0]}", "seed": {SEED}, "images": {IMAGES}, "models": {{']
+    head = {"torch": torch.__version__.split("+")[0], "seed": SEED, "images": IMAGES}
+    head["labels"] = drawn.batch(SEED, IMAGES)[1].tolist()
+    lines = [json.dumps(head)[:-1] + ', "models": {']
     for model, figures in models.items():
         fields = [f'    "{key}": {json.dumps(value)}' for key, value in figures.items()]
         lines += [f'  "{model}": {{', ",\n".join(fields), "  }" + ("" if model == list(models)[-1] else ",")]

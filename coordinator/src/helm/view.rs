@@ -14,7 +14,11 @@ impl Helm {
     }
 
     fn snapshot(&self) -> v1::Run {
-        let status = self.steering.status();
+        let mut status = self.steering.status();
+        if self.ending.is_some() && !self.saver.is_idle() {
+            // Over for the machine, but not on disk yet.
+            status.state = RunState::Saving;
+        }
         let history = self.steering.history();
         let steps = self.config.steps().count();
         let members = self.steering.members();
