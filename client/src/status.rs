@@ -55,10 +55,16 @@ pub fn render(run: &Run, look: Look) -> String {
 /// What is trained, in which state and why.
 fn heading(run: &Run, look: Look) -> Vec<String> {
     let model = run.config.as_ref().map_or("no model", |config| config.model.as_str());
-    let word = look.paint(state::ink(run.state()), state::word(run.state()));
+    let word = state::word(run.state());
     let reason = one_line(&run.reason);
-    let colon = if reason.is_empty() { "" } else { ": " };
-    let first = format!("{} {word}{colon}{reason}", look.paint(Ink::Strong, &one_line(model)));
+    // Most reasons begin with the state: "waiting for 1 of 4 workers".
+    let rest = match reason.strip_prefix(word) {
+        Some(rest) => rest.to_owned(),
+        None if reason.is_empty() => reason,
+        None => format!(": {reason}"),
+    };
+    let word = look.paint(state::ink(run.state()), word);
+    let first = format!("{} {word}{rest}", look.paint(Ink::Strong, &one_line(model)));
     let about = format!("run {}, generation {}, {}", one_line(&run.id), run.generation, duration(run.wall_seconds));
     vec![first, look.paint(Ink::Faint, &about)]
 }
@@ -225,7 +231,7 @@ Epoch [  6/ 20]  Train Loss:0.9000  Train Acc:68.00%  Test Loss:0.8000  Test Acc
             ..Run::default()
         };
         let expected = "\
-resnet20 waiting: waiting for 4 of 4 workers
+resnet20 waiting for 4 of 4 workers
 run r1, generation 0, 3.0s
 
   epoch           1/20  ░░░░░░░░░░   0.0 %

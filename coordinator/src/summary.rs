@@ -79,7 +79,8 @@ impl Summary {
         let last = history.last();
         let newest = store.list()?.pop();
         let best = store.best()?;
-        let train_seconds: f64 = history.iter().map(|record| record.train_seconds).fold(0.0, |sum, seconds| sum + seconds);
+        let train_seconds: f64 =
+            history.iter().map(|record| record.train_seconds).fold(0.0, |sum, seconds| sum + seconds);
         let images: u64 = history.iter().map(|record| record.train_images).sum();
         // Steps whose time was measured, which are all but those of generations that failed.
         let measured: f64 = history.iter().map(|record| record.images_per_second * record.train_seconds).sum();

@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 pub struct Coordinator {
     child: Child,
     address: String,
+    /// What it wrote to standard error before it listened.
+    seen: String,
     log: mpsc::Receiver<String>,
     run_dir: PathBuf,
 }
@@ -84,12 +86,12 @@ impl Coordinator {
         let address = loop {
             let line = log.recv_timeout(LIMIT.saturating_sub(start.elapsed()));
             let line = line.unwrap_or_else(|_| panic!("the coordinator does not listen:\n{seen}"));
+            seen += &line;
             if let Some((_, address)) = line.split_once("listening on ") {
                 break address.trim().to_owned();
             }
-            seen += &line;
         };
-        Self { child, address, log, run_dir: run_dir.to_owned() }
+        Self { child, address, seen, log, run_dir: run_dir.to_owned() }
     }
 
     /// Starts one with local workers and waits for its end.
@@ -170,7 +172,7 @@ impl Coordinator {
     #[must_use]
     pub fn wait(mut self) -> Ended {
         let start = Instant::now();
-        let mut log = String::new();
+        let mut log = std::mem::take(&mut self.seen);
         while let Ok(line) = self.log.recv_timeout(LIMIT.saturating_sub(start.elapsed())) {
             log += &line;
         }
