@@ -156,5 +156,5 @@ fn all_ways_of_asking_agree() {
     }
 
     coordinator.terminate();
-    coordinator.wait().well();
+    assert_eq!(coordinator.wait().code, 0);
 }

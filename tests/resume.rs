@@ -68,7 +68,7 @@ fn another_configuration_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let run_dir = directory.path().join("run");
     let quick = ["--limit-train", "64", "--batch-size", "32", "--limit-test", "250", "--epochs", "1"];
-    Coordinator::run(&run_dir, 1, &quick).well();
+    assert_eq!(Coordinator::run(&run_dir, 1, &quick).code, 0);
     let other = ["--limit-train", "64", "--batch-size", "64", "--limit-test", "250", "--epochs", "2"];
     let refused = Coordinator::fails(&run_dir, &other);
     assert_eq!(refused.code, 4, "{}", refused.log);

@@ -10,9 +10,9 @@ the images and their `labels`, which nothing here computes with, likewise. For e
     initial_sha256  of the initial parameters, f32, in order
     weights_sha256  of the perturbed parameters, then the running means and variances
     eval, train     logits, one row an image; `train` with the batch's own statistics
-    running         after the forward pass of `train`, mean and root of the mean square of each running mean and variance
+    running         after the forward pass of `train`, mean and root mean square of each running mean and variance
 
-fp32 in channels last on one thread, with PyTorch 2.13.0 for CPUs.
+fp32 in channels last on one thread, with PyTorch 2.13.0 on a CPU.
 """
 
 import json

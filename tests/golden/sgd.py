@@ -2,9 +2,9 @@
 
     python tests/golden/sgd.py
 
-Weights (the initial ones of `seed`, then perturbed normalisations of the same seed) and batch (of `batch_seed`; no crops,
-no flips) are drawn by drawn.py, and in Rust by crates/resnet/tests/common/mod.rs. fp32 in channels last on one thread, in
-training, with PyTorch 2.13.0 for CPUs; the whole batch is one shard. In the file:
+Weights (the initial ones of `seed`, then perturbed normalisations of the same seed) and batch (of `batch_seed`; without
+crops and flips) are drawn by drawn.py, and in Rust by crates/resnet/tests/common/mod.rs. fp32 in channels last on one
+thread, in training mode, with PyTorch 2.13.0 on a CPU; the whole batch is one shard. In the file:
 
     model, seed, batch_seed, images, options, steps    what was done; `options` are those of torch.optim.SGD
     labels      those of the images
@@ -17,8 +17,8 @@ values, four or as many as it has, row-major in the shape of the state dict, as 
 the f32. Sums cancel: compare them as a share of norm * sqrt(count).
 
 `python tests/golden/sgd.py --spread` prints what rounding and what mistakes in the arithmetic make of it. The seeds are
-such that no input of a ReLU is so near zero that rounding moves it across: from plain initial weights some are, and after
-three steps the state then differs by percents from machine to machine.
+such that no input of a ReLU is so near zero that rounding moves it across. From plain initial weights some are, and then
+the state after three steps differs by percents from machine to machine.
 """
 
 import argparse
