@@ -17,8 +17,8 @@ values, four or as many as it has, row-major in the shape of the state dict, as 
 the f32. Sums cancel: compare them as a share of norm * sqrt(count).
 
 `python tests/golden/sgd.py --spread` prints what rounding and what mistakes in the arithmetic make of it. The seeds are
-such that no input of a ReLU is so near zero that rounding moves it across. From plain initial weights some are, and then
-the state after three steps differs by percents from machine to machine.
+such that no input of a ReLU is so near zero that rounding moves it across. From plain initial weights some are, and
+then the state after three steps differs by percents from machine to machine.
 """
 
 import argparse

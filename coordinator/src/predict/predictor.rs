@@ -2,8 +2,9 @@
 
 use crate::Error;
 use checkpoint::State;
+use network::Network;
 use plan::RunConfig;
-use resnet::{Architecture, Layout, Network};
+use resnet::{Architecture, Layout};
 use std::{
     sync::{Arc, mpsc},
     thread,

@@ -9,7 +9,7 @@ use thiserror::Error;
 pub enum EngineError {
     /// A layer failed.
     #[error(transparent)]
-    Network(#[from] resnet::NetworkError),
+    Network(#[from] network::NetworkError),
     /// A collective failed or was given up.
     #[error(transparent)]
     Group(#[from] nccl_rs::Error),

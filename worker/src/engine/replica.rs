@@ -2,8 +2,9 @@
 
 use crate::engine::EngineError;
 use checkpoint::State;
+use network::Network;
 use plan::{Position, RunConfig, Totals};
-use resnet::{Architecture, Layout, Network, Role};
+use resnet::{Architecture, Layout, Role};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor, no_grad};
 

@@ -1,7 +1,7 @@
 //! A network over flat buffers.
 
-use crate::{Architecture, Convolution, Entry, Layout, Node, Role};
 use plan::Precision;
+use resnet::{Architecture, Convolution, Entry, Layout, Node, Role};
 use std::collections::HashMap;
 use tch::{Kind, TchError, Tensor};
 use thiserror::Error;

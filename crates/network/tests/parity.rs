@@ -6,8 +6,9 @@
 
 mod common;
 
+use network::Network;
 use plan::Precision;
-use resnet::{Architecture, Layout, MODELS, Network, Role, initial_parameters, initial_statistics};
+use resnet::{Architecture, Layout, MODELS, Role, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
