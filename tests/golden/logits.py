@@ -1,4 +1,4 @@
-"""Makes logits.json: what PyTorch computes with the article's module, for crates/resnet/tests/parity.rs.
+"""Makes logits.json: what PyTorch computes with the article's module, for crates/network/tests/parity.rs.
 
     python tests/golden/logits.py
 
