@@ -3,6 +3,7 @@
 
 use crate::Error;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use plan::RunConfig;
 use std::{
     ffi::OsString,
     fs,
@@ -33,11 +34,11 @@ pub struct Args {
     pub shards: Option<u32>,
 
     /// Threads of one worker inside one operation
-    #[arg(long, value_name = "T", default_value_t = 1)]
+    #[arg(long, value_name = "T", default_value_t = RunConfig::default().threads)]
     pub threads: u32,
 
     /// The model (cox summary lists its layers)
-    #[arg(long, value_name = "NAME", default_value = "resnet20")]
+    #[arg(long, value_name = "NAME", default_value_t = RunConfig::default().model)]
     pub model: String,
 
     /// Where CIFAR-10 is
@@ -53,23 +54,23 @@ pub struct Args {
     pub limit_test: Option<u32>,
 
     /// Passes over the training set
-    #[arg(long, value_name = "N", default_value_t = 14)]
+    #[arg(long, value_name = "N", default_value_t = RunConfig::default().epochs)]
     pub epochs: u32,
 
     /// Images of one step, over all workers
-    #[arg(long, value_name = "B", default_value_t = 128)]
+    #[arg(long, value_name = "B", default_value_t = RunConfig::default().batch_size)]
     pub batch_size: u32,
 
     /// The base learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 0.1)]
+    #[arg(long, value_name = "RATE", default_value_t = RunConfig::default().lr)]
     pub lr: f64,
 
     /// SGD's momentum
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = RunConfig::default().momentum)]
     pub momentum: f64,
 
     /// SGD's weight decay
-    #[arg(long, default_value_t = 5e-4)]
+    #[arg(long, default_value_t = RunConfig::default().weight_decay)]
     pub weight_decay: f64,
 
     /// How the learning rate moves
@@ -96,7 +97,7 @@ pub struct Args {
     #[arg(long, value_name = "F", default_value_t = 0.1)]
     pub gamma: f64,
 
-    /// The arithmetic of forward and backward; auto: bf16 where the first worker has it in hardware
+    /// The arithmetic of forward and backward; auto: bf16 where the first worker has matrix units for it
     #[arg(long, value_enum, default_value_t = PrecisionName::Auto)]
     pub precision: PrecisionName,
 
@@ -105,7 +106,7 @@ pub struct Args {
     pub reduction: ReductionName,
 
     /// Decides initial weights, order, crops and flips
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = RunConfig::default().seed)]
     pub seed: u64,
 
     /// Where the run is kept [default: runs/MODEL]
@@ -159,7 +160,7 @@ pub enum ScheduleName {
 /// The name of an arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PrecisionName {
-    /// bf16 where the first worker has it in hardware, else fp32
+    /// bf16 where the first worker has matrix units for it (AMX, a GPU), else fp32
     Auto,
     /// 32-bit floats
     Fp32,
@@ -234,6 +235,12 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_flags_it_is_the_default_configuration() {
+        let (config, auto) = crate::settings::run_config(&read(&[]).unwrap(), None).unwrap();
+        assert_eq!((config, auto), (RunConfig::default(), true));
+    }
 
     fn read(words: &[&str]) -> Result<Args, Error> {
         let line: Vec<OsString> = ["coordinator"].iter().chain(words).map(OsString::from).collect();

@@ -244,7 +244,7 @@ impl Helm {
         self.auto_precision = false;
         self.config.precision = if hello.bf16 { Precision::Bf16 } else { Precision::Fp32 };
         let has = if hello.bf16 { "has" } else { "has no" };
-        self.note(&format!("precision {}: {} {has} bf16 in hardware", self.config.precision, hello.name))?;
+        self.note(&format!("precision {}: {} {has} matrix units for bf16", self.config.precision, hello.name))?;
         self.journal.begin(&self.run_id, &self.config)?;
         summary::write_config(&self.run_dir, &self.config)?;
         self.saver.set_config(&self.run_id, &self.config);

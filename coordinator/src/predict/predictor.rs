@@ -2,7 +2,7 @@
 
 use crate::Error;
 use checkpoint::State;
-use network::Network;
+use network::{Buffers, Network};
 use plan::RunConfig;
 use resnet::{Architecture, Layout};
 use std::{
@@ -126,7 +126,8 @@ fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     let parameters = Tensor::from_slice(&state.parameters);
     let statistics = Tensor::from_slice(&state.statistics);
     let unused = statistics.zeros_like();
-    Network::new(&architecture, &layout, &parameters, &statistics, &unused, config.precision)
+    let buffers = Buffers { parameters: &parameters, running: &statistics, batch: &unused };
+    Network::new(&architecture, &layout, buffers, config.precision)
         .map_err(|error| error.to_string())
 }
 
@@ -163,7 +164,7 @@ fn probabilities(network: &Network, pixels: &[Vec<f32>]) -> Result<Vec<Vec<f32>>
             .and_then(|images| images.f_view([pixels.len() as i64, side, side, 3]))
             .and_then(|images| images.f_to_device(Device::Cpu)?.f_permute([0, 3, 1, 2]))
             .map_err(|error| failed(&error))?;
-        let logits = network.forward(&images, false).map_err(|error| failed(&error))?;
+        let logits = network.infer(&images).map_err(|error| failed(&error))?;
         logits
             .f_softmax(-1, Kind::Float)
             .and_then(|probabilities| Vec::<Vec<f32>>::try_from(&probabilities))

@@ -3,26 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use checkpoint::{Error, Retention, Saved, State, Store, read, weights_sha256};
-use plan::{Plateau, Position, Precision, Reduction, RunConfig, Schedule, ScheduleState, Totals};
+use plan::{Position, RunConfig, ScheduleState, Totals};
 use resnet::{Architecture, Layout};
 use std::fs;
 
 fn config() -> RunConfig {
     RunConfig {
-        model: "resnet20".to_owned(),
         epochs: 3,
         batch_size: 10,
         shards: 2,
-        threads: 1,
         seed: 5,
-        precision: Precision::Fp32,
-        reduction: Reduction::Tree,
-        lr: 0.1,
-        momentum: 0.9,
-        weight_decay: 5e-4,
-        schedule: Schedule::Plateau(Plateau::default()),
         train_samples: 100,
         test_samples: 50,
+        ..RunConfig::default()
     }
 }
 

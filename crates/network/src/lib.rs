@@ -1,5 +1,9 @@
-//! Residual networks computed by `tch` over flat buffers, as the crate `resnet` describes them.
+//! Residual networks computed over flat buffers, forward and backward, as the crate `resnet` describes them.
 
+mod convolution_norm;
+mod error;
+mod head;
 mod network;
 
-pub use network::{Network, NetworkError};
+pub use error::NetworkError;
+pub use network::{Buffers, Network, Tape};

@@ -1,191 +1,266 @@
 //! A network over flat buffers.
 
+use crate::{
+    convolution_norm::{self, ConvolutionNorm, Place},
+    error::{NetworkError, at},
+    head::{self, Head},
+};
+use operations::norm::Affine;
 use plan::Precision;
-use resnet::{Architecture, Convolution, Entry, Layout, Node, Role};
+use resnet::{Architecture, Convolution, Entry, Layout, Node};
 use std::collections::HashMap;
-use tch::{Kind, TchError, Tensor};
-use thiserror::Error;
+use tch::{Kind, TchError, Tensor, no_grad};
 
-/// PyTorch's default.
-const EPSILON: f64 = 1e-5;
-
-/// A failure inside libtorch.
-#[derive(Debug, Error)]
-#[error("{operation}: {}", source.to_string().lines().next().unwrap_or_default())]
-pub struct NetworkError {
-    /// The layer, or what was being done.
-    pub operation: String,
-    /// libtorch's words.
-    pub source: TchError,
-}
-
-/// Convolution and batch normalisation.
-#[derive(Debug)]
-struct ConvolutionNorm {
-    name: String,
-    weight: Tensor,
-    norm_weight: Tensor,
-    norm_bias: Tensor,
-    running: [Tensor; 2],
-    batch: [Tensor; 2],
-    stride: i64,
-    padding: i64,
-    relu: bool,
+/// The flat buffers of a model, in f32 on one device.
+#[derive(Debug, Clone, Copy)]
+pub struct Buffers<'a> {
+    /// `layout.parameters()`.
+    pub parameters: &'a Tensor,
+    /// `layout.statistics()`: running means and variances.
+    pub running: &'a Tensor,
+    /// Laid out as `running`. A forward pass in training writes mean and unbiased variance of each normalisation's
+    /// batch here.
+    pub batch: &'a Tensor,
 }
 
 #[derive(Debug)]
 enum Part {
     Stem(ConvolutionNorm),
     Block { branch: Vec<ConvolutionNorm>, shortcut: Option<ConvolutionNorm> },
-    Head { weight: Tensor, bias: Tensor, square: i64 },
+    Head(Head),
 }
 
-/// A network whose parameters are views into one flat buffer.
+/// A network whose parameters are views into one flat buffer. It does without autograd: the backward pass is written
+/// out, so that gradients go straight where the reduction wants them, in a known order.
 #[derive(Debug)]
 pub struct Network {
     parts: Vec<Part>,
-    leaves: Vec<Tensor>,
     precision: Precision,
 }
 
+/// What a forward pass in training keeps for the backward one.
+#[derive(Debug)]
+pub struct Tape(Vec<Kept>);
+
+#[derive(Debug)]
+enum Kept {
+    Stem(convolution_norm::Kept),
+    Block { branch: Vec<convolution_norm::Kept>, shortcut: Option<convolution_norm::Kept> },
+    Head(head::Kept),
+}
+
 impl Network {
-    /// A network over `parameters` and `running` statistics, flat f32 buffers laid out by `layout` on one device. In
-    /// training, the mean and unbiased variance of each normalisation's batch go to `batch`, laid out as `running`.
+    /// A network over `buffers`, laid out by `layout`.
     ///
     /// # Errors
     /// If a buffer is too small.
     pub fn new(
         architecture: &Architecture,
         layout: &Layout,
-        parameters: &Tensor,
-        running: &Tensor,
-        batch: &Tensor,
+        buffers: Buffers<'_>,
         precision: Precision,
     ) -> Result<Self, NetworkError> {
-        let mut leaves = Vec::new();
-        let mut tensors = HashMap::new();
-        for entry in layout.of(Role::Parameter) {
-            let leaf = view(parameters, entry)?.set_requires_grad(true);
-            tensors.insert(entry.name.clone(), leaf.shallow_clone());
-            leaves.push(leaf);
-        }
-        let mut batch_tensors = HashMap::new();
-        for entry in layout.of(Role::Statistic) {
-            tensors.insert(entry.name.clone(), view(running, entry)?);
-            batch_tensors.insert(entry.name.clone(), view(batch, entry)?);
-        }
-        let take = |map: &HashMap<String, Tensor>, name: String| {
-            map.get(&name).map(Tensor::shallow_clone).ok_or_else(|| NetworkError {
-                operation: name,
-                source: TchError::Torch("the layout has no such tensor".to_owned()),
-            })
-        };
-        let convolution = |c: &Convolution| -> Result<ConvolutionNorm, NetworkError> {
-            let statistics = |map| {
-                let [mean, var] = ["running_mean", "running_var"].map(|name| take(map, format!("{}.{name}", c.norm)));
-                Ok::<_, NetworkError>([mean?, var?])
-            };
-            Ok(ConvolutionNorm {
-                name: c.name.clone(),
-                weight: take(&tensors, format!("{}.weight", c.name))?,
-                norm_weight: take(&tensors, format!("{}.weight", c.norm))?,
-                norm_bias: take(&tensors, format!("{}.bias", c.norm))?,
-                running: statistics(&tensors)?,
-                batch: statistics(&batch_tensors)?,
-                stride: i64::from(c.stride),
-                padding: i64::from(c.kernel / 2),
-                relu: c.relu,
-            })
-        };
-        let mut parts = Vec::new();
-        for node in architecture.nodes() {
-            parts.push(match node {
-                Node::Stem(stem) => Part::Stem(convolution(stem)?),
-                Node::Block { branch, shortcut, .. } => Part::Block {
-                    branch: branch.iter().map(convolution).collect::<Result<_, _>>()?,
-                    shortcut: shortcut.as_ref().map(convolution).transpose()?,
-                },
-                Node::Head { name, square, .. } => Part::Head {
-                    weight: take(&tensors, format!("{name}.weight"))?,
-                    bias: take(&tensors, format!("{name}.bias"))?,
-                    square: i64::from(*square),
-                },
-            });
-        }
-        Ok(Self { parts, leaves, precision })
+        let entries = layout.entries().iter().map(|entry| (entry.name.as_str(), entry)).collect();
+        let views = Views { entries, buffers };
+        let parts = architecture.nodes().iter().map(|node| views.part(node)).collect::<Result<_, _>>()?;
+        Ok(Self { parts, precision })
     }
 
-    /// The parameters as leaves of autograd, in the order of the layout. They share the flat buffer's memory.
-    pub fn parameters(&self) -> &[Tensor] {
-        &self.leaves
+    fn input(&self, images: &Tensor) -> Result<Tensor, NetworkError> {
+        match self.precision {
+            Precision::Fp32 => Ok(images.shallow_clone()),
+            Precision::Bf16 => images.f_to_kind(Kind::BFloat16).map_err(at("input")),
+        }
     }
 
-    /// Logits, `[n, classes]` in f32, of normalised `images`, `[n, 3, 32, 32]` in f32 with strides of channels last. In
-    /// training, normalisations use the statistics of the batch; else the running ones.
+    /// Logits, `[n, classes]` in f32, of normalised `images`, `[n, 3, 32, 32]` in f32 with channels last in memory.
+    /// Normalisations use the running statistics.
     ///
     /// # Errors
     /// If libtorch fails, for example for want of memory; the error names the layer.
-    pub fn forward(&self, images: &Tensor, training: bool) -> Result<Tensor, NetworkError> {
-        let mut x = match self.precision {
-            Precision::Fp32 => images.shallow_clone(),
-            Precision::Bf16 => images.f_to_kind(Kind::BFloat16).map_err(at("input"))?,
-        };
-        for part in &self.parts {
-            x = match part {
-                Part::Stem(stem) => stem.forward(&x, self.precision, training)?,
-                Part::Block { branch, shortcut } => {
-                    let mut y = x.shallow_clone();
-                    for convolution in branch {
-                        y = convolution.forward(&y, self.precision, training)?;
+    pub fn infer(&self, images: &Tensor) -> Result<Tensor, NetworkError> {
+        no_grad(|| {
+            let mut x = self.input(images)?;
+            for part in &self.parts {
+                x = match part {
+                    Part::Stem(stem) => stem.infer(&x, None, true, self.precision)?,
+                    Part::Block { branch, shortcut } => {
+                        let shortcut = match shortcut {
+                            Some(shortcut) => shortcut.infer(&x, None, false, self.precision)?,
+                            None => x.shallow_clone(),
+                        };
+                        for (index, layer) in branch.iter().enumerate() {
+                            let last = index + 1 == branch.len();
+                            x = layer.infer(&x, last.then_some(&shortcut), true, self.precision)?;
+                        }
+                        x
                     }
-                    let shortcut = match shortcut {
-                        Some(shortcut) => shortcut.forward(&x, self.precision, training)?,
-                        None => x,
-                    };
-                    let mut sum = y.f_add_(&shortcut).map_err(at("shortcut"))?;
-                    sum.f_relu_().map_err(at("relu"))?
-                }
-                Part::Head { weight, bias, square } => head(&x, weight, bias, *square).map_err(at("classifer"))?,
-            };
-        }
-        Ok(x)
+                    Part::Head(head) => head.forward(&x).map_err(at(&head.name))?.0,
+                };
+            }
+            Ok(x)
+        })
+    }
+
+    /// Logits of `images` in training, as [`Self::infer`] has them but for normalisations, which use the statistics of
+    /// the batch; and what [`Self::backward`] needs.
+    ///
+    /// # Errors
+    /// If libtorch fails, for example for want of memory; the error names the layer.
+    pub fn forward(&mut self, images: &Tensor) -> Result<(Tensor, Tape), NetworkError> {
+        no_grad(|| {
+            let mut x = self.input(images)?;
+            let mut tape = Vec::with_capacity(self.parts.len());
+            let precision = self.precision;
+            for part in &mut self.parts {
+                let kept;
+                (x, kept) = match part {
+                    Part::Stem(stem) => {
+                        let (x, kept) = stem.forward(&x, None, true, precision)?;
+                        (x, Kept::Stem(kept))
+                    }
+                    Part::Block { branch, shortcut } => {
+                        let (bypass, kept_shortcut) = match shortcut {
+                            Some(shortcut) => {
+                                let (bypass, kept) = shortcut.forward(&x, None, false, precision)?;
+                                (bypass, Some(kept))
+                            }
+                            None => (x.shallow_clone(), None),
+                        };
+                        let mut kept_branch = Vec::with_capacity(branch.len());
+                        let last = branch.len().saturating_sub(1);
+                        for (index, layer) in branch.iter_mut().enumerate() {
+                            let kept;
+                            (x, kept) = layer.forward(&x, (index == last).then_some(&bypass), true, precision)?;
+                            kept_branch.push(kept);
+                        }
+                        (x, Kept::Block { branch: kept_branch, shortcut: kept_shortcut })
+                    }
+                    Part::Head(head) => {
+                        let (logits, kept) = head.forward(&x).map_err(at(&head.name))?;
+                        (logits, Kept::Head(kept))
+                    }
+                };
+                tape.push(kept);
+            }
+            Ok((x, Tape(tape)))
+        })
+    }
+
+    /// Writes the gradients of all parameters over the head of `flat`, which is laid out as the parameters, from the
+    /// gradient of the logits. It goes from the last layer to the first, and calls `filled` with the offset from which
+    /// on all gradients are final.
+    ///
+    /// # Errors
+    /// If libtorch fails, for example for want of memory; the error names the layer.
+    pub fn backward(
+        &self,
+        tape: Tape,
+        logits: &Tensor,
+        flat: &Tensor,
+        mut filled: impl FnMut(usize),
+    ) -> Result<(), NetworkError> {
+        no_grad(|| {
+            let mut gradient = logits.shallow_clone();
+            // Of the same activation, by way of the shortcut.
+            let mut second: Option<Tensor> = None;
+            for (part, kept) in self.parts.iter().zip(tape.0).rev() {
+                let first_offset = match (part, kept) {
+                    (Part::Head(head), Kept::Head(kept)) => {
+                        gradient = head.backward(&kept, &gradient, flat).map_err(at(&head.name))?;
+                        head.places[0].offset
+                    }
+                    (Part::Block { branch, shortcut }, Kept::Block { branch: kept_branch, shortcut: kept_shortcut }) => {
+                        let mut bypass = None;
+                        for (layer, kept) in branch.iter().zip(kept_branch).rev() {
+                            let (input, sum) = layer.backward(kept, gradient, second.as_ref(), true, flat)?;
+                            gradient = wanted(input, &layer.name)?;
+                            second = None;
+                            bypass.get_or_insert(sum);
+                        }
+                        second = match (shortcut, kept_shortcut, bypass) {
+                            (Some(layer), Some(kept), Some(bypass)) => {
+                                Some(wanted(layer.backward(kept, bypass, None, true, flat)?.0, &layer.name)?)
+                            }
+                            (_, _, bypass) => bypass,
+                        };
+                        branch.first().map_or(0, |layer| layer.places[0].offset)
+                    }
+                    (Part::Stem(stem), Kept::Stem(kept)) => {
+                        let _ = stem.backward(kept, gradient, second.as_ref(), false, flat)?;
+                        filled(0);
+                        return Ok(());
+                    }
+                    _ => return Err(mismatch("the tape is of another network")),
+                };
+                filled(first_offset as usize);
+            }
+            Ok(())
+        })
     }
 }
 
-impl ConvolutionNorm {
-    fn forward(&self, x: &Tensor, precision: Precision, training: bool) -> Result<Tensor, NetworkError> {
-        self.compute(x, precision, training).map_err(at(&self.name))
+fn wanted(gradient: Option<Tensor>, layer: &str) -> Result<Tensor, NetworkError> {
+    gradient.ok_or_else(|| mismatch(layer))
+}
+
+fn mismatch(operation: &str) -> NetworkError {
+    NetworkError { operation: operation.to_owned(), source: TchError::Torch("no gradient came".to_owned()) }
+}
+
+/// Finds tensors by name.
+struct Views<'a> {
+    entries: HashMap<&'a str, &'a Entry>,
+    buffers: Buffers<'a>,
+}
+
+impl Views<'_> {
+    fn place(&self, name: &str) -> Result<Place, NetworkError> {
+        let entry = self.entries.get(name).ok_or_else(|| NetworkError {
+            operation: name.to_owned(),
+            source: TchError::Torch("the layout has no such tensor".to_owned()),
+        })?;
+        Ok(Place { offset: entry.offset as i64, shape: entry.shape.clone() })
     }
 
-    fn compute(&self, x: &Tensor, precision: Precision, training: bool) -> Result<Tensor, TchError> {
-        let none = None::<&Tensor>;
-        let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
-        let y = match precision {
-            Precision::Fp32 => x.f_conv2d(&self.weight, none, stride, padding, [1, 1], 1)?,
-            Precision::Bf16 => x.f_conv2d(&self.weight.f_to_kind(Kind::BFloat16)?, none, stride, padding, [1, 1], 1)?,
-        };
-        // With momentum 1 libtorch writes the batch's own statistics, where it would else move the running ones.
-        let [mean, var] = if training { &self.batch } else { &self.running };
-        let (weight, bias) = (Some(&self.norm_weight), Some(&self.norm_bias));
-        let mut z = y.f_batch_norm(weight, bias, Some(mean), Some(var), training, 1.0, EPSILON, true)?;
-        if self.relu { z.f_relu_() } else { Ok(z) }
+    fn part(&self, node: &Node) -> Result<Part, NetworkError> {
+        Ok(match node {
+            Node::Stem(stem) => Part::Stem(self.convolution_norm(stem)?),
+            Node::Block { branch, shortcut, .. } => Part::Block {
+                branch: branch.iter().map(|layer| self.convolution_norm(layer)).collect::<Result<_, _>>()?,
+                shortcut: shortcut.as_ref().map(|layer| self.convolution_norm(layer)).transpose()?,
+            },
+            Node::Head { name, .. } => {
+                let places = [self.place(&format!("{name}.weight"))?, self.place(&format!("{name}.bias"))?];
+                let view = |place: &Place| place.of(self.buffers.parameters).map_err(at(name));
+                Part::Head(Head { name: name.clone(), weight: view(&places[0])?, bias: view(&places[1])?, places })
+            }
+        })
     }
-}
 
-/// In f32 whatever the precision.
-fn head(x: &Tensor, weight: &Tensor, bias: &Tensor, square: i64) -> Result<Tensor, TchError> {
-    let x = x.f_to_kind(Kind::Float)?;
-    let x = x.f_avg_pool2d([square; 2], [square; 2], [0, 0], false, true, None::<i64>)?;
-    x.f_flatten(1, -1)?.f_linear(weight, Some(bias))
-}
-
-fn view(flat: &Tensor, entry: &Entry) -> Result<Tensor, NetworkError> {
-    flat.f_narrow(0, entry.offset as i64, entry.elements() as i64)
-        .and_then(|slice| slice.f_view(&entry.shape[..]))
-        .and_then(|view| view.f_detach())
-        .map_err(at(&entry.name))
-}
-
-fn at(operation: &str) -> impl FnOnce(TchError) -> NetworkError + '_ {
-    |source| NetworkError { operation: operation.to_owned(), source }
+    fn convolution_norm(&self, layer: &Convolution) -> Result<ConvolutionNorm, NetworkError> {
+        let places = [
+            self.place(&format!("{}.weight", layer.name))?,
+            self.place(&format!("{}.weight", layer.norm))?,
+            self.place(&format!("{}.bias", layer.norm))?,
+        ];
+        let statistics = [
+            self.place(&format!("{}.running_mean", layer.norm))?,
+            self.place(&format!("{}.running_var", layer.norm))?,
+        ];
+        let view = |place: &Place, flat: &Tensor| place.of(flat).map_err(at(&layer.name));
+        let Buffers { parameters, running, batch } = self.buffers;
+        Ok(ConvolutionNorm {
+            name: layer.name.clone(),
+            convolution: operations::Convolution {
+                stride: i64::from(layer.stride),
+                padding: i64::from(layer.kernel / 2),
+            },
+            weight: view(&places[0], parameters)?,
+            affine: Affine { weight: view(&places[1], parameters)?, bias: view(&places[2], parameters)? },
+            running: [view(&statistics[0], running)?, view(&statistics[1], running)?],
+            batch: [view(&statistics[0], batch)?, view(&statistics[1], batch)?],
+            places,
+        })
+    }
 }

@@ -6,13 +6,13 @@
 
 mod common;
 
-use network::Network;
+use network::{Buffers, Network};
 use plan::Precision;
 use resnet::{Architecture, Layout, MODELS, Role, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use tch::{Kind, Tensor, no_grad};
+use tch::{Kind, Tensor};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -62,12 +62,14 @@ impl Subject {
         let running = Tensor::from_slice(&statistics);
         let batch = running.zeros_like();
         let flat = Tensor::from_slice(&parameters);
-        let network = Network::new(&architecture, &layout, &flat, &running, &batch, precision).unwrap();
+        let buffers = Buffers { parameters: &flat, running: &running, batch: &batch };
+        let network = Network::new(&architecture, &layout, buffers, precision).unwrap();
         Self { layout, initial, parameters, statistics, running, batch, network }
     }
 
-    fn logits(&self, images: &Tensor, training: bool) -> Vec<f64> {
-        let logits = no_grad(|| self.network.forward(images, training)).unwrap();
+    fn logits(&mut self, images: &Tensor, training: bool) -> Vec<f64> {
+        let logits =
+            if training { self.network.forward(images).unwrap().0 } else { self.network.infer(images).unwrap() };
         Vec::try_from(logits.to_kind(Kind::Double).flatten(0, -1)).unwrap()
     }
 }
@@ -111,7 +113,7 @@ fn fp32_logits_are_pytorchs() {
     let golden = golden();
     let images = common::normalised(&common::batch(golden.seed, golden.images).0);
     for (name, model) in golden.models {
-        let subject = Subject::new(&name, golden.seed, Precision::Fp32);
+        let mut subject = Subject::new(&name, golden.seed, Precision::Fp32);
         assert_eq!(sha256(&[&subject.initial]), model.initial_sha256, "initial weights of {name}");
         let weights = sha256(&[&subject.parameters, &subject.statistics]);
         assert_eq!(weights, model.weights_sha256, "perturbed weights of {name}");
@@ -147,7 +149,7 @@ fn bf16_logits_are_near_those_of_fp32() {
     let golden = golden();
     let images = common::normalised(&common::batch(golden.seed, golden.images).0);
     for (name, model) in golden.models {
-        let subject = Subject::new(&name, golden.seed, Precision::Bf16);
+        let mut subject = Subject::new(&name, golden.seed, Precision::Bf16);
         let eval = error(&subject.logits(&images, false), &model.eval);
         let train = error(&subject.logits(&images, true), &model.train);
         println!("{name}: eval {eval:.1e}, train {train:.1e}");

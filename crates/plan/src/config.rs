@@ -1,6 +1,6 @@
 //! The configuration of a run: all that decides the weights, and nothing else.
 
-use crate::{Schedule, Steps};
+use crate::{Plateau, Schedule, Steps};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -75,6 +75,28 @@ pub struct RunConfig {
     pub train_samples: u32,
     /// Test samples used, from the first.
     pub test_samples: u32,
+}
+
+impl Default for RunConfig {
+    /// What `coordinator` does with one worker and without flags.
+    fn default() -> Self {
+        Self {
+            model: "resnet20".to_owned(),
+            epochs: 9,
+            batch_size: 128,
+            shards: 1,
+            threads: 1,
+            seed: 0,
+            precision: Precision::Fp32,
+            reduction: Reduction::Tree,
+            lr: 0.1,
+            momentum: 0.9,
+            weight_decay: 5e-4,
+            schedule: Schedule::Plateau(Plateau { factor: 0.3, patience: 0, min_lr: 1e-6, ..Plateau::default() }),
+            train_samples: 50_000,
+            test_samples: 10_000,
+        }
+    }
 }
 
 /// A value that no run can have.
@@ -210,25 +232,9 @@ impl RunConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Plateau;
 
     fn config() -> RunConfig {
-        RunConfig {
-            model: "resnet20".to_owned(),
-            epochs: 2,
-            batch_size: 128,
-            shards: 2,
-            threads: 1,
-            seed: 0,
-            precision: Precision::Fp32,
-            reduction: Reduction::Tree,
-            lr: 0.1,
-            momentum: 0.9,
-            weight_decay: 5e-4,
-            schedule: Schedule::Plateau(Plateau::default()),
-            train_samples: 50_000,
-            test_samples: 10_000,
-        }
+        RunConfig { shards: 2, ..RunConfig::default() }
     }
 
     #[test]
@@ -248,7 +254,7 @@ mod tests {
     fn differences_are_listed() {
         let now = RunConfig { lr: 0.2, epochs: 3, ..config() };
         let text: Vec<String> = config().differences(&now).iter().map(ToString::to_string).collect();
-        assert_eq!(text, ["epochs: 2 -> 3", "lr: 0.1 -> 0.2"]);
+        assert_eq!(text, [format!("epochs: {} -> 3", config().epochs), "lr: 0.1 -> 0.2".to_owned()]);
     }
 
     #[test]

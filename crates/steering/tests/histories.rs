@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use plan::{
-    ChunkResult, Chunks, Confusion, Plateau, Position, Precision, Reduction, RunConfig, Schedule, Totals, block,
-};
+use plan::{ChunkResult, Chunks, Confusion, Plateau, Position, RunConfig, Schedule, Totals, block};
 use proptest::prelude::*;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -16,20 +14,13 @@ const SHARDS: u32 = 4;
 
 fn options() -> Options {
     let config = RunConfig {
-        model: "resnet20".to_owned(),
         epochs: 3,
         batch_size: 8,
         shards: SHARDS,
-        threads: 1,
-        seed: 0,
-        precision: Precision::Fp32,
-        reduction: Reduction::Tree,
-        lr: 0.1,
-        momentum: 0.9,
-        weight_decay: 0.0,
         schedule: Schedule::Plateau(Plateau::default()),
         train_samples: 30,
         test_samples: 600,
+        ..RunConfig::default()
     };
     Options { config, workers: 2, min_workers: 1, failure_timeout: Duration::from_secs(10) }
 }

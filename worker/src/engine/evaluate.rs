@@ -1,6 +1,6 @@
 //! Evaluation of one chunk of the test set.
 
-use crate::engine::{EngineError, Replica, step::to_device};
+use crate::engine::{EngineError, Replica, to_device};
 use cifar::Dataset;
 use plan::{ChunkResult, Chunks, Confusion};
 use tch::{Kind, Tensor, no_grad};
@@ -17,7 +17,7 @@ pub fn evaluate_chunk(replica: &Replica, data: &Dataset, chunk: u32) -> Result<C
     cifar::plain_batch(data, images.start as usize..images.end as usize, &mut pixels, &mut labels);
     no_grad(|| {
         let (images, targets) = to_device(&pixels, &labels, replica.device)?;
-        let logits = replica.network.forward(&images, false)?;
+        let logits = replica.network.infer(&images)?;
         let loss = logits
             .f_to_kind(Kind::Double)
             .and_then(|logits| logits.f_cross_entropy_loss(&targets, None::<&Tensor>, tch::Reduction::Sum, -100, 0.0))

@@ -97,7 +97,7 @@ impl Reducer {
         self.shards.clone()
     }
 
-    /// The vector that a shard is to be written to, all zeros.
+    /// The vector that a shard is to be written to, all of it: it holds what the last one left.
     ///
     /// # Errors
     /// If libtorch fails.
@@ -111,13 +111,7 @@ impl Reducer {
             self.stack.push(buffer);
             self.pending = false;
         }
-        let _ = no_grad(|| self.vector.f_zero_()).map_err(EngineError::torch("clear gradients"))?;
         Ok(&mut self.vector)
-    }
-
-    /// The vector that backward passes write to, always the same memory.
-    pub fn vector(&self) -> &Tensor {
-        &self.vector
     }
 
     /// Takes the vector of `shard` into the partial sums.

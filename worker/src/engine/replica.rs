@@ -2,9 +2,9 @@
 
 use crate::engine::EngineError;
 use checkpoint::State;
-use network::Network;
+use network::{Buffers, Network};
 use plan::{Position, RunConfig, Totals};
-use resnet::{Architecture, Layout, Role};
+use resnet::{Architecture, Layout};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -26,6 +26,13 @@ pub enum Tail {
 impl Tail {
     /// How many there are.
     pub const COUNT: usize = 4;
+
+    /// No samples, and whether this worker is asked to halt.
+    pub(crate) fn zeros(halt: bool) -> [f32; Self::COUNT] {
+        let mut tail = [0.0; Self::COUNT];
+        tail[Self::Halt as usize] = f32::from(u8::from(halt));
+        tail
+    }
 }
 
 /// This worker's copy of the model and its state.
@@ -66,8 +73,8 @@ impl Replica {
         };
         let (parameters, momentum) = (zeros(layout.parameters())?, zeros(layout.parameters())?);
         let (statistics, batch_statistics) = (zeros(layout.statistics())?, zeros(layout.statistics())?);
-        let network =
-            Network::new(&architecture, &layout, &parameters, &statistics, &batch_statistics, config.precision)?;
+        let buffers = Buffers { parameters: &parameters, running: &statistics, batch: &batch_statistics };
+        let network = Network::new(&architecture, &layout, buffers, config.precision)?;
         Ok(Self {
             config: config.clone(),
             device,
@@ -98,28 +105,6 @@ impl Replica {
     #[must_use]
     pub fn tail_range(&self) -> Range<usize> {
         self.statistics_range().end..self.vector_len()
-    }
-
-    /// Makes backward passes add their gradients straight into the head of `vector`.
-    ///
-    /// # Errors
-    /// If libtorch fails.
-    pub fn bind_gradients(&self, vector: &Tensor) -> Result<(), EngineError> {
-        let torch = || EngineError::torch("bind gradients");
-        // A gradient has to exist before its storage can be exchanged.
-        let mut zero = Tensor::from(0.0_f32).to_device(self.device);
-        for leaf in self.network.parameters() {
-            zero = zero.f_add(&leaf.f_sum(Kind::Float).map_err(torch())?).map_err(torch())?;
-        }
-        zero.f_mul_scalar(0.0).and_then(|zero| zero.f_backward()).map_err(torch())?;
-        for (leaf, entry) in self.network.parameters().iter().zip(self.layout.of(Role::Parameter)) {
-            let slice = vector
-                .f_narrow(0, entry.offset as i64, entry.elements() as i64)
-                .and_then(|slice| slice.f_view(&entry.shape[..]))
-                .map_err(torch())?;
-            leaf.f_grad().and_then(|mut grad| grad.f_set_data(&slice)).map_err(torch())?;
-        }
-        Ok(())
     }
 
     /// Takes over `state`.

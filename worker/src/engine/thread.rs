@@ -372,7 +372,6 @@ impl Thread {
         let config = &self.options.config;
         let len = self.replica.vector_len();
         let reducer = Reducer::new(generation, group, config.reduction, config.shards, len, self.options.device)?;
-        self.replica.bind_gradients(reducer.vector())?;
         self.reducer = Some(reducer);
         Ok(Event::Ready { generation, held: self.replica.position, totals: self.replica.totals })
     }

@@ -1,0 +1,61 @@
+// A C interface to operations of libtorch that `tch` does not wrap, for src/ffi.rs. No exception leaves it: a function
+// that fails returns -1 and leaves the message for co_last_error of the same thread.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/native_batch_norm_backward.h>
+
+#include <array>
+#include <string>
+#include <tuple>
+
+namespace {
+thread_local std::string last_error;
+
+// The first line: what follows it is a C++ stack.
+void keep(const char* what) {
+  last_error = what;
+  last_error = last_error.substr(0, last_error.find('\n'));
+}
+}  // namespace
+
+#define GUARD(...)                            \
+  try {                                       \
+    __VA_ARGS__                               \
+    return 0;                                 \
+  } catch (const c10::Error& e) {             \
+    keep(e.what_without_backtrace());         \
+  } catch (const std::exception& e) {         \
+    keep(e.what());                           \
+  } catch (...) {                             \
+    keep("an exception of an unknown type");  \
+  }                                           \
+  return -1;
+
+extern "C" {
+
+const char* co_last_error() { return last_error.c_str(); }
+
+// Writes new tensors to `out`: the gradients of input (null unless `input_wanted`) and weight.
+int co_convolution_backward(const at::Tensor* gradient, const at::Tensor* input, const at::Tensor* weight,
+                            int64_t stride, int64_t padding, int input_wanted, at::Tensor** out) {
+  GUARD({
+    auto [x, w, b] = at::convolution_backward(*gradient, *input, *weight, c10::nullopt, {stride, stride},
+                                              {padding, padding}, {1, 1}, false, {0, 0}, 1,
+                                              std::array<bool, 3>{input_wanted != 0, true, false});
+    out[0] = input_wanted ? new at::Tensor(x) : nullptr;
+    out[1] = new at::Tensor(w);
+  })
+}
+
+// Writes new tensors to `out`: the gradients of input, weight and bias.
+int co_batch_norm_backward(const at::Tensor* gradient, const at::Tensor* input, const at::Tensor* weight,
+                           const at::Tensor* mean, const at::Tensor* invstd, double epsilon, at::Tensor** out) {
+  GUARD({
+    auto [x, w, b] = at::native_batch_norm_backward(*gradient, *input, *weight, {}, {}, *mean, *invstd, true, epsilon,
+                                                    std::array<bool, 3>{true, true, true});
+    out[0] = new at::Tensor(x);
+    out[1] = new at::Tensor(w);
+    out[2] = new at::Tensor(b);
+  })
+}
+}

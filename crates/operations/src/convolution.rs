@@ -1,0 +1,49 @@
+//! Convolution and its gradients.
+
+use crate::ffi;
+use tch::{TchError, Tensor};
+
+/// A square convolution without bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Convolution {
+    /// Of both axes.
+    pub stride: i64,
+    /// Zeros on every side.
+    pub padding: i64,
+}
+
+impl Convolution {
+    /// `[n, inputs, h, w]` to `[n, outputs, h / stride, w / stride]`, with channels last in memory if `input` has them
+    /// so. `weight` is `[outputs, inputs, k, k]`.
+    ///
+    /// # Errors
+    /// If libtorch fails, for example for want of memory.
+    pub fn forward(self, input: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+        channels_last(input.f_conv2d(weight, None::<&Tensor>, [self.stride; 2], [self.padding; 2], [1, 1], 1)?)
+    }
+
+    /// The gradients of input (if it is wanted) and weight, from that of the output.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn backward(
+        self,
+        gradient: &Tensor,
+        input: &Tensor,
+        weight: &Tensor,
+        input_wanted: bool,
+    ) -> Result<(Option<Tensor>, Tensor), TchError> {
+        let (input, weight) =
+            ffi::convolution_backward(gradient, input, weight, (self.stride, self.padding), input_wanted)?;
+        Ok((input.map(channels_last).transpose()?, weight))
+    }
+}
+
+/// `tensor`, `[n, c, h, w]`, with channels last in memory: itself, where it is so already.
+///
+/// # Errors
+/// If there is no memory for a copy.
+pub fn channels_last(tensor: Tensor) -> Result<Tensor, TchError> {
+    let pixels = tensor.f_permute([0, 2, 3, 1])?;
+    if pixels.is_contiguous() { Ok(tensor) } else { pixels.f_contiguous()?.f_permute([0, 3, 1, 2]) }
+}

@@ -1,0 +1,97 @@
+//! The C interface of shim/shim.cpp.
+
+use std::{
+    ffi::{CStr, c_char, c_int, c_void},
+    ptr,
+};
+use tch::{TchError, Tensor};
+
+/// An `at::Tensor`, as `tch` points to it.
+type AtTensor = c_void;
+
+unsafe extern "C" {
+    fn co_last_error() -> *const c_char;
+    fn co_convolution_backward(
+        gradient: *const AtTensor,
+        input: *const AtTensor,
+        weight: *const AtTensor,
+        stride: i64,
+        padding: i64,
+        input_wanted: c_int,
+        out: *mut *mut AtTensor,
+    ) -> c_int;
+    fn co_batch_norm_backward(
+        gradient: *const AtTensor,
+        input: *const AtTensor,
+        weight: *const AtTensor,
+        mean: *const AtTensor,
+        invstd: *const AtTensor,
+        epsilon: f64,
+        out: *mut *mut AtTensor,
+    ) -> c_int;
+}
+
+fn check(code: c_int) -> Result<(), TchError> {
+    if code == 0 {
+        return Ok(());
+    }
+    // SAFETY: the pointer is to a thread-local string of the shim that only a failing call on this thread changes, and
+    // it is copied before any other call.
+    let message = unsafe { CStr::from_ptr(co_last_error()) }.to_string_lossy().into_owned();
+    Err(TchError::Torch(message))
+}
+
+fn pointer(tensor: &Tensor) -> *const AtTensor {
+    tensor.as_ptr().cast()
+}
+
+fn own(tensor: *mut AtTensor) -> Tensor {
+    // SAFETY: the shim made this `at::Tensor` with `new`, and nothing else points to it.
+    unsafe { Tensor::from_ptr(tensor.cast()) }
+}
+
+pub(crate) fn convolution_backward(
+    gradient: &Tensor,
+    input: &Tensor,
+    weight: &Tensor,
+    (stride, padding): (i64, i64),
+    input_wanted: bool,
+) -> Result<(Option<Tensor>, Tensor), TchError> {
+    let mut out = [ptr::null_mut(); 2];
+    // SAFETY: the pointers are to live tensors and to room for both results.
+    check(unsafe {
+        co_convolution_backward(
+            pointer(gradient),
+            pointer(input),
+            pointer(weight),
+            stride,
+            padding,
+            c_int::from(input_wanted),
+            out.as_mut_ptr(),
+        )
+    })?;
+    Ok((input_wanted.then(|| own(out[0])), own(out[1])))
+}
+
+pub(crate) fn batch_norm_backward(
+    gradient: &Tensor,
+    input: &Tensor,
+    weight: &Tensor,
+    [mean, invstd]: [&Tensor; 2],
+    epsilon: f64,
+) -> Result<[Tensor; 3], TchError> {
+    let mut out = [ptr::null_mut(); 3];
+    // SAFETY: the pointers are to live tensors and to room for the three results.
+    check(unsafe {
+        co_batch_norm_backward(
+            pointer(gradient),
+            pointer(input),
+            pointer(weight),
+            pointer(mean),
+            pointer(invstd),
+            epsilon,
+            out.as_mut_ptr(),
+        )
+    })?;
+    Ok(out.map(own))
+}

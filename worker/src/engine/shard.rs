@@ -1,0 +1,85 @@
+//! One shard: forward and backward, into one flat vector.
+
+use crate::engine::{EngineError, Replica, Tail};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
+
+/// Forward and backward for the `images` and `labels` of one shard of a step that has `step_samples` samples in all.
+/// Writes all of `vector`: gradients, weighted by the shard's share of the step, batch statistics, likewise, and counts.
+/// Calls `filled` with the offset from which on `vector` is final, as often as that falls.
+///
+/// # Errors
+/// If libtorch fails, for example for want of memory.
+pub fn forward_backward(
+    replica: &mut Replica,
+    images: &Tensor,
+    labels: &Tensor,
+    step_samples: usize,
+    halt: bool,
+    vector: &mut Tensor,
+    mut filled: impl FnMut(usize),
+) -> Result<(), EngineError> {
+    let torch = || EngineError::torch("train a shard");
+    let samples = labels.size1().map_err(torch())?;
+    let (logits, tape) = replica.network.forward(images)?;
+    let (loss, gradient) = cross_entropy(&logits, labels, step_samples as f64).map_err(torch())?;
+    no_grad(|| {
+        let correct = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?;
+        let mut tail = Tail::zeros(halt);
+        tail[Tail::Loss as usize] = f32::try_from(&loss)?;
+        tail[Tail::Correct as usize] = i64::try_from(&correct)? as f32;
+        tail[Tail::Samples as usize] = samples as f32;
+        write_tail(replica, &tail, vector)?;
+        let range = replica.statistics_range();
+        let weighted = replica.batch_statistics.f_mul_scalar(samples as f64 / step_samples as f64)?;
+        vector.f_narrow(0, range.start as i64, range.len() as i64)?.f_copy_(&weighted)
+    })
+    .map_err(torch())?;
+    filled(replica.statistics_range().start);
+    replica.network.backward(tape, &gradient, vector, filled)?;
+    Ok(())
+}
+
+/// The vector of a shard without samples.
+///
+/// # Errors
+/// If libtorch fails.
+pub(crate) fn idle(replica: &Replica, halt: bool, vector: &mut Tensor) -> Result<(), EngineError> {
+    no_grad(|| {
+        let _ = vector.f_zero_()?;
+        write_tail(replica, &Tail::zeros(halt), vector)
+    })
+    .map_err(EngineError::torch("leave a shard out"))
+}
+
+fn write_tail(replica: &Replica, tail: &[f32; Tail::COUNT], vector: &Tensor) -> Result<(), TchError> {
+    let range = replica.tail_range();
+    let tail = Tensor::f_from_slice(tail)?.f_to_device(replica.device)?;
+    vector.f_narrow(0, range.start as i64, range.len() as i64)?.f_copy_(&tail)
+}
+
+/// The sum of the losses of `logits`, and the gradient of that sum's `divisor`-th part, as
+/// `torch.nn.functional.cross_entropy` and autograd have them.
+fn cross_entropy(logits: &Tensor, labels: &Tensor, divisor: f64) -> Result<(Tensor, Tensor), TchError> {
+    no_grad(|| {
+        let truth = labels.f_unsqueeze(1)?;
+        let log_probabilities = logits.f_log_softmax(-1, Kind::Float)?;
+        let loss = log_probabilities.f_gather(1, &truth, false)?.f_sum(Kind::Float)?.f_neg()?;
+        let minus_one = Tensor::f_full(truth.size(), -1.0, (Kind::Float, logits.device()))?;
+        let gradient = log_probabilities.f_exp()?.f_scatter_add_(1, &truth, &minus_one)?.f_div_scalar(divisor)?;
+        Ok((loss, gradient))
+    })
+}
+
+/// A batch as tensors: images `[n, 3, 32, 32]` with strides of channels last, and labels.
+pub(crate) fn to_device(pixels: &[f32], labels: &[i64], device: Device) -> Result<(Tensor, Tensor), EngineError> {
+    let side = cifar::SIDE as i64;
+    let images = Tensor::f_from_slice(pixels)
+        .and_then(|pixels| pixels.f_view([labels.len() as i64, side, side, 3]))
+        .and_then(|pixels| pixels.f_to_device(device))
+        .and_then(|pixels| pixels.f_permute([0, 3, 1, 2]))
+        .map_err(EngineError::torch("copy a batch"))?;
+    let labels = Tensor::f_from_slice(labels)
+        .and_then(|labels| labels.f_to_device(device))
+        .map_err(EngineError::torch("copy labels"))?;
+    Ok((images, labels))
+}
