@@ -7,10 +7,12 @@ mod data;
 mod device;
 pub mod engine;
 mod error;
+mod memory;
 mod session;
 mod state_transfer;
 
 pub use args::Args;
 pub use device::{device, device_name, has_bf16};
 pub use error::Error;
+pub use memory::keep_freed_memory;
 pub use session::Session;

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use worker::{Args, Error, Session};
 
 fn main() {
+    worker::keep_freed_memory();
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
