@@ -7,11 +7,11 @@ use system_tests::Coordinator;
 /// A part of the data: three steps of 128 and one of 16, in which each of four shards has four samples.
 const SMALL: [&str; 8] = ["--limit-train", "400", "--limit-test", "600", "--epochs", "1", "--shards", "4"];
 
-fn same_bytes(precision: &str) {
+fn same_bytes(how: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
     let runs: Vec<_> = (1..=4)
         .map(|workers| {
-            let flags = [&SMALL[..], &["--precision", precision]].concat();
+            let flags = [&SMALL[..], how].concat();
             let run_dir = directory.path().join(workers.to_string());
             let summary = Coordinator::run(&run_dir, workers, &flags).well().summary();
             assert_eq!(summary["state"], "finished");
@@ -23,19 +23,29 @@ fn same_bytes(precision: &str) {
         .collect();
     for run in &runs[1..] {
         for figure in ["weights_sha256", "test_loss", "test_accuracy", "per_class_accuracy"] {
-            assert_eq!(run[figure], runs[0][figure], "{figure} in {precision}");
+            assert_eq!(run[figure], runs[0][figure], "{figure} with {how:?}");
         }
     }
 }
 
 #[test]
 fn p1_the_same_bytes_for_1_2_3_and_4_workers_in_fp32() {
-    same_bytes("fp32");
+    same_bytes(&["--precision", "fp32"]);
 }
 
 #[test]
 fn p1_the_same_bytes_for_1_2_3_and_4_workers_in_bf16() {
-    same_bytes("bf16");
+    same_bytes(&["--precision", "bf16"]);
+}
+
+#[test]
+fn p1_the_same_bytes_for_1_2_3_and_4_workers_with_gradients_in_bf16_on_the_wire() {
+    same_bytes(&["--precision", "fp32", "--wire", "bf16"]);
+}
+
+#[test]
+fn p1_the_same_bytes_for_1_2_3_and_4_workers_with_accumulation() {
+    same_bytes(&["--precision", "fp32", "--accumulate", "2"]);
 }
 
 #[test]

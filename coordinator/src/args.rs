@@ -105,6 +105,14 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = ReductionName::Tree)]
     pub reduction: ReductionName,
 
+    /// What gradients go to other workers as: bf16 halves the bytes, and changes the weights
+    #[arg(long, value_enum, default_value_t = WireName::Fp32)]
+    pub wire: WireName,
+
+    /// Micro-batches of a shard, one after the other: a large batch on a small GPU. Each is a logical shard of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub accumulate: u32,
+
     /// Decides initial weights, order, crops and flips
     #[arg(long, default_value_t = RunConfig::default().seed)]
     pub seed: u64,
@@ -128,6 +136,11 @@ pub struct Args {
     /// How long a silent worker is waited for
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub failure_timeout: Duration,
+
+    /// Have local workers write where the time of a step goes: a trace each in profile/ of the run directory, for
+    /// Perfetto or Chrome
+    #[arg(long)]
+    pub profile: bool,
 
     /// Go on answering predictions when training is over
     #[arg(long)]
@@ -165,6 +178,15 @@ pub enum PrecisionName {
     /// 32-bit floats
     Fp32,
     /// bfloat16, with parameters and sums in fp32
+    Bf16,
+}
+
+/// The name of a wire format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WireName {
+    /// As they are
+    Fp32,
+    /// Rounded to bfloat16 at every node of the tree
     Bf16,
 }
 

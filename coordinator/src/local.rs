@@ -29,11 +29,12 @@ pub struct LocalWorkers {
 }
 
 impl LocalWorkers {
-    /// Starts the workers of a coordinator that listens on `address`. The data set in `data_dir` is theirs too.
+    /// Starts the workers of a coordinator that listens on `address`. The data set in `data_dir` is theirs too; traces go
+    /// to `profile`.
     ///
     /// # Errors
     /// If there is no program `worker` beside this one.
-    pub fn start(count: usize, address: SocketAddr, data_dir: &Path) -> Result<Self, Error> {
+    pub fn start(count: usize, address: SocketAddr, data_dir: &Path, profile: Option<&Path>) -> Result<Self, Error> {
         let program = worker_program()?;
         let (end, ended) = watch::channel(false);
         let tasks = (0..count)
@@ -48,6 +49,9 @@ impl LocalWorkers {
                     // A terminal's Ctrl-C is for the coordinator, which ends the workers in its own time.
                     .process_group(0)
                     .kill_on_drop(true);
+                if let Some(directory) = profile {
+                    command.arg("--profile").arg(directory);
+                }
                 if env::var_os("RUST_LOG").is_none() {
                     command.env("RUST_LOG", "warn");
                 }

@@ -60,6 +60,7 @@ pub async fn run(
     tracing::info!("run {run_id} in {}, listening on {address}", run_dir.display());
     let predictor = Predictor::start(config.clone())?;
     let store = Store::new(run_dir.join("checkpoints"));
+    let profile = args.profile.then(|| run_dir.join("profile"));
     let (inputs, mut receiver) = mpsc::channel(INPUTS);
     let options = HelmOptions {
         options: Options {
@@ -114,7 +115,8 @@ pub async fn run(
             let _ = closed.await;
         });
     let mut server = tokio::spawn(server);
-    let workers = args.local.then(|| LocalWorkers::start(args.workers, address, &args.data_dir)).transpose()?;
+    let start = || LocalWorkers::start(args.workers, address, &args.data_dir, profile.as_deref());
+    let workers = args.local.then(start).transpose()?;
 
     let mut stop = Box::pin(stop);
     let mut stopping = false;

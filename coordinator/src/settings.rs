@@ -2,9 +2,9 @@
 
 use crate::{
     Args, Error,
-    args::{PrecisionName, ReductionName, ScheduleName},
+    args::{PrecisionName, ReductionName, ScheduleName, WireName},
 };
-use plan::{Cosine, MultiStep, OneCycle, Plateau, Precision, Reduction, RunConfig, Schedule};
+use plan::{Cosine, MultiStep, OneCycle, Plateau, Precision, Reduction, RunConfig, Schedule, Wire};
 use std::path::PathBuf;
 
 /// The configuration that `args` ask for, and whether its precision is still to be chosen by the first worker's
@@ -16,11 +16,20 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<(RunConfig,
     resnet::Architecture::named(&args.model)?;
     let default_shards = stored.map_or(args.workers as u32, |stored| stored.shards);
     let auto = args.precision == PrecisionName::Auto;
+    if args.accumulate == 0 {
+        let why = "a shard has at least 1 micro-batch".to_owned();
+        return Err(plan::ConfigError { flag: "accumulate", value: "0".to_owned(), why }.into());
+    }
+    // A micro-batch is a leaf of the reduction tree like any other, so it is a shard.
+    let shards = match args.shards {
+        None if stored.is_some() => default_shards,
+        shards => shards.unwrap_or(default_shards).saturating_mul(args.accumulate),
+    };
     let config = RunConfig {
         model: args.model.clone(),
         epochs: args.epochs,
         batch_size: args.batch_size,
-        shards: args.shards.unwrap_or(default_shards),
+        shards,
         threads: args.threads,
         seed: args.seed,
         precision: match args.precision {
@@ -31,6 +40,10 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<(RunConfig,
         reduction: match args.reduction {
             ReductionName::Tree => Reduction::Tree,
             ReductionName::Ring => Reduction::Ring,
+        },
+        wire: match args.wire {
+            WireName::Fp32 => Wire::Fp32,
+            WireName::Bf16 => Wire::Bf16,
         },
         lr: args.lr,
         momentum: args.momentum,

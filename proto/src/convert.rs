@@ -1,7 +1,7 @@
 //! Between the messages and what they mean.
 
 use crate::v1;
-use plan::{ChunkResult, Confusion, Position, Precision, Reduction, RunConfig, Totals};
+use plan::{ChunkResult, Confusion, Position, Precision, Reduction, RunConfig, Totals, Wire};
 use thiserror::Error;
 
 /// A message that means nothing.
@@ -70,6 +70,7 @@ impl From<&RunConfig> for v1::RunConfig {
             seed: config.seed,
             precision: config.precision.to_string(),
             reduction: config.reduction.to_string(),
+            wire: config.wire.to_string(),
             learning_rate: config.lr,
             momentum: config.momentum,
             weight_decay: config.weight_decay,
@@ -95,6 +96,11 @@ impl TryFrom<v1::RunConfig> for RunConfig {
             "ring" => Reduction::Ring,
             other => return Err(Malformed::new(format!("the reduction {other:?}"))),
         };
+        let wire = match config.wire.as_str() {
+            "fp32" => Wire::Fp32,
+            "bf16" => Wire::Bf16,
+            other => return Err(Malformed::new(format!("the wire format {other:?}"))),
+        };
         let schedule = serde_json::from_str(&config.schedule)
             .map_err(|error| Malformed::new(format!("the schedule {:?} ({error})", config.schedule)))?;
         Ok(Self {
@@ -106,6 +112,7 @@ impl TryFrom<v1::RunConfig> for RunConfig {
             seed: config.seed,
             precision,
             reduction,
+            wire,
             lr: config.learning_rate,
             momentum: config.momentum,
             weight_decay: config.weight_decay,

@@ -1,6 +1,9 @@
 //! A coordinator as a process.
 
-use crate::place::{binary, data_dir};
+use crate::{
+    place::{binary, data_dir},
+    process::children,
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -125,6 +128,17 @@ impl Coordinator {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The process of its local worker `name`.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn worker(&self, name: &str) -> u32 {
+        let workers = children(self.child.id());
+        let found = workers.iter().find(|(_, worker)| worker.as_deref() == Some(name));
+        found.unwrap_or_else(|| panic!("no worker {name} among {workers:?}")).0
     }
 
     /// Asks it to stop.

@@ -4,6 +4,10 @@
 
 mod coordinator;
 mod place;
+mod process;
+mod worker;
 
 pub use coordinator::{Coordinator, Ended};
 pub use place::{binary, data_dir, golden_dir, python};
+pub use process::children;
+pub use worker::Worker;

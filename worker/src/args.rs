@@ -44,6 +44,10 @@ pub struct Args {
     #[arg(long, value_name = "TIME", env = "COXSWAIN_GIVE_UP_AFTER", default_value = "10m", value_parser = seconds)]
     pub give_up_after: Duration,
 
+    /// Write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome
+    #[arg(long, value_name = "DIR", env = "COXSWAIN_PROFILE")]
+    pub profile: Option<PathBuf>,
+
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", env = "COXSWAIN_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
     pub log_format: String,

@@ -10,8 +10,7 @@ pub fn keep_freed_memory() {
         /// Memory that the heap grows by.
         const GROWTH: i32 = 64 << 20;
         // One arena: others are made of pieces of 64 MiB that are given back. No blocks outside of it. Never shrink.
-        for (parameter, value) in
-            [(M_ARENA_MAX, 1), (M_MMAP_MAX, 0), (M_TOP_PAD, GROWTH), (M_TRIM_THRESHOLD, i32::MAX)]
+        for (parameter, value) in [(M_ARENA_MAX, 1), (M_MMAP_MAX, 0), (M_TOP_PAD, GROWTH), (M_TRIM_THRESHOLD, i32::MAX)]
         {
             // SAFETY: these parameters take any number; a refusal leaves the allocator as it was.
             unsafe { mallopt(parameter, value) };

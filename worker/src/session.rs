@@ -331,6 +331,11 @@ impl Session {
             connect_timeout: Duration::from_millis(u64::from(welcome.failure_timeout_ms)),
             train: data.train,
             test: data.test,
+            trace: self
+                .args
+                .profile
+                .as_ref()
+                .map(|directory| (directory.join(format!("{}.json", self.name)), self.name.clone())),
         };
         let engine = Engine::start(options, self.event_sender.clone())?;
         self.joined = Some(Joined { run_id: welcome.run_id, config, engine });

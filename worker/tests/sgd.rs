@@ -13,7 +13,7 @@ use resnet::{Role, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
-use worker::engine::{Replica, commit, forward_backward};
+use worker::engine::{Profile, Replica, commit, forward_backward};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -85,7 +85,9 @@ fn three_steps_end_where_pytorchs_do() {
         let _ = vector.fill_(f64::NAN);
         let mut final_from = Vec::new();
         let samples = golden.images as usize;
-        forward_backward(&mut replica, &images, &labels, samples, false, &mut vector, |at| final_from.push(at)).unwrap();
+        let filled = |at| final_from.push(at);
+        let mut profile = Profile::new(false);
+        forward_backward(&mut replica, &images, &labels, samples, false, &mut vector, filled, &mut profile).unwrap();
         assert!(final_from.is_sorted_by(|a, b| a > b) && final_from.last() == Some(&0), "{final_from:?}");
         let before = replica.totals.loss;
         let outcome = commit(&mut replica, &mut vector, position, golden.options.lr).unwrap();

@@ -30,7 +30,7 @@ pub enum PictureError {
 }
 
 /// The file of a picture as a model takes it: 32x32, channels last, normalised. Without its alpha channel and as stored,
-/// whatever its EXIF says, as `Image.open(..).convert("RGB").resize((32, 32))` does in Pillow.
+/// whatever its EXIF says, as `Image.open(..).convert("RGB").resize((32, 32), Image.BILINEAR)` does in Pillow.
 ///
 /// # Errors
 /// If it is no picture.

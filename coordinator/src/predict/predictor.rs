@@ -127,8 +127,7 @@ fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     let statistics = Tensor::from_slice(&state.statistics);
     let unused = statistics.zeros_like();
     let buffers = Buffers { parameters: &parameters, running: &statistics, batch: &unused };
-    Network::new(&architecture, &layout, buffers, config.precision)
-        .map_err(|error| error.to_string())
+    Network::new(&architecture, &layout, buffers, config.precision).map_err(|error| error.to_string())
 }
 
 fn answer(loaded: Option<&Loaded>, waiting: Waiting) {

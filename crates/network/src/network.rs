@@ -170,7 +170,10 @@ impl Network {
                         gradient = head.backward(&kept, &gradient, flat).map_err(at(&head.name))?;
                         head.places[0].offset
                     }
-                    (Part::Block { branch, shortcut }, Kept::Block { branch: kept_branch, shortcut: kept_shortcut }) => {
+                    (
+                        Part::Block { branch, shortcut },
+                        Kept::Block { branch: kept_branch, shortcut: kept_shortcut },
+                    ) => {
                         let mut bypass = None;
                         for (layer, kept) in branch.iter().zip(kept_branch).rev() {
                             let (input, sum) = layer.backward(kept, gradient, second.as_ref(), true, flat)?;
@@ -244,10 +247,8 @@ impl Views<'_> {
             self.place(&format!("{}.weight", layer.norm))?,
             self.place(&format!("{}.bias", layer.norm))?,
         ];
-        let statistics = [
-            self.place(&format!("{}.running_mean", layer.norm))?,
-            self.place(&format!("{}.running_var", layer.norm))?,
-        ];
+        let statistics =
+            [self.place(&format!("{}.running_mean", layer.norm))?, self.place(&format!("{}.running_var", layer.norm))?];
         let view = |place: &Place, flat: &Tensor| place.of(flat).map_err(at(&layer.name));
         let Buffers { parameters, running, batch } = self.buffers;
         Ok(ConvolutionNorm {

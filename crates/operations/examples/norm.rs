@@ -19,7 +19,8 @@ fn main() -> Result<(), TchError> {
 
 fn compare([n, channels, h, w]: [i64; 4], kind: Kind) -> Result<(), TchError> {
     let options = (Kind::Float, Device::Cpu);
-    let random = || Ok::<_, TchError>(Tensor::f_randn([n, h, w, channels], options)?.to_kind(kind).permute([0, 3, 1, 2]));
+    let random =
+        || Ok::<_, TchError>(Tensor::f_randn([n, h, w, channels], options)?.to_kind(kind).permute([0, 3, 1, 2]));
     let (x, shortcut, gradient, second) = (random()?, random()?, random()?, random()?);
     let affine = || Affine { weight: Tensor::ones([channels], options), bias: Tensor::zeros([channels], options) };
     let (affine, mut parameters) = (affine(), affine());
@@ -34,8 +35,7 @@ fn compare([n, channels, h, w]: [i64; 4], kind: Kind) -> Result<(), TchError> {
                 let (output, statistics) = train(&x, &affine, &mut batch, shortcut, true)?;
                 times[0][usize::from(fused)].push(start.elapsed());
                 let (gradient, own) = (gradient.copy(), x.copy());
-                let upstream =
-                    Upstream { gradient, second, output: &output, relu: true, shortcut: shortcut.is_some() };
+                let upstream = Upstream { gradient, second, output: &output, relu: true, shortcut: shortcut.is_some() };
                 let start = Instant::now();
                 if fused {
                     norm::backward(upstream, own, &affine, &statistics, &mut parameters)?;
@@ -48,7 +48,10 @@ fn compare([n, channels, h, w]: [i64; 4], kind: Kind) -> Result<(), TchError> {
         for (pass, [mut plain, mut fused]) in ["forward", "backward"].into_iter().zip(times) {
             let (plain, fused) = (median(&mut plain), median(&mut fused));
             let what = format!("{kind:?} {n}x{channels}x{h}x{w}{}", if shortcut.is_some() { " +" } else { "" });
-            println!("{what:<24} {pass:<9} {plain:>8.2?} {fused:>8.2?} {:>5.2}", plain.as_secs_f64() / fused.as_secs_f64());
+            println!(
+                "{what:<24} {pass:<9} {plain:>8.2?} {fused:>8.2?} {:>5.2}",
+                plain.as_secs_f64() / fused.as_secs_f64()
+            );
         }
     }
     Ok(())

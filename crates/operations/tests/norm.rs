@@ -59,7 +59,8 @@ struct Results {
     parameters: Affine,
 }
 
-type Train = fn(&Tensor, &Affine, &mut [Tensor; 2], Option<&Tensor>, bool) -> Result<(Tensor, Statistics), tch::TchError>;
+type Train =
+    fn(&Tensor, &Affine, &mut [Tensor; 2], Option<&Tensor>, bool) -> Result<(Tensor, Statistics), tch::TchError>;
 
 fn results(case: &Case, relu: bool, shortcut: bool, second: bool, fused: bool) -> Results {
     let channels = case.x.size()[1];

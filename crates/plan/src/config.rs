@@ -43,6 +43,26 @@ impl fmt::Display for Reduction {
     }
 }
 
+/// What vectors go over the wire as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wire {
+    /// As they are.
+    Fp32,
+    /// Gradients in half the bytes: every node of the tree is rounded to bfloat16, whether it goes over the wire or
+    /// not, so that the sum does not depend on who computed what. Additions are in fp32.
+    Bf16,
+}
+
+impl fmt::Display for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
 /// All that decides the weights of a run. It never changes while the run lives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +83,8 @@ pub struct RunConfig {
     pub precision: Precision,
     /// How shards are added.
     pub reduction: Reduction,
+    /// What shards' vectors go over the wire as.
+    pub wire: Wire,
     /// The base learning rate.
     pub lr: f64,
     /// SGD's momentum.
@@ -89,6 +111,7 @@ impl Default for RunConfig {
             seed: 0,
             precision: Precision::Fp32,
             reduction: Reduction::Tree,
+            wire: Wire::Fp32,
             lr: 0.1,
             momentum: 0.9,
             weight_decay: 5e-4,
@@ -212,6 +235,7 @@ impl RunConfig {
                 ("seed", config.seed.to_string()),
                 ("precision", config.precision.to_string()),
                 ("reduction", config.reduction.to_string()),
+                ("wire", config.wire.to_string()),
                 ("lr", config.lr.to_string()),
                 ("momentum", config.momentum.to_string()),
                 ("weight-decay", config.weight_decay.to_string()),

@@ -13,7 +13,7 @@ mod schedule;
 mod shards;
 mod tree;
 
-pub use config::{ConfigError, Difference, Precision, Reduction, RunConfig};
+pub use config::{ConfigError, Difference, Precision, Reduction, RunConfig, Wire};
 pub use confusion::Confusion;
 pub use evaluation::{ChunkResult, Chunks, Evaluation, EvaluationError};
 pub use order::epoch_order;

@@ -43,6 +43,22 @@ pub enum EngineError {
         /// What the engine holds.
         state: String,
     },
+    /// The machine has no thread left.
+    #[error("cannot start the thread {name}: {source}")]
+    Thread {
+        /// What it was for.
+        name: &'static str,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A trace could not be written.
+    #[error("cannot write the trace {}: {source}", path.display())]
+    Trace {
+        /// Where.
+        path: std::path::PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// The state does not fit the model.
     #[error(transparent)]
     State(#[from] checkpoint::Error),
@@ -52,6 +68,11 @@ impl EngineError {
     /// Names the operation in which libtorch failed.
     pub(crate) fn torch(operation: &'static str) -> impl FnOnce(TchError) -> Self {
         move |source| Self::Torch { operation, source }
+    }
+
+    /// Names the thread that could not be started.
+    pub(crate) fn thread(name: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Thread { name, source }
     }
 
     /// Whether the generation was given up on order, which is no failure of this worker.

@@ -1,6 +1,7 @@
 //! One shard: forward and backward, into one flat vector.
 
-use crate::engine::{EngineError, Replica, Tail};
+use crate::engine::{EngineError, Phase, Profile, Replica, Tail};
+use std::time::Instant;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 /// Forward and backward for the `images` and `labels` of one shard of a step that has `step_samples` samples in all.
@@ -9,6 +10,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 ///
 /// # Errors
 /// If libtorch fails, for example for want of memory.
+#[allow(clippy::too_many_arguments, reason = "all that a shard is made of, and where it goes")]
 pub fn forward_backward(
     replica: &mut Replica,
     images: &Tensor,
@@ -17,9 +19,11 @@ pub fn forward_backward(
     halt: bool,
     vector: &mut Tensor,
     mut filled: impl FnMut(usize),
+    profile: &mut Profile,
 ) -> Result<(), EngineError> {
     let torch = || EngineError::torch("train a shard");
     let samples = labels.size1().map_err(torch())?;
+    let start = Instant::now();
     let (logits, tape) = replica.network.forward(images)?;
     let (loss, gradient) = cross_entropy(&logits, labels, step_samples as f64).map_err(torch())?;
     no_grad(|| {
@@ -34,8 +38,10 @@ pub fn forward_backward(
         vector.f_narrow(0, range.start as i64, range.len() as i64)?.f_copy_(&weighted)
     })
     .map_err(torch())?;
+    let start = profile.end(Phase::Forward, start);
     filled(replica.statistics_range().start);
     replica.network.backward(tape, &gradient, vector, filled)?;
+    profile.end(Phase::Backward, start);
     Ok(())
 }
 

@@ -1,10 +1,14 @@
 //! One training step: the part of this worker, the reduction, and what follows from it on every worker alike.
 
-use crate::engine::{Control, EngineError, Reducer, Replica, StepOutcome, commit, forward_backward, idle, to_device};
-use cifar::Dataset;
+use crate::engine::{
+    Control, EngineError, Input, Phase, Profile, Reducer, Replica, StepOutcome, commit, forward_backward, idle,
+    to_device,
+};
 use plan::Position;
+use std::time::Instant;
 
-/// Does the step at the replica's position with learning rate `rate`. `order` is the epoch's order of samples.
+/// Does the step at the replica's position with learning rate `rate`. `input` gives the batches of this worker's shards
+/// that have samples, in their order.
 ///
 /// # Errors
 /// If another worker is gone, the generation is aborted, the loss is no number, or libtorch fails. The state is
@@ -12,10 +16,10 @@ use plan::Position;
 pub fn train_step(
     replica: &mut Replica,
     reducer: &mut Reducer,
-    data: &Dataset,
-    order: &[u32],
+    input: &mut Input,
     rate: f64,
     control: &Control,
+    profile: &mut Profile,
 ) -> Result<StepOutcome, EngineError> {
     let position = replica.position.ok_or_else(|| EngineError::OutOfOrder {
         order: "train".to_owned(),
@@ -26,35 +30,44 @@ pub fn train_step(
         if control.is_aborted(reducer.generation()) {
             return Err(EngineError::Aborted { generation: reducer.generation() });
         }
-        compute_shard(replica, reducer, data, order, position, shard, halt)?;
+        compute_shard(replica, reducer, input, position, (shard, halt), control, profile)?;
     }
+    let start = Instant::now();
+    // What the backward pass waited for others inside of it.
+    let waited = reducer.waited();
+    profile.transfer(Phase::Backward, Phase::Exposed, waited);
     let mut sum = reducer.finish(control)?;
-    commit(replica, &mut sum, position, rate)
+    let finished = profile.end(Phase::Exposed, start);
+    reducer.trace(finished, profile);
+    let outcome = commit(replica, &mut sum, position, rate)?;
+    profile.end(Phase::Optimizer, finished);
+    profile.end_step();
+    Ok(outcome)
 }
 
 /// One shard's vector, into the reducer.
 fn compute_shard(
     replica: &mut Replica,
     reducer: &mut Reducer,
-    data: &Dataset,
-    order: &[u32],
+    input: &mut Input,
     position: Position,
-    shard: u32,
-    halt: bool,
+    (shard, halt): (u32, bool),
+    control: &Control,
+    profile: &mut Profile,
 ) -> Result<(), EngineError> {
     let steps = replica.config.steps();
-    let samples = steps.shard_of(position.step, shard, replica.config.shards);
-    let vector = reducer.begin_shard()?;
-    if samples.is_empty() {
-        idle(replica, halt, vector)?;
+    let mut vector = reducer.begin_shard(shard)?;
+    if steps.shard_of(position.step, shard, replica.config.shards).is_empty() {
+        idle(replica, halt, &mut vector)?;
     } else {
-        let indices = &order[samples.start as usize..samples.end as usize];
-        let mut pixels = vec![0.0; indices.len() * cifar::IMAGE_BYTES];
-        let mut labels = vec![0; indices.len()];
-        cifar::train_batch(data, replica.config.seed, position.epoch, indices, &mut pixels, &mut labels);
-        let (images, labels) = to_device(&pixels, &labels, replica.device)?;
+        let start = Instant::now();
+        let batch = input.next()?;
+        let (images, labels) = to_device(&batch.pixels, &batch.labels, replica.device)?;
+        input.give_back(batch);
+        profile.end(Phase::Input, start);
         let step_samples = steps.samples_of(position.step).len();
-        forward_backward(replica, &images, &labels, step_samples, halt, vector, |_| {})?;
+        let filled = |from| reducer.filled(shard, from, control);
+        forward_backward(replica, &images, &labels, step_samples, halt, &mut vector, filled, profile)?;
     }
-    reducer.push(shard)
+    reducer.end_shard(shard, control)
 }

@@ -1,11 +1,15 @@
 //! The thread that owns all tensors of a worker.
 
-use crate::engine::{Control, EngineError, Reducer, Replica, evaluate_chunk, train_step};
+use crate::engine::{
+    Command, Control, EngineError, Event, Formation, Input, Outcome, Profile, Progress, Reducer, ReducerOptions,
+    Replica, Source, evaluate_chunk, speed::Speed, train_step,
+};
 use checkpoint::State;
 use cifar::Dataset;
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Store};
-use plan::{ChunkResult, Position, RunConfig, Totals, epoch_order};
+use plan::{Position, RunConfig, Totals, epoch_order};
 use std::{
+    path::PathBuf,
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -28,175 +32,8 @@ pub struct EngineOptions {
     pub train: Arc<Dataset>,
     /// The test set.
     pub test: Arc<Dataset>,
-}
-
-/// A worker's place in a generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Formation {
-    /// Which generation.
-    pub generation: u64,
-    /// This worker's rank.
-    pub rank: u32,
-    /// The number of ranks.
-    pub world_size: u32,
-}
-
-/// Where the state of a generation comes from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Source {
-    /// From this or another rank, which holds it.
-    Held,
-    /// From this rank, which was given it.
-    Given(Box<State>),
-    /// From the run's seed.
-    Initial,
-}
-
-/// What the engine is told to do. Commands of a generation that is over are passed over.
-#[derive(Debug)]
-pub enum Command {
-    /// Takes a place in a generation; rank 0 opens the rendezvous store.
-    Form(Formation),
-    /// Builds the process group over the store at host and port.
-    Connect {
-        /// Which generation.
-        generation: u64,
-        /// Where rank 0 is.
-        host: String,
-        /// The store's port there.
-        port: u16,
-    },
-    /// Takes over one rank's state.
-    Synchronise {
-        /// Which generation.
-        generation: u64,
-        /// Whose state.
-        source_rank: u32,
-        /// Where that rank has it from.
-        source: Source,
-    },
-    /// Trains to the end of an epoch.
-    Train {
-        /// Which generation.
-        generation: u64,
-        /// Which epoch.
-        epoch: u32,
-        /// Its first step to be done.
-        first_step: u32,
-        /// One rate for the epoch, or one a step of it.
-        rates: Vec<f64>,
-    },
-    /// Evaluates chunks of the test set.
-    Evaluate {
-        /// Which generation.
-        generation: u64,
-        /// Which epoch.
-        epoch: u32,
-        /// The chunks.
-        chunks: std::ops::Range<u32>,
-    },
-    /// Gives a copy of the state.
-    Upload {
-        /// Which generation.
-        generation: u64,
-    },
-}
-
-impl Command {
-    fn generation(&self) -> u64 {
-        match self {
-            Self::Form(formation) => formation.generation,
-            Self::Connect { generation, .. }
-            | Self::Synchronise { generation, .. }
-            | Self::Train { generation, .. }
-            | Self::Evaluate { generation, .. }
-            | Self::Upload { generation } => *generation,
-        }
-    }
-}
-
-/// What became of a stretch of training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
-    /// The next step.
-    pub position: Position,
-    /// Of the epoch so far.
-    pub totals: Totals,
-    /// Time spent in steps.
-    pub seconds: f64,
-    /// Images that the cluster trained in that time.
-    pub images: u64,
-}
-
-/// What the engine reports.
-#[derive(Debug)]
-pub enum Event {
-    /// The rendezvous store is open at this port.
-    StoreOpened {
-        /// The generation.
-        generation: u64,
-        /// The port.
-        port: u16,
-    },
-    /// The process group stands.
-    Ready {
-        /// The generation.
-        generation: u64,
-        /// The state that this worker holds.
-        held: Option<Position>,
-        /// Of the epoch that it is in.
-        totals: Totals,
-    },
-    /// The epoch is trained.
-    EpochDone {
-        /// The generation.
-        generation: u64,
-        /// What it came to.
-        outcome: Outcome,
-    },
-    /// Training stopped after a step, as asked.
-    Halted {
-        /// The generation.
-        generation: u64,
-        /// What it came to.
-        outcome: Outcome,
-    },
-    /// Chunks of the test set are evaluated.
-    Evaluated {
-        /// The generation.
-        generation: u64,
-        /// The epoch.
-        epoch: u32,
-        /// The results.
-        results: Vec<ChunkResult>,
-    },
-    /// A copy of the state.
-    State {
-        /// The generation.
-        generation: u64,
-        /// The state.
-        state: Box<State>,
-    },
-    /// The generation cannot go on.
-    Failed {
-        /// The generation.
-        generation: u64,
-        /// Why.
-        error: EngineError,
-    },
-}
-
-/// Where the engine is, for people; the last value counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Progress {
-    /// The generation; 0 before the first.
-    pub generation: u64,
-    /// The next step.
-    pub position: Position,
-    /// Of the epoch so far.
-    pub totals: Totals,
-    /// Of the whole cluster, over the last steps.
-    pub images_per_second: f64,
+    /// Where to write a trace, and under which name of this process.
+    pub trace: Option<(PathBuf, String)>,
 }
 
 /// The handle on the engine's thread. The thread ends when the handle is dropped and its work is done or aborted.
@@ -236,6 +73,7 @@ impl Engine {
                 }
             };
             let _ = started.send(Ok(()));
+            let traced = options.trace.is_some();
             let worker = Thread {
                 options,
                 control: shared,
@@ -246,13 +84,16 @@ impl Engine {
                 store: None,
                 reducer: None,
                 order: None,
+                profile: Profile::new(traced),
             };
             worker.run(&receiver);
         };
         let spawned = thread::Builder::new().name("engine".to_owned()).spawn(body);
-        let failure = |why: String| EngineError::OutOfOrder { order: "start".to_owned(), state: why };
-        spawned.map_err(|error| failure(error.to_string()))?;
-        start.recv().map_err(|_| failure("the engine's thread died".to_owned()))??;
+        spawned.map_err(EngineError::thread("engine"))?;
+        start.recv().map_err(|_| EngineError::OutOfOrder {
+            order: "start".to_owned(),
+            state: "the engine's thread died".to_owned(),
+        })??;
         Ok(Self { commands, control, progress })
     }
 
@@ -274,7 +115,8 @@ struct Thread {
     store: Option<Store>,
     reducer: Option<Reducer>,
     /// The epoch's order of samples.
-    order: Option<(u32, Vec<u32>)>,
+    order: Option<(u32, Arc<[u32]>)>,
+    profile: Profile,
 }
 
 impl Thread {
@@ -370,8 +212,14 @@ impl Thread {
             Some(ProcessGroup::connect(store, &options, || self.control.is_aborted(generation))?)
         };
         let config = &self.options.config;
-        let len = self.replica.vector_len();
-        let reducer = Reducer::new(generation, group, config.reduction, config.shards, len, self.options.device)?;
+        let options = ReducerOptions {
+            reduction: config.reduction,
+            wire: config.wire,
+            shards: config.shards,
+            gradients: self.replica.layout.parameters(),
+            len: self.replica.vector_len(),
+        };
+        let reducer = Reducer::new(generation, group, options, self.options.device)?;
         self.reducer = Some(reducer);
         Ok(Event::Ready { generation, held: self.replica.position, totals: self.replica.totals })
     }
@@ -441,9 +289,15 @@ impl Thread {
         };
         let config = &self.options.config;
         if self.order.as_ref().is_none_or(|(epoch, _)| *epoch != from.epoch) {
-            self.order = Some((from.epoch, epoch_order(config.seed, from.epoch, config.train_samples)));
+            self.order = Some((from.epoch, epoch_order(config.seed, from.epoch, config.train_samples).into()));
         }
-        let order = self.order.as_ref().map_or(&[][..], |(_, order)| order);
+        let order = self.order.as_ref().map(|(_, order)| Arc::clone(order)).unwrap_or_default();
+        let (plan, count, shards) = (config.steps(), config.shards, reducer.shards());
+        let ranges = (from.step..steps).flat_map(move |step| {
+            shards.clone().map(move |shard| plan.shard_of(step, shard, count)).filter(|range| !range.is_empty())
+        });
+        let ranges = ranges.map(|range| range.start as usize..range.end as usize);
+        let mut input = Input::start(Arc::clone(&self.options.train), order, config.seed, from.epoch, ranges)?;
         let start = Instant::now();
         let mut images = 0;
         let mut speed = Speed::default();
@@ -451,7 +305,7 @@ impl Thread {
         for step in from.step..steps {
             let rate = if rates.len() == 1 { rates[0] } else { rates.get(step as usize).copied().unwrap_or(0.0) };
             let began = Instant::now();
-            let outcome = train_step(&mut self.replica, reducer, &self.options.train, order, rate, &self.control)?;
+            let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
             images += outcome.samples;
             speed.add(outcome.samples, began.elapsed());
             let position = Position { step: step + 1, ..from };
@@ -469,26 +323,9 @@ impl Thread {
         }
         let position = self.replica.position.unwrap_or(from);
         let outcome = Outcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
+        if let Some((path, process)) = &self.options.trace {
+            self.profile.write(path, process).map_err(|source| EngineError::Trace { path: path.clone(), source })?;
+        }
         Ok(if halted { Event::Halted { generation, outcome } } else { Event::EpochDone { generation, outcome } })
-    }
-}
-
-/// Images a second, smoothed over a few dozen steps.
-#[derive(Default)]
-struct Speed {
-    images: f64,
-    seconds: f64,
-}
-
-impl Speed {
-    fn add(&mut self, images: u64, time: Duration) {
-        /// How much an older step counts against the one after it.
-        const FADE: f64 = 0.95;
-        self.images = self.images * FADE + images as f64;
-        self.seconds = self.seconds * FADE + time.as_secs_f64();
-    }
-
-    fn images_per_second(&self) -> f64 {
-        if self.seconds > 0.0 { self.images / self.seconds } else { 0.0 }
     }
 }

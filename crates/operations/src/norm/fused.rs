@@ -103,7 +103,8 @@ fn infer_as<E: Element>(
 ) -> Result<Tensor, TchError> {
     let tiles = tiles(&x)?;
     let [mean, variance] = [channels(&running[0], tiles)?, channels(&running[1], tiles)?];
-    let invstd: Vec<f32> = variance.iter().map(|variance| (1.0 / (f64::from(*variance) + EPSILON).sqrt()) as f32).collect();
+    let invstd: Vec<f32> =
+        variance.iter().map(|variance| (1.0 / (f64::from(*variance) + EPSILON).sqrt()) as f32).collect();
     let line = line(affine, mean, &invstd, tiles)?;
     let shortcut = shortcut.map(pixels::<E>).transpose()?;
     let mut rest = pixels_mut::<E>(&mut x)?;

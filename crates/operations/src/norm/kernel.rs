@@ -144,14 +144,7 @@ pub(super) struct Line {
 }
 
 /// `y = x * scale + shift + shortcut`, then perhaps ReLU.
-pub(super) fn apply<E: Element>(
-    x: &[E],
-    y: &mut [E],
-    shortcut: Option<&[E]>,
-    tiles: Tiles,
-    line: &Line,
-    relu: bool,
-) {
+pub(super) fn apply<E: Element>(x: &[E], y: &mut [E], shortcut: Option<&[E]>, tiles: Tiles, line: &Line, relu: bool) {
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     Arch::new().dispatch(
         #[inline(always)]
@@ -175,13 +168,7 @@ pub(super) fn apply<E: Element>(
 }
 
 /// [`apply`] in place.
-pub(super) fn apply_in_place<E: Element>(
-    x: &mut [E],
-    shortcut: Option<&[E]>,
-    tiles: Tiles,
-    line: &Line,
-    relu: bool,
-) {
+pub(super) fn apply_in_place<E: Element>(x: &mut [E], shortcut: Option<&[E]>, tiles: Tiles, line: &Line, relu: bool) {
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     Arch::new().dispatch(
         #[inline(always)]
@@ -336,20 +323,20 @@ pub(super) struct Slope {
 }
 
 /// The gradient of `x`, written over it. With `masked`, `gradient` has gone through ReLU already, or there was none.
-pub(super) fn descend<E: Element>(
-    gradient: &[E],
-    x: &mut [E],
-    masked: bool,
-    tiles: Tiles,
-    line: &Line,
-    slope: &Slope,
-) {
+pub(super) fn descend<E: Element>(gradient: &[E], x: &mut [E], masked: bool, tiles: Tiles, line: &Line, slope: &Slope) {
     if masked {
         descend_through(gradient, x, tiles, line, slope, |gradient, _, _, _| gradient);
     } else {
-        descend_through(gradient, x, tiles, line, slope, |gradient, x, scale, shift| {
-            if x * scale + shift > 0.0 { gradient } else { 0.0 }
-        });
+        descend_through(
+            gradient,
+            x,
+            tiles,
+            line,
+            slope,
+            |gradient, x, scale, shift| {
+                if x * scale + shift > 0.0 { gradient } else { 0.0 }
+            },
+        );
     }
 }
 

@@ -1,0 +1,73 @@
+//! A worker as a process of its own, as people start it on another machine.
+
+use crate::{Coordinator, place::binary};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    io::Read,
+    process::{Child, Command, Stdio},
+    thread::{self, JoinHandle},
+};
+
+/// A running worker; killed when dropped.
+pub struct Worker {
+    child: Child,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Worker {
+    /// Starts one on the CPU for `coordinator`, with `flags`.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(coordinator: &Coordinator, name: &str, flags: &[&str]) -> Self {
+        let mut child = Command::new(binary("worker"))
+            .args(["--cpu", "--coordinator", &coordinator.url(), "--name", name])
+            .args(flags)
+            .env_remove("COXSWAIN_DATA_DIR")
+            .env("RUST_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the worker can be started");
+        let mut stderr = child.stderr.take().expect("standard error is a pipe");
+        let log = thread::spawn(move || {
+            let mut text = String::new();
+            // What was read until then is all there is to show.
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        Self { child, log: Some(log) }
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// If it is gone already.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the worker runs");
+    }
+
+    /// Waits for its end: its exit code, -1 if it was killed, and what it wrote to standard error.
+    ///
+    /// # Panics
+    /// If it cannot be waited for.
+    #[must_use]
+    pub fn wait(mut self) -> (i32, String) {
+        let status = self.child.wait().expect("the worker can be waited for");
+        let log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
+        (status.code().unwrap_or(-1), log)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // If it has ended there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,175 @@
+//! What goes to the engine and comes from it.
+
+use crate::engine::EngineError;
+use checkpoint::State;
+use plan::{ChunkResult, Position, Totals};
+
+/// A worker's place in a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Formation {
+    /// Which generation.
+    pub generation: u64,
+    /// This worker's rank.
+    pub rank: u32,
+    /// The number of ranks.
+    pub world_size: u32,
+}
+
+/// Where the state of a generation comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// From this or another rank, which holds it.
+    Held,
+    /// From this rank, which was given it.
+    Given(Box<State>),
+    /// From the run's seed.
+    Initial,
+}
+
+/// What the engine is told to do. Commands of a generation that is over are passed over.
+#[derive(Debug)]
+pub enum Command {
+    /// Takes a place in a generation; rank 0 opens the rendezvous store.
+    Form(Formation),
+    /// Builds the process group over the store at host and port.
+    Connect {
+        /// Which generation.
+        generation: u64,
+        /// Where rank 0 is.
+        host: String,
+        /// The store's port there.
+        port: u16,
+    },
+    /// Takes over one rank's state.
+    Synchronise {
+        /// Which generation.
+        generation: u64,
+        /// Whose state.
+        source_rank: u32,
+        /// Where that rank has it from.
+        source: Source,
+    },
+    /// Trains to the end of an epoch.
+    Train {
+        /// Which generation.
+        generation: u64,
+        /// Which epoch.
+        epoch: u32,
+        /// Its first step to be done.
+        first_step: u32,
+        /// One rate for the epoch, or one a step of it.
+        rates: Vec<f64>,
+    },
+    /// Evaluates chunks of the test set.
+    Evaluate {
+        /// Which generation.
+        generation: u64,
+        /// Which epoch.
+        epoch: u32,
+        /// The chunks.
+        chunks: std::ops::Range<u32>,
+    },
+    /// Gives a copy of the state.
+    Upload {
+        /// Which generation.
+        generation: u64,
+    },
+}
+
+impl Command {
+    /// The generation that it is for.
+    pub(crate) fn generation(&self) -> u64 {
+        match self {
+            Self::Form(formation) => formation.generation,
+            Self::Connect { generation, .. }
+            | Self::Synchronise { generation, .. }
+            | Self::Train { generation, .. }
+            | Self::Evaluate { generation, .. }
+            | Self::Upload { generation } => *generation,
+        }
+    }
+}
+
+/// What became of a stretch of training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// The next step.
+    pub position: Position,
+    /// Of the epoch so far.
+    pub totals: Totals,
+    /// Time spent in steps.
+    pub seconds: f64,
+    /// Images that the cluster trained in that time.
+    pub images: u64,
+}
+
+/// What the engine reports.
+#[derive(Debug)]
+pub enum Event {
+    /// The rendezvous store is open at this port.
+    StoreOpened {
+        /// The generation.
+        generation: u64,
+        /// The port.
+        port: u16,
+    },
+    /// The process group stands.
+    Ready {
+        /// The generation.
+        generation: u64,
+        /// The state that this worker holds.
+        held: Option<Position>,
+        /// Of the epoch that it is in.
+        totals: Totals,
+    },
+    /// The epoch is trained.
+    EpochDone {
+        /// The generation.
+        generation: u64,
+        /// What it came to.
+        outcome: Outcome,
+    },
+    /// Training stopped after a step, as asked.
+    Halted {
+        /// The generation.
+        generation: u64,
+        /// What it came to.
+        outcome: Outcome,
+    },
+    /// Chunks of the test set are evaluated.
+    Evaluated {
+        /// The generation.
+        generation: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The results.
+        results: Vec<ChunkResult>,
+    },
+    /// A copy of the state.
+    State {
+        /// The generation.
+        generation: u64,
+        /// The state.
+        state: Box<State>,
+    },
+    /// The generation cannot go on.
+    Failed {
+        /// The generation.
+        generation: u64,
+        /// Why.
+        error: EngineError,
+    },
+}
+
+/// Where the engine is, for people; the last value counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Progress {
+    /// The generation; 0 before the first.
+    pub generation: u64,
+    /// The next step.
+    pub position: Position,
+    /// Of the epoch so far.
+    pub totals: Totals,
+    /// Of the whole cluster, over the last steps.
+    pub images_per_second: f64,
+}

@@ -1,0 +1,352 @@
+//! The sum of all shards' vectors, in the one fixed tree (`plan::additions`), while the backward pass still runs.
+//!
+//! A worker adds up the aligned subtrees that it owns while it goes through its shards. The vector is cut into buckets.
+//! As soon as the backward pass of a worker's last shard has filled one, an all-to-all brings slice `i` of everyone's
+//! partial sums of it to rank `i`, which finishes the tree for that slice, and an all-gather returns the result: as many
+//! bytes as a ring all-reduce, with the order of every addition fixed, whatever the buckets and whoever adds.
+
+mod bucket;
+mod tree;
+
+use crate::engine::{Control, EngineError, Phase, Profile};
+use bucket::Bucket;
+use nccl_rs::{ProcessGroup, Work};
+use plan::{PartialSums, Reduction, Wire, additions, block, subtrees};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+use tch::{Device, Kind, Tensor, no_grad};
+use tree::Tree;
+
+/// How long a collective may take at most. Whether a worker is too slow is for the coordinator to judge, which sees all
+/// of them; this only keeps abandoned collectives from living for ever.
+const LIMIT: Duration = Duration::from_mins(30);
+/// Elements of a bucket: few enough that the first ones are on their way early, as many as latency asks for.
+const BUCKET: Range<usize> = 1 << 16..1 << 20;
+/// Buckets of a large vector.
+const BUCKETS: usize = 8;
+/// All-to-alls that may be under way before the first is waited for. Every rank has to start the same collectives in
+/// the same order, so when to start an all-gather cannot depend on what has come.
+const LAG: usize = 4;
+
+/// What decides how vectors are reduced, the same on every worker.
+#[derive(Debug, Clone, Copy)]
+pub struct ReducerOptions {
+    /// In the tree, or as the backend likes.
+    pub reduction: Reduction,
+    /// What goes over the wire.
+    pub wire: Wire,
+    /// Shards of a step.
+    pub shards: u32,
+    /// Elements of the vector that are gradients, from the first.
+    pub gradients: usize,
+    /// Elements of the vector.
+    pub len: usize,
+}
+
+/// The reduction of one generation. Its buffers are its own: a collective that was abandoned may still read them.
+#[derive(Debug)]
+pub struct Reducer {
+    generation: u64,
+    options: ReducerOptions,
+    group: Option<ProcessGroup>,
+    /// The shards that this worker computes.
+    shards: Range<u32>,
+    tree: Tree,
+    /// The vector that backward passes write to.
+    vector: Tensor,
+    /// Whether `vector` holds a shard that is not in `stack` yet.
+    pending: bool,
+    /// The shards gone through in this step.
+    sums: PartialSums,
+    /// The partial sums but the pending one, from the bottom.
+    stack: Vec<Tensor>,
+    /// Buffers for `stack`, to be used again.
+    spare: Vec<Tensor>,
+    /// How many times the top of the stack is to be added to the one below it, for the last shard.
+    merges: usize,
+    /// In the order in which they are filled.
+    buckets: Vec<Bucket>,
+    /// Buckets on their way.
+    started: usize,
+    /// What went wrong while the backward pass ran.
+    failure: Option<EngineError>,
+    /// The reduced vector, with several workers.
+    gathered: Tensor,
+    /// Time that this step's backward pass spent waiting for others.
+    waited: Duration,
+    /// When the first bucket of this step went on its way.
+    began: Option<Instant>,
+}
+
+impl Reducer {
+    /// The reduction for one rank of `group` in `generation`; `group` is `None` for a single worker.
+    ///
+    /// # Errors
+    /// If memory cannot be had.
+    pub fn new(
+        generation: u64,
+        group: Option<ProcessGroup>,
+        options: ReducerOptions,
+        device: Device,
+    ) -> Result<Self, EngineError> {
+        let (rank, world) = group.as_ref().map_or((0, 1), |group| (group.rank(), group.world_size()));
+        let layout: Vec<Vec<_>> = (0..world).map(|rank| subtrees(block(options.shards, world, rank))).collect();
+        let tree = Tree { counts: layout.iter().map(Vec::len).collect(), additions: additions(&layout.concat()) };
+        let ranges = cut(options.gradients, options.len, world as usize);
+        let zeros = || {
+            Tensor::f_zeros([options.len as i64], (Kind::Float, device))
+                .map_err(EngineError::torch("allocate the reduction"))
+        };
+        Ok(Self {
+            generation,
+            shards: block(options.shards, world, rank),
+            tree,
+            vector: zeros()?,
+            pending: false,
+            sums: PartialSums::default(),
+            stack: Vec::new(),
+            spare: Vec::new(),
+            merges: 0,
+            buckets: ranges
+                .into_iter()
+                .map(|(range, is_gradient)| Bucket::new(range, is_gradient && options.wire == Wire::Bf16))
+                .collect(),
+            started: 0,
+            failure: None,
+            waited: Duration::ZERO,
+            began: None,
+            gathered: zeros()?,
+            group,
+            options,
+        })
+    }
+
+    /// The generation.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The process group; `None` for a single worker.
+    #[must_use]
+    pub fn group(&self) -> Option<&ProcessGroup> {
+        self.group.as_ref()
+    }
+
+    /// The shards that this worker computes, in order.
+    #[must_use]
+    pub fn shards(&self) -> Range<u32> {
+        self.shards.clone()
+    }
+
+    /// The vector that `shard` is to be written to, all of it: it holds what the last one left.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn begin_shard(&mut self, shard: u32) -> Result<Tensor, EngineError> {
+        if self.pending {
+            let mut buffer = match self.spare.pop() {
+                Some(buffer) => buffer,
+                None => self.vector.f_empty_like().map_err(EngineError::torch("allocate a partial sum"))?,
+            };
+            no_grad(|| buffer.f_copy_(&self.vector)).map_err(EngineError::torch("keep a partial sum"))?;
+            self.stack.push(buffer);
+        }
+        self.pending = true;
+        self.merges = self.sums.push(shard);
+        Ok(self.vector.shallow_clone())
+    }
+
+    /// Says that the vector is final from the element `from` on. In a worker's last shard, what is final is on its way
+    /// at once. What goes wrong then is told by [`Self::finish`].
+    pub fn filled(&mut self, shard: u32, from: usize, control: &Control) {
+        if shard + 1 != self.shards.end || self.failure.is_some() {
+            return;
+        }
+        while let Some(bucket) = self.buckets.get(self.started)
+            && bucket.range.start >= from
+        {
+            if let Err(error) = self.start_next(control) {
+                self.failure = Some(error);
+                return;
+            }
+        }
+    }
+
+    /// Takes the vector of `shard` into the partial sums, once it is final.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn end_shard(&mut self, shard: u32, control: &Control) -> Result<(), EngineError> {
+        self.filled(shard, 0, control);
+        if shard + 1 == self.shards.end {
+            return self.failure.take().map_or(Ok(()), Err);
+        }
+        let merges = self.merges;
+        for bucket in 0..self.buckets.len() {
+            self.merge(bucket, merges)?;
+        }
+        self.drop_merged(merges);
+        Ok(())
+    }
+
+    /// The sum over all shards of all workers, once all of this worker's are in.
+    ///
+    /// # Errors
+    /// If another worker is gone, or `control` ends the generation.
+    pub fn finish(&mut self, control: &Control) -> Result<Tensor, EngineError> {
+        for bucket in self.buckets.len().saturating_sub(LAG)..self.buckets.len() {
+            self.gather(bucket, control)?;
+        }
+        for bucket in &mut self.buckets {
+            bucket.end(&self.gathered, |work| wait(work, self.generation, control))?;
+        }
+        let sum = match (&self.group, self.stack.first()) {
+            (Some(_), _) => self.gathered.shallow_clone(),
+            (None, Some(first)) => first.shallow_clone(),
+            (None, None) => self.vector.shallow_clone(),
+        };
+        self.spare.append(&mut self.stack);
+        self.sums = PartialSums::default();
+        self.pending = false;
+        self.started = 0;
+        Ok(sum)
+    }
+
+    /// Adds up this worker's part of the next bucket and sends it on its way.
+    fn start_next(&mut self, control: &Control) -> Result<(), EngineError> {
+        let index = self.started;
+        self.merge(index, self.merges)?;
+        let parts = self.parts(index)?;
+        self.began.get_or_insert_with(Instant::now);
+        let bucket = &mut self.buckets[index];
+        no_grad(|| match &self.group {
+            None => bucket.finish_alone(parts, &self.tree),
+            Some(group) if self.options.reduction == Reduction::Ring => bucket.all_reduce(group, parts, &self.gathered),
+            Some(group) => bucket.exchange(group, &parts, &self.tree),
+        })?;
+        self.started += 1;
+        if let Some(earlier) = index.checked_sub(LAG) {
+            let start = Instant::now();
+            self.gather(earlier, control)?;
+            self.waited += start.elapsed();
+        }
+        Ok(())
+    }
+
+    /// Time that this step's backward pass spent waiting for others.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Counts what went on beside the backward pass in the step that ended at `finished`, and forgets it.
+    pub fn trace(&mut self, finished: Instant, profile: &mut Profile) {
+        let waited = std::mem::take(&mut self.waited);
+        if let Some(began) = self.began.take()
+            && self.group.is_some()
+        {
+            profile.add(Phase::Hidden, began, (finished - began).saturating_sub(waited));
+        }
+    }
+
+    /// Finishes the tree for this rank's slice of a bucket and sends the result on its way.
+    fn gather(&mut self, bucket: usize, control: &Control) -> Result<(), EngineError> {
+        let Some(group) = &self.group else { return Ok(()) };
+        let wait = |work| wait(work, self.generation, control);
+        no_grad(|| self.buckets[bucket].gather(group, &self.tree, &self.gathered, wait))
+    }
+
+    /// Adds the pending vector to the stack, in one bucket.
+    fn merge(&self, bucket: usize, merges: usize) -> Result<(), EngineError> {
+        let bucket = &self.buckets[bucket];
+        no_grad(|| {
+            let mut right = bucket.of(&self.vector)?;
+            bucket.round(&mut right)?;
+            for left in self.stack.iter().rev().take(merges) {
+                let mut left = bucket.of(left)?;
+                let _ = left.f_add_(&right)?;
+                bucket.round(&mut left)?;
+                right = left;
+            }
+            Ok(())
+        })
+        .map_err(EngineError::torch("add partial sums"))
+    }
+
+    /// What [`Self::merge`] added to others is done with.
+    fn drop_merged(&mut self, merges: usize) {
+        if merges == 0 {
+            return;
+        }
+        let kept = self.stack.len() + 1 - merges;
+        self.spare.extend(self.stack.drain(kept..));
+        self.pending = false;
+    }
+
+    /// This worker's partial sums of a bucket once its last shard is merged.
+    fn parts(&self, bucket: usize) -> Result<Vec<Tensor>, EngineError> {
+        let bucket = &self.buckets[bucket];
+        let stack = match self.merges {
+            0 => &self.stack[..],
+            merges => &self.stack[..self.stack.len() + 1 - merges],
+        };
+        let pending = (self.merges == 0).then_some(&self.vector);
+        stack
+            .iter()
+            .chain(pending)
+            .map(|part| bucket.of(part))
+            .collect::<Result<_, _>>()
+            .map_err(EngineError::torch("take partial sums"))
+    }
+
+    /// Overwrites `tensor` with that of rank `root`.
+    ///
+    /// # Errors
+    /// If another worker is gone, or `control` ends the generation.
+    pub fn broadcast(&self, tensor: &Tensor, root: u32, control: &Control) -> Result<(), EngineError> {
+        match &self.group {
+            Some(group) => wait(group.broadcast(tensor, root)?, self.generation, control),
+            None => Ok(()),
+        }
+    }
+}
+
+fn wait(work: Work, generation: u64, control: &Control) -> Result<(), EngineError> {
+    Ok(work.wait_unless(LIMIT, || control.is_aborted(generation))?)
+}
+
+/// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients: first
+/// what is no gradient, then the gradients from the last to the first, in pieces that `world` ranks can share evenly.
+fn cut(gradients: usize, len: usize, world: usize) -> Vec<(Range<usize>, bool)> {
+    let size = (gradients / BUCKETS).clamp(BUCKET.start, BUCKET.end).next_multiple_of(world);
+    let mut ranges = vec![(gradients..len, false)];
+    let mut end = gradients;
+    while end > 0 {
+        let start = end.saturating_sub(size);
+        ranges.push((start..end, true));
+        end = start;
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_the_whole_vector_from_its_end() {
+        for (gradients, len, world) in [(272_474, 273_858, 2), (11_173_962, 11_183_566, 3), (10, 14, 4)] {
+            let ranges = cut(gradients, len, world);
+            let mut end = len;
+            for (range, is_gradient) in ranges {
+                assert_eq!((range.end, is_gradient), (end, range.start < gradients));
+                assert!(!range.is_empty());
+                end = range.start;
+            }
+            assert_eq!(end, 0);
+        }
+    }
+}
