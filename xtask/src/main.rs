@@ -1,6 +1,8 @@
 //! `cargo xtask`: set-up, training and tests, each in one command.
 
+mod bench;
 mod cargo;
+mod check_cuda;
 mod checksum;
 mod setup;
 mod stamp;
@@ -41,6 +43,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
         flags: Vec<String>,
     },
+    /// Build against CUDA, and run what runs without a GPU (downloads about 2.5 GB the first time).
+    CheckCuda,
+    /// Train side by side with PyTorch DDP, alternately, and print medians and ratios.
+    Bench(bench::Options),
     /// Set up, build and run every test, those of the whole system last and one at a time.
     Test {
         /// A filter, flags of `cargo test`, and after `--` flags of the test programs.
@@ -67,6 +73,14 @@ fn run() -> Result<ExitCode> {
         }
         Command::Python => {
             setup::python::setup()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::CheckCuda => {
+            check_cuda::check_cuda()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(options) => {
+            bench::bench(&options)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Train { flags } => train::train(flags),

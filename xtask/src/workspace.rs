@@ -15,6 +15,11 @@ pub fn libtorch() -> PathBuf {
     root().join(".libtorch")
 }
 
+/// Where `check-cuda` keeps a libtorch for GPUs, beside the one that everything else uses.
+pub fn libtorch_cuda() -> PathBuf {
+    root().join("target/libtorch-cuda")
+}
+
 /// Where CIFAR-10 goes unless told otherwise.
 pub fn data() -> PathBuf {
     root().join("data")

@@ -65,6 +65,16 @@ pub fn setup(cuda: bool) -> Result<()> {
     install(&folder, if cuda { Flavour::Cuda } else { Flavour::Cpu })
 }
 
+/// Makes sure that there is a libtorch for GPUs in `folder`, whatever the workspace uses.
+pub fn setup_cuda_in(folder: &Path) -> Result<()> {
+    if Flavour::Cuda.is_in(folder) {
+        println!("libtorch {VERSION} for CUDA is in {}: nothing to do", folder.display());
+        return tidy(folder);
+    }
+    check_platform()?;
+    install(folder, Flavour::Cuda)
+}
+
 fn install(folder: &Path, flavour: Flavour) -> Result<()> {
     let pip = tools::pip()?;
     let downloads = folder.join(WHEELS);
@@ -143,7 +153,8 @@ fn replace(folder: &Path, staging: &Path, flavour: Flavour) -> Result<()> {
         fs::rename(&from, &to).with_context(|| format!("cannot rename {}", from.display()))?;
     }
     // Their build scripts look for CUDA in the directory and do not notice that it has changed.
-    if had_cuda.is_some_and(|had_cuda| had_cuda != (flavour == Flavour::Cuda)) {
+    let changed = had_cuda.is_some_and(|had_cuda| had_cuda != (flavour == Flavour::Cuda));
+    if changed && folder == workspace::libtorch() {
         for profile in ["--profile=dev", "--profile=release"] {
             run(cargo("clean").args(["--quiet", profile, "--package", "torch-sys", "--package", "nccl-rs"]))?;
         }

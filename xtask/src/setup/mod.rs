@@ -3,7 +3,7 @@
 mod dataset;
 mod existing;
 mod layout;
-mod libtorch;
+pub mod libtorch;
 mod progress;
 pub mod python;
 mod tools;

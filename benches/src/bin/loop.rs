@@ -1,0 +1,73 @@
+//! The engine without a cluster: one process trains step after step, with no coordinator, no other worker and nobody who
+//! asks. Prints a JSON object with the images per second of each epoch. What a cluster of one worker is measured by.
+
+use anyhow::Result;
+use checkpoint::State;
+use cifar::{Dataset, Split};
+use clap::Parser;
+use plan::{Position, Precision, Reduction, RunConfig, Wire, epoch_order};
+use serde_json::json;
+use std::{path::PathBuf, sync::Arc, time::Instant};
+use tch::Device;
+use worker::engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, train_step};
+
+#[derive(Parser)]
+struct Args {
+    #[arg(long)]
+    data_dir: PathBuf,
+    #[arg(long, default_value = "resnet20")]
+    model: String,
+    #[arg(long)]
+    bf16: bool,
+    #[arg(long, default_value_t = 4096)]
+    images: u32,
+    #[arg(long, default_value_t = 2)]
+    epochs: u32,
+    #[arg(long, default_value_t = 128)]
+    batch_size: u32,
+    #[arg(long, default_value_t = 1)]
+    shards: u32,
+}
+
+fn main() -> Result<()> {
+    worker::keep_freed_memory();
+    let args = Args::parse();
+    tch::set_num_threads(1);
+    let config = RunConfig {
+        model: args.model,
+        precision: if args.bf16 { Precision::Bf16 } else { Precision::Fp32 },
+        batch_size: args.batch_size,
+        shards: args.shards,
+        train_samples: args.images,
+        ..RunConfig::default()
+    };
+    let data = Arc::new(Dataset::open(&args.data_dir, Split::Train, Some(args.images as usize))?);
+    let mut replica = Replica::new(&config, Device::Cpu)?;
+    replica.load(&State::initial(&replica.layout, config.seed))?;
+    let options = ReducerOptions {
+        reduction: Reduction::Tree,
+        wire: Wire::Fp32,
+        shards: config.shards,
+        gradients: replica.layout.parameters(),
+        len: replica.vector_len(),
+    };
+    let mut reducer = Reducer::new(1, None, options, Device::Cpu)?;
+    let (control, mut profile) = (Control::default(), Profile::new(false));
+    let mut speeds = Vec::new();
+    for epoch in 1..=args.epochs {
+        replica.position = Some(Position { epoch, step: 0 });
+        let (steps, shards) = (config.steps(), config.shards);
+        let order = epoch_order(config.seed, epoch, config.train_samples).into();
+        let ranges = (0..steps.count()).flat_map(move |step| (0..shards).map(move |shard| (step, shard)));
+        let ranges = ranges.map(move |(step, shard)| steps.shard_of(step, shard, shards));
+        let ranges = ranges.map(|range| range.start as usize..range.end as usize).filter(|range| !range.is_empty());
+        let mut input = Input::start(Arc::clone(&data), order, config.seed, epoch, ranges)?;
+        let start = Instant::now();
+        for _ in 0..steps.count() {
+            train_step(&mut replica, &mut reducer, &mut input, config.lr, &control, &mut profile)?;
+        }
+        speeds.push(f64::from(args.images) / start.elapsed().as_secs_f64());
+    }
+    println!("{}", json!({"images_per_second": speeds}));
+    Ok(())
+}
