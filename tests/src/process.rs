@@ -19,5 +19,5 @@ fn name_of(id: u32) -> Option<String> {
     let line = fs::read(format!("/proc/{id}/cmdline")).ok()?;
     let mut words = line.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     words.find(|word| word == "--name")?;
-    words.next().map(|name| name.into_owned())
+    words.next().map(std::borrow::Cow::into_owned)
 }

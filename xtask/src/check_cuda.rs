@@ -19,10 +19,14 @@ pub fn check_cuda() -> Result<()> {
         command.env("LIBTORCH", &folder).env_remove("LIBTORCH_USE_PYTORCH").env("CARGO_TARGET_DIR", &target);
         command
     };
-    let packages = ["--release", "--package", "worker", "--package", "nccl-rs", "--features", "worker/cuda,nccl-rs/cuda"];
+    let packages =
+        ["--release", "--package", "worker", "--package", "nccl-rs", "--features", "worker/cuda,nccl-rs/cuda"];
     let start = Instant::now();
     cargo::run(cargo("clippy").args(packages).args(["--all-targets", "--", "--deny", "warnings"]))?;
     cargo::run(cargo("test").args(packages).args(["--test", "cuda"]))?;
-    println!("everything compiles, links and runs against CUDA, as far as it can without a GPU: {:.0?}", start.elapsed());
+    println!(
+        "everything compiles, links and runs against CUDA, as far as it can without a GPU: {:.0?}",
+        start.elapsed()
+    );
     Ok(())
 }

@@ -40,7 +40,7 @@ fn products(kind: Kind) -> Result<f64> {
     let a = Tensor::f_randn([SIDE, SIDE], (Kind::Float, Device::Cpu))?.f_to_kind(kind)?;
     let b = a.f_mul_scalar(1.0)?;
     let products = rate(|| {
-        a.f_matmul(&b)?;
+        let _ = a.f_matmul(&b)?;
         Ok(())
     })?;
     Ok(products * 2.0 * (SIDE as f64).powi(3) / 1e9)

@@ -4,6 +4,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #ifdef COXSWAIN_CUDA
 #define USE_C10D_NCCL
+#include <torch/csrc/distributed/c10d/NCCLUtils.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -84,6 +85,9 @@ CxGroup* cx_group_gloo(CxStore* store, const char* host, int rank, int size, int
 }
 
 #ifdef COXSWAIN_CUDA
+// NCCL's version, such as 22809 for 2.28.9.
+int cx_nccl_version() { return c10d::getNcclVersionNumber(); }
+
 CxGroup* cx_group_nccl(CxStore* store, int device, int rank, int size, int64_t timeout_ms) {
   GUARD(nullptr, {
     auto options = c10d::ProcessGroupNCCL::Options::create(false);

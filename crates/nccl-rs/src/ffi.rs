@@ -27,6 +27,8 @@ unsafe extern "C" {
         timeout_ms: i64,
     ) -> *mut CxGroup;
     #[cfg(feature = "cuda")]
+    pub(crate) fn cx_nccl_version() -> c_int;
+    #[cfg(feature = "cuda")]
     pub(crate) fn cx_group_nccl(
         store: *mut CxStore,
         device: c_int,

@@ -18,3 +18,11 @@ pub use error::{Error, Operation};
 pub use group::{Backend, GroupOptions, ProcessGroup};
 pub use store::Store;
 pub use work::Work;
+
+/// NCCL's version, such as 22809 for 2.28.9.
+#[cfg(feature = "cuda")]
+#[must_use]
+pub fn nccl_version() -> u32 {
+    // SAFETY: it takes nothing and only reads a constant of the library.
+    unsafe { ffi::cx_nccl_version() }.unsigned_abs()
+}

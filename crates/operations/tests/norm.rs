@@ -62,7 +62,7 @@ struct Results {
 type Train =
     fn(&Tensor, &Affine, &mut [Tensor; 2], Option<&Tensor>, bool) -> Result<(Tensor, Statistics), tch::TchError>;
 
-fn results(case: &Case, relu: bool, shortcut: bool, second: bool, fused: bool) -> Results {
+fn results(case: &Case, [relu, shortcut, second]: [bool; 3], fused: bool) -> Results {
     let channels = case.x.size()[1];
     let mut batch = zeros(channels);
     let train: Train = if fused { norm::train } else { plain::train };
@@ -96,8 +96,8 @@ fn compare(kind: Kind, tolerance: f64) {
         let exact = case.in_f32();
         for flags in 0..8 {
             let (relu, shortcut, second) = (flags & 1 > 0, flags & 2 > 0, flags & 4 > 0);
-            let ours = results(&case, relu, shortcut, second, true);
-            let theirs = results(&exact, relu, shortcut, second, false);
+            let ours = results(&case, [relu, shortcut, second], true);
+            let theirs = results(&exact, [relu, shortcut, second], false);
             let errors = [
                 error(&ours.output, &theirs.output),
                 error(&ours.batch[0], &theirs.batch[0]),
@@ -148,7 +148,7 @@ fn the_same_bits_every_time_and_whatever_the_threads_do() {
         let case = case([64, 64, 8, 8], Kind::Float);
         for threads in [1, 3] {
             tch::set_num_threads(threads);
-            let [first, again] = [(); 2].map(|()| results(&case, true, true, true, true));
+            let [first, again] = [(); 2].map(|()| results(&case, [true; 3], true));
             assert_eq!(first.gradients.input, again.gradients.input);
             assert_eq!(first.parameters.weight, again.parameters.weight);
             assert_eq!(first.output, again.output);

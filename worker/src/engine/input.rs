@@ -62,7 +62,7 @@ impl Input {
     ///
     /// # Errors
     /// If there was none left to make.
-    pub fn next(&mut self) -> Result<Batch, EngineError> {
+    pub fn take(&mut self) -> Result<Batch, EngineError> {
         self.batches.recv().map_err(|_| EngineError::OutOfOrder {
             order: "take a batch".to_owned(),
             state: "all batches of this stretch were taken".to_owned(),

@@ -61,7 +61,7 @@ fn compute_shard(
         idle(replica, halt, &mut vector)?;
     } else {
         let start = Instant::now();
-        let batch = input.next()?;
+        let batch = input.take()?;
         let (images, labels) = to_device(&batch.pixels, &batch.labels, replica.device)?;
         input.give_back(batch);
         profile.end(Phase::Input, start);

@@ -1,6 +1,8 @@
 //! The passes over memory, on slices. Each is compiled for several instruction sets and takes the best at run time; the
 //! arithmetic is the same in all, so are the bits.
 
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the instruction set")]
+
 use super::tiles::{LANES, Lanes, Tiles};
 use half::bf16;
 use pulp::Arch;

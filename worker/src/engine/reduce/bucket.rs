@@ -73,12 +73,7 @@ impl Bucket {
     }
 
     /// Adds up the parts, and starts the backend's own all-reduce.
-    pub fn all_reduce(
-        &mut self,
-        group: &ProcessGroup,
-        parts: Vec<Tensor>,
-        gathered: &Tensor,
-    ) -> Result<(), EngineError> {
+    pub fn all_reduce(&mut self, group: &ProcessGroup, parts: &[Tensor], gathered: &Tensor) -> Result<(), EngineError> {
         let torch = || EngineError::torch("add partial sums");
         let mut output = self.of(gathered).map_err(torch())?;
         for (index, part) in parts.iter().enumerate() {
@@ -120,13 +115,11 @@ impl Bucket {
             let part = part.f_to_kind(self.wire())?;
             if padding == 0 { Ok(part) } else { part.f_constant_pad_nd([0, padding]) }
         };
-        match parts {
-            [part] => padded(part),
-            _ => {
-                let parts = parts.iter().map(padded).collect::<Result<Vec<_>, _>>()?;
-                Tensor::f_stack(&parts, 0)?.f_view([-1, world, slice])?.f_transpose(0, 1)?.f_reshape([-1])
-            }
+        if let [part] = parts {
+            return padded(part);
         }
+        let parts = parts.iter().map(padded).collect::<Result<Vec<_>, _>>()?;
+        Tensor::f_stack(&parts, 0)?.f_view([-1, world, slice])?.f_transpose(0, 1)?.f_reshape([-1])
     }
 
     /// Waits for the all-to-all, finishes the tree for this rank's slice, and starts the all-gather.

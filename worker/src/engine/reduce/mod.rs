@@ -224,7 +224,9 @@ impl Reducer {
         let bucket = &mut self.buckets[index];
         no_grad(|| match &self.group {
             None => bucket.finish_alone(parts, &self.tree),
-            Some(group) if self.options.reduction == Reduction::Ring => bucket.all_reduce(group, parts, &self.gathered),
+            Some(group) if self.options.reduction == Reduction::Ring => {
+                bucket.all_reduce(group, &parts, &self.gathered)
+            }
             Some(group) => bucket.exchange(group, &parts, &self.tree),
         })?;
         self.started += 1;
