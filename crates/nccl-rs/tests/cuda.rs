@@ -101,7 +101,9 @@ fn two_gpus_exchange_and_broadcast() {
         group.broadcast(&sent, 1).unwrap().wait(TIMEOUT).unwrap();
         assert_eq!(values(&sent), [2.0, 2.0]);
     } else if let Some((_store, children)) = ranks(TEST, 2) {
-        children.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
     }
 }
 
@@ -124,6 +126,8 @@ fn a_gpu_that_is_gone_does_not_hold_the_other() {
         // Destructors of C++ statics would wait for the group that was left behind.
         std::process::exit(0);
     } else if let Some((_store, children)) = ranks(TEST, 2) {
-        children.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
     }
 }
