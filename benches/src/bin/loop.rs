@@ -1,5 +1,6 @@
 //! The engine without a cluster: one process trains step after step, with no coordinator, no other worker and nobody who
-//! asks. Prints a JSON object with the images per second of each epoch. What a cluster of one worker is measured by.
+//! asks. Prints a JSON object with the images per second of each epoch and the most memory that it took. What a cluster
+//! of one worker is measured by.
 
 use anyhow::Result;
 use checkpoint::State;
@@ -68,6 +69,13 @@ fn main() -> Result<()> {
         }
         speeds.push(f64::from(args.images) / start.elapsed().as_secs_f64());
     }
-    println!("{}", json!({"images_per_second": speeds}));
+    println!("{}", json!({"images_per_second": speeds, "peak_megabytes": peak_megabytes()}));
     Ok(())
+}
+
+/// The most memory that this process has had so far, as Linux counts it.
+fn peak_megabytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kilobytes| kilobytes / 1024)
 }
