@@ -36,6 +36,14 @@ pub enum Error {
         /// In its words.
         reason: String,
     },
+    /// The coordinator has given this worker up while it lived.
+    #[error("the coordinator at {url} has given this worker up: {reason}; start it again if it is well")]
+    GivenUp {
+        /// Where it is.
+        url: String,
+        /// In its words.
+        reason: String,
+    },
     /// The device is not there.
     #[error("{0}")]
     Device(String),
@@ -69,6 +77,7 @@ impl Error {
             Self::Device(_) => 5,
             Self::Data(_) | Self::Cache { .. } => 6,
             Self::Engine(_) => 7,
+            Self::GivenUp { .. } => 8,
         }
     }
 }

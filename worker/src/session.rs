@@ -11,7 +11,7 @@ use plan::RunConfig;
 use proto::{
     Malformed, VERSION,
     v1::{
-        self, Hello, Order, Phase, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up,
+        self, Hello, Order, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up,
         synchronise::Source as From,
     },
 };
@@ -149,7 +149,19 @@ impl Session {
 
     /// Whether a refusal is final.
     async fn refused(&self, status: &Status) -> Result<(), Error> {
+        /// How long an engine that was called stuck gets to show that it is not.
+        const DOUBT: Duration = Duration::from_secs(1);
         match status.code() {
+            Code::DeadlineExceeded => {
+                let pulse = || self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
+                let before = pulse();
+                sleep(DOUBT).await;
+                // A process that was only stopped for a while comes back as any other.
+                if before != pulse() || before.1 {
+                    return Ok(());
+                }
+                Err(Error::GivenUp { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
+            }
             Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => {
                 Err(Error::Refused { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
             }
@@ -242,12 +254,14 @@ impl Session {
 
     fn progress(&self) -> Up {
         let progress = self.joined.as_ref().map_or_else(Progress::default, |joined| *joined.engine.progress.borrow());
+        let (pulse, waiting) = self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
         Up::Progress(v1::Progress {
             generation: progress.generation,
             position: Some(progress.position.into()),
-            phase: Phase::Unspecified.into(),
             totals: Some(progress.totals.into()),
             images_per_second: progress.images_per_second,
+            pulse,
+            waiting,
         })
     }
 

@@ -85,9 +85,10 @@ fn three_steps_end_where_pytorchs_do() {
         let _ = vector.fill_(f64::NAN);
         let mut final_from = Vec::new();
         let samples = golden.images as usize;
-        let filled = |at| final_from.push(at);
+        let (layer_done, filled) = (|| {}, |at| final_from.push(at));
         let mut profile = Profile::new(false);
-        forward_backward(&mut replica, &images, &labels, samples, false, &mut vector, filled, &mut profile).unwrap();
+        forward_backward(&mut replica, &images, &labels, samples, false, &mut vector, layer_done, filled, &mut profile)
+            .unwrap();
         assert!(final_from.is_sorted_by(|a, b| a > b) && final_from.last() == Some(&0), "{final_from:?}");
         let before = replica.totals.loss;
         let outcome = commit(&mut replica, &mut vector, position, golden.options.lr).unwrap();

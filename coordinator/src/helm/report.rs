@@ -24,7 +24,8 @@ pub(super) fn event(report: v1::report::Report) -> Result<Option<Event>, Malform
             totals: totals(ready.totals),
         },
         Up::Progress(progress) => {
-            Event::Progress { generation: progress.generation, position: position(progress.position)? }
+            let (generation, position) = (progress.generation, position(progress.position)?);
+            Event::Progress { generation, position, pulse: progress.pulse, waiting: progress.waiting }
         }
         Up::EpochDone(done) => Event::EpochDone {
             generation: done.generation,

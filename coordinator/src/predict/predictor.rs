@@ -163,7 +163,7 @@ fn probabilities(network: &Network, pixels: &[Vec<f32>]) -> Result<Vec<Vec<f32>>
             .and_then(|images| images.f_view([pixels.len() as i64, side, side, 3]))
             .and_then(|images| images.f_to_device(Device::Cpu)?.f_permute([0, 3, 1, 2]))
             .map_err(|error| failed(&error))?;
-        let logits = network.infer(&images).map_err(|error| failed(&error))?;
+        let logits = network.infer(&images, || {}).map_err(|error| failed(&error))?;
         logits
             .f_softmax(-1, Kind::Float)
             .and_then(|probabilities| Vec::<Vec<f32>>::try_from(&probabilities))

@@ -74,11 +74,11 @@ impl Network {
     }
 
     /// Logits, `[n, classes]` in f32, of normalised `images`, `[n, 3, 32, 32]` in f32 with channels last in memory.
-    /// Normalisations use the running statistics.
+    /// Normalisations use the running statistics. `layer_done` is called after every block.
     ///
     /// # Errors
     /// If libtorch fails, for example for want of memory; the error names the layer.
-    pub fn infer(&self, images: &Tensor) -> Result<Tensor, NetworkError> {
+    pub fn infer(&self, images: &Tensor, mut layer_done: impl FnMut()) -> Result<Tensor, NetworkError> {
         no_grad(|| {
             let mut x = self.input(images)?;
             for part in &self.parts {
@@ -97,6 +97,7 @@ impl Network {
                     }
                     Part::Head(head) => head.forward(&x).map_err(at(&head.name))?.0,
                 };
+                layer_done();
             }
             Ok(x)
         })
@@ -107,7 +108,7 @@ impl Network {
     ///
     /// # Errors
     /// If libtorch fails, for example for want of memory; the error names the layer.
-    pub fn forward(&mut self, images: &Tensor) -> Result<(Tensor, Tape), NetworkError> {
+    pub fn forward(&mut self, images: &Tensor, mut layer_done: impl FnMut()) -> Result<(Tensor, Tape), NetworkError> {
         no_grad(|| {
             let mut x = self.input(images)?;
             let mut tape = Vec::with_capacity(self.parts.len());
@@ -142,6 +143,7 @@ impl Network {
                     }
                 };
                 tape.push(kept);
+                layer_done();
             }
             Ok((x, Tape(tape)))
         })

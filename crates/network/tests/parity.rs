@@ -68,8 +68,11 @@ impl Subject {
     }
 
     fn logits(&mut self, images: &Tensor, training: bool) -> Vec<f64> {
-        let logits =
-            if training { self.network.forward(images).unwrap().0 } else { self.network.infer(images).unwrap() };
+        let logits = if training {
+            self.network.forward(images, || {}).unwrap().0
+        } else {
+            self.network.infer(images, || {}).unwrap()
+        };
         Vec::try_from(logits.to_kind(Kind::Double).flatten(0, -1)).unwrap()
     }
 }

@@ -51,6 +51,10 @@ pub enum Event {
         generation: u64,
         /// The next step.
         position: Position,
+        /// Counts what its engine does; it stands still where that is stuck.
+        pulse: u64,
+        /// Whether its engine waits for others or for orders.
+        waiting: bool,
     },
     /// A member has trained the epoch to its end.
     EpochDone {

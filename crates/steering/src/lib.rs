@@ -11,6 +11,7 @@ mod order;
 mod phase;
 mod recovery;
 mod steering;
+mod stuck;
 mod training;
 mod worker;
 

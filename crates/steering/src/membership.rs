@@ -19,7 +19,10 @@ impl Steering {
     ) {
         let position = held.unwrap_or_default();
         let came = format!("{name} came");
-        self.workers.insert(id, Worker { name, host, leaving: false, position, last_seen: now });
+        self.workers.insert(
+            id,
+            Worker { name, host, leaving: false, position, last_seen: now, pulse: 0, waiting: true, moved: now },
+        );
         let room = self.generation.members.len() < self.options.config.shards as usize;
         match self.phase {
             Phase::Waiting => self.form_if_enough(now, &came, decisions),

@@ -65,6 +65,7 @@ impl Steering {
         let mut decisions = Vec::new();
         if let Some(known) = self.workers.get_mut(&worker) {
             known.last_seen = now;
+            known.notice(now, &event);
         }
         match event {
             Event::Attached { name, host, held } => self.attached(now, worker, name, host, held, &mut decisions),
@@ -76,7 +77,7 @@ impl Steering {
             Event::Ready { generation, held, totals } if self.is_current(worker, generation) => {
                 self.ready(now, worker, held, totals, &mut decisions);
             }
-            Event::Progress { generation, position } => self.progress(now, worker, generation, position),
+            Event::Progress { generation, position, .. } => self.progress(now, worker, generation, position),
             Event::EpochDone { generation, totals, stretch } if self.is_current(worker, generation) => {
                 self.epoch_trained(now, totals, stretch, &mut decisions);
             }
@@ -114,6 +115,7 @@ impl Steering {
         for (worker, silence) in silent {
             self.give_up(now, worker, &format!("silent for {:.1} s", silence.as_secs_f64()), &mut decisions);
         }
+        self.give_up_stuck(now, &mut decisions);
         if let Phase::Forming { since, ready } = &self.phase
             && now.saturating_sub(*since) > timeout
         {

@@ -1,5 +1,6 @@
 //! What is known of an attached worker.
 
+use crate::Event;
 use plan::Position;
 use std::time::Duration;
 
@@ -19,4 +20,27 @@ pub struct Worker {
     pub position: Position,
     /// When it was last heard of.
     pub last_seen: Duration,
+    /// What its engine has done, in counts of its own.
+    pub pulse: u64,
+    /// Whether its engine waits for others or for orders.
+    pub waiting: bool,
+    /// When its engine last did anything, as far as is known.
+    pub moved: Duration,
+}
+
+impl Worker {
+    /// Keeps what `event` says of the engine. Any report but a sign of life is something that it did.
+    pub(crate) fn notice(&mut self, now: Duration, event: &Event) {
+        let still = match event {
+            Event::Progress { pulse, waiting, .. } => {
+                let still = *pulse == self.pulse && *waiting == self.waiting;
+                (self.pulse, self.waiting) = (*pulse, *waiting);
+                still
+            }
+            _ => false,
+        };
+        if !still {
+            self.moved = now;
+        }
+    }
 }

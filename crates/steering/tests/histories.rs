@@ -240,7 +240,7 @@ impl Cluster {
             } else if halted {
                 Event::Halted { generation, position, totals, stretch }
             } else {
-                Event::Progress { generation, position }
+                Event::Progress { generation, position, pulse: u64::from(position.step), waiting: false }
             };
             self.handle(*member, event);
         }
@@ -341,6 +341,51 @@ fn a_stop_saves_after_the_step_in_progress() {
     assert_eq!(cluster.ending.unwrap().outcome, Outcome::Stopped);
 }
 
+/// A sign of life of a worker whose engine has done `pulse` things.
+fn alive(generation: u64, pulse: u64, waiting: bool) -> Event {
+    Event::Progress { generation, position: Position { epoch: 0, step: 1 }, pulse, waiting }
+}
+
+/// Two workers that train, and then 11 s in which both are heard of, with these pulses and waits in the end.
+fn after_a_while(workers: [(u64, bool); 2]) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.attach();
+    cluster.attach();
+    // Form, connect, synchronise, a step.
+    for _ in 0..4 {
+        assert!(cluster.advance());
+    }
+    for (worker, (_, waiting)) in [1, 2].into_iter().zip(workers) {
+        cluster.handle(worker, alive(1, 1, waiting));
+    }
+    for _ in 0..11 {
+        cluster.now += Duration::from_secs(1);
+        for (worker, (pulse, waiting)) in [1, 2].into_iter().zip(workers) {
+            cluster.handle(worker, alive(1, pulse, waiting));
+        }
+        let decisions = cluster.steering.tick(cluster.now);
+        cluster.carry_out(decisions);
+    }
+    cluster
+}
+
+#[test]
+fn a_worker_that_lives_and_does_nothing_is_given_up_by_name() {
+    // The second is stuck; the first waits for it.
+    let cluster = after_a_while([(1, true), (1, false)]);
+    assert_eq!(cluster.steering.workers().keys().collect::<Vec<_>>(), [&1]);
+    let kind = &cluster.steering.recoveries()[0].kind;
+    assert!(kind.starts_with("w2 lost: no progress for 10"), "{kind}");
+    assert_eq!(cluster.steering.generation(), 2);
+}
+
+#[test]
+fn workers_that_all_wait_form_a_new_generation() {
+    let cluster = after_a_while([(1, true), (1, true)]);
+    assert_eq!((cluster.steering.workers().len(), cluster.steering.generation()), (2, 2));
+    assert!(cluster.steering.status().reason.contains("has waited for the others"));
+}
+
 #[test]
 fn a_silent_worker_is_given_up_by_name() {
     let mut cluster = Cluster::new();
@@ -348,7 +393,7 @@ fn a_silent_worker_is_given_up_by_name() {
     cluster.attach();
     cluster.now += Duration::from_secs(11);
     // One speaks; the other does not.
-    cluster.handle(1, Event::Progress { generation: 0, position: Position::default() });
+    cluster.handle(1, alive(0, 7, false));
     let decisions = cluster.steering.tick(cluster.now);
     let dropped: Vec<_> = decisions.iter().filter(|d| matches!(d, Decision::Drop { worker: 2, .. })).collect();
     assert_eq!(dropped.len(), 1, "{decisions:?}");

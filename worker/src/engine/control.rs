@@ -15,6 +15,10 @@ pub struct Control {
     halt: Mutex<Option<(u64, u32)>>,
     /// The position of the state that the engine holds, for the next hello.
     held: Mutex<Option<Position>>,
+    /// Counts what the engine does. It is how a coordinator tells one that works from one that is stuck.
+    pulse: AtomicU64,
+    /// How many waits the engine is in.
+    waits: AtomicU64,
 }
 
 impl Control {
@@ -38,6 +42,26 @@ impl Control {
     #[must_use]
     pub fn is_halted(&self, generation: u64, epoch: u32) -> bool {
         *self.halt.lock().unwrap_or_else(PoisonError::into_inner) == Some((generation, epoch))
+    }
+
+    /// The engine has done something: a layer, a batch, a chunk.
+    pub fn beat(&self) {
+        self.pulse.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Does `wait`, which waits for other workers or for orders.
+    pub(crate) fn while_waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        let result = wait();
+        self.waits.fetch_sub(1, Ordering::Relaxed);
+        self.beat();
+        result
+    }
+
+    /// How much the engine has done, in counts of its own, and whether it waits for other workers or for orders.
+    #[must_use]
+    pub fn pulse(&self) -> (u64, bool) {
+        (self.pulse.load(Ordering::Relaxed), self.waits.load(Ordering::Relaxed) > 0)
     }
 
     /// Notes which state the engine holds.

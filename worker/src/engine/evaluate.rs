@@ -6,10 +6,16 @@ use plan::{ChunkResult, Chunks, Confusion};
 use tch::{Kind, Tensor, no_grad};
 
 /// Loss and answers of chunk `chunk` of `data`, by the running statistics. The loss is computed from the logits in f64.
+/// `layer_done` is called as the network goes.
 ///
 /// # Errors
 /// If libtorch fails.
-pub fn evaluate_chunk(replica: &Replica, data: &Dataset, chunk: u32) -> Result<ChunkResult, EngineError> {
+pub fn evaluate_chunk(
+    replica: &Replica,
+    data: &Dataset,
+    chunk: u32,
+    layer_done: impl FnMut(),
+) -> Result<ChunkResult, EngineError> {
     let torch = || EngineError::torch("evaluate a chunk");
     let images = Chunks::new(data.len() as u32).images(chunk);
     let mut pixels = vec![0.0; images.len() * cifar::IMAGE_BYTES];
@@ -17,7 +23,7 @@ pub fn evaluate_chunk(replica: &Replica, data: &Dataset, chunk: u32) -> Result<C
     cifar::plain_batch(data, images.start as usize..images.end as usize, &mut pixels, &mut labels);
     no_grad(|| {
         let (images, targets) = to_device(&pixels, &labels, replica.device)?;
-        let logits = replica.network.infer(&images)?;
+        let logits = replica.network.infer(&images, layer_done)?;
         let loss = logits
             .f_to_kind(Kind::Double)
             .and_then(|logits| logits.f_cross_entropy_loss(&targets, None::<&Tensor>, tch::Reduction::Sum, -100, 0.0))

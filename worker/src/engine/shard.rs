@@ -6,7 +6,8 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 /// Forward and backward for the `images` and `labels` of one shard of a step that has `step_samples` samples in all.
 /// Writes all of `vector`: gradients, weighted by the shard's share of the step, batch statistics, likewise, and counts.
-/// Calls `filled` with the offset from which on `vector` is final, as often as that falls.
+/// Calls `layer_done` as the forward pass goes, and `filled` with the offset from which on `vector` is final, as often as
+/// that falls.
 ///
 /// # Errors
 /// If libtorch fails, for example for want of memory.
@@ -18,13 +19,14 @@ pub fn forward_backward(
     step_samples: usize,
     halt: bool,
     vector: &mut Tensor,
+    layer_done: impl FnMut(),
     mut filled: impl FnMut(usize),
     profile: &mut Profile,
 ) -> Result<(), EngineError> {
     let torch = || EngineError::torch("train a shard");
     let samples = labels.size1().map_err(torch())?;
     let start = Instant::now();
-    let (logits, tape) = replica.network.forward(images)?;
+    let (logits, tape) = replica.network.forward(images, layer_done)?;
     let (loss, gradient) = cross_entropy(&logits, labels, step_samples as f64).map_err(torch())?;
     no_grad(|| {
         let correct = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?;

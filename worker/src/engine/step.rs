@@ -67,7 +67,17 @@ fn compute_shard(
         profile.end(Phase::Input, start);
         let step_samples = steps.samples_of(position.step).len();
         let filled = |from| reducer.filled(shard, from, control);
-        forward_backward(replica, &images, &labels, step_samples, halt, &mut vector, filled, profile)?;
+        forward_backward(
+            replica,
+            &images,
+            &labels,
+            step_samples,
+            halt,
+            &mut vector,
+            || control.beat(),
+            filled,
+            profile,
+        )?;
     }
     reducer.end_shard(shard, control)
 }

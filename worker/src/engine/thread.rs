@@ -121,7 +121,7 @@ struct Thread {
 
 impl Thread {
     fn run(mut self, commands: &mpsc::Receiver<Command>) {
-        while let Ok(command) = commands.recv() {
+        while let Ok(command) = self.control.while_waiting(|| commands.recv()) {
             let generation = command.generation();
             if self.control.is_aborted(generation) {
                 continue;
@@ -162,7 +162,7 @@ impl Thread {
                     if self.control.is_aborted(generation) {
                         return Err(EngineError::Aborted { generation });
                     }
-                    results.push(evaluate_chunk(&self.replica, &self.options.test, chunk)?);
+                    results.push(evaluate_chunk(&self.replica, &self.options.test, chunk, || self.control.beat())?);
                 }
                 Ok(Some(Event::Evaluated { generation, epoch, results }))
             }
@@ -209,7 +209,8 @@ impl Thread {
                 world_size,
                 timeout,
             };
-            Some(ProcessGroup::connect(store, &options, || self.control.is_aborted(generation))?)
+            let cancelled = || self.control.is_aborted(generation);
+            Some(self.control.while_waiting(|| ProcessGroup::connect(store, &options, cancelled))?)
         };
         let config = &self.options.config;
         let options = ReducerOptions {

@@ -162,6 +162,7 @@ impl Reducer {
     /// Says that the vector is final from the element `from` on. In a worker's last shard, what is final is on its way
     /// at once. What goes wrong then is told by [`Self::finish`].
     pub fn filled(&mut self, shard: u32, from: usize, control: &Control) {
+        control.beat();
         if shard + 1 != self.shards.end || self.failure.is_some() {
             return;
         }
@@ -317,7 +318,7 @@ impl Reducer {
 }
 
 fn wait(work: Work, generation: u64, control: &Control) -> Result<(), EngineError> {
-    Ok(work.wait_unless(LIMIT, || control.is_aborted(generation))?)
+    Ok(control.while_waiting(|| work.wait_unless(LIMIT, || control.is_aborted(generation)))?)
 }
 
 /// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients: first
