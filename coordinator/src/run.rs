@@ -5,7 +5,7 @@ use crate::{
     display::Display,
     helm::{Helm, HelmOptions, Input},
     journal::Journal,
-    local::LocalWorkers,
+    local::{LocalOptions, LocalWorkers},
     predict::Predictor,
     services::{ClusterService, InferenceService, TrainingService},
     settings, summary,
@@ -30,7 +30,7 @@ use tokio::{
     time::{interval, timeout},
 };
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
+use tonic::transport::{Server, server::Router};
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
@@ -61,6 +61,7 @@ pub async fn run(
     let predictor = Predictor::start(config.clone())?;
     let store = Store::new(run_dir.join("checkpoints"));
     let profile = args.profile.then(|| run_dir.join("profile"));
+    let directory = run_dir.clone();
     let (inputs, mut receiver) = mpsc::channel(INPUTS);
     let options = HelmOptions {
         options: Options {
@@ -90,33 +91,21 @@ pub async fn run(
         .map_err(|error| Error::Serve(error.to_string()))?;
 
     let cluster = ClusterService::new(inputs.clone(), store, run_id, args.data_dir.clone());
-    let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
-    health_reporter.set_serving::<InferenceServer<InferenceService>>().await;
-    let reflect = |error: tonic_reflection::server::Error| Error::Serve(error.to_string());
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
+    let router = services(&args, cluster, TrainingService::new(view), InferenceService::new(predictor)).await?;
     let (close, closed) = oneshot::channel::<()>();
-    let server = Server::builder()
-        .tcp_nodelay(true)
-        .http2_keepalive_interval(Some(Duration::from_secs(5)))
-        .http2_keepalive_timeout(Some(args.failure_timeout))
-        .add_service(health)
-        .add_service(reflection().build_v1().map_err(reflect)?)
-        .add_service(reflection().build_v1alpha().map_err(reflect)?)
-        .add_service(ClusterServer::new(cluster))
-        .add_service(TrainingServer::new(TrainingService::new(view)))
-        .add_service(InferenceServer::new(InferenceService::new(predictor)).max_decoding_message_size(LARGEST_MESSAGE))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
-            // Dropping the sender closes as well.
-            let _ = closed.await;
-        });
+    let server = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
+        // Dropping the sender closes as well.
+        let _ = closed.await;
+    });
     let mut server = tokio::spawn(server);
-    let start = || LocalWorkers::start(args.workers, address, &args.data_dir, profile.as_deref());
-    let workers = args.local.then(start).transpose()?;
+    let local = LocalOptions {
+        count: args.workers,
+        address,
+        data_dir: &args.data_dir,
+        run_dir: &directory,
+        profile: profile.as_deref(),
+    };
+    let workers = args.local.then(|| LocalWorkers::start(local)).transpose()?;
 
     let mut stop = Box::pin(stop);
     let mut stopping = false;
@@ -156,6 +145,34 @@ pub async fn run(
     // Streams of workers that are gone may linger; they are not waited for.
     let _ = timeout(GRACE, server).await;
     result
+}
+
+/// All that is served on the one port.
+async fn services(
+    args: &Args,
+    cluster: ClusterService,
+    training: TrainingService,
+    inference: InferenceService,
+) -> Result<Router, Error> {
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
+    health_reporter.set_serving::<InferenceServer<InferenceService>>().await;
+    let reflect = |error: tonic_reflection::server::Error| Error::Serve(error.to_string());
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(5)))
+        .http2_keepalive_timeout(Some(args.failure_timeout))
+        .add_service(health)
+        .add_service(reflection().build_v1().map_err(reflect)?)
+        .add_service(reflection().build_v1alpha().map_err(reflect)?)
+        .add_service(ClusterServer::new(cluster))
+        .add_service(TrainingServer::new(training))
+        .add_service(InferenceServer::new(inference).max_decoding_message_size(LARGEST_MESSAGE)))
 }
 
 /// What a coordinator finds before it begins.

@@ -2,7 +2,7 @@
 
 use crate::{
     place::{binary, data_dir},
-    process::children,
+    process::runs,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -23,6 +23,9 @@ use std::{
 /// Longer than any run of these tests takes on a slow machine.
 const LIMIT: Duration = Duration::from_mins(5);
 
+/// Of loopback, for the system to choose.
+const ANY_PORT: &str = "127.0.0.1:0";
+
 /// A running coordinator; killed when dropped.
 pub struct Coordinator {
     child: Child,
@@ -31,6 +34,8 @@ pub struct Coordinator {
     seen: String,
     log: mpsc::Receiver<String>,
     run_dir: PathBuf,
+    /// Whether another one has taken its workers over.
+    gone: bool,
 }
 
 /// A coordinator that has ended.
@@ -54,6 +59,16 @@ impl Ended {
         let text =
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}\n{}", path.display(), self.log));
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The lines of the run's `metrics.jsonl`.
+    ///
+    /// # Panics
+    /// If there are none.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.run_dir.join("metrics.jsonl")).expect("an epoch is done");
+        text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
     }
 
     /// The digest of the final weights.
@@ -83,7 +98,11 @@ impl Coordinator {
     /// If it ends before it listens: use [`Self::fails`] for that.
     #[must_use]
     pub fn start(run_dir: &Path, flags: &[&str]) -> Self {
-        let mut child = command(run_dir, flags).spawn().expect("the coordinator can be started");
+        Self::start_at(ANY_PORT, run_dir, flags)
+    }
+
+    fn start_at(listen: &str, run_dir: &Path, flags: &[&str]) -> Self {
+        let mut child = command(run_dir, listen, flags).spawn().expect("the coordinator can be started");
         let log = lines(&mut child);
         let mut seen = String::new();
         let start = Instant::now();
@@ -95,7 +114,21 @@ impl Coordinator {
                 break address.trim().to_owned();
             }
         };
-        Self { child, address, seen, log, run_dir: run_dir.to_owned() }
+        Self { child, address, seen, log, run_dir: run_dir.to_owned(), gone: false }
+    }
+
+    /// Kills it, as `kill -9` does, and starts it again with the same address, run directory and flags.
+    ///
+    /// # Panics
+    /// If it cannot be killed, or ends before it listens.
+    #[must_use]
+    pub fn killed_and_restarted(self, flags: &[&str]) -> Self {
+        let (address, run_dir) = (self.address.clone(), self.run_dir.clone());
+        let mut old = self;
+        old.child.kill().expect("the coordinator runs");
+        let _ = old.child.wait();
+        old.gone = true;
+        Self::start_at(&address, &run_dir, flags)
     }
 
     /// Starts one with local workers and waits for its end.
@@ -113,7 +146,7 @@ impl Coordinator {
     /// If it cannot be started.
     #[must_use]
     pub fn fails(run_dir: &Path, flags: &[&str]) -> Ended {
-        let output = command(run_dir, flags).output().expect("the coordinator can be started");
+        let output = command(run_dir, ANY_PORT, flags).output().expect("the coordinator can be started");
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         Ended { code: output.status.code().unwrap_or(-1), log, run_dir: run_dir.to_owned() }
     }
@@ -136,9 +169,15 @@ impl Coordinator {
     /// If there is none.
     #[must_use]
     pub fn worker(&self, name: &str) -> u32 {
-        let workers = children(self.child.id());
-        let found = workers.iter().find(|(_, worker)| worker.as_deref() == Some(name));
-        found.unwrap_or_else(|| panic!("no worker {name} among {workers:?}")).0
+        self.local_worker(name).unwrap_or_else(|| panic!("no worker {name} of {}", self.run_dir.display()))
+    }
+
+    /// The process of its local worker `name`, whoever started it, if there is one.
+    #[must_use]
+    pub fn local_worker(&self, name: &str) -> Option<u32> {
+        let text = fs::read_to_string(self.run_dir.join("local-workers").join(name)).ok()?;
+        let id = text.split_whitespace().next()?.parse().ok()?;
+        runs(id).then_some(id)
     }
 
     /// Asks it to stop.
@@ -199,16 +238,25 @@ impl Coordinator {
 
 impl Drop for Coordinator {
     fn drop(&mut self) {
+        if self.gone {
+            return;
+        }
         // If it has ended there is nothing to kill.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Its workers outlive it.
+        for index in 0..16 {
+            if let Some(worker) = self.local_worker(&format!("local-{index}")) {
+                let _ = kill(Pid::from_raw(worker as i32), Signal::SIGKILL);
+            }
+        }
     }
 }
 
-fn command(run_dir: &Path, flags: &[&str]) -> Command {
+fn command(run_dir: &Path, listen: &str, flags: &[&str]) -> Command {
     let mut command = Command::new(binary("coordinator"));
     command
-        .args(["--listen", "127.0.0.1:0", "--run-dir"])
+        .args(["--listen", listen, "--run-dir"])
         .arg(run_dir)
         .arg("--data-dir")
         .arg(data_dir())

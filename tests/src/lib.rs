@@ -9,5 +9,5 @@ mod worker;
 
 pub use coordinator::{Coordinator, Ended};
 pub use place::{binary, data_dir, golden_dir, python};
-pub use process::children;
+pub use process::runs;
 pub use worker::Worker;

@@ -1,12 +1,15 @@
 //! Workers on this machine, started and ended by the coordinator.
 
+mod record;
+
 use crate::Error;
+use record::{Process, Record};
 use std::{
     env,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     process::{Child, Command},
@@ -18,10 +21,29 @@ use tokio::{
 /// How long workers get to end by themselves.
 const GRACE: Duration = Duration::from_secs(5);
 /// Before a worker that died is started again; longer each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A worker that has lived for this long died of something new: its pauses begin anew.
+const GOOD_LIFE: Duration = Duration::from_secs(30);
+/// How often a worker that an earlier coordinator started is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
-/// Keeps `count` workers running until it is told to end them.
+/// How local workers are started.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalOptions<'a> {
+    /// How many.
+    pub count: usize,
+    /// Where the coordinator listens.
+    pub address: SocketAddr,
+    /// The data set, theirs too.
+    pub data_dir: &'a Path,
+    /// The run's directory, where their processes are kept.
+    pub run_dir: &'a Path,
+    /// Where their traces go.
+    pub profile: Option<&'a Path>,
+}
+
+/// Keeps workers running until it is told to end them.
 #[derive(Debug)]
 pub struct LocalWorkers {
     tasks: Vec<JoinHandle<()>>,
@@ -29,33 +51,33 @@ pub struct LocalWorkers {
 }
 
 impl LocalWorkers {
-    /// Starts the workers of a coordinator that listens on `address`. The data set in `data_dir` is theirs too; traces go
-    /// to `profile`.
+    /// Starts the workers. Those that an earlier coordinator of the run has left behind are taken over.
     ///
     /// # Errors
     /// If there is no program `worker` beside this one.
-    pub fn start(count: usize, address: SocketAddr, data_dir: &Path, profile: Option<&Path>) -> Result<Self, Error> {
+    pub fn start(options: LocalOptions<'_>) -> Result<Self, Error> {
         let program = worker_program()?;
         let (end, ended) = watch::channel(false);
-        let tasks = (0..count)
+        let tasks = (0..options.count)
             .map(|index| {
+                let name = format!("local-{index}");
                 let mut command = Command::new(&program);
                 command
-                    .args(["--cpu", "--coordinator", &format!("http://{address}")])
-                    .args(["--name", &format!("local-{index}")])
+                    .args(["--cpu", "--coordinator", &format!("http://{}", options.address), "--name", &name])
                     .arg("--data-dir")
-                    .arg(data_dir)
+                    .arg(options.data_dir)
                     .stdin(Stdio::null())
                     // A terminal's Ctrl-C is for the coordinator, which ends the workers in its own time.
                     .process_group(0)
                     .kill_on_drop(true);
-                if let Some(directory) = profile {
+                if let Some(directory) = options.profile {
                     command.arg("--profile").arg(directory);
                 }
                 if env::var_os("RUST_LOG").is_none() {
                     command.env("RUST_LOG", "warn");
                 }
-                tokio::spawn(keep_running(command, index, ended.clone()))
+                let record = Record::new(options.run_dir, &name);
+                tokio::spawn(keep_running(command, name, record, ended.clone()))
             })
             .collect();
         Ok(Self { tasks, end })
@@ -84,24 +106,43 @@ fn worker_program() -> Result<PathBuf, Error> {
     Ok(program)
 }
 
-async fn keep_running(mut command: Command, index: usize, mut end: watch::Receiver<bool>) {
+async fn keep_running(mut command: Command, name: String, record: Record, mut end: watch::Receiver<bool>) {
+    if let Some(process) = record.read() {
+        tracing::info!("taking {name} over, process {}, which an earlier coordinator started", process.id());
+        tokio::select! {
+            () = ended(process) => tracing::warn!("{name} ended; starting it again"),
+            () = told(&mut end) => {
+                if timeout(GRACE, ended(process)).await.is_err() {
+                    process.kill();
+                }
+                return;
+            }
+        }
+    }
     let mut pause = FIRST_PAUSE;
     loop {
+        let start = Instant::now();
         match command.spawn() {
             Ok(mut child) => {
+                if let Some(error) = child.id().and_then(|id| record.write(id).err()) {
+                    tracing::warn!("cannot keep which process {name} is: {error}");
+                }
                 tokio::select! {
                     status = child.wait() => {
                         match status {
                             // Dismissed.
                             Ok(status) if status.success() => return,
-                            Ok(status) => tracing::warn!("local-{index} ended: {status}; starting it again"),
-                            Err(error) => tracing::warn!("local-{index}: {error}; starting it again"),
+                            Ok(status) => tracing::warn!("{name} ended: {status}; starting it again"),
+                            Err(error) => tracing::warn!("{name}: {error}; starting it again"),
                         }
                     }
                     () = told(&mut end) => return wait_or_kill(child).await,
                 }
             }
-            Err(error) => tracing::warn!("cannot start local-{index}: {error}; trying again"),
+            Err(error) => tracing::warn!("cannot start {name}: {error}; trying again"),
+        }
+        if start.elapsed() > GOOD_LIFE {
+            pause = FIRST_PAUSE;
         }
         tokio::select! {
             () = sleep(pause) => {}
@@ -114,6 +155,13 @@ async fn keep_running(mut command: Command, index: usize, mut end: watch::Receiv
 /// Ends when the workers are to end. A handle that was dropped says so too.
 async fn told(end: &mut watch::Receiver<bool>) {
     let _ = end.wait_for(|end| *end).await;
+}
+
+/// Ends when `process`, which is no child of this one, has ended.
+async fn ended(process: Process) {
+    while process.lives() {
+        sleep(LOOK).await;
+    }
 }
 
 async fn wait_or_kill(mut child: Child) {
