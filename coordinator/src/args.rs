@@ -78,7 +78,7 @@ pub struct Args {
     pub schedule: ScheduleName,
 
     /// Plateau: what the rate is multiplied by
-    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    #[arg(long, value_name = "F", default_value_t = 0.3)]
     pub plateau_factor: f64,
 
     /// Plateau: epochs without a better test loss that are let pass

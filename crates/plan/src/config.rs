@@ -104,18 +104,18 @@ impl Default for RunConfig {
     fn default() -> Self {
         Self {
             model: "resnet20".to_owned(),
-            epochs: 8,
+            epochs: 9,
             batch_size: 128,
             shards: 1,
             threads: 1,
-            seed: 0,
+            seed: 2,
             precision: Precision::Fp32,
             reduction: Reduction::Tree,
             wire: Wire::Fp32,
             lr: 0.1,
             momentum: 0.9,
             weight_decay: 5e-4,
-            schedule: Schedule::Plateau(Plateau { factor: 0.1, patience: 0, min_lr: 1e-6, ..Plateau::default() }),
+            schedule: Schedule::Plateau(Plateau { factor: 0.3, patience: 0, min_lr: 1e-6, ..Plateau::default() }),
             train_samples: 50_000,
             test_samples: 10_000,
         }
