@@ -178,6 +178,10 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
     if let Some(detail) = text.strip_prefix("connection error detected: ") {
         return format!("what answers there does not speak gRPC ({detail})");
     }
+    // The same, where the end of the connection was seen before what is wrong with it.
+    if text == "connection closed" {
+        return "what answers there closed the connection, as what does not speak gRPC does".to_owned();
+    }
     let text = text.split(" (os error ").next().unwrap_or_default();
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()

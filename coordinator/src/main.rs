@@ -26,6 +26,8 @@ async fn start(args: Args) -> Result<(), Error> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
+        // Who reads standard error may be gone; a complaint about that would be a panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(move || writer.log_writer());
     if args.log_format == "json" {

@@ -1,4 +1,4 @@
-//! Pictures are made smaller, and larger, as Pillow does it, to the byte.
+//! Pictures are made smaller, and larger, by the passes that Pillow makes, to the byte.
 //!
 //! What Pillow makes of them is in `tests/golden/resize.json`, made by the script beside it.
 

@@ -13,6 +13,8 @@ fn main() {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Who reads standard error may be gone, as a killed coordinator is; a complaint about that would be a panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     if args.log_format == "json" {

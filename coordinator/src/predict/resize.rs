@@ -1,8 +1,9 @@
-//! Pillow's resize, bit for bit.
+//! Pillow's resize, with the same arithmetic.
 //!
 //! Source: `Image.resize(size, Image.BILINEAR)` of Pillow 13, which smooths when it makes smaller (src/libImaging/
 //! Resample.c): two passes, horizontal then vertical, each a weighted sum in 22-bit fixed point, rounded to a byte in
-//! between. A model sees what a Python user of the same picture would see.
+//! between. A model sees what a Python user of the same picture would see (Pillow 13 begins with the vertical pass where
+//! that spares work, and differs by a level here and there then).
 
 /// Fractional bits of a weight.
 const BITS: u32 = 22;
