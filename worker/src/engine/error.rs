@@ -51,14 +51,6 @@ pub enum EngineError {
         /// The system's words.
         source: std::io::Error,
     },
-    /// A trace could not be written.
-    #[error("cannot write the trace {}: {source}", path.display())]
-    Trace {
-        /// Where.
-        path: std::path::PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
     /// The state does not fit the model.
     #[error(transparent)]
     State(#[from] checkpoint::Error),

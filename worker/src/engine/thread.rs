@@ -325,7 +325,10 @@ impl Thread {
         let position = self.replica.position.unwrap_or(from);
         let outcome = Outcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
         if let Some((path, process)) = &self.options.trace {
-            self.profile.write(path, process).map_err(|source| EngineError::Trace { path: path.clone(), source })?;
+            // No reason to stop training for.
+            if let Err(error) = self.profile.write(path, process) {
+                tracing::warn!("cannot write the trace {}: {error}", path.display());
+            }
         }
         Ok(if halted { Event::Halted { generation, outcome } } else { Event::EpochDone { generation, outcome } })
     }
