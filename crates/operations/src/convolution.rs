@@ -40,10 +40,7 @@ impl Convolution {
 }
 
 /// `tensor`, `[n, c, h, w]`, with channels last in memory: itself, where it is so already.
-///
-/// # Errors
-/// If there is no memory for a copy.
-pub fn channels_last(tensor: Tensor) -> Result<Tensor, TchError> {
+fn channels_last(tensor: Tensor) -> Result<Tensor, TchError> {
     let pixels = tensor.f_permute([0, 2, 3, 1])?;
     if pixels.is_contiguous() { Ok(tensor) } else { pixels.f_contiguous()?.f_permute([0, 3, 1, 2]) }
 }

@@ -12,4 +12,4 @@ mod convolution;
 mod ffi;
 pub mod norm;
 
-pub use convolution::{Convolution, channels_last};
+pub use convolution::Convolution;

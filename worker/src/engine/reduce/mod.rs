@@ -129,12 +129,6 @@ impl Reducer {
         self.generation
     }
 
-    /// The process group; `None` for a single worker.
-    #[must_use]
-    pub fn group(&self) -> Option<&ProcessGroup> {
-        self.group.as_ref()
-    }
-
     /// The shards that this worker computes, in order.
     #[must_use]
     pub fn shards(&self) -> Range<u32> {
