@@ -65,3 +65,22 @@ fn evaluation_counts_every_test_image_once_for_1_2_and_3_workers() {
         }
     }
 }
+
+#[test]
+fn the_backends_own_all_reduce_comes_to_nearly_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags =
+        ["--limit-train", "400", "--limit-test", "250", "--epochs", "1", "--shards", "5", "--precision", "fp32"];
+    let losses: Vec<f64> =
+        [&["--reduction", "tree"][..], &["--reduction", "ring"], &["--reduction", "ring", "--wire", "bf16"]]
+            .into_iter()
+            .enumerate()
+            .map(|(index, how)| {
+                let ended =
+                    Coordinator::run(&directory.path().join(index.to_string()), 3, &[&flags[..], how].concat()).well();
+                ended.metrics()[0]["train_loss"].as_f64().unwrap()
+            })
+            .collect();
+    // Four steps: another order of additions, or rounding on the wire, does not lead far away.
+    assert!((losses[1] - losses[0]).abs() < 1e-3 && (losses[2] - losses[0]).abs() < 1e-2, "{losses:?}");
+}
