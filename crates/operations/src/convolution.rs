@@ -1,6 +1,6 @@
 //! Convolution and its gradients.
 
-use crate::ffi;
+use crate::{ffi, winograd};
 use tch::{TchError, Tensor};
 
 /// A square convolution without bias.
@@ -19,6 +19,17 @@ impl Convolution {
     /// # Errors
     /// If libtorch fails, for example for want of memory.
     pub fn forward(self, input: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+        if winograd::fits(input, weight, (self.stride, self.padding)) {
+            return winograd::forward(input, weight);
+        }
+        self.direct(input, weight)
+    }
+
+    /// As [`Self::forward`], by libtorch's own convolution.
+    ///
+    /// # Errors
+    /// If libtorch fails, for example for want of memory.
+    pub fn direct(self, input: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
         channels_last(input.f_conv2d(weight, None::<&Tensor>, [self.stride; 2], [self.padding; 2], [1, 1], 1)?)
     }
 
@@ -27,6 +38,23 @@ impl Convolution {
     /// # Errors
     /// If libtorch fails.
     pub fn backward(
+        self,
+        gradient: &Tensor,
+        input: &Tensor,
+        weight: &Tensor,
+        input_wanted: bool,
+    ) -> Result<(Option<Tensor>, Tensor), TchError> {
+        if winograd::fits(input, weight, (self.stride, self.padding)) {
+            return winograd::backward(gradient, input, weight, input_wanted);
+        }
+        self.direct_backward(gradient, input, weight, input_wanted)
+    }
+
+    /// As [`Self::backward`], by libtorch's own convolution.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn direct_backward(
         self,
         gradient: &Tensor,
         input: &Tensor,

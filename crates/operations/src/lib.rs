@@ -9,7 +9,11 @@
 //! [`tch::no_grad`] on tensors that require gradients.
 
 mod convolution;
+mod element;
 mod ffi;
+mod memory;
 pub mod norm;
+mod parallel;
+mod winograd;
 
 pub use convolution::Convolution;

@@ -1,10 +1,12 @@
 //! In as few passes over memory as it takes, on a CPU.
 
-use super::kernel::{self, Element, Line, Mask, Slope, Sums};
+use super::kernel::{self, Line, Mask, Slope, Sums};
 use super::tiles::Tiles;
 use super::{Affine, EPSILON, Gradients, Statistics, Upstream};
+use crate::element::Element;
+use crate::memory::{dense, dense_mut, pixels, pixels_mut};
+use crate::parallel::parallel;
 use half::bf16;
-use std::{slice, thread};
 use tch::{Kind, TchError, Tensor};
 
 /// Elements below which a second thread costs more than it brings.
@@ -69,7 +71,7 @@ fn train_as<E: Element>(
     let [mut mean, mut invstd] = [(); 2].map(|()| vec![0.0_f32; tiles.channels]);
     {
         let [batch_mean, batch_variance] = batch;
-        let (batch_mean, batch_variance) = (channels_mut(batch_mean, tiles)?, channels_mut(batch_variance, tiles)?);
+        let (batch_mean, batch_variance) = (dense_mut(batch_mean, tiles.channels)?, dense_mut(batch_variance, tiles.channels)?);
         for channel in 0..tiles.channels {
             let offset = sums[channel] / count;
             let variance = (squares[channel] / count - offset * offset).max(0.0);
@@ -102,7 +104,7 @@ fn infer_as<E: Element>(
     relu: bool,
 ) -> Result<Tensor, TchError> {
     let tiles = tiles(&x)?;
-    let [mean, variance] = [channels(&running[0], tiles)?, channels(&running[1], tiles)?];
+    let [mean, variance] = [dense(&running[0], tiles.channels)?, dense(&running[1], tiles.channels)?];
     let invstd: Vec<f32> =
         variance.iter().map(|variance| (1.0 / (f64::from(*variance) + EPSILON).sqrt()) as f32).collect();
     let line = line(affine, mean, &invstd, tiles)?;
@@ -127,7 +129,7 @@ fn backward_as<E: Element>(
     let Upstream { mut gradient, second, output, relu, shortcut } = upstream;
     let tiles = tiles(&x)?;
     let threads = threads(tiles);
-    let (mean, invstd) = (channels(&statistics.mean, tiles)?, channels(&statistics.invstd, tiles)?);
+    let (mean, invstd) = (dense(&statistics.mean, tiles.channels)?, dense(&statistics.invstd, tiles.channels)?);
     let line = line(affine, mean, invstd, tiles)?;
     let means = tiles.spread(|channel| mean[channel]);
     let output = if relu && shortcut { Some(pixels::<E>(output)?) } else { None };
@@ -150,7 +152,7 @@ fn backward_as<E: Element>(
     };
     let (sums, products) = totals(tiles, &pieces);
     let slope = {
-        let weight = channels(&affine.weight, tiles)?;
+        let weight = dense(&affine.weight, tiles.channels)?;
         let count = tiles.count() as f64;
         let inverse = |channel: usize| f64::from(invstd[channel]);
         Slope {
@@ -161,7 +163,7 @@ fn backward_as<E: Element>(
         }
     };
     {
-        let (weight, bias) = (channels_mut(&mut parameters.weight, tiles)?, channels_mut(&mut parameters.bias, tiles)?);
+        let (weight, bias) = (dense_mut(&mut parameters.weight, tiles.channels)?, dense_mut(&mut parameters.bias, tiles.channels)?);
         for channel in 0..tiles.channels {
             weight[channel] = (products[channel] * f64::from(invstd[channel])) as f32;
             bias[channel] = sums[channel] as f32;
@@ -183,7 +185,7 @@ fn backward_as<E: Element>(
 
 /// `(x - mean) * invstd * weight + bias` as one line a channel.
 fn line(affine: &Affine, mean: &[f32], invstd: &[f32], tiles: Tiles) -> Result<Line, TchError> {
-    let (weight, bias) = (channels(&affine.weight, tiles)?, channels(&affine.bias, tiles)?);
+    let (weight, bias) = (dense(&affine.weight, tiles.channels)?, dense(&affine.bias, tiles.channels)?);
     let scale = |channel: usize| weight[channel] * invstd[channel];
     Ok(Line {
         scale: tiles.spread(scale),
@@ -201,61 +203,8 @@ fn threads(tiles: Tiles) -> usize {
     (tch::get_num_threads().max(1) as usize).min(worth.max(1))
 }
 
-/// The results of `jobs`, in their order. The first is done here, each other on a thread of its own.
-fn parallel<R: Send, J: FnOnce() -> R + Send>(mut jobs: impl Iterator<Item = J>) -> Vec<R> {
-    let Some(first) = jobs.next() else { return Vec::new() };
-    let rest: Vec<J> = jobs.collect();
-    if rest.is_empty() {
-        return vec![first()];
-    }
-    thread::scope(|scope| {
-        let handles: Vec<_> = rest.into_iter().map(|job| scope.spawn(job)).collect();
-        let mut results = vec![first()];
-        for handle in handles {
-            match handle.join() {
-                Ok(result) => results.push(result),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        results
-    })
-}
-
 fn tiles(x: &Tensor) -> Result<Tiles, TchError> {
     let size = x.size();
     let tiles = size.get(1).and_then(|channels| Tiles::new(x.numel(), *channels as usize));
     tiles.ok_or_else(|| TchError::Shape(format!("no kernel for normalising {size:?}")))
-}
-
-fn channels(tensor: &Tensor, tiles: Tiles) -> Result<&[f32], TchError> {
-    check(tensor, Kind::Float, tensor.is_contiguous() && tensor.numel() == tiles.channels)?;
-    // SAFETY: that many f32 lie there, and the borrow of the tensor keeps them. Nothing writes to them meanwhile: this
-    // module writes only to tensors that it borrows mutably, which no caller lets share memory with these.
-    Ok(unsafe { slice::from_raw_parts(tensor.data_ptr().cast(), tiles.channels) })
-}
-
-fn channels_mut(tensor: &mut Tensor, tiles: Tiles) -> Result<&mut [f32], TchError> {
-    check(tensor, Kind::Float, tensor.is_contiguous() && tensor.numel() == tiles.channels)?;
-    // SAFETY: as in `channels`.
-    Ok(unsafe { slice::from_raw_parts_mut(tensor.data_ptr().cast(), tiles.channels) })
-}
-
-fn pixels<E: Element>(tensor: &Tensor) -> Result<&[E], TchError> {
-    check(tensor, E::KIND, tensor.f_permute([0, 2, 3, 1])?.is_contiguous())?;
-    // SAFETY: as in `channels`, and the kind was checked.
-    Ok(unsafe { slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) })
-}
-
-fn pixels_mut<E: Element>(tensor: &mut Tensor) -> Result<&mut [E], TchError> {
-    check(tensor, E::KIND, tensor.f_permute([0, 2, 3, 1])?.is_contiguous())?;
-    // SAFETY: as in `channels`, and the kind was checked.
-    Ok(unsafe { slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) })
-}
-
-fn check(tensor: &Tensor, kind: Kind, dense: bool) -> Result<(), TchError> {
-    if tensor.kind() == kind && dense && tensor.device() == tch::Device::Cpu {
-        return Ok(());
-    }
-    let (found, size) = (tensor.kind(), tensor.size());
-    Err(TchError::Shape(format!("a kernel wants {kind:?} with channels last on a CPU, not {found:?} {size:?}")))
 }

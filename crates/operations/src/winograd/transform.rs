@@ -1,0 +1,205 @@
+//! The linear maps of F(4x4, 3x3) by the points 0, 1, -1, 2, -2 and infinity, along one axis and along both, for as many
+//! channels at once as a register holds.
+//!
+//! In the notation of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015, section 4.3):
+//! `Y = A^T [(G g G^T) * (B^T d B)] A`. The maps of the gradients are the transposed ones.
+
+use super::square::Square;
+use pulp::Simd;
+
+/// Side of the outputs of a tile.
+pub(super) const OUTPUTS: usize = 4;
+/// Side of the inputs of a tile, and of what is multiplied.
+pub(super) const POINTS: usize = 6;
+/// Side of a filter.
+pub(super) const TAPS: usize = 3;
+
+/// `B^T d B`: a tile of inputs.
+#[inline(always)]
+pub(super) fn input<S: Simd>(simd: S, d: &Square<S::f32s, POINTS>) -> Square<S::f32s, POINTS> {
+    both::<S, Input, _, _>(simd, d)
+}
+
+/// `A^T m A`: the outputs of a tile.
+#[inline(always)]
+pub(super) fn output<S: Simd>(simd: S, m: &Square<S::f32s, POINTS>) -> Square<S::f32s, OUTPUTS> {
+    both::<S, Output, _, _>(simd, m)
+}
+
+/// `A y A^T`: the gradient of a tile's outputs.
+#[inline(always)]
+pub(super) fn output_gradient<S: Simd>(simd: S, y: &Square<S::f32s, OUTPUTS>) -> Square<S::f32s, POINTS> {
+    both::<S, OutputGradient, _, _>(simd, y)
+}
+
+/// `G g G^T`: a filter.
+#[inline(always)]
+pub(super) fn filter<S: Simd>(simd: S, g: &Square<S::f32s, TAPS>) -> Square<S::f32s, POINTS> {
+    both::<S, Filter, _, _>(simd, g)
+}
+
+/// `G^T u G`: the gradient of a filter.
+#[inline(always)]
+pub(super) fn filter_gradient<S: Simd>(simd: S, u: &Square<S::f32s, POINTS>) -> Square<S::f32s, TAPS> {
+    both::<S, FilterGradient, _, _>(simd, u)
+}
+
+/// A map along one axis. A trait, for functions that are passed as values are not inlined, and so not compiled for the
+/// instruction set.
+trait Axis<S: Simd, const N: usize, const M: usize> {
+    fn along(simd: S, values: [S::f32s; N]) -> [S::f32s; M];
+}
+
+/// The map on the rows, then on the columns.
+#[inline(always)]
+fn both<S: Simd, A: Axis<S, N, M>, const N: usize, const M: usize>(
+    simd: S,
+    values: &Square<S::f32s, N>,
+) -> Square<S::f32s, M> {
+    let zero = simd.splat_f32s(0.0);
+    let mut rows = [Line([zero; M]); N];
+    for (row, values) in rows.iter_mut().zip(&values.0) {
+        row.0 = A::along(simd, *values);
+    }
+    let mut result = Square::splat(zero);
+    for column in 0..M {
+        let mut values = [zero; N];
+        for (value, row) in values.iter_mut().zip(&rows) {
+            *value = row.0[column];
+        }
+        for (row, value) in A::along(simd, values).into_iter().enumerate() {
+            result.0[row][column] = value;
+        }
+    }
+    result
+}
+
+/// A row. Aligned as [`Square`] is.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line<T, const N: usize>([T; N]);
+
+#[inline(always)]
+fn scaled<S: Simd>(simd: S, factor: f32, value: S::f32s) -> S::f32s {
+    simd.mul_f32s(simd.splat_f32s(factor), value)
+}
+
+/// `factor * value + sum`.
+#[inline(always)]
+fn times<S: Simd>(simd: S, factor: f32, value: S::f32s, sum: S::f32s) -> S::f32s {
+    simd.mul_add_f32s(simd.splat_f32s(factor), value, sum)
+}
+
+struct Input;
+
+impl<S: Simd> Axis<S, 6, 6> for Input {
+    #[inline(always)]
+    fn along(simd: S, [d0, d1, d2, d3, d4, d5]: [S::f32s; 6]) -> [S::f32s; 6] {
+        let (even, odd) = (times(simd, -4.0, d2, d4), times(simd, -4.0, d1, d3));
+        let (even2, odd2) = (simd.sub_f32s(d4, d2), simd.sub_f32s(d3, d1));
+        [
+            times(simd, 4.0, d0, times(simd, -5.0, d2, d4)),
+            simd.add_f32s(even, odd),
+            simd.sub_f32s(even, odd),
+            times(simd, 2.0, odd2, even2),
+            times(simd, -2.0, odd2, even2),
+            times(simd, 4.0, d1, times(simd, -5.0, d3, d5)),
+        ]
+    }
+}
+
+struct Output;
+
+impl<S: Simd> Axis<S, 6, 4> for Output {
+    #[inline(always)]
+    fn along(simd: S, [m0, m1, m2, m3, m4, m5]: [S::f32s; 6]) -> [S::f32s; 4] {
+        let (sum, difference) = (simd.add_f32s(m1, m2), simd.sub_f32s(m1, m2));
+        let (sum2, difference2) = (simd.add_f32s(m3, m4), simd.sub_f32s(m3, m4));
+        [
+            simd.add_f32s(m0, simd.add_f32s(sum, sum2)),
+            times(simd, 2.0, difference2, difference),
+            times(simd, 4.0, sum2, sum),
+            times(simd, 8.0, difference2, simd.add_f32s(difference, m5)),
+        ]
+    }
+}
+
+struct OutputGradient;
+
+impl<S: Simd> Axis<S, 4, 6> for OutputGradient {
+    #[inline(always)]
+    fn along(simd: S, [y0, y1, y2, y3]: [S::f32s; 4]) -> [S::f32s; 6] {
+        let (even, odd) = (simd.add_f32s(y0, y2), simd.add_f32s(y1, y3));
+        let (even2, odd2) = (times(simd, 4.0, y2, y0), times(simd, 4.0, y3, y1));
+        [y0, simd.add_f32s(even, odd), simd.sub_f32s(even, odd), times(simd, 2.0, odd2, even2), times(simd, -2.0, odd2, even2), y3]
+    }
+}
+
+struct Filter;
+
+impl<S: Simd> Axis<S, 3, 6> for Filter {
+    #[inline(always)]
+    fn along(simd: S, [g0, g1, g2]: [S::f32s; 3]) -> [S::f32s; 6] {
+        let (even, odd) = (scaled(simd, -1.0 / 6.0, simd.add_f32s(g0, g2)), scaled(simd, -1.0 / 6.0, g1));
+        let (even2, odd2) = (times(simd, 1.0 / 6.0, g2, scaled(simd, 1.0 / 24.0, g0)), scaled(simd, 1.0 / 12.0, g1));
+        [
+            scaled(simd, 0.25, g0),
+            simd.add_f32s(even, odd),
+            simd.sub_f32s(even, odd),
+            simd.add_f32s(even2, odd2),
+            simd.sub_f32s(even2, odd2),
+            g2,
+        ]
+    }
+}
+
+struct FilterGradient;
+
+impl<S: Simd> Axis<S, 6, 3> for FilterGradient {
+    #[inline(always)]
+    fn along(simd: S, [u0, u1, u2, u3, u4, u5]: [S::f32s; 6]) -> [S::f32s; 3] {
+        let (sum, difference) = (simd.add_f32s(u1, u2), simd.sub_f32s(u1, u2));
+        let (sum2, difference2) = (simd.add_f32s(u3, u4), simd.sub_f32s(u3, u4));
+        [
+            times(simd, 0.25, u0, times(simd, -1.0 / 6.0, sum, scaled(simd, 1.0 / 24.0, sum2))),
+            times(simd, -1.0 / 6.0, difference, scaled(simd, 1.0 / 12.0, difference2)),
+            times(simd, -1.0 / 6.0, sum, times(simd, 1.0 / 6.0, sum2, u5)),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{array::uniform6, prelude::*};
+    use pulp::Scalar;
+
+    fn dot<const N: usize>(a: [f32; N], b: [f32; N]) -> f32 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    fn close(found: f32, expected: f32) -> bool {
+        (found - expected).abs() < 1e-3
+    }
+
+    proptest! {
+        #[test]
+        fn along_an_axis_products_of_points_are_a_correlation(d in uniform6(-4.0_f32..4.0), g in [-4.0_f32..4.0, -4.0..4.0, -4.0..4.0]) {
+            let (points, weights) = (Input::along(Scalar, d), Filter::along(Scalar, g));
+            let outputs = Output::along(Scalar, std::array::from_fn(|point| points[point] * weights[point]));
+            for (at, output) in outputs.into_iter().enumerate() {
+                prop_assert!(close(output, d[at] * g[0] + d[at + 1] * g[1] + d[at + 2] * g[2]), "{outputs:?}");
+            }
+        }
+
+        #[test]
+        fn maps_of_gradients_are_the_transposed_ones(
+            m in uniform6(-4.0_f32..4.0),
+            y in [-4.0_f32..4.0, -4.0..4.0, -4.0..4.0, -4.0..4.0],
+            g in [-4.0_f32..4.0, -4.0..4.0, -4.0..4.0],
+        ) {
+            prop_assert!(close(dot(Output::along(Scalar, m), y), dot(m, OutputGradient::along(Scalar, y))));
+            prop_assert!(close(dot(Filter::along(Scalar, g), m), dot(g, FilterGradient::along(Scalar, m))));
+        }
+    }
+}
