@@ -36,10 +36,10 @@ use weight::{FilterGradient, Unpack};
 const CHANNELS: i64 = 16;
 
 /// Bytes of a block of tiles: half a second-level cache of 2 MiB.
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 1 << 18;
 
 /// Groups of a block at least, so that filters that do not fit the cache are not read too often.
-const GROUPS: usize = 8;
+const GROUPS: usize = 4;
 
 /// Multiplications below which a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 1 << 22;
