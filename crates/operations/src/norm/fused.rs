@@ -71,7 +71,8 @@ fn train_as<E: Element>(
     let [mut mean, mut invstd] = [(); 2].map(|()| vec![0.0_f32; tiles.channels]);
     {
         let [batch_mean, batch_variance] = batch;
-        let (batch_mean, batch_variance) = (dense_mut(batch_mean, tiles.channels)?, dense_mut(batch_variance, tiles.channels)?);
+        let (batch_mean, batch_variance) =
+            (dense_mut(batch_mean, tiles.channels)?, dense_mut(batch_variance, tiles.channels)?);
         for channel in 0..tiles.channels {
             let offset = sums[channel] / count;
             let variance = (squares[channel] / count - offset * offset).max(0.0);
@@ -163,7 +164,8 @@ fn backward_as<E: Element>(
         }
     };
     {
-        let (weight, bias) = (dense_mut(&mut parameters.weight, tiles.channels)?, dense_mut(&mut parameters.bias, tiles.channels)?);
+        let (weight, bias) =
+            (dense_mut(&mut parameters.weight, tiles.channels)?, dense_mut(&mut parameters.bias, tiles.channels)?);
         for channel in 0..tiles.channels {
             weight[channel] = (products[channel] * f64::from(invstd[channel])) as f32;
             bias[channel] = sums[channel] as f32;

@@ -70,10 +70,8 @@ impl Correlate<'_> {
         let filters = filters.registers::<S>();
         let groups = groups_of_block(shape);
         let (points, products) = (Packing { channels: inputs, groups }, Packing { channels: outputs, groups });
-        let (mut point_memory, mut product_memory) = (
-            Aligned::zeros(points.registers() * S::F32_LANES),
-            Aligned::zeros(products.registers() * S::F32_LANES),
-        );
+        let (mut point_memory, mut product_memory) =
+            (Aligned::zeros(points.registers() * S::F32_LANES), Aligned::zeros(products.registers() * S::F32_LANES));
         let (point_values, product_values) = (point_memory.registers_mut::<S>(), product_memory.registers_mut::<S>());
         for start in (0..shape.tiles()).step_by(groups * GROUP) {
             let count = (shape.tiles() - start).min(groups * GROUP);
@@ -115,7 +113,8 @@ impl Correlate<'_> {
                 for channel in 0..outputs {
                     let mut values = Square::splat(simd.splat_f32s(0.0));
                     let (start, step) = products.points(index, channel);
-                    for (value, slot) in values.flat_mut().iter_mut().zip(product_values[start..].iter().step_by(step)) {
+                    for (value, slot) in values.flat_mut().iter_mut().zip(product_values[start..].iter().step_by(step))
+                    {
                         *value = *slot;
                     }
                     tile::put::<S>(image, shape, place, (channel, outputs), &transform::output(simd, &values));

@@ -51,6 +51,8 @@ pub(crate) fn fits(input: &Tensor, weight: &Tensor, (stride, padding): (i64, i64
     let whole = |value: &i64, unit: i64| *value > 0 && value % unit == 0;
     input.device() == Device::Cpu
         && [input.kind(), weight.kind()] == [Kind::Float; 2]
+        && weight.is_contiguous()
+        && pixels::<f32>(input).is_ok()
         && (stride, padding) == (1, 1)
         && [*rows, *columns] == [TAPS as i64; 2]
         && whole(inputs, CHANNELS)

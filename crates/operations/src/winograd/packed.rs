@@ -58,7 +58,7 @@ pub(super) struct Packing {
 impl Packing {
     /// Registers of a point. Odd, for the points of a tile would share a set of the cache otherwise.
     fn point(self) -> usize {
-        self.groups * self.channels * GROUP | 1
+        (self.groups * self.channels * GROUP) | 1
     }
 
     pub fn registers(self) -> usize {

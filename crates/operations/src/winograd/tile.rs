@@ -23,7 +23,7 @@ pub(super) fn inputs<S: Simd>(
         }
         let line = &image[(y - 1) * shape.width * channels..][..shape.width * channels];
         if inside {
-            let line = &line[(tile.left - 1) * channels + channel..][..(POINTS - 1) * channels + 1];
+            let line = &line[(tile.left - 1) * channels + channel..][..=(POINTS - 1) * channels];
             for (column, value) in values.iter_mut().enumerate() {
                 *value = line[column * channels];
             }
@@ -51,7 +51,7 @@ pub(super) fn outputs<S: Simd>(
     let mut values = Square::splat(simd.splat_f32s(0.0));
     for (row, values) in values.0.iter_mut().enumerate() {
         let start = ((tile.top + row) * shape.width + tile.left) * channels + channel;
-        let line = &image[start..][..(OUTPUTS - 1) * channels + 1];
+        let line = &image[start..][..=(OUTPUTS - 1) * channels];
         for (column, value) in values.iter_mut().enumerate() {
             *value = line[column * channels];
         }
@@ -70,7 +70,7 @@ pub(super) fn put<S: Simd>(
 ) {
     for (row, values) in values.0.iter().enumerate() {
         let start = ((tile.top + row) * shape.width + tile.left) * channels + channel;
-        let line = &mut image[start..][..(OUTPUTS - 1) * channels + 1];
+        let line = &mut image[start..][..=(OUTPUTS - 1) * channels];
         for (column, value) in values.iter().enumerate() {
             line[column * channels] = *value;
         }

@@ -131,7 +131,14 @@ impl<S: Simd> Axis<S, 4, 6> for OutputGradient {
     fn along(simd: S, [y0, y1, y2, y3]: [S::f32s; 4]) -> [S::f32s; 6] {
         let (even, odd) = (simd.add_f32s(y0, y2), simd.add_f32s(y1, y3));
         let (even2, odd2) = (times(simd, 4.0, y2, y0), times(simd, 4.0, y3, y1));
-        [y0, simd.add_f32s(even, odd), simd.sub_f32s(even, odd), times(simd, 2.0, odd2, even2), times(simd, -2.0, odd2, even2), y3]
+        [
+            y0,
+            simd.add_f32s(even, odd),
+            simd.sub_f32s(even, odd),
+            times(simd, 2.0, odd2, even2),
+            times(simd, -2.0, odd2, even2),
+            y3,
+        ]
     }
 }
 

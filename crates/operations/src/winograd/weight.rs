@@ -35,10 +35,8 @@ impl FilterGradient<'_> {
         let (inputs, outputs) = shape.registers::<S>();
         let groups = groups_of_block(shape);
         let (points, slopes) = (Packing { channels: inputs, groups }, Packing { channels: outputs, groups });
-        let (mut point_memory, mut slope_memory) = (
-            Aligned::zeros(points.registers() * S::F32_LANES),
-            Aligned::zeros(slopes.registers() * S::F32_LANES),
-        );
+        let (mut point_memory, mut slope_memory) =
+            (Aligned::zeros(points.registers() * S::F32_LANES), Aligned::zeros(slopes.registers() * S::F32_LANES));
         let (point_values, slope_values) = (point_memory.registers_mut::<S>(), slope_memory.registers_mut::<S>());
         let mut filters = Aligned::zeros(POINTS * POINTS * shape.inputs * shape.outputs);
         let filter_values = filters.registers_mut::<S>();
