@@ -9,7 +9,7 @@ use nix::{
 };
 use proto::v1::RunState;
 use std::path::Path;
-use system_tests::{Coordinator, Ended};
+use system_tests::{Coordinator, Ended, assert_same};
 
 /// Three epochs of ten steps and a small one.
 const RUN: [&str; 10] =
@@ -25,21 +25,6 @@ fn undisturbed(directory: &Path) -> Ended {
 
 fn signal(worker: u32, signal: Signal) {
     kill(Pid::from_raw(worker as i32), signal).unwrap();
-}
-
-/// The same weights and figures, every sample counted once.
-fn assert_same(ended: &Ended, expected: &Ended) {
-    assert_eq!(ended.weights(), expected.weights(), "{}", ended.log);
-    let (summary, undisturbed) = (ended.summary(), expected.summary());
-    for figure in ["steps", "test_accuracy", "test_loss", "per_class_accuracy"] {
-        assert_eq!(summary[figure], undisturbed[figure], "{figure}");
-    }
-    let epochs = |ended: &Ended| {
-        let rows = ended.metrics();
-        rows.iter().map(|row| (row["epoch"].clone(), row["train_images"].clone(), row["train_loss"].clone())).collect()
-    };
-    let (found, expected): (Vec<_>, Vec<_>) = (epochs(ended), epochs(expected));
-    assert_eq!(found, expected, "{}", ended.log);
 }
 
 fn recoveries(ended: &Ended) -> Vec<String> {

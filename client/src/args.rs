@@ -36,6 +36,8 @@ pub enum Command {
     Status,
     /// Follow the run until it is over. Fails if the run does.
     Watch(Watch),
+    /// End the run after the step in progress, saved; the same command of the coordinator goes on from there.
+    Stop(Stop),
     /// Tell what is in pictures, by the newest checkpoint of the run.
     Predict(Predict),
     /// Show the layers and sizes of a model. Needs no coordinator.
@@ -55,6 +57,18 @@ pub struct Watch {
     /// How long to look for a coordinator that went away.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub patience: Duration,
+}
+
+/// How to end a run.
+#[derive(Debug, clap::Args)]
+pub struct Stop {
+    /// Why, for others to read.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+
+    /// Do not wait until the state is saved.
+    #[arg(long)]
+    pub no_wait: bool,
 }
 
 /// What to predict.

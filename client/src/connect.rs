@@ -2,8 +2,8 @@
 
 use crate::error::Failure;
 use proto::v1::{
-    GetRunRequest, PredictRequest, PredictResponse, Run, WatchRunRequest, inference_client::InferenceClient,
-    training_client::TrainingClient,
+    GetRunRequest, PredictRequest, PredictResponse, Run, StopRunRequest, WatchRunRequest,
+    inference_client::InferenceClient, training_client::TrainingClient,
 };
 use std::{
     future::Future,
@@ -64,6 +64,17 @@ impl Coordinator {
         self.within(ASK, client.get_run(with_deadline(GetRunRequest {}, ASK)))
             .await
             .map_err(|error| self.failure(&error))
+    }
+
+    /// Has the run end after the step in progress.
+    ///
+    /// # Errors
+    /// If it is over already, or the coordinator does not answer.
+    pub async fn stop(&self, reason: &str) -> Result<(), Failure> {
+        let mut client = TrainingClient::new(self.channel.clone());
+        let request = StopRunRequest { reason: reason.to_owned() };
+        let stopped = self.within(ASK, client.stop_run(with_deadline(request, ASK))).await;
+        stopped.map(|_| ()).map_err(|error| self.failure(&error))
     }
 
     /// The run as it stands and whenever it changes, at most every `interval`.

@@ -15,6 +15,7 @@ pub mod predict;
 pub mod progress;
 pub mod state;
 pub mod status;
+pub mod stop;
 pub mod summary;
 pub mod table;
 pub mod text;
@@ -42,6 +43,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         match args.command {
             Command::Status => status::status(&Coordinator::connect(&url).await?, &output).await,
             Command::Watch(options) => watch::watch(&url, &options, &output).await,
+            Command::Stop(options) => stop::stop(&Coordinator::connect(&url).await?, &options, &output).await,
             Command::Predict(options) => predict::predict(&Coordinator::connect(&url).await?, options, &output).await,
             Command::Summary { model } => summary::summary(&model, &output),
         }

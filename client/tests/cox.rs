@@ -157,6 +157,18 @@ fn watching_a_run_that_fails() {
 }
 
 #[test]
+fn stopping_a_run() {
+    let fake = Fake::start(vec![run(RunState::Training)]);
+    let output = cox(&fake.url, &["stop", "--reason", "enough"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "stopped: enough (epoch 1, step 3 of 10)\n");
+    let fake = Fake::start(vec![run(RunState::Finished)]);
+    let output = cox(&fake.url, &["stop"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the run is over already"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_stream_that_breaks_is_opened_again() {
     // The fake ends each stream after its views, the second time with the end of the run.
     let fake = Fake::start(vec![run(RunState::Training)]).then(vec![run(RunState::Stopped)]);

@@ -133,9 +133,13 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
 
-    /// How long a silent worker is waited for
+    /// How long a silent or stuck worker is waited for, from 500ms to 1h; the other time-outs follow from it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub failure_timeout: Duration,
+
+    /// Print all time-outs and what they are for, and end
+    #[arg(long)]
+    pub explain_timeouts: bool,
 
     /// Have local workers write where the time of a step goes: a trace each in profile/ of the run directory, for
     /// Perfetto or Chrome

@@ -1,19 +1,28 @@
 //! `coordinator`: steers a training run.
 
 use coordinator::{Args, Display, Error, run, stop_signal};
+use plan::Timeouts;
 use std::{io::IsTerminal, process::ExitCode};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
-    match Args::read(&line).and_then(start) {
+    match Args::read(&line).and_then(obey) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("coordinator: {error}");
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+fn obey(args: Args) -> Result<(), Error> {
+    if args.explain_timeouts {
+        print!("{}", Timeouts::new(args.failure_timeout)?);
+        return Ok(());
+    }
+    start(args)
 }
 
 #[tokio::main(worker_threads = 2)]

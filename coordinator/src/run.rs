@@ -12,7 +12,7 @@ use crate::{
 };
 use checkpoint::{Manifest, Retention, State, Store};
 use cifar::{Dataset, Split};
-use plan::RunConfig;
+use plan::{RunConfig, Timeouts};
 use proto::v1::{cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer};
 use std::{
     fs,
@@ -34,8 +34,6 @@ use tonic::transport::{Server, server::Router};
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
-/// How often the helm looks at the time.
-const TICK: Duration = Duration::from_millis(100);
 /// A picture of any sensible size fits.
 const LARGEST_MESSAGE: usize = 32 << 20;
 /// How long clients get to take their last answers.
@@ -51,6 +49,7 @@ pub async fn run(
     display: Display,
     stop: impl Future<Output = String> + Send + 'static,
 ) -> Result<(), Error> {
+    let timeouts = Timeouts::new(args.failure_timeout)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
     let prepared = {
         let args = args.clone();
@@ -68,7 +67,7 @@ pub async fn run(
             config,
             workers: args.workers,
             min_workers: args.min_workers,
-            failure_timeout: args.failure_timeout,
+            failure_timeout: timeouts.failure,
         },
         start,
         run_id: run_id.clone(),
@@ -90,8 +89,10 @@ pub async fn run(
         })
         .map_err(|error| Error::Serve(error.to_string()))?;
 
-    let cluster = ClusterService::new(inputs.clone(), store, run_id, args.data_dir.clone());
-    let router = services(&args, cluster, TrainingService::new(view), InferenceService::new(predictor)).await?;
+    let cluster = ClusterService::new(inputs.clone(), store, run_id, args.data_dir.clone(), timeouts.request);
+    let router =
+        services(timeouts, cluster, TrainingService::new(view, inputs.clone()), InferenceService::new(predictor))
+            .await?;
     let (close, closed) = oneshot::channel::<()>();
     let server = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
         // Dropping the sender closes as well.
@@ -104,12 +105,13 @@ pub async fn run(
         data_dir: &args.data_dir,
         run_dir: &directory,
         profile: profile.as_deref(),
+        farewell: timeouts.farewell,
     };
     let workers = args.local.then(|| LocalWorkers::start(local)).transpose()?;
 
     let mut stop = Box::pin(stop);
     let mut stopping = false;
-    let mut tick = interval(TICK);
+    let mut tick = interval(timeouts.tick);
     let result = loop {
         tokio::select! {
             result = &mut helm_ended => {
@@ -149,7 +151,7 @@ pub async fn run(
 
 /// All that is served on the one port.
 async fn services(
-    args: &Args,
+    timeouts: Timeouts,
     cluster: ClusterService,
     training: TrainingService,
     inference: InferenceService,
@@ -165,8 +167,8 @@ async fn services(
     };
     Ok(Server::builder()
         .tcp_nodelay(true)
-        .http2_keepalive_interval(Some(Duration::from_secs(5)))
-        .http2_keepalive_timeout(Some(args.failure_timeout))
+        .http2_keepalive_interval(Some(timeouts.keepalive))
+        .http2_keepalive_timeout(Some(timeouts.failure))
         .add_service(health)
         .add_service(reflection().build_v1().map_err(reflect)?)
         .add_service(reflection().build_v1alpha().map_err(reflect)?)

@@ -22,8 +22,8 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<(RunConfig,
     }
     // A micro-batch is a leaf of the reduction tree like any other, so it is a shard.
     let shards = match args.shards {
-        None if stored.is_some() => default_shards,
-        shards => shards.unwrap_or(default_shards).saturating_mul(args.accumulate),
+        None if stored.is_some() && args.accumulate == 1 => default_shards,
+        shards => shards.unwrap_or(args.workers as u32).saturating_mul(args.accumulate),
     };
     let config = RunConfig {
         model: args.model.clone(),

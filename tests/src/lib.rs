@@ -2,11 +2,13 @@
 //!
 //! `cargo xtask test` builds the programs and says where they, the data and Python are.
 
+mod compare;
 mod coordinator;
 mod place;
 mod process;
 mod worker;
 
+pub use compare::assert_same;
 pub use coordinator::{Coordinator, Ended};
 pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;

@@ -7,7 +7,7 @@ use crate::{
     engine::{Command, Engine, EngineError, EngineOptions, Event, Formation, Progress, Source},
     state_transfer,
 };
-use plan::RunConfig;
+use plan::{RunConfig, Timeouts};
 use proto::{
     Malformed, VERSION,
     v1::{
@@ -36,13 +36,9 @@ use tonic::{
 const REPORTS: usize = 64;
 /// Events under way from the engine at most.
 const EVENTS: usize = 64;
-/// How often a sign of life and the progress go up.
-const HEARTBEAT: Duration = Duration::from_millis(250);
 /// Pauses between attempts to find the coordinator.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long one attempt may take.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The run that this worker takes part in, from its first welcome on.
 struct Joined {
@@ -68,6 +64,8 @@ pub struct Session {
     event_sender: mpsc::Sender<Event>,
     joined: Option<Joined>,
     leaving: bool,
+    /// The run's, once it is known.
+    timeouts: Timeouts,
 }
 
 impl Session {
@@ -76,7 +74,7 @@ impl Session {
     pub fn new(args: Args, device: Device) -> Self {
         let (event_sender, events) = mpsc::channel(EVENTS);
         let name = args.name.clone().unwrap_or_else(default_name);
-        Self { args, device, name, events, event_sender, joined: None, leaving: false }
+        Self { args, device, name, events, event_sender, joined: None, leaving: false, timeouts: Timeouts::default() }
     }
 
     /// Trains until the run is over. `leave` ending means that the worker is to go after the next step.
@@ -111,10 +109,10 @@ impl Session {
         let url = &self.args.coordinator;
         let endpoint = Endpoint::from_shared(url.clone())
             .map_err(|error| Error::BadUrl { url: url.clone(), cause: error.to_string() })?
-            .connect_timeout(CONNECT_DEADLINE)
+            .connect_timeout(self.timeouts.request)
             .tcp_nodelay(true)
-            .http2_keep_alive_interval(Duration::from_secs(5))
-            .keep_alive_timeout(Duration::from_secs(5));
+            .http2_keep_alive_interval(self.timeouts.keepalive)
+            .keep_alive_timeout(self.timeouts.keepalive);
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -139,7 +137,7 @@ impl Session {
         let (reports, up) = mpsc::channel(REPORTS);
         // Cannot fail: the channel is new.
         let _ = reports.send(Report { report: Some(Up::Hello(self.hello())) }).await;
-        let attached = timeout(CONNECT_DEADLINE, client.attach(Request::new(ReceiverStream::new(up)))).await;
+        let attached = timeout(self.timeouts.request, client.attach(Request::new(ReceiverStream::new(up)))).await;
         match attached {
             Ok(Ok(orders)) => Ok(Some((orders.into_inner(), reports))),
             Ok(Err(status)) => self.refused(&status).await.map(|()| None),
@@ -149,13 +147,11 @@ impl Session {
 
     /// Whether a refusal is final.
     async fn refused(&self, status: &Status) -> Result<(), Error> {
-        /// How long an engine that was called stuck gets to show that it is not.
-        const DOUBT: Duration = Duration::from_secs(1);
         match status.code() {
             Code::DeadlineExceeded => {
                 let pulse = || self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
                 let before = pulse();
-                sleep(DOUBT).await;
+                sleep(self.timeouts.doubt).await;
                 // A process that was only stopped for a while comes back as any other.
                 if before != pulse() || before.1 {
                     return Ok(());
@@ -215,7 +211,7 @@ impl Session {
         reports: mpsc::Sender<Report>,
         mut leave: std::pin::Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Left, Error> {
-        let mut heartbeat = interval(HEARTBEAT);
+        let mut heartbeat = interval(self.timeouts.heartbeat);
         loop {
             let report = tokio::select! {
                 order = orders.message() => match order {
@@ -329,6 +325,8 @@ impl Session {
     }
 
     async fn welcome(&mut self, client: &mut ClusterClient<Channel>, welcome: v1::Welcome) -> Result<(), Error> {
+        let failure = Duration::from_millis(u64::from(welcome.failure_timeout_ms));
+        self.timeouts = Timeouts::new(failure).map_err(|error| Malformed::new(error.to_string()))?;
         if let Some(joined) = &self.joined {
             // The coordinator has compared the run's id with what the hello said.
             tracing::info!("attached again to run {}", joined.run_id);
@@ -342,7 +340,7 @@ impl Session {
             config: config.clone(),
             device: self.device,
             host: self.host(),
-            connect_timeout: Duration::from_millis(u64::from(welcome.failure_timeout_ms)),
+            connect_timeout: self.timeouts.connect,
             train: data.train,
             test: data.test,
             trace: self

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod check_cuda;
 mod checksum;
 mod setup;
@@ -47,6 +48,8 @@ enum Command {
     CheckCuda,
     /// Train side by side with PyTorch DDP, alternately, and print medians and ratios.
     Bench(bench::Options),
+    /// Kill, stop and join workers and the coordinator at random moments of a run, and compare its weights.
+    Chaos(chaos::Options),
     /// Set up, build and run every test, those of the whole system last and one at a time.
     Test {
         /// A filter, flags of `cargo test`, and after `--` flags of the test programs.
@@ -84,6 +87,7 @@ fn run() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Train { flags } => train::train(flags),
+        Command::Chaos(options) => chaos::chaos(&options),
         Command::Test { args } => test::test(&args),
     }
 }

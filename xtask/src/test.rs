@@ -57,7 +57,7 @@ fn plan(ours: &[String]) -> Vec<Stage> {
 }
 
 /// Where tests find the data, the Python environment and the programs.
-fn environment(command: &mut Command, programs: &Path) {
+pub fn environment(command: &mut Command, programs: &Path) {
     command
         .env("COXSWAIN_DATA_DIR", workspace::data())
         .env("COXSWAIN_PYTHON", setup::python::interpreter())

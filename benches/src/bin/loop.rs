@@ -10,7 +10,7 @@ use plan::{Position, Precision, Reduction, RunConfig, Wire, epoch_order};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tch::Device;
-use worker::engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, train_step};
+use worker::engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
 
 #[derive(Parser)]
 struct Args {
@@ -62,7 +62,8 @@ fn main() -> Result<()> {
         let ranges = (0..steps.count()).flat_map(move |step| (0..shards).map(move |shard| (step, shard)));
         let ranges = ranges.map(move |(step, shard)| steps.shard_of(step, shard, shards));
         let ranges = ranges.map(|range| range.start as usize..range.end as usize).filter(|range| !range.is_empty());
-        let mut input = Input::start(Arc::clone(&data), order, config.seed, epoch, ranges)?;
+        let samples = Samples { order, seed: config.seed, epoch, ranges: Box::new(ranges) };
+        let mut input = Input::ahead(Arc::clone(&data), samples, Device::Cpu)?;
         let start = Instant::now();
         for _ in 0..steps.count() {
             train_step(&mut replica, &mut reducer, &mut input, config.lr, &control, &mut profile)?;

@@ -1,7 +1,7 @@
 //! A coordinator that says what a test wants.
 
 use proto::v1::{
-    GetRunRequest, PredictRequest, PredictResponse, Run, WatchRunRequest,
+    GetRunRequest, PredictRequest, PredictResponse, Run, RunState, StopRunRequest, StopRunResponse, WatchRunRequest,
     inference_server::{Inference, InferenceServer},
     predict_request::Image,
     training_server::{Training, TrainingServer},
@@ -69,6 +69,18 @@ impl Training for Service {
         let mut all = self.views.lock().unwrap();
         let views = if all.len() > 1 { all.pop_front().unwrap() } else { all[0].clone() };
         Ok(Response::new(Box::pin(tokio_stream::iter(views.into_iter().map(Ok)))))
+    }
+
+    /// Only a run that is not over can be stopped.
+    async fn stop_run(&self, request: Request<StopRunRequest>) -> Result<Response<StopRunResponse>, Status> {
+        let mut views = self.views.lock().unwrap();
+        let run = &mut views[0][0];
+        if run.state() == RunState::Finished {
+            return Err(Status::failed_precondition("the run is over already"));
+        }
+        run.set_state(RunState::Stopped);
+        run.reason = request.into_inner().reason;
+        Ok(Response::new(StopRunResponse {}))
     }
 }
 

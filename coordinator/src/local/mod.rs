@@ -18,8 +18,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long workers get to end by themselves.
-const GRACE: Duration = Duration::from_secs(5);
 /// Before a worker that died is started again; longer each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -41,6 +39,8 @@ pub struct LocalOptions<'a> {
     pub run_dir: &'a Path,
     /// Where their traces go.
     pub profile: Option<&'a Path>,
+    /// How long they get to end by themselves.
+    pub farewell: Duration,
 }
 
 /// Keeps workers running until it is told to end them.
@@ -77,7 +77,7 @@ impl LocalWorkers {
                     command.env("RUST_LOG", "warn");
                 }
                 let record = Record::new(options.run_dir, &name);
-                tokio::spawn(keep_running(command, name, record, ended.clone()))
+                tokio::spawn(keep_running(command, name, record, options.farewell, ended.clone()))
             })
             .collect();
         Ok(Self { tasks, end })
@@ -106,13 +106,19 @@ fn worker_program() -> Result<PathBuf, Error> {
     Ok(program)
 }
 
-async fn keep_running(mut command: Command, name: String, record: Record, mut end: watch::Receiver<bool>) {
+async fn keep_running(
+    mut command: Command,
+    name: String,
+    record: Record,
+    farewell: Duration,
+    mut end: watch::Receiver<bool>,
+) {
     if let Some(process) = record.read() {
         tracing::info!("taking {name} over, process {}, which an earlier coordinator started", process.id());
         tokio::select! {
             () = ended(process) => tracing::warn!("{name} ended; starting it again"),
             () = told(&mut end) => {
-                if timeout(GRACE, ended(process)).await.is_err() {
+                if timeout(farewell, ended(process)).await.is_err() {
                     process.kill();
                 }
                 return;
@@ -136,7 +142,7 @@ async fn keep_running(mut command: Command, name: String, record: Record, mut en
                             Err(error) => tracing::warn!("{name}: {error}; starting it again"),
                         }
                     }
-                    () = told(&mut end) => return wait_or_kill(child).await,
+                    () = told(&mut end) => return wait_or_kill(child, farewell).await,
                 }
             }
             Err(error) => tracing::warn!("cannot start {name}: {error}; trying again"),
@@ -164,8 +170,8 @@ async fn ended(process: Process) {
     }
 }
 
-async fn wait_or_kill(mut child: Child) {
-    if timeout(GRACE, child.wait()).await.is_err() {
+async fn wait_or_kill(mut child: Child, farewell: Duration) {
+    if timeout(farewell, child.wait()).await.is_err() {
         // If it cannot be killed it is gone already.
         let _ = child.kill().await;
     }

@@ -16,8 +16,6 @@ use tokio::{
 use tokio_stream::{Stream, iter, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
-/// How long a new stream may take to say hello.
-const HELLO_DEADLINE: Duration = Duration::from_secs(5);
 /// Chunks under way to one worker at most.
 const CHUNKS: usize = 4;
 
@@ -28,13 +26,15 @@ pub struct ClusterService {
     store: Store,
     run_id: String,
     data_dir: PathBuf,
+    /// How long a new stream may take to say hello.
+    hello: Duration,
 }
 
 impl ClusterService {
     /// Passes what workers say to the helm.
     #[must_use]
-    pub fn new(inputs: mpsc::Sender<Input>, store: Store, run_id: String, data_dir: PathBuf) -> Self {
-        Self { inputs, store, run_id, data_dir }
+    pub fn new(inputs: mpsc::Sender<Input>, store: Store, run_id: String, data_dir: PathBuf, hello: Duration) -> Self {
+        Self { inputs, store, run_id, data_dir, hello }
     }
 }
 
@@ -46,9 +46,8 @@ impl Cluster for ClusterService {
 
     async fn attach(&self, request: Request<Streaming<v1::Report>>) -> Result<Response<Self::AttachStream>, Status> {
         let mut reports = request.into_inner();
-        let first = timeout(HELLO_DEADLINE, reports.message())
-            .await
-            .map_err(|_| Status::deadline_exceeded("no hello came"))??;
+        let first =
+            timeout(self.hello, reports.message()).await.map_err(|_| Status::deadline_exceeded("no hello came"))??;
         let Some(v1::Report { report: Some(Up::Hello(hello)) }) = first else {
             return Err(Status::invalid_argument("the first report has to be a hello"));
         };

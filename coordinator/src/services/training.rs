@@ -1,5 +1,6 @@
 //! Training: the run, for people and scripts.
 
+use crate::{helm::Input, services::over};
 use proto::v1::{self, RunState, training_server::Training};
 use std::{pin::Pin, time::Duration};
 use tokio::{
@@ -18,13 +19,14 @@ const SHORTEST: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub struct TrainingService {
     view: watch::Receiver<v1::Run>,
+    inputs: mpsc::Sender<Input>,
 }
 
 impl TrainingService {
-    /// Shows what `view` holds.
+    /// Shows what `view` holds, and passes on to the helm what people ask for.
     #[must_use]
-    pub fn new(view: watch::Receiver<v1::Run>) -> Self {
-        Self { view }
+    pub fn new(view: watch::Receiver<v1::Run>, inputs: mpsc::Sender<Input>) -> Self {
+        Self { view, inputs }
     }
 }
 
@@ -47,7 +49,7 @@ impl Training for TrainingService {
         tokio::spawn(async move {
             loop {
                 let run = view.borrow_and_update().clone();
-                let over = matches!(run.state(), RunState::Finished | RunState::Stopped | RunState::Failed);
+                let over = is_over(&run);
                 if sender.send(Ok(run)).await.is_err() || over {
                     return;
                 }
@@ -62,4 +64,20 @@ impl Training for TrainingService {
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
+
+    async fn stop_run(&self, request: Request<v1::StopRunRequest>) -> Result<Response<v1::StopRunResponse>, Status> {
+        if is_over(&self.view.borrow()) {
+            return Err(Status::failed_precondition("the run is over already"));
+        }
+        let reason = match request.into_inner().reason.trim() {
+            "" => "asked to stop".to_owned(),
+            reason => format!("asked to stop: {reason}"),
+        };
+        self.inputs.send(Input::Stop { reason }).await.map_err(|_| over())?;
+        Ok(Response::new(v1::StopRunResponse {}))
+    }
+}
+
+fn is_over(run: &v1::Run) -> bool {
+    matches!(run.state(), RunState::Finished | RunState::Stopped | RunState::Failed)
 }

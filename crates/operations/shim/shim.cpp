@@ -1,5 +1,6 @@
 // A C interface to operations of libtorch that `tch` does not wrap, for src/ffi.rs. No exception leaves it: a function
 // that fails returns -1 and leaves the message for co_last_error of the same thread.
+#include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/native_batch_norm_backward.h>
@@ -34,6 +35,18 @@ void keep(const char* what) {
 extern "C" {
 
 const char* co_last_error() { return last_error.c_str(); }
+
+// Whether kernels whose results depend on the order of threads are left aside, where there are others.
+void co_set_deterministic(int deterministic) {
+  at::globalContext().setDeterministicCuDNN(deterministic != 0);
+  at::globalContext().setDeterministicAlgorithms(deterministic != 0, /*warn_only=*/true);
+  // New memory would be filled first, for the sake of code that reads it unwritten.
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
+int co_is_deterministic() {
+  return at::globalContext().deterministicCuDNN() && at::globalContext().deterministicAlgorithms();
+}
 
 // Writes new tensors to `out`: the gradients of input (null unless `input_wanted`) and weight.
 int co_convolution_backward(const at::Tensor* gradient, const at::Tensor* input, const at::Tensor* weight,

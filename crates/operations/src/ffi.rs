@@ -11,6 +11,8 @@ type AtTensor = c_void;
 
 unsafe extern "C" {
     fn co_last_error() -> *const c_char;
+    fn co_set_deterministic(deterministic: c_int);
+    fn co_is_deterministic() -> c_int;
     fn co_convolution_backward(
         gradient: *const AtTensor,
         input: *const AtTensor,
@@ -39,6 +41,20 @@ fn check(code: c_int) -> Result<(), TchError> {
     // it is copied before any other call.
     let message = unsafe { CStr::from_ptr(co_last_error()) }.to_string_lossy().into_owned();
     Err(TchError::Torch(message))
+}
+
+/// Whether libtorch leaves kernels aside whose results depend on the order of threads, as some of cuDNN's do. Of the whole
+/// process.
+pub fn set_deterministic(deterministic: bool) {
+    // SAFETY: it sets flags of libtorch's global context.
+    unsafe { co_set_deterministic(c_int::from(deterministic)) }
+}
+
+/// What [`set_deterministic`] set.
+#[must_use]
+pub fn is_deterministic() -> bool {
+    // SAFETY: it reads flags of libtorch's global context.
+    unsafe { co_is_deterministic() != 0 }
 }
 
 fn pointer(tensor: &Tensor) -> *const AtTensor {

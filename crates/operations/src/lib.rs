@@ -17,3 +17,4 @@ mod parallel;
 mod winograd;
 
 pub use convolution::Convolution;
+pub use ffi::{is_deterministic, set_deterministic};

@@ -11,6 +11,7 @@ mod position;
 pub mod random;
 mod schedule;
 mod shards;
+mod timeouts;
 mod tree;
 
 pub use config::{ConfigError, Difference, Precision, Reduction, RunConfig, Wire};
@@ -20,6 +21,7 @@ pub use order::epoch_order;
 pub use position::{Position, Totals};
 pub use schedule::{Cosine, Mode, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, ThresholdMode};
 pub use shards::{Steps, block, block_of_owner};
+pub use timeouts::Timeouts;
 pub use tree::{PartialSums, Subtree, additions, subtrees};
 
 /// Classes of the data set.

@@ -1,48 +1,68 @@
-//! Batches made ahead of the step that wants them, on a thread of their own.
+//! The batches of a stretch of training: made ahead of the step that wants them on a thread of their own, or by the
+//! device from a data set in its own memory.
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Resident, to_device};
 use cifar::{Dataset, IMAGE_BYTES, train_batch};
 use std::{
+    fmt,
     ops::Range,
+    rc::Rc,
     sync::{Arc, mpsc},
     thread,
 };
+use tch::{Device, Tensor};
 
 /// Batches that are ready before they are wanted.
 const AHEAD: usize = 2;
 
+/// Which samples a stretch of training goes through.
+pub struct Samples {
+    /// The order of samples of `epoch`.
+    pub order: Arc<[u32]>,
+    /// The run's.
+    pub seed: u64,
+    /// The epoch.
+    pub epoch: u32,
+    /// The places in `order` of each batch.
+    pub ranges: Box<dyn Iterator<Item = Range<usize>> + Send>,
+}
+
+impl fmt::Debug for Samples {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Samples").field("seed", &self.seed).field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
 /// A batch on its way to the device.
 #[derive(Debug, Default)]
-pub struct Batch {
+struct Batch {
     /// `n` x 32 x 32 x 3: channels last, cropped, flipped, normalised.
-    pub pixels: Vec<f32>,
+    pixels: Vec<f32>,
     /// `n` classes.
-    pub labels: Vec<i64>,
+    labels: Vec<i64>,
 }
 
 /// The batches of one stretch of training, in order.
 #[derive(Debug)]
-pub struct Input {
-    batches: mpsc::Receiver<Batch>,
-    spare: mpsc::SyncSender<Batch>,
+pub struct Input(Source);
+
+#[derive(Debug)]
+enum Source {
+    Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, device: Device },
+    Resident { data: Rc<Resident>, samples: Samples },
 }
 
 impl Input {
-    /// Starts to make the batches of `ranges`, which are places in `order`, the order of samples of `epoch`.
+    /// Starts to make the batches of `samples`, for `device`.
     ///
     /// # Errors
     /// If there is no thread to be had.
-    pub fn start(
-        data: Arc<Dataset>,
-        order: Arc<[u32]>,
-        seed: u64,
-        epoch: u32,
-        ranges: impl Iterator<Item = Range<usize>> + Send + 'static,
-    ) -> Result<Self, EngineError> {
+    pub fn ahead(data: Arc<Dataset>, samples: Samples, device: Device) -> Result<Self, EngineError> {
         let (ready, batches) = mpsc::sync_channel(AHEAD);
         // One more is being made, one is being used.
         let (spare, used) = mpsc::sync_channel::<Batch>(AHEAD + 2);
         let work = move || {
+            let Samples { order, seed, epoch, ranges } = samples;
             for range in ranges {
                 let mut batch = used.try_recv().unwrap_or_default();
                 batch.pixels.resize(range.len() * IMAGE_BYTES, 0.0);
@@ -55,23 +75,36 @@ impl Input {
             }
         };
         thread::Builder::new().name("input".to_owned()).spawn(work).map_err(EngineError::thread("input"))?;
-        Ok(Self { batches, spare })
+        Ok(Self(Source::Ahead { batches, spare, device }))
     }
 
-    /// The next batch; it is to be given back.
+    /// The batches of `samples` from a data set on the device.
+    #[must_use]
+    pub fn resident(data: Rc<Resident>, samples: Samples) -> Self {
+        Self(Source::Resident { data, samples })
+    }
+
+    /// The next batch on the device: images `[n, 3, 32, 32]` with channels last in memory, and labels.
     ///
     /// # Errors
-    /// If there was none left to make.
-    pub fn take(&mut self) -> Result<Batch, EngineError> {
-        self.batches.recv().map_err(|_| EngineError::OutOfOrder {
+    /// If there was none left to make, or libtorch fails.
+    pub fn take(&mut self) -> Result<(Tensor, Tensor), EngineError> {
+        let none_left = || EngineError::OutOfOrder {
             order: "take a batch".to_owned(),
             state: "all batches of this stretch were taken".to_owned(),
-        })
-    }
-
-    /// Its memory serves a later batch.
-    pub fn give_back(&self, batch: Batch) {
-        // At the end of a stretch nobody needs it.
-        let _ = self.spare.try_send(batch);
+        };
+        match &mut self.0 {
+            Source::Ahead { batches, spare, device } => {
+                let batch = batches.recv().map_err(|_| none_left())?;
+                let tensors = to_device(&batch.pixels, &batch.labels, *device);
+                // Its memory serves a later batch; at the end of a stretch nobody needs it.
+                let _ = spare.try_send(batch);
+                tensors
+            }
+            Source::Resident { data, samples } => {
+                let range = samples.ranges.next().ok_or_else(none_left)?;
+                data.batch(samples.seed, samples.epoch, &samples.order[range])
+            }
+        }
     }
 }

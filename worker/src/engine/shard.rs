@@ -72,8 +72,9 @@ fn cross_entropy(logits: &Tensor, labels: &Tensor, divisor: f64) -> Result<(Tens
         let truth = labels.f_unsqueeze(1)?;
         let log_probabilities = logits.f_log_softmax(-1, Kind::Float)?;
         let loss = log_probabilities.f_gather(1, &truth, false)?.f_sum(Kind::Float)?.f_neg()?;
-        let minus_one = Tensor::f_full(truth.size(), -1.0, (Kind::Float, logits.device()))?;
-        let gradient = log_probabilities.f_exp()?.f_scatter_add_(1, &truth, &minus_one)?.f_div_scalar(divisor)?;
+        // Not by scattering, which on a GPU adds in any order.
+        let classes = Tensor::f_arange(logits.size()[1], (Kind::Int64, logits.device()))?;
+        let gradient = log_probabilities.f_exp()?.f_sub(&truth.f_eq_tensor(&classes)?)?.f_div_scalar(divisor)?;
         Ok((loss, gradient))
     })
 }
@@ -83,11 +84,20 @@ pub(crate) fn to_device(pixels: &[f32], labels: &[i64], device: Device) -> Resul
     let side = cifar::SIDE as i64;
     let images = Tensor::f_from_slice(pixels)
         .and_then(|pixels| pixels.f_view([labels.len() as i64, side, side, 3]))
-        .and_then(|pixels| pixels.f_to_device(device))
+        .and_then(|pixels| to_device_async(&pixels, device))
         .and_then(|pixels| pixels.f_permute([0, 3, 1, 2]))
         .map_err(EngineError::torch("copy a batch"))?;
     let labels = Tensor::f_from_slice(labels)
-        .and_then(|labels| labels.f_to_device(device))
+        .and_then(|labels| to_device_async(&labels, device))
         .map_err(EngineError::torch("copy labels"))?;
     Ok((images, labels))
+}
+
+/// A copy on `device`. For a GPU it goes by way of pinned memory, and the GPU does not make this thread wait for it.
+pub(crate) fn to_device_async(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
+    if device.is_cuda() {
+        tensor.f_pin_memory(device)?.f_to_device_(device, tensor.kind(), true, false)
+    } else {
+        Ok(tensor.shallow_clone())
+    }
 }

@@ -2,7 +2,6 @@
 
 use crate::engine::{
     Control, EngineError, Input, Phase, Profile, Reducer, Replica, StepOutcome, commit, forward_backward, idle,
-    to_device,
 };
 use plan::Position;
 use std::time::Instant;
@@ -61,9 +60,7 @@ fn compute_shard(
         idle(replica, halt, &mut vector)?;
     } else {
         let start = Instant::now();
-        let batch = input.take()?;
-        let (images, labels) = to_device(&batch.pixels, &batch.labels, replica.device)?;
-        input.give_back(batch);
+        let (images, labels) = input.take()?;
         profile.end(Phase::Input, start);
         let step_samples = steps.samples_of(position.step).len();
         let filled = |from| reducer.filled(shard, from, control);

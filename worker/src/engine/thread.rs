@@ -2,14 +2,15 @@
 
 use crate::engine::{
     Command, Control, EngineError, Event, Formation, Input, Outcome, Profile, Progress, Reducer, ReducerOptions,
-    Replica, Source, evaluate_chunk, speed::Speed, train_step,
+    Replica, Resident, Samples, Source, evaluate_chunk, speed::Speed, train_step,
 };
 use checkpoint::State;
 use cifar::Dataset;
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Store};
-use plan::{Position, RunConfig, Totals, epoch_order};
+use plan::{Position, Reduction, RunConfig, Totals, epoch_order};
 use std::{
     path::PathBuf,
+    rc::Rc,
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -64,6 +65,7 @@ impl Engine {
             // Both are per process or per thread, so they are set here, where the tensors live.
             tch::set_num_threads(options.config.threads as i32);
             tch::Cuda::cudnn_set_benchmark(false);
+            operations::set_deterministic(options.config.reduction == Reduction::Tree);
             let replica = match Replica::new(&options.config, options.device) {
                 Ok(replica) => replica,
                 Err(error) => {
@@ -74,6 +76,7 @@ impl Engine {
             };
             let _ = started.send(Ok(()));
             let traced = options.trace.is_some();
+            let resident = resident(&options);
             let worker = Thread {
                 options,
                 control: shared,
@@ -85,6 +88,7 @@ impl Engine {
                 reducer: None,
                 order: None,
                 profile: Profile::new(traced),
+                resident,
             };
             worker.run(&receiver);
         };
@@ -117,6 +121,22 @@ struct Thread {
     /// The epoch's order of samples.
     order: Option<(u32, Arc<[u32]>)>,
     profile: Profile,
+    /// The training set, where the device has a memory of its own.
+    resident: Option<Rc<Resident>>,
+}
+
+/// The training set in the memory of a GPU, if it fits there.
+fn resident(options: &EngineOptions) -> Option<Rc<Resident>> {
+    if !options.device.is_cuda() {
+        return None;
+    }
+    match Resident::new(&options.train, options.device) {
+        Ok(resident) => Some(Rc::new(resident)),
+        Err(error) => {
+            tracing::warn!("{error}; batches are made on the processor instead");
+            None
+        }
+    }
 }
 
 impl Thread {
@@ -298,7 +318,11 @@ impl Thread {
             shards.clone().map(move |shard| plan.shard_of(step, shard, count)).filter(|range| !range.is_empty())
         });
         let ranges = ranges.map(|range| range.start as usize..range.end as usize);
-        let mut input = Input::start(Arc::clone(&self.options.train), order, config.seed, from.epoch, ranges)?;
+        let samples = Samples { order, seed: config.seed, epoch: from.epoch, ranges: Box::new(ranges) };
+        let mut input = match &self.resident {
+            Some(data) => Input::resident(Rc::clone(data), samples),
+            None => Input::ahead(Arc::clone(&self.options.train), samples, self.options.device)?,
+        };
         let start = Instant::now();
         let mut images = 0;
         let mut speed = Speed::default();

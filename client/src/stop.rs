@@ -1,0 +1,36 @@
+//! `cox stop`: the end of a run, saved.
+
+use crate::{args::Stop, connect::Coordinator, error::Failure, json, output::Output, state, text::one_line};
+use proto::v1::{Run, RunState};
+use std::time::Duration;
+
+/// Between two looks at the run.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Ends the run, and waits until it is over unless that is not wanted.
+///
+/// # Errors
+/// If it is over already, the coordinator does not answer, or the output cannot be written.
+pub async fn stop(coordinator: &Coordinator, options: &Stop, output: &Output) -> Result<(), Failure> {
+    coordinator.stop(&options.reason).await?;
+    let run = if options.no_wait { coordinator.run().await? } else { end(coordinator).await? };
+    if output.json() { output.json_object(&json::RunView::new(&run)) } else { output.text(&render(&run)) }
+}
+
+/// The run when it is over.
+async fn end(coordinator: &Coordinator) -> Result<Run, Failure> {
+    let mut views = coordinator.watch(INTERVAL).await?;
+    loop {
+        let run = views.next().await?;
+        if matches!(run.state(), RunState::Finished | RunState::Stopped | RunState::Failed) {
+            return Ok(run);
+        }
+    }
+}
+
+/// What became of it, in a line.
+#[must_use]
+pub fn render(run: &Run) -> String {
+    let place = format!("epoch {}, step {} of {}", run.epoch + 1, run.step, run.steps_per_epoch);
+    format!("{}: {} ({place})\n", state::word(run.state()), one_line(&run.reason))
+}

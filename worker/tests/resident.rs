@@ -1,0 +1,59 @@
+//! Batches that the device makes are those that the processor makes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use cifar::{Dataset, IMAGE_BYTES, Split, train_batch};
+use std::{path::PathBuf, rc::Rc, sync::Arc};
+use tch::Device;
+use worker::engine::{Input, Resident, Samples};
+
+fn dataset() -> Dataset {
+    let directory = std::env::var_os("COXSWAIN_DATA_DIR").map_or_else(|| "../data".into(), PathBuf::from);
+    Dataset::open(&directory, Split::Train, Some(2000)).unwrap()
+}
+
+fn devices() -> Vec<Device> {
+    let gpu = Device::cuda_if_available();
+    if !gpu.is_cuda() {
+        println!("SKIPPED on a GPU: there is none");
+        return vec![Device::Cpu];
+    }
+    vec![Device::Cpu, gpu]
+}
+
+#[test]
+fn a_batch_of_the_device_is_that_of_the_processor() {
+    let data = Arc::new(dataset());
+    let order: Arc<[u32]> = (0..2000).rev().collect();
+    for device in devices() {
+        let resident = Rc::new(Resident::new(&data, device).unwrap());
+        for epoch in 0..2 {
+            let ranges = [0..700, 700..701, 701..2000];
+            let samples =
+                || Samples { order: Arc::clone(&order), seed: 5, epoch, ranges: Box::new(ranges.clone().into_iter()) };
+            let mut on_device = Input::resident(Rc::clone(&resident), samples());
+            let mut ahead = Input::ahead(Arc::clone(&data), samples(), device).unwrap();
+            for range in ranges.clone() {
+                let (mut pixels, mut labels) = (vec![0.0; range.len() * IMAGE_BYTES], vec![0; range.len()]);
+                train_batch(&data, 5, epoch, &order[range], &mut pixels, &mut labels);
+                for input in [&mut on_device, &mut ahead] {
+                    let (images, found) = input.take().unwrap();
+                    let images = images.permute([0, 2, 3, 1]);
+                    assert!(images.is_contiguous(), "channels last");
+                    let values = Vec::<f32>::try_from(&images.view([-1]).to_device(Device::Cpu)).unwrap();
+                    assert!(values == pixels, "images of epoch {epoch}");
+                    assert_eq!(Vec::<i64>::try_from(&found.to_device(Device::Cpu)).unwrap(), labels);
+                }
+            }
+            assert!(on_device.take().is_err() && ahead.take().is_err(), "nothing is left");
+        }
+    }
+}
+
+#[test]
+fn kernels_that_repeat_their_bits_can_be_asked_for() {
+    operations::set_deterministic(true);
+    assert!(operations::is_deterministic());
+    operations::set_deterministic(false);
+    assert!(!operations::is_deterministic());
+}
