@@ -129,6 +129,11 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub keep: usize,
 
+    /// Steps between two checkpoints within an epoch, without stopping: what is redone at the most if everything dies
+    /// [default: only at an epoch's end]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub checkpoint_every: Option<u32>,
+
     /// The address for workers and clients
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,

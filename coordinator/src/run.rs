@@ -68,6 +68,7 @@ pub async fn run(
             workers: args.workers,
             min_workers: args.min_workers,
             failure_timeout: timeouts.failure,
+            checkpoint_every: args.checkpoint_every,
         },
         start,
         run_id: run_id.clone(),

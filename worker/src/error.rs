@@ -44,6 +44,20 @@ pub enum Error {
         /// In its words.
         reason: String,
     },
+    /// What this worker holds differs from what the others hold.
+    #[error(
+        "the coordinator at {url} has given this worker up: {reason}; its memory cannot be trusted: look at the machine \
+         before it is started again"
+    )]
+    Corrupt {
+        /// Where it is.
+        url: String,
+        /// In its words.
+        reason: String,
+    },
+    /// COXSWAIN_FAULT says nothing that can be done.
+    #[error("{0:?} is no fault: it has the form NAME@GENERATION:EPOCH:STEP:WHAT")]
+    BadFault(String),
     /// The device is not there.
     #[error("{0}")]
     Device(String),
@@ -71,13 +85,14 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::BadUrl { .. } => 2,
+            Self::BadUrl { .. } | Self::BadFault(_) => 2,
             Self::Unreachable { .. } => 3,
             Self::Refused { .. } | Self::Malformed(_) => 4,
             Self::Device(_) => 5,
             Self::Data(_) | Self::Cache { .. } => 6,
             Self::Engine(_) => 7,
             Self::GivenUp { .. } => 8,
+            Self::Corrupt { .. } => 9,
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     Args, Error, data,
     device::{device_name, has_bf16},
-    engine::{Command, Engine, EngineError, EngineOptions, Event, Formation, Progress, Source},
+    engine::{Command, Engine, EngineError, EngineOptions, Event, FAULTS, Fault, Formation, Progress, Source},
     state_transfer,
 };
 use plan::{RunConfig, Timeouts};
@@ -158,6 +158,9 @@ impl Session {
                 }
                 Err(Error::GivenUp { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
             }
+            Code::DataLoss => {
+                Err(Error::Corrupt { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
+            }
             Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => {
                 Err(Error::Refused { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
             }
@@ -213,6 +216,9 @@ impl Session {
     ) -> Result<Left, Error> {
         let mut heartbeat = interval(self.timeouts.heartbeat);
         loop {
+            if self.joined.as_ref().is_some_and(|joined| joined.engine.control.takes_cut()) {
+                return Ok(Left::Lost("a fault that was asked for cut the stream".to_owned()));
+            }
             let report = tokio::select! {
                 order = orders.message() => match order {
                     Ok(Some(Order { order: Some(Kind::Dismiss(dismiss)) })) => {
@@ -295,8 +301,8 @@ impl Session {
                 };
                 Command::Synchronise { generation: order.generation, source_rank: order.source_rank, source }
             }
-            Kind::Train(v1::Train { generation, epoch, first_step, rates }) => {
-                Command::Train { generation, epoch, first_step, rates }
+            Kind::Train(v1::Train { generation, epoch, first_step, rates, digest_every, save_every }) => {
+                Command::Train { generation, epoch, first_step, rates, digest_every, save_every }
             }
             Kind::Evaluate(v1::Evaluate { generation, epoch, first_chunk, chunks }) => {
                 Command::Evaluate { generation, epoch, chunks: first_chunk..first_chunk + chunks }
@@ -343,12 +349,16 @@ impl Session {
             connect_timeout: self.timeouts.connect,
             train: data.train,
             test: data.test,
+            fault: Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?,
             trace: self
                 .args
                 .profile
                 .as_ref()
                 .map(|directory| (directory.join(format!("{}.json", self.name)), self.name.clone())),
         };
+        if let Some(fault) = &options.fault {
+            tracing::warn!("this worker is made to fail: {fault:?}");
+        }
         let engine = Engine::start(options, self.event_sender.clone())?;
         self.joined = Some(Joined { run_id: welcome.run_id, config, engine });
         Ok(())
@@ -362,6 +372,9 @@ impl Session {
             }
             Event::Ready { generation, held, totals } => {
                 Up::Ready(v1::Ready { generation, held: held.map(Into::into), totals: Some(totals.into()) })
+            }
+            Event::Digest { generation, position, digest } => {
+                Up::StateDigest(v1::StateDigest { generation, position: Some(position.into()), digest })
             }
             Event::EpochDone { generation, outcome } => Up::EpochDone(v1::EpochDone {
                 generation,

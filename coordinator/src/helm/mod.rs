@@ -70,8 +70,8 @@ pub struct Helm {
     display: Display,
     attachments: HashMap<WorkerId, Attachment>,
     next_worker: WorkerId,
-    /// States that came in, by generation, until they are saved.
-    states: HashMap<u64, State>,
+    /// States that came in, by generation and position, until they are saved.
+    states: HashMap<(u64, Position), State>,
     newest: Option<(String, Option<f64>)>,
     best: Option<(String, f64)>,
     began: Instant,
@@ -174,7 +174,7 @@ impl Helm {
             Input::State { generation, state } => {
                 let position = state.position;
                 let Some(worker) = self.steering.members().first().copied() else { return Ok(()) };
-                self.states.insert(generation, *state);
+                self.states.insert((generation, position), *state);
                 let event = Event::StateArrived { generation, position };
                 let decisions = self.steering.handle(self.now(), worker, event);
                 self.carry_out(decisions)?;
@@ -255,9 +255,10 @@ impl Helm {
         for decision in decisions {
             match decision {
                 Decision::Send { worker, order } => self.send(worker, order),
-                Decision::Drop { worker, reason } => {
+                Decision::Drop { worker, reason, corrupt } => {
                     if let Some(attachment) = self.attachments.remove(&worker) {
-                        let status = Status::deadline_exceeded(format!("given up: {reason}"));
+                        let status = if corrupt { Status::data_loss } else { Status::deadline_exceeded };
+                        let status = status(format!("given up: {reason}"));
                         // It is given up whether it hears of it or not.
                         let _ = attachment.orders.try_send(Err(status));
                     }
@@ -281,8 +282,10 @@ impl Helm {
                         self.note(note)?;
                     }
                 }
-                Decision::Checkpoint { generation, position, schedule, evaluation } => {
-                    if let Some(mut state) = self.states.remove(&generation) {
+                Decision::Checkpoint { generation, held, position, schedule, evaluation } => {
+                    if let Some(mut state) = self.states.remove(&(generation, held)) {
+                        // Earlier ones were overtaken.
+                        self.states.retain(|(_, position), _| *position > held);
                         if position.step == 0 {
                             state.totals = plan::Totals::default();
                         }

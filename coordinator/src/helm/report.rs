@@ -27,6 +27,9 @@ pub(super) fn event(report: v1::report::Report) -> Result<Option<Event>, Malform
             let (generation, position) = (progress.generation, position(progress.position)?);
             Event::Progress { generation, position, pulse: progress.pulse, waiting: progress.waiting }
         }
+        Up::StateDigest(v1::StateDigest { generation, position: at, digest }) => {
+            Event::Digest { generation, position: position(at)?, digest }
+        }
         Up::EpochDone(done) => Event::EpochDone {
             generation: done.generation,
             totals: totals(done.totals),
@@ -69,9 +72,14 @@ pub(super) fn order(order: Order, rank: Option<usize>) -> v1::Order {
             };
             Down::Synchronise(v1::Synchronise { generation, source_rank, source: Some(source) })
         }
-        Order::Train { generation, from, rates } => {
-            Down::Train(v1::Train { generation, epoch: from.epoch, first_step: from.step, rates })
-        }
+        Order::Train { generation, from, rates, digest_every, save_every } => Down::Train(v1::Train {
+            generation,
+            epoch: from.epoch,
+            first_step: from.step,
+            rates,
+            digest_every,
+            save_every: save_every.unwrap_or_default(),
+        }),
         Order::Halt { generation, epoch, reason } => Down::Halt(v1::Halt { generation, epoch, reason }),
         Order::Evaluate { generation, epoch, chunks } => Down::Evaluate(v1::Evaluate {
             generation,

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use operations::Convolution;
+use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor, no_grad};
 
 const CONVOLUTION: Convolution = Convolution { stride: 1, padding: 1 };
+
+/// libtorch has one generator, and one number of threads, for all tests of this process: they take turns.
+static TURNS: Mutex<()> = Mutex::new(());
 
 fn random([n, channels, h, w]: [i64; 4]) -> Tensor {
     Tensor::randn([n, h, w, channels], (Kind::Float, Device::Cpu)).permute([0, 3, 1, 2])
@@ -25,6 +29,7 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 
 #[test]
 fn outputs_and_gradients_are_those_of_a_direct_convolution() {
+    let _turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(1);
     // One register and several, fewer tiles than a group has, a last group that lacks some, more than a block.
     let cases = [
@@ -58,6 +63,7 @@ fn outputs_and_gradients_are_those_of_a_direct_convolution() {
 
 #[test]
 fn an_image_comes_out_the_same_in_any_batch_and_on_any_number_of_threads() {
+    let _turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(2);
     let input = random([37, 32, 32, 32]);
     let weight = Tensor::randn([32, 32, 3, 3], (Kind::Float, Device::Cpu));

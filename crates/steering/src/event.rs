@@ -56,6 +56,15 @@ pub enum Event {
         /// Whether its engine waits for others or for orders.
         waiting: bool,
     },
+    /// A digest of a member's state.
+    Digest {
+        /// Of which generation.
+        generation: u64,
+        /// The next step.
+        position: Position,
+        /// Of parameters, running statistics and momentum.
+        digest: u64,
+    },
     /// A member has trained the epoch to its end.
     EpochDone {
         /// Of which generation.

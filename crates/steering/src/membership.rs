@@ -63,7 +63,7 @@ impl Steering {
     }
 
     pub(crate) fn give_up(&mut self, now: Duration, id: WorkerId, reason: &str, decisions: &mut Vec<Decision>) {
-        decisions.push(Decision::Drop { worker: id, reason: reason.to_owned() });
+        decisions.push(Decision::Drop { worker: id, reason: reason.to_owned(), corrupt: false });
         self.lost(now, id, reason, decisions);
     }
 
@@ -118,6 +118,7 @@ impl Steering {
         self.begun = true;
         let members: Vec<WorkerId> = able.into_iter().take(self.options.config.shards as usize).collect();
         self.generation.number += 1;
+        self.digests.begin();
         self.generation.members = members;
         let generation = self.generation.number;
         let names: Vec<String> = self.generation.members.iter().map(|member| self.name(*member)).collect();

@@ -15,6 +15,8 @@ pub struct Options {
     pub min_workers: usize,
     /// A worker not heard of for this long is given up, and so is one that does not come to a generation.
     pub failure_timeout: Duration,
+    /// Steps between two checkpoints within an epoch; `None`: only at its end.
+    pub checkpoint_every: Option<u32>,
 }
 
 /// Where a run begins.

@@ -44,6 +44,10 @@ pub enum Order {
         from: Position,
         /// One rate for the epoch, or one a step of it.
         rates: Vec<f64>,
+        /// Report a digest of the state every so many steps, and at the end of the epoch.
+        digest_every: u32,
+        /// Send the state up every so many steps, in passing, with a digest; `None`: only when told to.
+        save_every: Option<u32>,
     },
     /// Stop after a step.
     Halt {
@@ -118,6 +122,8 @@ pub enum Decision {
         worker: WorkerId,
         /// Why, in words.
         reason: String,
+        /// Whether what it holds is wrong, so that it must not come back with it.
+        corrupt: bool,
     },
     /// A generation begins: to be recorded before any order of it is sent.
     Generation {
@@ -139,7 +145,9 @@ pub enum Decision {
     Checkpoint {
         /// Of which generation the state is.
         generation: u64,
-        /// The next step.
+        /// The position that it has.
+        held: Position,
+        /// The next step: that, or the first of the next epoch.
         position: Position,
         /// The schedule there.
         schedule: ScheduleState,

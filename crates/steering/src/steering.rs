@@ -3,6 +3,7 @@
 use crate::{
     Decision, Ending, EpochRecord, Event, Failure, Options, Order, Outcome, Recovery, RunState, Start, Status, Worker,
     WorkerId,
+    digest::Digests,
     phase::{Generation, Halt, Phase},
 };
 use plan::{Position, ScheduleState, Totals};
@@ -32,6 +33,7 @@ pub struct Steering {
     pub(crate) epoch_began: Option<Duration>,
     /// Generations in a row that failed by a worker's own report, without a step.
     pub(crate) fruitless: u32,
+    pub(crate) digests: Digests,
     /// Why the run is where it is.
     pub(crate) reason: String,
 }
@@ -54,6 +56,7 @@ impl Steering {
             failed_at: None,
             epoch_began: None,
             fruitless: 0,
+            digests: Digests::default(),
             reason: String::new(),
         };
         steering.reason = steering.waiting_reason();
@@ -78,6 +81,9 @@ impl Steering {
                 self.ready(now, worker, held, totals, &mut decisions);
             }
             Event::Progress { generation, position, .. } => self.progress(now, worker, generation, position),
+            Event::Digest { generation, position, digest } if self.is_current(worker, generation) => {
+                self.digested(now, worker, position, digest, &mut decisions);
+            }
             Event::EpochDone { generation, totals, stretch } if self.is_current(worker, generation) => {
                 self.epoch_trained(now, totals, stretch, &mut decisions);
             }

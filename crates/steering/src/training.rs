@@ -7,6 +7,9 @@ use crate::{
 use plan::{ChunkResult, Chunks, Evaluation, Position, Totals, block};
 use std::time::Duration;
 
+/// Steps between two digests of the state: a digest costs about as much as a hundredth of a step.
+const DIGEST_EVERY: u32 = 50;
+
 impl Steering {
     /// Goes on from `position`, where all members are.
     pub(crate) fn proceed(&mut self, now: Duration, position: Position, totals: Totals, decisions: &mut Vec<Decision>) {
@@ -52,7 +55,15 @@ impl Steering {
         let rates = self.schedule().rates(&config.schedule, config.lr, config.epochs, self.steps());
         self.phase = Phase::Training { epoch: from.epoch, halt: None };
         self.reason = format!("training epoch {} of {}", from.epoch + 1, config.epochs);
-        self.to_all(decisions, |_| Order::Train { generation, from, rates: rates.clone() });
+        let save_every = self.options.checkpoint_every;
+        self.to_all(decisions, |rank| Order::Train {
+            generation,
+            from,
+            rates: rates.clone(),
+            digest_every: DIGEST_EVERY,
+            // Any member's would do.
+            save_every: save_every.filter(|_| rank == 0),
+        });
         // Workers that came while the generation was formed or the test set evaluated.
         if self.has_room() {
             self.halt(Halt::Reform, "a worker came", decisions);
@@ -157,6 +168,11 @@ impl Steering {
 
     pub(crate) fn state_arrived(&mut self, now: Duration, position: Position, decisions: &mut Vec<Decision>) {
         match &mut self.phase {
+            Phase::Training { .. } | Phase::Evaluating { .. }
+                if position.step < self.options.config.steps().count() =>
+            {
+                self.state_in_passing(position, decisions);
+            }
             Phase::Evaluating { state_arrived, .. } => {
                 *state_arrived = true;
                 self.finish_epoch(now, decisions);
@@ -164,6 +180,7 @@ impl Steering {
             Phase::Saving => {
                 decisions.push(Decision::Checkpoint {
                     generation: self.generation.number,
+                    held: position,
                     position,
                     schedule: self.schedule().clone(),
                     evaluation: None,
@@ -208,6 +225,7 @@ impl Steering {
         decisions.push(Decision::Epoch(Box::new(record)));
         decisions.push(Decision::Checkpoint {
             generation: self.generation.number,
+            held: Position { epoch, step: self.steps() },
             position: Position { epoch: epoch + 1, step: 0 },
             schedule,
             evaluation: Some((test_loss, test_accuracy)),

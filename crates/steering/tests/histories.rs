@@ -22,7 +22,7 @@ fn options() -> Options {
         test_samples: 600,
         ..RunConfig::default()
     };
-    Options { config, workers: 2, min_workers: 1, failure_timeout: Duration::from_secs(10) }
+    Options { config, workers: 2, min_workers: 1, failure_timeout: Duration::from_secs(10), checkpoint_every: None }
 }
 
 /// A worker as the machine sees it: it obeys at once, but what it does takes steps of the simulation.

@@ -3,7 +3,7 @@
 use plan::Position;
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// Set by the session, looked at by the engine between operations and while it waits.
@@ -19,6 +19,8 @@ pub struct Control {
     pulse: AtomicU64,
     /// How many waits the engine is in.
     waits: AtomicU64,
+    /// Whether the session is to lose its stream.
+    cut: AtomicBool,
 }
 
 impl Control {
@@ -62,6 +64,16 @@ impl Control {
     #[must_use]
     pub fn pulse(&self) -> (u64, bool) {
         (self.pulse.load(Ordering::Relaxed), self.waits.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Has the session lose its stream.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+    }
+
+    /// Whether the session is to lose its stream, once.
+    pub(crate) fn takes_cut(&self) -> bool {
+        self.cut.swap(false, Ordering::AcqRel)
     }
 
     /// Notes which state the engine holds.

@@ -59,6 +59,10 @@ pub enum Command {
         first_step: u32,
         /// One rate for the epoch, or one a step of it.
         rates: Vec<f64>,
+        /// Steps between two digests of the state.
+        digest_every: u32,
+        /// Steps between two copies of the state; 0: none.
+        save_every: u32,
     },
     /// Evaluates chunks of the test set.
     Evaluate {
@@ -121,6 +125,15 @@ pub enum Event {
         held: Option<Position>,
         /// Of the epoch that it is in.
         totals: Totals,
+    },
+    /// A digest of the state.
+    Digest {
+        /// The generation.
+        generation: u64,
+        /// The next step.
+        position: Position,
+        /// The same on all workers.
+        digest: u64,
     },
     /// The epoch is trained.
     EpochDone {

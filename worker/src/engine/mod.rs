@@ -2,8 +2,10 @@
 
 mod commit;
 mod control;
+mod digest;
 mod error;
 mod evaluate;
+mod fault;
 mod input;
 mod messages;
 mod optimizer;
@@ -18,8 +20,10 @@ mod thread;
 
 pub use commit::{StepOutcome, commit};
 pub use control::Control;
+pub use digest::digest;
 pub use error::EngineError;
 pub use evaluate::evaluate_chunk;
+pub use fault::{FAULTS, Fault, What};
 pub use input::{Input, Samples};
 pub use messages::{Command, Event, Formation, Outcome, Progress, Source};
 pub use optimizer::Sgd;

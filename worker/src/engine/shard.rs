@@ -74,7 +74,10 @@ fn cross_entropy(logits: &Tensor, labels: &Tensor, divisor: f64) -> Result<(Tens
         let loss = log_probabilities.f_gather(1, &truth, false)?.f_sum(Kind::Float)?.f_neg()?;
         // Not by scattering, which on a GPU adds in any order.
         let classes = Tensor::f_arange(logits.size()[1], (Kind::Int64, logits.device()))?;
-        let gradient = log_probabilities.f_exp()?.f_sub(&truth.f_eq_tensor(&classes)?)?.f_div_scalar(divisor)?;
+        let gradient = log_probabilities
+            .f_exp()?
+            .f_sub(&truth.f_eq_tensor(&classes)?.f_to_kind(Kind::Float)?)?
+            .f_div_scalar(divisor)?;
         Ok((loss, gradient))
     })
 }

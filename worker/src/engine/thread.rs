@@ -1,8 +1,8 @@
 //! The thread that owns all tensors of a worker.
 
 use crate::engine::{
-    Command, Control, EngineError, Event, Formation, Input, Outcome, Profile, Progress, Reducer, ReducerOptions,
-    Replica, Resident, Samples, Source, evaluate_chunk, speed::Speed, train_step,
+    Command, Control, EngineError, Event, Fault, Formation, Input, Outcome, Profile, Progress, Reducer, ReducerOptions,
+    Replica, Resident, Samples, Source, digest, evaluate_chunk, speed::Speed, train_step,
 };
 use checkpoint::State;
 use cifar::Dataset;
@@ -33,6 +33,8 @@ pub struct EngineOptions {
     pub train: Arc<Dataset>,
     /// The test set.
     pub test: Arc<Dataset>,
+    /// What is to go wrong, for tests.
+    pub fault: Option<Fault>,
     /// Where to write a trace, and under which name of this process.
     pub trace: Option<(PathBuf, String)>,
 }
@@ -125,6 +127,37 @@ struct Thread {
     resident: Option<Rc<Resident>>,
 }
 
+/// What is told of the state in passing.
+#[derive(Debug, Clone, Copy)]
+struct Reports {
+    /// Steps between two digests.
+    digest_every: u32,
+    /// Steps between two copies; 0: none.
+    save_every: u32,
+}
+
+impl Reports {
+    /// Those that are due after a step of an epoch of `steps`. What finds no room is left out: nothing waits for it.
+    fn make(
+        self,
+        generation: u64,
+        replica: &Replica,
+        steps: u32,
+        events: &async_mpsc::Sender<Event>,
+    ) -> Result<(), EngineError> {
+        let Some(position) = replica.position else { return Ok(()) };
+        let due = |every: u32| every > 0 && position.step.is_multiple_of(every);
+        let save = due(self.save_every) && position.step < steps;
+        if save || due(self.digest_every) || position.step == steps {
+            let _ = events.try_send(Event::Digest { generation, position, digest: digest(replica)? });
+        }
+        if save {
+            let _ = events.try_send(Event::State { generation, state: Box::new(replica.state()?) });
+        }
+        Ok(())
+    }
+}
+
 /// The training set in the memory of a GPU, if it fits there.
 fn resident(options: &EngineOptions) -> Option<Rc<Resident>> {
     if !options.device.is_cuda() {
@@ -173,8 +206,9 @@ impl Thread {
             Command::Form(formation) => self.form(formation),
             Command::Connect { generation, host, port } => self.connect(generation, &host, port).map(Some),
             Command::Synchronise { source_rank, source, .. } => self.synchronise(source_rank, source).map(|()| None),
-            Command::Train { generation, epoch, first_step, rates } => {
-                self.train(generation, Position { epoch, step: first_step }, &rates).map(Some)
+            Command::Train { generation, epoch, first_step, rates, digest_every, save_every } => {
+                let reports = Reports { digest_every, save_every };
+                self.train(generation, Position { epoch, step: first_step }, &rates, reports).map(Some)
             }
             Command::Evaluate { generation, epoch, chunks } => {
                 let mut results = Vec::new();
@@ -288,7 +322,13 @@ impl Thread {
         Ok(())
     }
 
-    fn train(&mut self, generation: u64, from: Position, rates: &[f64]) -> Result<Event, EngineError> {
+    fn train(
+        &mut self,
+        generation: u64,
+        from: Position,
+        rates: &[f64],
+        reports: Reports,
+    ) -> Result<Event, EngineError> {
         let steps = self.options.config.steps().count();
         let held = self.replica.position;
         // Past the last step of an epoch is before the first of the next.
@@ -329,6 +369,9 @@ impl Thread {
         let mut halted = false;
         for step in from.step..steps {
             let rate = if rates.len() == 1 { rates[0] } else { rates.get(step as usize).copied().unwrap_or(0.0) };
+            if let Some(fault) = self.options.fault {
+                fault.strike(generation, &mut self.replica, &self.control)?;
+            }
             let began = Instant::now();
             let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
             images += outcome.samples;
@@ -341,6 +384,7 @@ impl Thread {
                 totals: self.replica.totals,
                 images_per_second: speed.images_per_second(),
             });
+            reports.make(generation, &self.replica, steps, &self.events)?;
             if outcome.halt && step + 1 < steps {
                 halted = true;
                 break;

@@ -1,0 +1,147 @@
+//! Faults that a test asks for, at a step of its choice.
+
+use crate::{
+    Error,
+    engine::{Control, EngineError, Replica},
+};
+use nix::{
+    libc,
+    sys::signal::{Signal, raise},
+};
+use plan::Position;
+use std::{thread, time::Duration};
+use tch::no_grad;
+
+/// The environment variable that asks for faults: `NAME@GENERATION:EPOCH:STEP:WHAT`, several with commas between them.
+/// NAME is a worker's, EPOCH and STEP count from 0, and the generation keeps a worker that does the step again from failing
+/// again.
+pub const FAULTS: &str = "COXSWAIN_FAULT";
+
+/// The exit code of a worker that was made to exit.
+const EXIT: i32 = 42;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP.
+    Stop,
+    /// The process ends by itself.
+    Exit,
+    /// The stream to the coordinator breaks; the engine goes on.
+    Drop,
+    /// A bit of a parameter flips.
+    Corrupt,
+    /// The engine does nothing for as long as its generation lives.
+    Hang,
+    /// Every step from this one on takes this much longer.
+    Slow(Duration),
+}
+
+/// What goes wrong, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    generation: u64,
+    position: Position,
+    what: What,
+}
+
+impl Fault {
+    /// The fault that `text`, as [`FAULTS`] has it, asks of the worker `name`.
+    ///
+    /// # Errors
+    /// If `text` is not of that form.
+    pub fn of(name: &str, text: &str) -> Result<Option<Self>, Error> {
+        for fault in text.split(',').filter(|fault| !fault.is_empty()) {
+            let bad = || Error::BadFault(fault.to_owned());
+            let (worker, when) = fault.split_once('@').ok_or_else(bad)?;
+            let parsed = Self::parse(when).ok_or_else(bad)?;
+            if worker == name {
+                return Ok(Some(parsed));
+            }
+        }
+        Ok(None)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.splitn(4, ':');
+        let generation = words.next()?.parse().ok()?;
+        let position = Position { epoch: words.next()?.parse().ok()?, step: words.next()?.parse().ok()? };
+        let what = match words.next()?.split_once('=') {
+            Some(("slow", millis)) => What::Slow(Duration::from_millis(millis.parse().ok()?)),
+            Some(_) => return None,
+            None => match text.rsplit(':').next()? {
+                "kill" => What::Kill,
+                "stop" => What::Stop,
+                "exit" => What::Exit,
+                "drop" => What::Drop,
+                "corrupt" => What::Corrupt,
+                "hang" => What::Hang,
+                _ => return None,
+            },
+        };
+        Some(Self { generation, position, what })
+    }
+
+    /// Fails before the replica's next step, if it is the one.
+    pub(crate) fn strike(self, generation: u64, replica: &mut Replica, control: &Control) -> Result<(), EngineError> {
+        if generation != self.generation {
+            return Ok(());
+        }
+        if let What::Slow(longer) = self.what
+            && replica.position >= Some(self.position)
+        {
+            thread::sleep(longer);
+            return Ok(());
+        }
+        if replica.position != Some(self.position) {
+            return Ok(());
+        }
+        match self.what {
+            // Fails only for a signal that is none.
+            What::Kill => drop(raise(Signal::SIGKILL)),
+            What::Stop => drop(raise(Signal::SIGSTOP)),
+            // SAFETY: `_exit` takes any code; nothing of this process is needed after.
+            What::Exit => unsafe { libc::_exit(EXIT) },
+            What::Drop => control.cut(),
+            What::Corrupt => flip(replica).map_err(EngineError::torch("flip a bit"))?,
+            What::Hang => {
+                while !control.is_aborted(generation) {
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+            What::Slow(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Flips a bit of the first parameter.
+fn flip(replica: &mut Replica) -> Result<(), tch::TchError> {
+    no_grad(|| {
+        let mut first = replica.parameters.f_narrow(0, 0, 1)?;
+        let value = f64::try_from(&first)? as f32;
+        let _ = first.f_fill_(f64::from(f32::from_bits(value.to_bits() ^ 1 << 20)))?;
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_of_one_worker_at_one_step() {
+        let text = "a@1:0:5:kill,b@2:3:4:slow=250";
+        let position = Position { epoch: 3, step: 4 };
+        let slow = Fault { generation: 2, position, what: What::Slow(Duration::from_millis(250)) };
+        assert_eq!(Fault::of("b", text).unwrap(), Some(slow));
+        assert_eq!(Fault::of("a", text).unwrap().map(|fault| fault.what), Some(What::Kill));
+        assert_eq!(Fault::of("c", text).unwrap(), None);
+        assert_eq!(Fault::of("c", "").unwrap(), None);
+        for wrong in ["a@1:0:5", "1:0:5:kill", "a@1:0:x:kill", "a@1:0:5:explode", "a@1:0:5:kill=3"] {
+            assert!(Fault::of("b", wrong).is_err(), "{wrong}");
+        }
+    }
+}
