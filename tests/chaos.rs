@@ -95,7 +95,7 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
             }
             (3, _) => {
                 let length = dice.millis(1500);
-                run = run.killed_and_restarted_after(length, &flags);
+                run = run.killed_and_restarted(&flags, || thread::sleep(length));
                 format!("the coordinator is killed, and started again after {length:?}")
             }
             (4, Some(name)) => {

@@ -8,8 +8,8 @@ use nix::{
     unistd::Pid,
 };
 use proto::v1::RunState;
-use std::path::Path;
-use system_tests::{Coordinator, Ended, assert_same};
+use std::{fs, path::Path};
+use system_tests::{Coordinator, Ended, assert_same, fail_at};
 
 /// Three epochs of ten steps and a small one.
 const RUN: [&str; 10] =
@@ -72,11 +72,95 @@ fn a_killed_coordinator_is_taken_up_by_the_workers_that_outlive_it() {
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let workers = ["local-0", "local-1"].map(|name| run.worker(name));
     let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();
-    let mut run = run.killed_and_restarted(&flags);
+    let mut run = run.killed_and_restarted(&flags, || {});
     let after = run.wait_until(|run| run.workers.len() == 2);
     assert!(after.generation > 1, "{after:?}");
     assert_eq!(["local-0", "local-1"].map(|name| run.worker(name)), workers, "the same processes");
     let ended = run.wait().well();
     assert_same(&ended, &expected);
     assert!(ended.log.contains("taking local-0 over"), "{}", ended.log);
+}
+
+#[test]
+fn faults_at_any_step_leave_no_trace_in_the_weights() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    // The first step, the last of an epoch, one in between.
+    let cases = [
+        ("exit", (0, 0), "local-1 lost"),
+        ("kill", (1, 10), "local-1 lost"),
+        ("drop", (1, 4), "local-1 lost"),
+        ("hang", (1, 3), "local-1 lost: no progress for 1."),
+        ("stop", (2, 5), "local-1 lost: silent for 1."),
+    ];
+    for (what, at, noticed) in cases {
+        let flags = [&["--local", "--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+        let run = Coordinator::start_failing(&directory.path().join(what), &flags, &[fail_at(1, at, what)]);
+        let ended = run.wait().well();
+        assert_same(&ended, &expected);
+        let kinds = recoveries(&ended);
+        assert!(kinds.first().is_some_and(|kind| kind.starts_with(noticed)), "{what}: {kinds:?}\n{}", ended.log);
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_outvoted() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = [&["--local", "--workers", "3", "--shards", "3"], &RUN[..8]].concat();
+    let run = Coordinator::start_failing(directory.path(), &flags, &[fail_at(1, (1, 3), "corrupt")]);
+    let ended = run.wait().well();
+    let kinds = recoveries(&ended);
+    assert!(kinds[0].starts_with("local-1 lost: its state at") && kinds[0].ends_with("that of 2 others"), "{kinds:?}");
+    assert_eq!(ended.metrics().len(), 3, "{}", ended.log);
+}
+
+#[test]
+fn of_two_that_differ_none_is_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run_dir = directory.path().join("corrupt");
+    let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();
+    let ended = Coordinator::start_failing(&run_dir, &flags, &[fail_at(0, (1, 3), "corrupt")]).wait();
+    assert_eq!(ended.code, 7, "{}", ended.log);
+    assert!(ended.log.contains("it cannot be told whose is right"), "{}", ended.log);
+    // What is on disk is of before.
+    let ended = Coordinator::start(&run_dir, &flags).wait().well();
+    assert_same(&ended, &expected);
+}
+
+#[test]
+fn everything_dies_and_the_last_checkpoint_within_the_epoch_is_gone_on_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let flags = [&["--local", "--workers", "2", "--checkpoint-every", "4"], &RUN[..]].concat();
+    let mut run = Coordinator::start(&directory.path().join("dead"), &flags);
+    // Of the second epoch, which has 11 steps.
+    run.wait_until(|run| *run.checkpoint >= *"step-00000015");
+    let workers = ["local-0", "local-1"].map(|name| run.worker(name));
+    let run =
+        run.killed_and_restarted(&flags, || workers.into_iter().for_each(|worker| signal(worker, Signal::SIGKILL)));
+    let ended = run.wait().well();
+    assert!(ended.log.contains("going on from checkpoint step-0000001"), "{}", ended.log);
+    assert_same(&ended, &expected);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_reported_and_the_next_one_tried() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run_dir = directory.path().join("full");
+    let checkpoints = run_dir.join("checkpoints");
+    let mut run = local(directory.path(), "full", &[]);
+    run.wait_until(|run| run.epoch == 1 && !run.checkpoint.is_empty());
+    // Where the directory was there is none any more.
+    fs::rename(&checkpoints, run_dir.join("aside")).unwrap();
+    fs::write(&checkpoints, "").unwrap();
+    run.wait_until(|run| run.epoch == 2);
+    fs::remove_file(&checkpoints).unwrap();
+    fs::rename(run_dir.join("aside"), &checkpoints).unwrap();
+    let ended = run.wait().well();
+    assert!(ended.log.contains("the last good checkpoint stays"), "{}", ended.log);
+    assert_same(&ended, &expected);
+    let newest = fs::read_to_string(checkpoints.join("latest")).unwrap();
+    assert!(newest.starts_with("step-00000033"), "{newest}");
 }

@@ -101,8 +101,22 @@ impl Coordinator {
         Self::start_at(ANY_PORT, run_dir, flags)
     }
 
+    /// As [`Self::start`], with local workers that fail as [`fail_at`](crate::fail_at) has it.
+    ///
+    /// # Panics
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn start_failing(run_dir: &Path, flags: &[&str], faults: &[String]) -> Self {
+        let mut command = command(run_dir, ANY_PORT, flags);
+        Self::spawn(command.env("COXSWAIN_FAULT", faults.join(",")), run_dir)
+    }
+
     fn start_at(listen: &str, run_dir: &Path, flags: &[&str]) -> Self {
-        let mut child = command(run_dir, listen, flags).spawn().expect("the coordinator can be started");
+        Self::spawn(&mut command(run_dir, listen, flags), run_dir)
+    }
+
+    fn spawn(command: &mut Command, run_dir: &Path) -> Self {
+        let mut child = command.spawn().expect("the coordinator can be started");
         let log = lines(&mut child);
         let mut seen = String::new();
         let start = Instant::now();
@@ -117,27 +131,18 @@ impl Coordinator {
         Self { child, address, seen, log, run_dir: run_dir.to_owned(), gone: false }
     }
 
-    /// Kills it, as `kill -9` does, and starts it again with the same address, run directory and flags.
+    /// Kills it, as `kill -9` does, does `between`, and starts it again with the same address, run directory and flags.
     ///
     /// # Panics
     /// If it cannot be killed, or ends before it listens.
     #[must_use]
-    pub fn killed_and_restarted(self, flags: &[&str]) -> Self {
-        self.killed_and_restarted_after(Duration::ZERO, flags)
-    }
-
-    /// As [`Self::killed_and_restarted`], with a pause between.
-    ///
-    /// # Panics
-    /// If it cannot be killed, or ends before it listens.
-    #[must_use]
-    pub fn killed_and_restarted_after(self, pause: Duration, flags: &[&str]) -> Self {
+    pub fn killed_and_restarted(self, flags: &[&str], between: impl FnOnce()) -> Self {
         let (address, run_dir) = (self.address.clone(), self.run_dir.clone());
         let mut old = self;
         old.child.kill().expect("the coordinator runs");
         let _ = old.child.wait();
         old.gone = true;
-        thread::sleep(pause);
+        between();
         Self::start_at(&address, &run_dir, flags)
     }
 

@@ -4,12 +4,14 @@
 
 mod compare;
 mod coordinator;
+mod fault;
 mod place;
 mod process;
 mod worker;
 
 pub use compare::assert_same;
 pub use coordinator::{Coordinator, Ended};
+pub use fault::fail_at;
 pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;
 pub use worker::Worker;

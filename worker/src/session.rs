@@ -347,6 +347,7 @@ impl Session {
             device: self.device,
             host: self.host(),
             connect_timeout: self.timeouts.connect,
+            collective_timeout: self.timeouts.collective,
             train: data.train,
             test: data.test,
             fault: Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?,

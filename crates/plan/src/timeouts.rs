@@ -19,6 +19,9 @@ pub struct Timeouts {
     pub tick: Duration,
     /// For the members of a generation to build their process group. The coordinator waits for as long.
     pub connect: Duration,
+    /// For a collective among workers. Well above the failure time-out, so that the coordinator, which sees all of them,
+    /// tells who is to blame before those who wait report that something is wrong.
+    pub collective: Duration,
     /// For an answer to a request, and for a worker's first words.
     pub request: Duration,
     /// Between two questions whether the other end of a silent connection is there, and for the answer.
@@ -61,6 +64,7 @@ impl Timeouts {
             heartbeat: between(40, 25, 250),
             tick: between(100, 10, 100),
             connect: failure,
+            collective: 3 * failure,
             request: between(2, 1000, 5000),
             keepalive: between(2, 250, 5000),
             doubt: between(10, 100, 1000),
@@ -77,6 +81,7 @@ impl fmt::Display for Timeouts {
             ("heartbeat", self.heartbeat, "between two signs of life of a worker"),
             ("tick", self.tick, "between two looks of the coordinator at the time"),
             ("connect", self.connect, "for the members of a generation to build their process group"),
+            ("collective", self.collective, "for a collective among workers, if nobody is found to blame before"),
             ("request", self.request, "for an answer to a request, and for a worker's first words"),
             (
                 "keepalive",
@@ -109,7 +114,7 @@ mod tests {
     #[test]
     fn every_one_is_explained() {
         let text = Timeouts::default().to_string();
-        assert_eq!(text.lines().count(), 8, "{text}");
+        assert_eq!(text.lines().count(), 9, "{text}");
         assert!(text.contains("heartbeat     250ms"), "{text}");
     }
 
@@ -119,6 +124,7 @@ mod tests {
             let timeouts = Timeouts::new(Duration::from_millis(millis)).unwrap();
             prop_assert!(timeouts.heartbeat * 10 <= timeouts.failure);
             prop_assert!(timeouts.tick * 10 <= timeouts.failure);
+            prop_assert!(timeouts.collective > timeouts.failure + timeouts.heartbeat + timeouts.tick);
             prop_assert!(timeouts.doubt * 2 <= timeouts.failure);
         }
     }

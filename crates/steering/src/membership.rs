@@ -1,7 +1,7 @@
 //! Who takes part: workers that come, go and are lost, and the generations formed of them.
 
 use crate::{
-    Decision, Order, Recovery, Steering, Worker, WorkerId,
+    Decision, Order, Steering, Worker, WorkerId,
     phase::{Halt, Phase},
 };
 use plan::{Position, Totals};
@@ -86,8 +86,10 @@ impl Steering {
         decisions.push(Decision::Note(kind.clone()));
         self.failed_at = Some(now);
         let detected_ms = now.saturating_sub(worker.last_seen).as_millis() as u64;
-        let generation = self.generation.number;
-        self.recoveries.push(Recovery { kind: kind.clone(), detected_ms, resumed_ms: None, generation });
+        match self.recoveries.last_mut() {
+            Some(recovery) if std::mem::take(&mut self.unnamed) => recovery.kind.clone_from(&kind),
+            _ => self.recovery(kind.clone(), detected_ms),
+        }
         self.reform(now, &kind, decisions);
     }
 

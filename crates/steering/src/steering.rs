@@ -29,6 +29,8 @@ pub struct Steering {
     pub(crate) recoveries: Vec<Recovery>,
     /// When the last failure was noticed, until a step is committed.
     pub(crate) failed_at: Option<Duration>,
+    /// Whether that failure is known only by what its victims report: who is lost next is to blame for it.
+    pub(crate) unnamed: bool,
     /// When the epoch in progress began.
     pub(crate) epoch_began: Option<Duration>,
     /// Generations in a row that failed by a worker's own report, without a step.
@@ -54,6 +56,7 @@ impl Steering {
             stop: None,
             recoveries: Vec::new(),
             failed_at: None,
+            unnamed: false,
             epoch_began: None,
             fruitless: 0,
             digests: Digests::default(),
@@ -258,6 +261,7 @@ impl Steering {
 
     /// A step was committed: if a failure was before it, the run has recovered.
     pub(crate) fn resumed(&mut self, now: Duration) {
+        self.unnamed = false;
         if let Some(failed_at) = self.failed_at.take() {
             let passed = now.saturating_sub(failed_at).as_millis() as u64;
             for recovery in self.recoveries.iter_mut().filter(|recovery| recovery.resumed_ms.is_none()) {
@@ -278,7 +282,17 @@ impl Steering {
             return self.end(Outcome::Failed, &reason, decisions);
         }
         self.failed_at.get_or_insert(now);
+        if self.recoveries.last().is_none_or(|recovery| recovery.resumed_ms.is_some()) {
+            self.unnamed = true;
+            self.recovery(format!("failed collective, by the report of {reason}"), 0);
+        }
         self.reform(now, &reason, decisions);
+    }
+
+    /// A failure that is to be survived, noticed `detected_ms` after the last sign that all was well.
+    pub(crate) fn recovery(&mut self, kind: String, detected_ms: u64) {
+        let generation = self.generation.number;
+        self.recoveries.push(Recovery { kind, detected_ms, resumed_ms: None, generation });
     }
 
     pub(crate) fn end(&mut self, outcome: Outcome, reason: &str, decisions: &mut Vec<Decision>) {

@@ -29,6 +29,8 @@ pub struct EngineOptions {
     pub host: String,
     /// How long building a process group may take.
     pub connect_timeout: Duration,
+    /// How long a collective may take.
+    pub collective_timeout: Duration,
     /// The training set.
     pub train: Arc<Dataset>,
     /// The test set.
@@ -261,7 +263,7 @@ impl Thread {
                 host: self.options.host.clone(),
                 rank,
                 world_size,
-                timeout,
+                timeout: self.options.collective_timeout,
             };
             let cancelled = || self.control.is_aborted(generation);
             Some(self.control.while_waiting(|| ProcessGroup::connect(store, &options, cancelled))?)
