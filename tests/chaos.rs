@@ -20,7 +20,7 @@ const STEPS: u32 = 11;
 const RUN: [&str; 8] = ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--shards", "4"];
 const CLUSTER: [&str; 5] = ["--local", "--workers", "2", "--failure-timeout", "1s"];
 /// Steps that a fault takes at the most, with the pause before it: what the run has to be long enough for.
-const STEPS_A_FAULT: u32 = 18;
+const STEPS_A_FAULT: u32 = 9;
 
 /// Random numbers of one sequence.
 struct Dice {

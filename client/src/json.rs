@@ -39,6 +39,8 @@ struct WorkerView<'a> {
     epoch: u32,
     step: u32,
     last_seen_ms: u64,
+    compute_seconds: f64,
+    wait_seconds: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,6 +115,8 @@ impl<'a> WorkerView<'a> {
             epoch: worker.epoch,
             step: worker.step,
             last_seen_ms: worker.last_seen_ms,
+            compute_seconds: worker.compute_seconds,
+            wait_seconds: worker.wait_seconds,
         }
     }
 }

@@ -157,6 +157,8 @@ mod tests {
             epoch: 6,
             step: 112,
             last_seen_ms: 240,
+            compute_seconds: 0.0984,
+            wait_seconds: 0.012,
         };
         let epoch = |epoch| Epoch {
             epoch,
@@ -205,9 +207,9 @@ run r1, generation 3, 8m03s
   best     70.12 % of the test set, checkpoint step-001955
   newest   checkpoint step-002346
 
-WORKER   RANK  DEVICE                SHARDS  EPOCH:STEP  LAST SEEN
-gpu-0       0  cuda:0 (NVIDIA H100)  0-1          7:112   0.2s ago
-gpu-10  spare  cuda:0 (NVIDIA H100)  -            7:112   0.2s ago
+WORKER   RANK  DEVICE                SHARDS  EPOCH:STEP  WORKS  WAITS  LAST SEEN
+gpu-0       0  cuda:0 (NVIDIA H100)  0-1          7:112  98 ms  12 ms   0.2s ago
+gpu-10  spare  cuda:0 (NVIDIA H100)  -            7:112  98 ms  12 ms   0.2s ago
 
 Epoch [  2/ 20]  Train Loss:0.9000  Train Acc:68.00%  Test Loss:0.8000  Test Acc:70.00%  Learning Rate:0.100000  Time 40.0s
 Epoch [  3/ 20]  Train Loss:0.9000  Train Acc:68.00%  Test Loss:0.8000  Test Acc:70.00%  Learning Rate:0.100000  Time 40.0s

@@ -12,8 +12,10 @@ pub fn lines(workers: &[Worker]) -> Vec<String> {
     if workers.is_empty() {
         return Vec::new();
     }
-    let columns = [Align::Left, Align::Right, Align::Left, Align::Left, Align::Right, Align::Right];
-    let heading = ["WORKER", "RANK", "DEVICE", "SHARDS", "EPOCH:STEP", "LAST SEEN"].map(str::to_owned).to_vec();
+    let columns =
+        [Align::Left, Align::Right, Align::Left, Align::Left, Align::Right, Align::Right, Align::Right, Align::Right];
+    let heading =
+        ["WORKER", "RANK", "DEVICE", "SHARDS", "EPOCH:STEP", "WORKS", "WAITS", "LAST SEEN"].map(str::to_owned).to_vec();
     let mut rows = vec![heading];
     rows.extend(workers.iter().map(row));
     table(&columns, &rows)
@@ -30,6 +32,13 @@ fn row(worker: &Worker) -> Vec<String> {
         device,
         ranges(&worker.shards),
         format!("{}:{}", u64::from(worker.epoch) + 1, worker.step),
+        step_time(worker.compute_seconds),
+        step_time(worker.wait_seconds),
         format!("{} ago", duration(worker.last_seen_ms as f64 / 1000.0)),
     ]
+}
+
+/// Of a step; empty before the first.
+fn step_time(seconds: f64) -> String {
+    if seconds > 0.0 { format!("{:.0} ms", seconds * 1000.0) } else { String::new() }
 }

@@ -264,6 +264,8 @@ impl Session {
             images_per_second: progress.images_per_second,
             pulse,
             waiting,
+            compute_seconds: progress.compute_seconds,
+            wait_seconds: progress.wait_seconds,
         })
     }
 

@@ -5,6 +5,7 @@ mod cargo;
 mod chaos;
 mod check_cuda;
 mod checksum;
+mod recovery;
 mod setup;
 mod stamp;
 mod test;
@@ -50,6 +51,8 @@ enum Command {
     Bench(bench::Options),
     /// Kill, stop and join workers and the coordinator at random moments of a run, and compare its weights.
     Chaos(chaos::Options),
+    /// Kill workers again and again, and print how long the others are held up, beside torchrun.
+    Recovery(recovery::Options),
     /// Set up, build and run every test, those of the whole system last and one at a time.
     Test {
         /// A filter, flags of `cargo test`, and after `--` flags of the test programs.
@@ -88,6 +91,7 @@ fn run() -> Result<ExitCode> {
         }
         Command::Train { flags } => train::train(flags),
         Command::Chaos(options) => chaos::chaos(&options),
+        Command::Recovery(options) => recovery::recovery(&options),
         Command::Test { args } => test::test(&args),
     }
 }

@@ -26,6 +26,13 @@ use tonic::Status;
 /// Orders under way to one worker at most; one that does not take them is given up.
 const ORDERS: usize = 64;
 
+/// How old what others see may be before a sign of life renews it.
+const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
+
+fn is_progress(report: &v1::Report) -> bool {
+    matches!(report.report, Some(v1::report::Report::Progress(_)))
+}
+
 /// What the helm is made of.
 pub struct HelmOptions {
     /// How the run is steered.
@@ -75,6 +82,8 @@ pub struct Helm {
     newest: Option<(String, Option<f64>)>,
     best: Option<(String, f64)>,
     began: Instant,
+    /// When others last saw how the run stands.
+    shown: Instant,
     failure_timeout: Duration,
     ending: Option<Ending>,
     /// Of the last generation.
@@ -115,6 +124,7 @@ impl Helm {
             newest: options.newest.map(|(name, accuracy, _)| (name, accuracy)),
             best,
             began: Instant::now(),
+            shown: Instant::now(),
             ending: None,
             workers: 0,
             view,
@@ -149,6 +159,8 @@ impl Helm {
     }
 
     fn take(&mut self, input: Input) -> Result<(), Error> {
+        // Of many workers signs of life come by the hundred: they show a little later.
+        let in_passing = matches!(&input, Input::Report { report, .. } if is_progress(report));
         match input {
             Input::Attach { hello, answer } => {
                 let result = self.attach(hello);
@@ -190,7 +202,9 @@ impl Helm {
                 self.carry_out(decisions)?;
             }
         }
-        self.show();
+        if !in_passing || self.shown.elapsed() > LONGEST_UNSHOWN {
+            self.show();
+        }
         Ok(())
     }
 

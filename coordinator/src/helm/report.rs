@@ -25,7 +25,8 @@ pub(super) fn event(report: v1::report::Report) -> Result<Option<Event>, Malform
         },
         Up::Progress(progress) => {
             let (generation, position) = (progress.generation, position(progress.position)?);
-            Event::Progress { generation, position, pulse: progress.pulse, waiting: progress.waiting }
+            let (pulse, waiting) = (progress.pulse, progress.waiting);
+            Event::Progress { generation, position, pulse, waiting, compute: progress.compute_seconds }
         }
         Up::StateDigest(v1::StateDigest { generation, position: at, digest }) => {
             Event::Digest { generation, position: position(at)?, digest }

@@ -3,6 +3,7 @@
 use crate::helm::Helm;
 use plan::{Position, Totals};
 use proto::v1;
+use std::time::Instant;
 use steering::{EpochRecord, RunState};
 
 impl Helm {
@@ -11,6 +12,7 @@ impl Helm {
         let run = self.snapshot();
         self.display.progress(&run);
         self.view.send_replace(run);
+        self.shown = Instant::now();
     }
 
     fn snapshot(&self) -> v1::Run {
@@ -71,6 +73,8 @@ impl Helm {
                         shards: shards.collect(),
                         epoch: worker.position.epoch,
                         step: worker.position.step,
+                        compute_seconds: attachment.progress.compute_seconds,
+                        wait_seconds: attachment.progress.wait_seconds,
                         last_seen_ms: now.saturating_sub(worker.last_seen).as_millis() as u64,
                     })
                 })

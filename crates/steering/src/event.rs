@@ -55,6 +55,8 @@ pub enum Event {
         pulse: u64,
         /// Whether its engine waits for others or for orders.
         waiting: bool,
+        /// What the worker does itself of a step, in seconds; 0 before the first.
+        compute: f64,
     },
     /// A digest of a member's state.
     Digest {

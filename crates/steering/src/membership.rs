@@ -21,7 +21,18 @@ impl Steering {
         let came = format!("{name} came");
         self.workers.insert(
             id,
-            Worker { name, host, leaving: false, position, last_seen: now, pulse: 0, waiting: true, moved: now },
+            Worker {
+                name,
+                host,
+                leaving: false,
+                position,
+                last_seen: now,
+                pulse: 0,
+                waiting: true,
+                moved: now,
+                compute: 0.0,
+                slow: None,
+            },
         );
         let room = self.generation.members.len() < self.options.config.shards as usize;
         match self.phase {

@@ -125,6 +125,7 @@ impl Steering {
             self.give_up(now, worker, &format!("silent for {:.1} s", silence.as_secs_f64()), &mut decisions);
         }
         self.give_up_stuck(now, &mut decisions);
+        self.name_stragglers(now, &mut decisions);
         if let Phase::Forming { since, ready } = &self.phase
             && now.saturating_sub(*since) > timeout
         {

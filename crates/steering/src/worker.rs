@@ -26,13 +26,27 @@ pub struct Worker {
     pub waiting: bool,
     /// When its engine last did anything, as far as is known.
     pub moved: Duration,
+    /// What it does itself of a step, in seconds.
+    pub compute: f64,
+    /// Since when it is slower than the others.
+    pub slow: Option<Slow>,
+}
+
+/// That a worker is slower than the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slow {
+    /// Since when.
+    pub since: Duration,
+    /// Whether people were told.
+    pub told: bool,
 }
 
 impl Worker {
     /// Keeps what `event` says of the engine. Any report but a sign of life is something that it did.
     pub(crate) fn notice(&mut self, now: Duration, event: &Event) {
         let still = match event {
-            Event::Progress { pulse, waiting, .. } => {
+            Event::Progress { pulse, waiting, compute, .. } => {
+                self.compute = *compute;
                 let still = *pulse == self.pulse && *waiting == self.waiting;
                 (self.pulse, self.waiting) = (*pulse, *waiting);
                 still

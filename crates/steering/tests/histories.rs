@@ -240,7 +240,7 @@ impl Cluster {
             } else if halted {
                 Event::Halted { generation, position, totals, stretch }
             } else {
-                Event::Progress { generation, position, pulse: u64::from(position.step), waiting: false }
+                Event::Progress { generation, position, pulse: u64::from(position.step), waiting: false, compute: 0.1 }
             };
             self.handle(*member, event);
         }
@@ -343,7 +343,7 @@ fn a_stop_saves_after_the_step_in_progress() {
 
 /// A sign of life of a worker whose engine has done `pulse` things.
 fn alive(generation: u64, pulse: u64, waiting: bool) -> Event {
-    Event::Progress { generation, position: Position { epoch: 0, step: 1 }, pulse, waiting }
+    Event::Progress { generation, position: Position { epoch: 0, step: 1 }, pulse, waiting, compute: 0.1 }
 }
 
 /// Two workers that train, and then 11 s in which both are heard of, with these pulses and waits in the end.
@@ -398,6 +398,29 @@ fn a_silent_worker_is_given_up_by_name() {
     let dropped: Vec<_> = decisions.iter().filter(|d| matches!(d, Decision::Drop { worker: 2, .. })).collect();
     assert_eq!(dropped.len(), 1, "{decisions:?}");
     assert!(cluster.steering.recoveries()[0].kind.starts_with("w2 lost: silent for 11"));
+}
+
+#[test]
+fn a_straggler_is_named_once() {
+    let mut cluster = Cluster::new();
+    (0..3).for_each(|_| cluster.attach());
+    while !cluster.steering.status().reason.starts_with("training") {
+        assert!(cluster.advance());
+    }
+    let mut notes = Vec::new();
+    for pulse in 1..30 {
+        cluster.now += Duration::from_secs(1);
+        let generation = cluster.generation;
+        // Four shards: the last of three has two of them and may take twice as long.
+        for (worker, compute) in [(1, 0.5), (2, 0.2), (3, 0.4)] {
+            let (position, waiting) = (Position { epoch: 0, step: 1 }, false);
+            cluster.handle(worker, Event::Progress { generation, position, pulse, waiting, compute });
+        }
+        notes.extend(cluster.steering.tick(cluster.now));
+    }
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let expected = "w1 is slow: a shard takes it 0.500 s, and the others 0.200 s; all wait for it";
+    assert_eq!(notes[0], Decision::Note(expected.to_owned()));
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! What has to reach the engine while it is busy.
 
 use plan::Position;
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// Set by the session, looked at by the engine between operations and while it waits.
@@ -19,6 +22,8 @@ pub struct Control {
     pulse: AtomicU64,
     /// How many waits the engine is in.
     waits: AtomicU64,
+    /// Time spent in waits, in nanoseconds.
+    waited: AtomicU64,
     /// Whether the session is to lose its stream.
     cut: AtomicBool,
 }
@@ -54,10 +59,17 @@ impl Control {
     /// Does `wait`, which waits for other workers or for orders.
     pub(crate) fn while_waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
         self.waits.fetch_add(1, Ordering::Relaxed);
+        let start = Instant::now();
         let result = wait();
+        self.waited.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
         self.waits.fetch_sub(1, Ordering::Relaxed);
         self.beat();
         result
+    }
+
+    /// How long the engine has waited in all.
+    pub(crate) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
     }
 
     /// How much the engine has done, in counts of its own, and whether it waits for other workers or for orders.

@@ -185,4 +185,8 @@ pub struct Progress {
     pub totals: Totals,
     /// Of the whole cluster, over the last steps.
     pub images_per_second: f64,
+    /// Of a step: what this worker did itself.
+    pub compute_seconds: f64,
+    /// Of a step: what this worker waited for others.
+    pub wait_seconds: f64,
 }

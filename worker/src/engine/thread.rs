@@ -371,13 +371,14 @@ impl Thread {
         let mut halted = false;
         for step in from.step..steps {
             let rate = if rates.len() == 1 { rates[0] } else { rates.get(step as usize).copied().unwrap_or(0.0) };
+            let (began, waited) = (Instant::now(), self.control.waited());
             if let Some(fault) = self.options.fault {
                 fault.strike(generation, &mut self.replica, &self.control)?;
             }
-            let began = Instant::now();
             let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
             images += outcome.samples;
-            speed.add(outcome.samples, began.elapsed());
+            speed.add(outcome.samples, began.elapsed(), self.control.waited().saturating_sub(waited));
+            let (compute_seconds, wait_seconds) = speed.step();
             let position = Position { step: step + 1, ..from };
             self.control.set_held(Some(position));
             self.progress.send_replace(Progress {
@@ -385,6 +386,8 @@ impl Thread {
                 position,
                 totals: self.replica.totals,
                 images_per_second: speed.images_per_second(),
+                compute_seconds,
+                wait_seconds,
             });
             reports.make(generation, &self.replica, steps, &self.events)?;
             if outcome.halt && step + 1 < steps {

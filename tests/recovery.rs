@@ -1,0 +1,60 @@
+//! Promise P3: how long it takes from a worker's SIGKILL to the next committed step. COXSWAIN_KILLS makes it more often:
+//! `cargo xtask recovery`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use nix::sys::signal::Signal;
+use proto::v1::{Run, RunState};
+use std::{
+    env, thread,
+    time::{Duration, Instant},
+};
+use system_tests::{Coordinator, Worker, data_dir};
+
+/// Beside one step: what P3 allows.
+const ALLOWED: Duration = Duration::from_millis(500);
+
+/// Both workers train, and have done a step or two together.
+fn trains(run: &Run) -> bool {
+    run.state() == RunState::Training && run.step >= 2 && run.workers.iter().filter(|w| w.rank.is_some()).count() == 2
+}
+
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
+}
+
+#[test]
+fn the_next_step_comes_within_half_a_second_and_a_step() {
+    let kills: usize = env::var("COXSWAIN_KILLS").map_or(10, |text| text.parse().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    // A short failure time-out has workers report often, which is what these times are read from.
+    let flags = ["--workers", "2", "--batch-size", "128", "--epochs", "1000", "--limit-test", "250"];
+    let mut run = Coordinator::start(directory.path(), &[&flags[..], &["--failure-timeout", "1s"]].concat());
+    let data = data_dir();
+    let start = |run: &Coordinator, name: String| Worker::start(run, &name, &["--data-dir", data.to_str().unwrap()]);
+    let mut workers = [start(&run, "w0".to_owned()), start(&run, "w1".to_owned())];
+    let mut times = Vec::new();
+    let mut step = Duration::ZERO;
+    for kill in 0..kills {
+        let before = run.wait_until(trains);
+        // Not always at the same point of a step.
+        thread::sleep(Duration::from_millis(300 + 37 * (kill as u64 % 10)));
+        let speeds: Vec<f64> = before.workers.iter().map(|worker| worker.compute_seconds).collect();
+        // Alone, the survivor does the shards of both.
+        step = step.max(Duration::from_secs_f64(speeds.iter().sum()));
+        let victim = kill % 2;
+        workers[victim].signal(Signal::SIGKILL);
+        let killed = Instant::now();
+        // Progress of a generation is only known after its first step.
+        let after = run.wait_until(|run| run.generation > before.generation && run.step > 0);
+        times.push(killed.elapsed());
+        assert_eq!(after.epoch, before.epoch, "an epoch of 391 steps is long enough");
+        workers[victim] = start(&run, format!("w{victim}-{kill}"));
+    }
+    drop(workers);
+    times.sort_unstable();
+    let (median, most) = (percentile(&times, 50), percentile(&times, 95));
+    println!("{kills} kills: from SIGKILL to the next step {median:.0?} (median), {most:.0?} (95th percentile)");
+    println!("a step of one worker alone takes {step:.0?}; the longest of all: {:.0?}", percentile(&times, 100));
+    assert!(median < ALLOWED + step, "{times:?}");
+}
