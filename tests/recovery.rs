@@ -34,14 +34,14 @@ fn the_next_step_comes_within_half_a_second_and_a_step() {
     let start = |run: &Coordinator, name: String| Worker::start(run, &name, &["--data-dir", data.to_str().unwrap()]);
     let mut workers = [start(&run, "w0".to_owned()), start(&run, "w1".to_owned())];
     let mut times = Vec::new();
-    let mut step = Duration::ZERO;
+    let mut steps = Vec::new();
     for kill in 0..kills {
         let before = run.wait_until(trains);
         // Not always at the same point of a step.
         thread::sleep(Duration::from_millis(300 + 37 * (kill as u64 % 10)));
         let speeds: Vec<f64> = before.workers.iter().map(|worker| worker.compute_seconds).collect();
         // Alone, the survivor does the shards of both.
-        step = step.max(Duration::from_secs_f64(speeds.iter().sum()));
+        steps.push(Duration::from_secs_f64(speeds.iter().sum()));
         let victim = kill % 2;
         workers[victim].signal(Signal::SIGKILL);
         let killed = Instant::now();
@@ -53,6 +53,8 @@ fn the_next_step_comes_within_half_a_second_and_a_step() {
     }
     drop(workers);
     times.sort_unstable();
+    steps.sort_unstable();
+    let step = percentile(&steps, 50);
     let (median, most) = (percentile(&times, 50), percentile(&times, 95));
     println!("{kills} kills: from SIGKILL to the next step {median:.0?} (median), {most:.0?} (95th percentile)");
     println!("a step of one worker alone takes {step:.0?}; the longest of all: {:.0?}", percentile(&times, 100));

@@ -284,7 +284,8 @@ impl Session {
                 tracing::info!(
                     generation = form.generation,
                     rank = form.rank,
-                    "forming a generation of {}",
+                    "forming a generation of {}: {}",
+                    form.world_size,
                     form.members.join(", ")
                 );
                 let (generation, rank, world_size) = (form.generation, form.rank, form.world_size);

@@ -23,7 +23,7 @@ use tokio::{
     time::{interval, sleep, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
+use tonic::{Streaming, transport::Endpoint};
 
 #[derive(Parser)]
 struct Args {
@@ -71,7 +71,7 @@ fn start(args: &Args, run_dir: &std::path::Path) -> Result<Child> {
         .arg(run_dir)
         .arg("--data-dir")
         .arg(&args.data_dir)
-        .env("RUST_LOG", "error")
+        .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "error".to_owned()))
         .stdout(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))
@@ -119,7 +119,8 @@ async fn measure(args: &Args, coordinator: &Child) -> Result<()> {
     latencies.sort_unstable();
     let at = |percent: usize| latencies[(latencies.len() * percent).div_ceil(100) - 1];
     println!("an abort reaches workers within {:.0?} (median), {:.0?} (99th percentile)", at(50), at(99));
-    println!("coordinator: {} MB at the most, generation {generation} in the end", peak_megabytes(coordinator)?);
+    let [resident, own] = ["VmRSS:", "RssAnon:"].map(|field| megabytes(coordinator, field));
+    println!("coordinator: {} MB resident, {} MB of them its own; generation {generation} in the end", resident?, own?);
     Ok(())
 }
 
@@ -144,19 +145,36 @@ fn join(endpoint: &Endpoint, name: String, seen: &mpsc::Sender<Seen>) -> (JoinHa
     (tokio::spawn(work), cut)
 }
 
-async fn simulate(endpoint: Endpoint, name: String, seen: mpsc::Sender<Seen>, cut: Arc<Notify>) -> Result<()> {
+type Stream = (Streaming<v1::Order>, mpsc::Sender<v1::Report>);
+
+/// Attaches, as often as it takes: a crowd that comes at once is more than a coordinator answers in time.
+async fn attach(endpoint: &Endpoint, name: &str) -> Stream {
+    loop {
+        if let Ok(stream) = try_attach(endpoint, name).await {
+            return stream;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn try_attach(endpoint: &Endpoint, name: &str) -> Result<Stream> {
     let mut client = ClusterClient::new(endpoint.connect().await?);
     let (reports, up) = mpsc::channel(16);
     let hello = v1::Hello {
         version: VERSION.to_owned(),
-        name,
+        name: name.to_owned(),
         device: "cpu".to_owned(),
         host: "127.0.0.1".to_owned(),
         ..v1::Hello::default()
     };
+    reports.send(v1::Report { report: Some(Up::Hello(hello)) }).await?;
+    let orders = client.attach(ReceiverStream::new(up)).await?.into_inner();
+    Ok((orders, reports))
+}
+
+async fn simulate(endpoint: Endpoint, name: String, seen: mpsc::Sender<Seen>, cut: Arc<Notify>) -> Result<()> {
+    let (mut orders, reports) = attach(&endpoint, &name).await;
     let report = |report: Up| v1::Report { report: Some(report) };
-    reports.send(report(Up::Hello(hello))).await?;
-    let mut orders = client.attach(ReceiverStream::new(up)).await?.into_inner();
     let mut heartbeat = interval(Duration::from_secs(1));
     let (mut generation, mut pulse) = (0, 0);
     let mut position = Position::default();
@@ -221,8 +239,8 @@ fn cpu_seconds(coordinator: &Child) -> Result<f64> {
     Ok((ticks(11).context("no utime")? + ticks(12).context("no stime")?) / TICKS)
 }
 
-fn peak_megabytes(coordinator: &Child) -> Result<u64> {
+fn megabytes(coordinator: &Child, field: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", coordinator.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
     Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
 }

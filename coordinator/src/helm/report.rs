@@ -59,8 +59,8 @@ pub(super) fn order(order: Order, rank: Option<usize>) -> v1::Order {
     use v1::order::Order as Down;
     use v1::synchronise::Source;
     let down = match order {
-        Order::Form { generation, rank, members } => {
-            Down::Form(v1::Form { generation, rank, world_size: members.len() as u32, members })
+        Order::Form { generation, rank, world_size, members } => {
+            Down::Form(v1::Form { generation, rank, world_size, members })
         }
         Order::Connect { generation, host, port } => Down::Connect(v1::Connect { generation, host, port: port.into() }),
         Order::Synchronise { generation, source_rank, checkpoint, initial } => {

@@ -7,6 +7,9 @@ use crate::{
 use plan::{Position, Totals};
 use std::{collections::BTreeMap, time::Duration};
 
+/// Members whose names go to all: a thousand names to a thousand workers would hold up what is urgent.
+const NAMED: usize = 16;
+
 impl Steering {
     pub(crate) fn attached(
         &mut self,
@@ -138,7 +141,13 @@ impl Steering {
         self.reason = format!("forming generation {generation} of {}: {reason}", names.join(", "));
         self.phase = Phase::Forming { since: now, ready: BTreeMap::new() };
         decisions.push(Decision::Generation { generation, members: names.clone(), reason: reason.to_owned() });
-        self.to_all(decisions, |rank| Order::Form { generation, rank: rank as u32, members: names.clone() });
+        let (world_size, named) = (names.len() as u32, &names[..names.len().min(NAMED)]);
+        self.to_all(decisions, |rank| Order::Form {
+            generation,
+            rank: rank as u32,
+            world_size,
+            members: named.to_vec(),
+        });
     }
 
     /// Workers without which there is no generation.

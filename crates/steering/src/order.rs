@@ -13,7 +13,9 @@ pub enum Order {
         generation: u64,
         /// The worker's rank.
         rank: u32,
-        /// The names of all members, by rank.
+        /// Of how many.
+        world_size: u32,
+        /// The names of the first members, by rank, for people to read.
         members: Vec<String>,
     },
     /// Build the process group.
