@@ -139,7 +139,8 @@ struct Reports {
 }
 
 impl Reports {
-    /// Those that are due after a step of an epoch of `steps`. What finds no room is left out: nothing waits for it.
+    /// Those that are due after a step of an epoch of `steps`. What finds no room within the epoch is left out, for no step
+    /// waits for it; the digest at its end comes before the epoch's own report, as the checkpoint there wants it.
     fn make(
         self,
         generation: u64,
@@ -150,8 +151,11 @@ impl Reports {
         let Some(position) = replica.position else { return Ok(()) };
         let due = |every: u32| every > 0 && position.step.is_multiple_of(every);
         let save = due(self.save_every) && position.step < steps;
-        if save || due(self.digest_every) || position.step == steps {
-            let _ = events.try_send(Event::Digest { generation, position, digest: digest(replica)? });
+        let last = position.step == steps;
+        if save || last || due(self.digest_every) {
+            let event = Event::Digest { generation, position, digest: digest(replica)? };
+            // Fails for want of room, or because the session is gone.
+            let _ = if last { events.blocking_send(event).is_ok() } else { events.try_send(event).is_ok() };
         }
         if save {
             let _ = events.try_send(Event::State { generation, state: Box::new(replica.state()?) });
