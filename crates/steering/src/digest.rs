@@ -105,13 +105,7 @@ impl Steering {
             return;
         }
         self.digests.candidate = None;
-        decisions.push(Decision::Checkpoint {
-            generation: self.generation.number,
-            held: position,
-            position,
-            schedule: self.schedule().clone(),
-            evaluation: None,
-        });
+        decisions.push(self.checkpoint_within(position));
     }
 }
 

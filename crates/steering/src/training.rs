@@ -178,17 +178,22 @@ impl Steering {
                 self.finish_epoch(now, decisions);
             }
             Phase::Saving => {
-                decisions.push(Decision::Checkpoint {
-                    generation: self.generation.number,
-                    held: position,
-                    position,
-                    schedule: self.schedule().clone(),
-                    evaluation: None,
-                });
+                decisions.push(self.checkpoint_within(position));
                 let stop = self.stop.clone().unwrap_or_default();
                 self.end(Outcome::Stopped, &stop, decisions);
             }
             _ => {}
+        }
+    }
+
+    /// A checkpoint of the state that has arrived, as it is.
+    pub(crate) fn checkpoint_within(&self, position: Position) -> Decision {
+        Decision::Checkpoint {
+            generation: self.generation.number,
+            held: position,
+            position,
+            schedule: self.schedule().clone(),
+            evaluation: None,
         }
     }
 
