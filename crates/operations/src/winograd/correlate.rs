@@ -2,11 +2,11 @@
 
 use super::filter::{self, Direction};
 use super::multiply;
-use super::packed::{Aligned, GROUP, Packing, registers};
+use super::packed::{Aligned, GROUP, Packing};
 use super::shape::Shape;
 use super::square::Square;
 use super::transform::{self, POINTS};
-use super::{groups_of_block, tile};
+use super::{groups_of_block, points, tile};
 use pulp::{Simd, WithSimd, bytemuck};
 
 /// Registers of results that are summed up together, where there are as many.
@@ -75,19 +75,7 @@ impl Correlate<'_> {
         let (point_values, product_values) = (point_memory.registers_mut::<S>(), product_memory.registers_mut::<S>());
         for start in (0..shape.tiles()).step_by(groups * GROUP) {
             let count = (shape.tiles() - start).min(groups * GROUP);
-            for index in 0..count {
-                let place = shape.tile(start + index);
-                let len = shape.image(shape.inputs);
-                let image = registers::<S>(&input[place.image * len..][..len]);
-                for channel in 0..inputs {
-                    let values = tile::inputs(simd, image, shape, place, (channel, inputs));
-                    let values = transform::input(simd, &values);
-                    let (start, step) = points.points(index, channel);
-                    for (slot, value) in point_values[start..].iter_mut().step_by(step).zip(values.flat()) {
-                        *slot = *value;
-                    }
-                }
-            }
+            points::of_inputs(simd, shape, input, start..start + count, points, point_values);
             // Tiles that the last group lacks hold what was there before; nobody asks for what comes of it.
             for point in 0..POINTS * POINTS {
                 let of_point = &filters[point * shape.inputs * outputs..][..shape.inputs * outputs];

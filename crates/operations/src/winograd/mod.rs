@@ -15,6 +15,7 @@ mod correlate;
 mod filter;
 mod multiply;
 mod packed;
+mod points;
 mod shape;
 mod square;
 mod tile;

@@ -70,6 +70,15 @@ impl Packing {
         (self.group(0, tile / GROUP, channel).start + tile % GROUP, self.point())
     }
 
+    /// Writes the points of a tile for one register of channels.
+    #[inline(always)]
+    pub fn put<S: Simd>(self, packed: &mut [S::f32s], (tile, channel): (usize, usize), points: &[S::f32s]) {
+        let (start, step) = self.points(tile, channel);
+        for (slot, value) in packed[start..].iter_mut().step_by(step).zip(points) {
+            *slot = *value;
+        }
+    }
+
     /// Where the group's tiles lie for one register of channels.
     pub fn group(self, point: usize, group: usize, channel: usize) -> Range<usize> {
         let start = point * self.point() + (group * self.channels + channel) * GROUP;

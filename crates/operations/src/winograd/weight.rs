@@ -1,9 +1,9 @@
 //! The gradient of the weight.
 
-use super::packed::{Aligned, GROUP, Packing, registers};
+use super::packed::{Aligned, GROUP, Packing};
 use super::shape::Shape;
-use super::transform::{self, POINTS};
-use super::{filter, groups_of_block, multiply, tile};
+use super::transform::POINTS;
+use super::{filter, groups_of_block, multiply, points};
 use pulp::{Simd, WithSimd};
 
 /// The gradient of the filters from images and the gradient of their outputs, to be added up over all images.
@@ -42,35 +42,14 @@ impl FilterGradient<'_> {
         let filter_values = filters.registers_mut::<S>();
         for start in (0..shape.tiles()).step_by(groups * GROUP) {
             let count = (shape.tiles() - start).min(groups * GROUP);
-            for index in 0..count {
-                let place = shape.tile(start + index);
-                let (input_len, gradient_len) = (shape.image(shape.inputs), shape.image(shape.outputs));
-                let image = registers::<S>(&input[place.image * input_len..][..input_len]);
-                for channel in 0..inputs {
-                    let values = tile::inputs(simd, image, shape, place, (channel, inputs));
-                    let values = transform::input(simd, &values);
-                    let (start, step) = points.points(index, channel);
-                    for (slot, value) in point_values[start..].iter_mut().step_by(step).zip(values.flat()) {
-                        *slot = *value;
-                    }
-                }
-                let image = registers::<S>(&gradient[place.image * gradient_len..][..gradient_len]);
-                for channel in 0..outputs {
-                    let values = tile::outputs(simd, image, shape, place, (channel, outputs));
-                    let values = transform::output_gradient(simd, &values);
-                    let (start, step) = slopes.points(index, channel);
-                    for (slot, value) in slope_values[start..].iter_mut().step_by(step).zip(values.flat()) {
-                        *slot = *value;
-                    }
-                }
-            }
+            let block = start..start + count;
+            points::of_inputs(simd, shape, input, block.clone(), points, point_values);
+            points::of_output_gradients(simd, shape, gradient, block, slopes, slope_values);
             let used = count.div_ceil(GROUP);
             // Tiles that the last group lacks add nothing.
             for index in count..used * GROUP {
                 for channel in 0..outputs {
-                    let (start, step) = slopes.points(index, channel);
-                    let slots = slope_values[start..].iter_mut().step_by(step).take(POINTS * POINTS);
-                    slots.for_each(|slot| *slot = simd.splat_f32s(0.0));
+                    slopes.put::<S>(slope_values, (index, channel), &[simd.splat_f32s(0.0); POINTS * POINTS]);
                 }
             }
             for point in 0..POINTS * POINTS {
