@@ -12,6 +12,7 @@ mod optimizer;
 mod profile;
 mod reduce;
 mod replica;
+mod reports;
 mod resident;
 mod shard;
 mod speed;

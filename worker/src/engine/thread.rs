@@ -2,7 +2,7 @@
 
 use crate::engine::{
     Command, Control, EngineError, Event, Fault, Formation, Input, Outcome, Profile, Progress, Reducer, ReducerOptions,
-    Replica, Resident, Samples, Source, digest, evaluate_chunk, speed::Speed, train_step,
+    Replica, Resident, Samples, Source, evaluate_chunk, reports::Reports, speed::Speed, train_step,
 };
 use checkpoint::State;
 use cifar::Dataset;
@@ -127,41 +127,6 @@ struct Thread {
     profile: Profile,
     /// The training set, where the device has a memory of its own.
     resident: Option<Rc<Resident>>,
-}
-
-/// What is told of the state in passing.
-#[derive(Debug, Clone, Copy)]
-struct Reports {
-    /// Steps between two digests.
-    digest_every: u32,
-    /// Steps between two copies; 0: none.
-    save_every: u32,
-}
-
-impl Reports {
-    /// Those that are due after a step of an epoch of `steps`. What finds no room within the epoch is left out, for no step
-    /// waits for it; the digest at its end comes before the epoch's own report, as the checkpoint there wants it.
-    fn make(
-        self,
-        generation: u64,
-        replica: &Replica,
-        steps: u32,
-        events: &async_mpsc::Sender<Event>,
-    ) -> Result<(), EngineError> {
-        let Some(position) = replica.position else { return Ok(()) };
-        let due = |every: u32| every > 0 && position.step.is_multiple_of(every);
-        let save = due(self.save_every) && position.step < steps;
-        let last = position.step == steps;
-        if save || last || due(self.digest_every) {
-            let event = Event::Digest { generation, position, digest: digest(replica)? };
-            // Fails for want of room, or because the session is gone.
-            let _ = if last { events.blocking_send(event).is_ok() } else { events.try_send(event).is_ok() };
-        }
-        if save {
-            let _ = events.try_send(Event::State { generation, state: Box::new(replica.state()?) });
-        }
-        Ok(())
-    }
 }
 
 /// The training set in the memory of a GPU, if it fits there.
