@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use proto::v1::RunState;
-use std::{fs, path::Path};
-use system_tests::Coordinator;
+use std::{fs, path::Path, process::Command};
+use system_tests::{Coordinator, binary};
 
 /// Three epochs of ten steps and a small one.
 const RUN: [&str; 10] =
@@ -52,6 +52,24 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
 }
 
 #[test]
+fn a_client_stops_a_run_and_the_same_command_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
+    let expected = Coordinator::run(&whole, 2, &RUN).well().weights();
+    let local = [&["--local", "--workers", "2"][..], &RUN].concat();
+    let mut run = Coordinator::start(&stopped, &local);
+    run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    let cox = Command::new(binary("cox")).args(["--coordinator", &run.url(), "stop", "--reason", "enough"]).output();
+    let output = cox.unwrap();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{errors}");
+    assert!(text.starts_with("stopped: asked to stop: enough (epoch 2, step "), "{text}");
+    let ended = run.wait().well();
+    assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
+    assert_eq!(Coordinator::run(&stopped, 2, &RUN).well().weights(), expected);
+}
+
+#[test]
 fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
     let directory = tempfile::tempdir().unwrap();
     let run_dir = directory.path().join("run");
@@ -73,6 +91,9 @@ fn another_configuration_is_refused() {
     let refused = Coordinator::fails(&run_dir, &other);
     assert_eq!(refused.code, 4, "{}", refused.log);
     assert!(refused.log.contains("epochs: 1 -> 2") && refused.log.contains("batch-size: 32 -> 64"), "{}", refused.log);
+    let refused = Coordinator::fails(&run_dir, &[&quick[..], &["--accumulate", "2"]].concat());
+    assert_eq!(refused.code, 4, "{}", refused.log);
+    assert!(refused.log.contains("shards: 1 -> 2"), "{}", refused.log);
     let refused = Coordinator::fails(&run_dir, &[&quick[..], &["--resume", "never"]].concat());
     assert_eq!(refused.code, 4, "{}", refused.log);
     // The same again has nothing left to do.
