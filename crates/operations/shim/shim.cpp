@@ -48,15 +48,16 @@ int co_is_deterministic() {
   return at::globalContext().deterministicCuDNN() && at::globalContext().deterministicAlgorithms();
 }
 
-// Writes new tensors to `out`: the gradients of input (null unless `input_wanted`) and weight.
+// Writes new tensors to `out`: the gradients of input and weight, each null unless it is wanted.
 int co_convolution_backward(const at::Tensor* gradient, const at::Tensor* input, const at::Tensor* weight,
-                            int64_t stride, int64_t padding, int input_wanted, at::Tensor** out) {
+                            int64_t stride, int64_t padding, int input_wanted, int weight_wanted,
+                            at::Tensor** out) {
   GUARD({
     auto [x, w, b] = at::convolution_backward(*gradient, *input, *weight, c10::nullopt, {stride, stride},
                                               {padding, padding}, {1, 1}, false, {0, 0}, 1,
-                                              std::array<bool, 3>{input_wanted != 0, true, false});
+                                              std::array<bool, 3>{input_wanted != 0, weight_wanted != 0, false});
     out[0] = input_wanted ? new at::Tensor(x) : nullptr;
-    out[1] = new at::Tensor(w);
+    out[1] = weight_wanted ? new at::Tensor(w) : nullptr;
   })
 }
 

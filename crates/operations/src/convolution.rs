@@ -1,6 +1,6 @@
 //! Convolution and its gradients.
 
-use crate::{ffi, winograd};
+use crate::{columns, ffi, winograd};
 use tch::{TchError, Tensor};
 
 /// A square convolution without bias.
@@ -47,6 +47,11 @@ impl Convolution {
         if winograd::fits(input, weight, (self.stride, self.padding)) {
             return winograd::backward(gradient, input, weight, input_wanted);
         }
+        if columns::fits(gradient, weight) {
+            let of_input = if input_wanted { self.libtorch(gradient, input, weight, [true, false])?.0 } else { None };
+            let of_weight = columns::weight_gradient(gradient, input, weight, (self.stride, self.padding))?;
+            return Ok((of_input, of_weight));
+        }
         self.direct_backward(gradient, input, weight, input_wanted)
     }
 
@@ -61,9 +66,22 @@ impl Convolution {
         weight: &Tensor,
         input_wanted: bool,
     ) -> Result<(Option<Tensor>, Tensor), TchError> {
-        let (input, weight) =
-            ffi::convolution_backward(gradient, input, weight, (self.stride, self.padding), input_wanted)?;
-        Ok((input.map(channels_last).transpose()?, weight))
+        let (of_input, of_weight) = self.libtorch(gradient, input, weight, [input_wanted, true])?;
+        let missing = || TchError::Torch("convolution_backward gave no gradient of the weight".to_owned());
+        Ok((of_input, of_weight.ok_or_else(missing)?))
+    }
+
+    /// The gradients of input and weight that are `wanted`.
+    fn libtorch(
+        self,
+        gradient: &Tensor,
+        input: &Tensor,
+        weight: &Tensor,
+        wanted: [bool; 2],
+    ) -> Result<(Option<Tensor>, Option<Tensor>), TchError> {
+        let [of_input, of_weight] =
+            ffi::convolution_backward(gradient, input, weight, (self.stride, self.padding), wanted)?;
+        Ok((of_input.map(channels_last).transpose()?, of_weight))
     }
 }
 

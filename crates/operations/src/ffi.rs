@@ -20,6 +20,7 @@ unsafe extern "C" {
         stride: i64,
         padding: i64,
         input_wanted: c_int,
+        weight_wanted: c_int,
         out: *mut *mut AtTensor,
     ) -> c_int;
     fn co_batch_norm_backward(
@@ -71,10 +72,10 @@ pub(crate) fn convolution_backward(
     input: &Tensor,
     weight: &Tensor,
     (stride, padding): (i64, i64),
-    input_wanted: bool,
-) -> Result<(Option<Tensor>, Tensor), TchError> {
+    [input_wanted, weight_wanted]: [bool; 2],
+) -> Result<[Option<Tensor>; 2], TchError> {
     let mut out = [ptr::null_mut(); 2];
-    // SAFETY: the pointers are to live tensors and to room for both results.
+    // SAFETY: the pointers are to live tensors and to room for both results, of which those that are not wanted stay null.
     check(unsafe {
         co_convolution_backward(
             pointer(gradient),
@@ -83,10 +84,11 @@ pub(crate) fn convolution_backward(
             stride,
             padding,
             c_int::from(input_wanted),
+            c_int::from(weight_wanted),
             out.as_mut_ptr(),
         )
     })?;
-    Ok((input_wanted.then(|| own(out[0])), own(out[1])))
+    Ok([input_wanted.then(|| own(out[0])), weight_wanted.then(|| own(out[1]))])
 }
 
 pub(crate) fn batch_norm_backward(

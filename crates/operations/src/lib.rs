@@ -8,12 +8,14 @@
 //! Gradients are written where they are wanted, without autograd: nothing here may be called outside
 //! [`tch::no_grad`] on tensors that require gradients.
 
+mod columns;
 mod convolution;
 mod element;
 mod ffi;
 mod memory;
 pub mod norm;
 mod parallel;
+pub mod sgd;
 mod winograd;
 
 pub use convolution::Convolution;

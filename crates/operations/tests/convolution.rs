@@ -82,3 +82,33 @@ fn an_image_comes_out_the_same_in_any_batch_and_on_any_number_of_threads() {
     assert_eq!(bits(&first), bits(&second), "the same number of threads repeats the bits");
     assert!(error(&first, &single) < 1e-5);
 }
+
+#[test]
+fn gradients_of_large_weights_in_bf16_are_those_of_a_direct_convolution() {
+    let _turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::manual_seed(3);
+    // What goes through one product of matrices, as the models have it: stages' first layers, their others, 1x1.
+    for (inputs, outputs, side, kernel, stride) in
+        [(256, 256, 8, 3, 1), (128, 256, 16, 3, 2), (512, 512, 4, 3, 1), (256, 512, 8, 1, 2), (64, 256, 8, 1, 1)]
+    {
+        let convolution = Convolution { stride, padding: kernel / 2 };
+        let out = side / stride;
+        let bf16 = |tensor: Tensor| tensor.to_kind(Kind::BFloat16);
+        let (input, gradient) = (bf16(random([6, inputs, side, side])), bf16(random([6, outputs, out, out])));
+        let weight = bf16(Tensor::randn([outputs, inputs, kernel, kernel], (Kind::Float, Device::Cpu)));
+        let [exact_input, exact_gradient, exact_weight] =
+            [&input, &gradient, &weight].map(|tensor| tensor.to_kind(Kind::Double));
+        no_grad(|| {
+            let (expected_input, expected) =
+                convolution.direct_backward(&exact_gradient, &exact_input, &exact_weight, true).unwrap();
+            let (found_input, found) = convolution.backward(&gradient, &input, &weight, true).unwrap();
+            let errors = [error(&found_input.unwrap(), &expected_input.unwrap()), error(&found, &expected)];
+            // Results are rounded to bf16, which has eight bits.
+            let case = format!("{inputs}x{side}x{side} to {outputs}, {kernel}x{kernel}");
+            assert!(errors.iter().all(|error| *error < 4e-3), "{case}: {errors:?}");
+            let (none, again) = convolution.backward(&gradient, &input, &weight, false).unwrap();
+            assert!(none.is_none(), "{case}");
+            assert!(again.equal(&found), "{case}");
+        });
+    }
+}

@@ -1,6 +1,7 @@
 //! Stochastic gradient descent with momentum over flat buffers.
 
-use tch::{TchError, Tensor, no_grad};
+use operations::sgd::{self, Factors};
+use tch::{Device, TchError, Tensor, no_grad};
 
 /// SGD as `torch.optim.SGD` does it (PyTorch 2.13, without dampening and Nesterov's variant): with gradient `g`,
 /// parameter `p` and momentum `m`, `g += decay * p; m = momentum * m + g; p -= rate * m`.
@@ -24,6 +25,11 @@ impl Sgd {
         momentum: &mut Tensor,
         gradient: &mut Tensor,
     ) -> Result<(), TchError> {
+        if gradient.device() == Device::Cpu {
+            let Self { momentum: kept, weight_decay } = self;
+            let factors = Factors { rate: rate as f32, momentum: kept as f32, weight_decay: weight_decay as f32 };
+            return sgd::step(factors, parameters, momentum, gradient);
+        }
         no_grad(|| {
             if self.weight_decay != 0.0 {
                 let _ = gradient.f_add_(&parameters.f_mul_scalar(self.weight_decay)?)?;

@@ -1,0 +1,77 @@
+//! A step of stochastic gradient descent over flat buffers, in one pass over memory, on a CPU.
+//!
+//! Done operation by operation it takes six passes; for a model of eleven million parameters, none of which stays in a
+//! cache from one pass to the next, that is a tenth of a step.
+
+#![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the instruction set")]
+
+use crate::memory::{dense, dense_mut};
+use crate::parallel::parallel;
+use pulp::Arch;
+use tch::{TchError, Tensor};
+
+/// Elements below which a second thread costs more than it brings.
+const WORTH_A_THREAD: usize = 1 << 16;
+
+/// What a step multiplies by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Factors {
+    /// Of the momentum, for the parameters.
+    pub rate: f32,
+    /// Of the last momentum, for the new one.
+    pub momentum: f32,
+    /// Of the parameters, for the gradient.
+    pub weight_decay: f32,
+}
+
+/// As `torch.optim.SGD` (PyTorch 2.13, without dampening and Nesterov's variant), to the bit: with gradient `g`, parameter
+/// `p` and momentum `m`, `m = momentum * m + (g + decay * p); p -= rate * m`, each operation rounded. All three are dense
+/// and of one length. An element's bits do not depend on the number of threads.
+///
+/// # Errors
+/// If a tensor is not dense, not in f32, or of another length than the rest.
+pub fn step(
+    factors: Factors,
+    parameters: &mut Tensor,
+    momentum: &mut Tensor,
+    gradient: &Tensor,
+) -> Result<(), TchError> {
+    let len = gradient.numel();
+    let gradient = dense(gradient, len)?;
+    let (mut parameters, mut momentum) = (dense_mut(parameters, len)?, dense_mut(momentum, len)?);
+    let pieces = (tch::get_num_threads().max(1) as usize).min(len / WORTH_A_THREAD).max(1);
+    parallel((0..pieces).map(|piece| {
+        let range = len * piece / pieces..len * (piece + 1) / pieces;
+        let parameters = parameters.split_off_mut(..range.len()).unwrap_or_default();
+        let momentum = momentum.split_off_mut(..range.len()).unwrap_or_default();
+        let gradient = &gradient[range];
+        move || {
+            let decay = factors.weight_decay;
+            if decay == 0.0 {
+                pass(factors, parameters, momentum, gradient, |gradient, _| gradient);
+            } else {
+                pass(factors, parameters, momentum, gradient, |gradient, parameter| gradient + parameter * decay);
+            }
+        }
+    }));
+    Ok(())
+}
+
+#[inline(always)]
+fn pass(
+    Factors { rate, momentum: kept, .. }: Factors,
+    parameters: &mut [f32],
+    momentum: &mut [f32],
+    gradient: &[f32],
+    decayed: impl Fn(f32, f32) -> f32,
+) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((parameter, momentum), gradient) in parameters.iter_mut().zip(momentum).zip(gradient) {
+                *momentum = *momentum * kept + decayed(*gradient, *parameter);
+                *parameter -= *momentum * rate;
+            }
+        },
+    );
+}
