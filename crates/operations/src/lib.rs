@@ -16,6 +16,7 @@ mod memory;
 pub mod norm;
 mod parallel;
 pub mod sgd;
+mod widest;
 mod winograd;
 
 pub use convolution::Convolution;

@@ -7,7 +7,7 @@
 
 use crate::memory::{dense, dense_mut};
 use crate::parallel::parallel;
-use pulp::Arch;
+use crate::widest::widest;
 use tch::{TchError, Tensor};
 
 /// Elements below which a second thread costs more than it brings.
@@ -65,10 +65,10 @@ fn pass(
     gradient: &[f32],
     decayed: impl Fn(f32, f32) -> f32,
 ) {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
-            for ((parameter, momentum), gradient) in parameters.iter_mut().zip(momentum).zip(gradient) {
+            for ((parameter, momentum), gradient) in parameters.iter_mut().zip(momentum.iter_mut()).zip(gradient) {
                 *momentum = *momentum * kept + decayed(*gradient, *parameter);
                 *parameter -= *momentum * rate;
             }

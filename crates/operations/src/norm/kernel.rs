@@ -5,7 +5,7 @@
 
 use super::tiles::{LANES, Lanes, Tiles};
 use crate::element::Element;
-use pulp::Arch;
+use crate::widest::widest;
 
 /// Rows whose sums are kept in f32 before they go to f64.
 const ROWS: usize = 128;
@@ -79,21 +79,26 @@ fn each_chunk(elements: usize, stride: usize, mut body: impl FnMut(usize, std::i
 /// Sums of `x - pivot` and of its squares. A pivot near the mean keeps the variance from drowning in the mean's square.
 pub(super) fn moments<E: Element>(x: &[E], tiles: Tiles, pivot: &[Lanes]) -> Sums {
     let mut sums = Sums::zeros(tiles);
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
-            each_chunk(x.len(), tiles.stride, |block, rows| {
-                let (mut first, mut second, pivot) = ([0.0; LANES], [0.0; LANES], pivot[block]);
-                for at in rows {
-                    let x = lanes(x, at);
-                    for lane in 0..LANES {
-                        let shifted = x[lane].get() - pivot[lane];
-                        first[lane] += shifted;
-                        second[lane] += shifted * shifted;
+            each_chunk(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, rows| {
+                    let (mut first, mut second, pivot) = ([0.0; LANES], [0.0; LANES], pivot[block]);
+                    for at in rows {
+                        let x = lanes(x, at);
+                        for lane in 0..LANES {
+                            let shifted = x[lane].get() - pivot[lane];
+                            first[lane] += shifted;
+                            second[lane] += shifted * shifted;
+                        }
                     }
-                }
-                sums.add(block, &first, &second);
-            });
+                    sums.add(block, &first, &second);
+                },
+            );
         },
     );
     sums
@@ -109,23 +114,33 @@ pub(super) struct Line {
 /// `y = x * scale + shift + shortcut`, then perhaps ReLU.
 pub(super) fn apply<E: Element>(x: &[E], y: &mut [E], shortcut: Option<&[E]>, tiles: Tiles, line: &Line, relu: bool) {
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || match shortcut {
-            None => each_tile(x.len(), tiles.stride, |block, at| {
-                let (x, y, scale, shift) = (lanes(x, at), lanes_mut(y, at), &line.scale[block], &line.shift[block]);
-                for lane in 0..LANES {
-                    y[lane] = E::put(at_least(x[lane].get() * scale[lane] + shift[lane], floor));
-                }
-            }),
-            Some(shortcut) => each_tile(x.len(), tiles.stride, |block, at| {
-                let (x, y, scale, shift) = (lanes(x, at), lanes_mut(y, at), &line.scale[block], &line.shift[block]);
-                let shortcut = lanes(shortcut, at);
-                for lane in 0..LANES {
-                    let sum = x[lane].get() * scale[lane] + shift[lane] + shortcut[lane].get();
-                    y[lane] = E::put(at_least(sum, floor));
-                }
-            }),
+            None => each_tile(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, at| {
+                    let (x, y, scale, shift) = (lanes(x, at), lanes_mut(y, at), &line.scale[block], &line.shift[block]);
+                    for lane in 0..LANES {
+                        y[lane] = E::put(at_least(x[lane].get() * scale[lane] + shift[lane], floor));
+                    }
+                },
+            ),
+            Some(shortcut) => each_tile(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, at| {
+                    let (x, y, scale, shift) = (lanes(x, at), lanes_mut(y, at), &line.scale[block], &line.shift[block]);
+                    let shortcut = lanes(shortcut, at);
+                    for lane in 0..LANES {
+                        let sum = x[lane].get() * scale[lane] + shift[lane] + shortcut[lane].get();
+                        y[lane] = E::put(at_least(sum, floor));
+                    }
+                },
+            ),
         },
     );
 }
@@ -133,26 +148,31 @@ pub(super) fn apply<E: Element>(x: &[E], y: &mut [E], shortcut: Option<&[E]>, ti
 /// [`apply`] in place.
 pub(super) fn apply_in_place<E: Element>(x: &mut [E], shortcut: Option<&[E]>, tiles: Tiles, line: &Line, relu: bool) {
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
-            each_tile(x.len(), tiles.stride, |block, at| {
-                let (x, scale, shift) = (lanes_mut(x, at), &line.scale[block], &line.shift[block]);
-                match shortcut {
-                    None => {
-                        for lane in 0..LANES {
-                            x[lane] = E::put(at_least(x[lane].get() * scale[lane] + shift[lane], floor));
+            each_tile(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, at| {
+                    let (x, scale, shift) = (lanes_mut(x, at), &line.scale[block], &line.shift[block]);
+                    match shortcut {
+                        None => {
+                            for lane in 0..LANES {
+                                x[lane] = E::put(at_least(x[lane].get() * scale[lane] + shift[lane], floor));
+                            }
+                        }
+                        Some(shortcut) => {
+                            let shortcut = lanes(shortcut, at);
+                            for lane in 0..LANES {
+                                let sum = x[lane].get() * scale[lane] + shift[lane] + shortcut[lane].get();
+                                x[lane] = E::put(at_least(sum, floor));
+                            }
                         }
                     }
-                    Some(shortcut) => {
-                        let shortcut = lanes(shortcut, at);
-                        for lane in 0..LANES {
-                            let sum = x[lane].get() * scale[lane] + shift[lane] + shortcut[lane].get();
-                            x[lane] = E::put(at_least(sum, floor));
-                        }
-                    }
-                }
-            });
+                },
+            );
         },
     );
 }
@@ -185,9 +205,6 @@ pub(super) fn reduce<E: Element>(
     line: &Line,
     mean: &[Lanes],
 ) -> Sums {
-    let all = |gradient, _, _, _, _| gradient;
-    let by_line = |gradient, x: f32, scale: f32, shift: f32, _| if x * scale + shift > 0.0 { gradient } else { 0.0 };
-    let by_output = |gradient, _, _, _, output: f32| if output > 0.0 { gradient } else { 0.0 };
     match (mask, second) {
         (Mask::All, None) => reduce_read(gradient, x, tiles, line, mean, all),
         (Mask::Line, None) => reduce_read(gradient, x, tiles, line, mean, by_line),
@@ -197,6 +214,24 @@ pub(super) fn reduce<E: Element>(
         (Mask::Line, second) => reduce_write(gradient, second, x, x, tiles, line, mean, by_line),
         (Mask::Output(output), second) => reduce_write(gradient, second, x, output, tiles, line, mean, by_output),
     }
+}
+
+/// A gradient that there is no mask for.
+#[inline(always)]
+fn all(gradient: f32, _: f32, _: f32, _: f32, _: f32) -> f32 {
+    gradient
+}
+
+/// See [`Mask::Line`].
+#[inline(always)]
+fn by_line(gradient: f32, x: f32, scale: f32, shift: f32, _: f32) -> f32 {
+    if x * scale + shift > 0.0 { gradient } else { 0.0 }
+}
+
+/// See [`Mask::Output`].
+#[inline(always)]
+fn by_output(gradient: f32, _: f32, _: f32, _: f32, output: f32) -> f32 {
+    if output > 0.0 { gradient } else { 0.0 }
 }
 
 /// Reads two slices.
@@ -210,23 +245,28 @@ fn reduce_read<E: Element>(
     masked: impl Fn(f32, f32, f32, f32, f32) -> f32,
 ) -> Sums {
     let mut sums = Sums::zeros(tiles);
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
-            each_chunk(x.len(), tiles.stride, |block, rows| {
-                let (mut first, mut second, mean) = ([0.0; LANES], [0.0; LANES], mean[block]);
-                let (scale, shift) = (line.scale[block], line.shift[block]);
-                for at in rows {
-                    let (gradient, x) = (lanes(gradient, at), lanes(x, at));
-                    for lane in 0..LANES {
-                        let x = x[lane].get();
-                        let gradient = masked(gradient[lane].get(), x, scale[lane], shift[lane], x);
-                        first[lane] += gradient;
-                        second[lane] += gradient * (x - mean[lane]);
+            each_chunk(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, rows| {
+                    let (mut first, mut second, mean) = ([0.0; LANES], [0.0; LANES], mean[block]);
+                    let (scale, shift) = (line.scale[block], line.shift[block]);
+                    for at in rows {
+                        let (gradient, x) = (lanes(gradient, at), lanes(x, at));
+                        for lane in 0..LANES {
+                            let x = x[lane].get();
+                            let gradient = masked(gradient[lane].get(), x, scale[lane], shift[lane], x);
+                            first[lane] += gradient;
+                            second[lane] += gradient * (x - mean[lane]);
+                        }
                     }
-                }
-                sums.add(block, &first, &second);
-            });
+                    sums.add(block, &first, &second);
+                },
+            );
         },
     );
     sums
@@ -246,31 +286,36 @@ fn reduce_write<E: Element>(
     masked: impl Fn(f32, f32, f32, f32, f32) -> f32,
 ) -> Sums {
     let mut sums = Sums::zeros(tiles);
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
-            each_chunk(x.len(), tiles.stride, |block, rows| {
-                let (mut first, mut second, mean) = ([0.0; LANES], [0.0; LANES], mean[block]);
-                let (scale, shift) = (line.scale[block], line.shift[block]);
-                for at in rows {
-                    let (gradient, x, output) = (lanes_mut(gradient, at), lanes(x, at), lanes(output, at));
-                    let mut sum: Lanes = gradient.map(E::get);
-                    if let Some(other) = other {
-                        let other = lanes(other, at);
+            each_chunk(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, rows| {
+                    let (mut first, mut second, mean) = ([0.0; LANES], [0.0; LANES], mean[block]);
+                    let (scale, shift) = (line.scale[block], line.shift[block]);
+                    for at in rows {
+                        let (gradient, x, output) = (lanes_mut(gradient, at), lanes(x, at), lanes(output, at));
+                        let mut sum: Lanes = gradient.map(E::get);
+                        if let Some(other) = other {
+                            let other = lanes(other, at);
+                            for lane in 0..LANES {
+                                sum[lane] += other[lane].get();
+                            }
+                        }
                         for lane in 0..LANES {
-                            sum[lane] += other[lane].get();
+                            let x = x[lane].get();
+                            let sum = masked(sum[lane], x, scale[lane], shift[lane], output[lane].get());
+                            gradient[lane] = E::put(sum);
+                            first[lane] += sum;
+                            second[lane] += sum * (x - mean[lane]);
                         }
                     }
-                    for lane in 0..LANES {
-                        let x = x[lane].get();
-                        let sum = masked(sum[lane], x, scale[lane], shift[lane], output[lane].get());
-                        gradient[lane] = E::put(sum);
-                        first[lane] += sum;
-                        second[lane] += sum * (x - mean[lane]);
-                    }
-                }
-                sums.add(block, &first, &second);
-            });
+                    sums.add(block, &first, &second);
+                },
+            );
         },
     );
     sums
@@ -288,18 +333,9 @@ pub(super) struct Slope {
 /// The gradient of `x`, written over it. With `masked`, `gradient` has gone through ReLU already, or there was none.
 pub(super) fn descend<E: Element>(gradient: &[E], x: &mut [E], masked: bool, tiles: Tiles, line: &Line, slope: &Slope) {
     if masked {
-        descend_through(gradient, x, tiles, line, slope, |gradient, _, _, _| gradient);
+        descend_through(gradient, x, tiles, line, slope, all);
     } else {
-        descend_through(
-            gradient,
-            x,
-            tiles,
-            line,
-            slope,
-            |gradient, x, scale, shift| {
-                if x * scale + shift > 0.0 { gradient } else { 0.0 }
-            },
-        );
+        descend_through(gradient, x, tiles, line, slope, by_line);
     }
 }
 
@@ -310,22 +346,27 @@ fn descend_through<E: Element>(
     tiles: Tiles,
     line: &Line,
     slope: &Slope,
-    mask: impl Fn(f32, f32, f32, f32) -> f32,
+    mask: impl Fn(f32, f32, f32, f32, f32) -> f32,
 ) {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
-            each_tile(x.len(), tiles.stride, |block, at| {
-                let (gradient, x) = (lanes(gradient, at), lanes_mut(x, at));
-                let (line_scale, line_shift) = (&line.scale[block], &line.shift[block]);
-                let (scale, mean) = (&slope.scale[block], &slope.mean[block]);
-                let (first, second) = (&slope.first[block], &slope.second[block]);
-                for lane in 0..LANES {
-                    let value = x[lane].get();
-                    let gradient = mask(gradient[lane].get(), value, line_scale[lane], line_shift[lane]);
-                    x[lane] = E::put(scale[lane] * (gradient - first[lane] - (value - mean[lane]) * second[lane]));
-                }
-            });
+            each_tile(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, at| {
+                    let (gradient, x) = (lanes(gradient, at), lanes_mut(x, at));
+                    let (line_scale, line_shift) = (&line.scale[block], &line.shift[block]);
+                    let (scale, mean) = (&slope.scale[block], &slope.mean[block]);
+                    let (first, second) = (&slope.first[block], &slope.second[block]);
+                    for lane in 0..LANES {
+                        let value = x[lane].get();
+                        let gradient = mask(gradient[lane].get(), value, line_scale[lane], line_shift[lane], value);
+                        x[lane] = E::put(scale[lane] * (gradient - first[lane] - (value - mean[lane]) * second[lane]));
+                    }
+                },
+            );
         },
     );
 }
