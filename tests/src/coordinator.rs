@@ -111,7 +111,12 @@ impl Coordinator {
         Self::spawn(command.env("COXSWAIN_FAULT", faults.join(",")), run_dir)
     }
 
-    fn start_at(listen: &str, run_dir: &Path, flags: &[&str]) -> Self {
+    /// As [`Self::start`], on an address.
+    ///
+    /// # Panics
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn start_at(listen: &str, run_dir: &Path, flags: &[&str]) -> Self {
         Self::spawn(&mut command(run_dir, listen, flags), run_dir)
     }
 

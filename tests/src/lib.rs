@@ -5,6 +5,7 @@
 mod compare;
 mod coordinator;
 mod fault;
+mod network;
 mod place;
 mod process;
 mod worker;
@@ -12,6 +13,7 @@ mod worker;
 pub use compare::assert_same;
 pub use coordinator::{Coordinator, Ended};
 pub use fault::fail_at;
+pub use network::{Cut, Host, Network};
 pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;
 pub use worker::Worker;

@@ -1,6 +1,6 @@
 //! A worker as a process of its own, as people start it on another machine.
 
-use crate::{Coordinator, place::binary};
+use crate::{Coordinator, Host, place::binary};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -24,7 +24,20 @@ impl Worker {
     /// If it cannot be started.
     #[must_use]
     pub fn start(coordinator: &Coordinator, name: &str, flags: &[&str]) -> Self {
-        let mut child = Command::new(binary("worker"))
+        Self::spawn(Command::new(binary("worker")), coordinator, name, flags)
+    }
+
+    /// As [`Self::start`], on another host.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_on(host: &Host, coordinator: &Coordinator, name: &str, flags: &[&str]) -> Self {
+        Self::spawn(host.command(binary("worker")), coordinator, name, flags)
+    }
+
+    fn spawn(mut command: Command, coordinator: &Coordinator, name: &str, flags: &[&str]) -> Self {
+        let mut child = command
             .args(["--cpu", "--coordinator", &coordinator.url(), "--name", name])
             .args(flags)
             .env_remove("COXSWAIN_DATA_DIR")

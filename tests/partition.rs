@@ -1,0 +1,61 @@
+//! A worker's link is cut, both ways and one way, and mended: the others go on, it comes back as a joiner, and nobody can
+//! tell from the weights.
+
+use proto::v1::RunState;
+use system_tests::{Coordinator, Cut, Network, Worker, assert_same};
+
+/// Long enough for three cuts.
+const RUN: [&str; 14] = [
+    "--workers",
+    "2",
+    "--shards",
+    "2",
+    "--limit-train",
+    "650",
+    "--limit-test",
+    "250",
+    "--batch-size",
+    "64",
+    "--epochs",
+    "60",
+    "--failure-timeout",
+    "1s",
+];
+
+#[test]
+fn a_worker_that_is_cut_off_comes_back_as_a_joiner() {
+    let Some(mut network) = Network::inside("a_worker_that_is_cut_off_comes_back_as_a_joiner") else { return };
+    let directory = tempfile::tempdir().expect("there is room for a run");
+    let undisturbed = [&["--local"], &RUN[..]].concat();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &undisturbed).wait().well();
+
+    let mut run = Coordinator::start_at(&network.listen(), &directory.path().join("cut"), &RUN);
+    let (near, far) = (network.host("near"), network.host("far"));
+    let data = system_tests::data_dir();
+    let data = ["--data-dir", data.to_str().expect("the path is text")];
+    let stays = Worker::start_on(&near, &run, "stays", &data);
+    let cut_off = Worker::start_on(&far, &run, "cut-off", &data);
+    let cuts = [Cut::Both, Cut::FromHost, Cut::ToHost];
+    for cut in cuts {
+        let before = run.wait_until(|run| run.state() == RunState::Training && run.workers.len() == 2 && run.step >= 2);
+        network.cut(&far, cut);
+        // Whoever is left goes on, in a generation of its own.
+        let alone = run.wait_until(|run| {
+            let state = (run.state(), run.workers.len());
+            state == (RunState::Training, 1) && run.generation > before.generation && run.epoch > before.epoch + 1
+        });
+        network.mend(&far, cut);
+        run.wait_until(|run| {
+            let state = (run.state(), run.workers.len());
+            state == (RunState::Training, 2) && run.generation > alone.generation
+        });
+    }
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    let recoveries = ended.summary()["recoveries"].as_array().map_or(0, Vec::len);
+    assert!(recoveries >= cuts.len(), "{recoveries} recoveries\n{}", ended.log);
+    for worker in [stays, cut_off] {
+        let (code, log) = worker.wait();
+        assert_eq!(code, 0, "{log}");
+    }
+}
