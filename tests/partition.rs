@@ -17,7 +17,7 @@ const RUN: [&str; 14] = [
     "--batch-size",
     "64",
     "--epochs",
-    "60",
+    "30",
     "--failure-timeout",
     "1s",
 ];
