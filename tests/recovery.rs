@@ -44,11 +44,14 @@ fn the_next_step_comes_within_half_a_second_and_a_step() {
         let killed = Instant::now();
         // Progress of a generation is only known after its first step.
         let after = run.wait_until(|run| run.generation > before.generation && run.step > 0);
-        times.push(killed.elapsed());
+        let recovered = killed.elapsed();
         let committed = Instant::now();
-        run.wait_until(|run| run.step > after.step);
-        steps.push(committed.elapsed());
-        assert_eq!(after.epoch, before.epoch, "an epoch of 391 steps is long enough");
+        let next = run.wait_until(|run| (run.epoch, run.step) > (after.epoch, after.step));
+        // At an epoch's end it is an evaluation that takes the time.
+        if next.epoch == before.epoch {
+            times.push(recovered);
+            steps.push(committed.elapsed());
+        }
         workers[victim] = start(&run, format!("w{victim}-{kill}"));
     }
     drop(workers);
@@ -56,7 +59,10 @@ fn the_next_step_comes_within_half_a_second_and_a_step() {
     steps.sort_unstable();
     let step = percentile(&steps, 50);
     let (median, most) = (percentile(&times, 50), percentile(&times, 95));
-    println!("{kills} kills: from SIGKILL to the next step {median:.0?} (median), {most:.0?} (95th percentile)");
+    println!(
+        "{} kills: from SIGKILL to the next step {median:.0?} (median), {most:.0?} (95th percentile)",
+        times.len()
+    );
     println!("a step of one worker alone takes {step:.0?}; the longest of all: {:.0?}", percentile(&times, 100));
     assert!(median < ALLOWED + step, "{times:?}");
 }
