@@ -4,7 +4,7 @@
 
 use nix::sys::signal::Signal;
 use proto::v1::RunState;
-use system_tests::{Coordinator, Worker};
+use system_tests::{Coordinator, Worker, fail_in};
 
 const RUN: [&str; 12] = [
     "--workers",
@@ -53,8 +53,10 @@ fn a_worker_leaves_on_request_and_another_comes_late() {
     let data = system_tests::data_dir();
     let data = ["--data-dir", data.to_str().unwrap()];
     let mut run = Coordinator::start(&directory.path().join("changing"), &RUN);
-    let stays = Worker::start(&run, "stays", &data);
-    let leaves = Worker::start(&run, "leaves", &data);
+    // Each generation takes its time until the test has seen it, on a machine of any speed.
+    let slow_in = |generation, name: &str| fail_in(generation, name, (0, 2), "slow=300");
+    let stays = Worker::start_failing(&run, "stays", &data, &slow_in(2, "stays"));
+    let leaves = Worker::start_failing(&run, "leaves", &data, &slow_in(1, "leaves"));
     run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
     leaves.signal(Signal::SIGTERM);
     let (code, log) = leaves.wait();

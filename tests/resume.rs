@@ -4,7 +4,7 @@
 
 use proto::v1::RunState;
 use std::{fs, path::Path, process::Command};
-use system_tests::{Coordinator, binary};
+use system_tests::{Coordinator, binary, fail_at};
 
 /// Three epochs of ten steps and a small one.
 const RUN: [&str; 10] =
@@ -22,7 +22,7 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     let expected = Coordinator::run(&whole, 2, &RUN).well().weights();
 
     let local = [&["--local", "--workers", "2"][..], &RUN].concat();
-    let mut first = Coordinator::start(&stopped, &local);
+    let mut first = Coordinator::start_failing(&stopped, &local, &[fail_at(0, (1, 3), "slow=250")]);
     first.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     first.terminate();
     let ended = first.wait().well();
@@ -57,7 +57,7 @@ fn a_client_stops_a_run_and_the_same_command_goes_on() {
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
     let expected = Coordinator::run(&whole, 2, &RUN).well().weights();
     let local = [&["--local", "--workers", "2"][..], &RUN].concat();
-    let mut run = Coordinator::start(&stopped, &local);
+    let mut run = Coordinator::start_failing(&stopped, &local, &[fail_at(0, (1, 3), "slow=250")]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let cox = Command::new(binary("cox")).args(["--coordinator", &run.url(), "stop", "--reason", "enough"]).output();
     let output = cox.unwrap();

@@ -30,7 +30,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 pub struct Coordinator {
     child: Child,
     address: String,
-    /// What it wrote to standard error before it listened.
+    /// What it wrote to standard error, as far as it was waited for.
     seen: String,
     log: mpsc::Receiver<String>,
     run_dir: PathBuf,
@@ -107,8 +107,17 @@ impl Coordinator {
     /// If it ends before it listens.
     #[must_use]
     pub fn start_failing(run_dir: &Path, flags: &[&str], faults: &[String]) -> Self {
+        Self::start_within(&[("COXSWAIN_FAULT", &faults.join(","))], run_dir, flags)
+    }
+
+    /// As [`Self::start`], with some variables in its environment, and so in that of local workers.
+    ///
+    /// # Panics
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn start_within(variables: &[(&str, &str)], run_dir: &Path, flags: &[&str]) -> Self {
         let mut command = command(run_dir, ANY_PORT, flags);
-        Self::spawn(command.env("COXSWAIN_FAULT", faults.join(",")), run_dir)
+        Self::spawn(command.envs(variables.iter().copied()), run_dir)
     }
 
     /// As [`Self::start`], on an address.
@@ -144,8 +153,7 @@ impl Coordinator {
     pub fn killed_and_restarted(self, flags: &[&str], between: impl FnOnce()) -> Self {
         let (address, run_dir) = (self.address.clone(), self.run_dir.clone());
         let mut old = self;
-        old.child.kill().expect("the coordinator runs");
-        let _ = old.child.wait();
+        old.kill();
         old.gone = true;
         between();
         Self::start_at(&address, &run_dir, flags)
@@ -200,6 +208,16 @@ impl Coordinator {
         runs(id).then_some(id)
     }
 
+    /// Kills it, as `kill -9` does; its local workers live on.
+    ///
+    /// # Panics
+    /// If it cannot be killed.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the coordinator runs");
+        // A child that was killed ends.
+        let _ = self.child.wait();
+    }
+
     /// Asks it to stop.
     ///
     /// # Panics
@@ -236,6 +254,18 @@ impl Coordinator {
                 panic!("the run did not get there ({ended:?}):\n{log}");
             }
             thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until it has logged a line with `text` in it.
+    ///
+    /// # Panics
+    /// If that takes too long, or the coordinator ends.
+    pub fn wait_for(&mut self, text: &str) {
+        let start = Instant::now();
+        while !self.seen.contains(text) {
+            let line = self.log.recv_timeout(LIMIT.saturating_sub(start.elapsed()));
+            self.seen += &line.unwrap_or_else(|_| panic!("no word of {text:?}:\n{}", self.seen));
         }
     }
 

@@ -4,6 +4,12 @@
 /// exit, drop (its stream to the coordinator), corrupt (a bit of its parameters), hang, or slow=MILLISECONDS (every step
 /// from there on).
 #[must_use]
-pub fn fail_at(worker: u32, (epoch, step): (u32, u32), what: &str) -> String {
-    format!("local-{worker}@1:{epoch}:{step}:{what}")
+pub fn fail_at(worker: u32, at: (u32, u32), what: &str) -> String {
+    fail_in(1, &format!("local-{worker}"), at, what)
+}
+
+/// As [`fail_at`], in any generation, of a worker of any name.
+#[must_use]
+pub fn fail_in(generation: u64, worker: &str, (epoch, step): (u32, u32), what: &str) -> String {
+    format!("{worker}@{generation}:{epoch}:{step}:{what}")
 }

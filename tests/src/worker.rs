@@ -27,6 +27,17 @@ impl Worker {
         Self::spawn(Command::new(binary("worker")), coordinator, name, flags)
     }
 
+    /// As [`Self::start`], to fail as [`fail_in`](crate::fail_in) has it.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_failing(coordinator: &Coordinator, name: &str, flags: &[&str], fault: &str) -> Self {
+        let mut command = Command::new(binary("worker"));
+        command.env("COXSWAIN_FAULT", fault);
+        Self::spawn(command, coordinator, name, flags)
+    }
+
     /// As [`Self::start`], on another host.
     ///
     /// # Panics

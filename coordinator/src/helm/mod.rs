@@ -316,7 +316,7 @@ impl Helm {
 
     fn send(&mut self, worker: WorkerId, order: steering::Order) {
         let Some(attachment) = self.attachments.get(&worker) else { return };
-        let rank = self.steering.members().iter().position(|member| *member == worker);
+        let rank = self.steering.rank_of(worker);
         let order = report::order(order, rank);
         if attachment.orders.try_send(Ok(order)).is_err() {
             tracing::warn!("{} takes no orders", attachment.hello.name);

@@ -55,7 +55,7 @@ pub(super) fn event(report: v1::report::Report) -> Result<Option<Event>, Malform
 }
 
 /// An order as it goes over the wire. `rank` is that of the worker it goes to.
-pub(super) fn order(order: Order, rank: Option<usize>) -> v1::Order {
+pub(super) fn order(order: Order, rank: Option<u32>) -> v1::Order {
     use v1::order::Order as Down;
     use v1::synchronise::Source;
     let down = match order {
@@ -65,7 +65,7 @@ pub(super) fn order(order: Order, rank: Option<usize>) -> v1::Order {
         Order::Connect { generation, host, port } => Down::Connect(v1::Connect { generation, host, port: port.into() }),
         Order::Synchronise { generation, source_rank, checkpoint, initial } => {
             // Only the source has to have the checkpoint; the others get its state in the broadcast.
-            let is_source = rank == Some(source_rank as usize);
+            let is_source = rank == Some(source_rank);
             let source = match checkpoint.filter(|_| is_source) {
                 Some(name) => Source::Checkpoint(name),
                 None if initial => Source::Initial(true),

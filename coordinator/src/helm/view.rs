@@ -63,7 +63,7 @@ impl Helm {
                 .iter()
                 .filter_map(|(id, worker)| {
                     let attachment = self.attachments.get(id)?;
-                    let rank = members.iter().position(|member| member == id).map(|rank| rank as u32);
+                    let rank = self.steering.rank_of(*id);
                     let shards = rank.map_or(0..0, |rank| plan::block(self.config.shards, members.len() as u32, rank));
                     Some(v1::Worker {
                         name: worker.name.clone(),

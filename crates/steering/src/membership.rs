@@ -56,7 +56,7 @@ impl Steering {
         worker.leaving = true;
         let text = format!("{} leaves: {reason}", worker.name);
         decisions.push(Decision::Note(text.clone()));
-        let member = self.generation.members.contains(&id);
+        let member = self.generation.has(id);
         match self.phase {
             Phase::Training { .. } if member => self.halt(Halt::Reform, &text, decisions),
             Phase::Forming { .. } if member => self.reform(now, &text, decisions),
@@ -69,7 +69,7 @@ impl Steering {
     /// Lets workers go that asked to and are no members.
     pub(crate) fn dismiss_leaving(&mut self, decisions: &mut Vec<Decision>) {
         for (id, worker) in &self.workers {
-            if worker.leaving && !self.generation.members.contains(id) {
+            if worker.leaving && !self.generation.has(*id) {
                 let order = Order::Dismiss { reason: "as asked".to_owned() };
                 decisions.push(Decision::Send { worker: *id, order });
             }
@@ -86,7 +86,7 @@ impl Steering {
         if matches!(self.phase, Phase::Over(_)) {
             return;
         }
-        let member = self.generation.members.contains(&id);
+        let member = self.generation.has(id);
         if !member {
             if !worker.leaving {
                 decisions.push(Decision::Note(format!("{} is gone: {cause}", worker.name)));
@@ -99,6 +99,8 @@ impl Steering {
         let kind = format!("{} lost: {cause}", worker.name);
         decisions.push(Decision::Note(kind.clone()));
         self.failed_at = Some(now);
+        // It explains what its victims reported, which then says nothing against the next generation.
+        self.fruitless = 0;
         let detected_ms = now.saturating_sub(worker.last_seen).as_millis() as u64;
         match self.recoveries.last_mut() {
             Some(recovery) if std::mem::take(&mut self.unnamed) => recovery.kind.clone_from(&kind),
@@ -177,15 +179,19 @@ impl Steering {
         totals: Totals,
         decisions: &mut Vec<Decision>,
     ) {
+        let recorded = self.epochs_done();
         let Phase::Forming { ready, .. } = &mut self.phase else { return };
         ready.insert(worker, (held, totals));
         if ready.len() < self.generation.members.len() {
             return;
         }
-        // The most advanced is right: its last reduction held everybody's share. Of equals the lowest rank.
+        // The most advanced is right: its last reduction held everybody's share. Of equals the lowest rank. One that comes
+        // back to a run that had to begin an earlier epoch again is of no use: what was decided in between is not recorded
+        // any more.
         let mut source: (u32, Option<(Position, Totals)>) = (0, None);
         for (rank, member) in self.generation.members.iter().enumerate() {
             if let Some((Some(position), totals)) = ready.get(member)
+                && position.epoch <= recorded
                 && source.1.is_none_or(|(best, _)| *position > best)
             {
                 source = (rank as u32, Some((*position, *totals)));

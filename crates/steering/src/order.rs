@@ -48,7 +48,7 @@ pub enum Order {
         rates: Vec<f64>,
         /// Report a digest of the state every so many steps, and at the end of the epoch.
         digest_every: u32,
-        /// Send the state up every so many steps, in passing, with a digest; `None`: only when told to.
+        /// Report a digest every so many steps too; rank 0 sends the state with it. `None`: only when told to.
         save_every: Option<u32>,
     },
     /// Stop after a step.

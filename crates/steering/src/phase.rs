@@ -73,7 +73,18 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Generation {
     pub number: u64,
+    /// In ascending order.
     pub members: Vec<WorkerId>,
     /// What was measured of the epoch in progress.
     pub stretch: Stretch,
+}
+
+impl Generation {
+    pub fn rank_of(&self, worker: WorkerId) -> Option<usize> {
+        self.members.binary_search(&worker).ok()
+    }
+
+    pub fn has(&self, worker: WorkerId) -> bool {
+        self.rank_of(worker).is_some()
+    }
 }

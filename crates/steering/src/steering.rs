@@ -33,7 +33,7 @@ pub struct Steering {
     pub(crate) unnamed: bool,
     /// When the epoch in progress began.
     pub(crate) epoch_began: Option<Duration>,
-    /// Generations in a row that failed by a worker's own report, without a step.
+    /// Generations in a row that failed by a worker's own report, without a step and without a loss that explains it.
     pub(crate) fruitless: u32,
     pub(crate) digests: Digests,
     /// Why the run is where it is.
@@ -205,6 +205,12 @@ impl Steering {
         &self.generation.members
     }
 
+    /// The rank of a worker in the generation; `None` if it is no member.
+    #[must_use]
+    pub fn rank_of(&self, worker: WorkerId) -> Option<u32> {
+        self.generation.rank_of(worker).map(|rank| rank as u32)
+    }
+
     /// The epochs that are done.
     #[must_use]
     pub fn history(&self) -> &[EpochRecord] {
@@ -230,7 +236,7 @@ impl Steering {
     }
 
     fn is_current(&self, worker: WorkerId, generation: u64) -> bool {
-        generation == self.generation.number && self.generation.members.contains(&worker)
+        generation == self.generation.number && self.generation.has(worker)
     }
 
     pub(crate) fn name(&self, worker: WorkerId) -> String {

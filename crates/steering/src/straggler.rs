@@ -7,10 +7,12 @@ use std::time::Duration;
 /// How much longer than the median of the others a shard takes a straggler.
 const SLOWER: f64 = 1.5;
 
-/// The median of `values`; `None` of none.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+/// The median of the others for the member whose value has this index in `sorted`; `None` if there are no others. Of two
+/// in the middle the greater.
+fn median_of_others(sorted: &[(f64, WorkerId)], own: usize) -> Option<f64> {
+    let middle = sorted.len().saturating_sub(1) / 2;
+    let index = if middle < own { middle } else { middle + 1 };
+    sorted.get(index).map(|(value, _)| *value)
 }
 
 impl Steering {
@@ -21,16 +23,16 @@ impl Steering {
         }
         let (shards, world) = (self.options.config.shards, self.generation.members.len() as u32);
         // Who has more shards may take longer.
-        let of_a_shard: Vec<(WorkerId, f64)> = (0..)
+        let mut of_a_shard: Vec<(f64, WorkerId)> = (0..)
             .zip(&self.generation.members)
             .filter_map(|(rank, id)| {
                 let worker = self.workers.get(id)?;
-                (worker.compute > 0.0).then(|| (*id, worker.compute / block(shards, world, rank).len().max(1) as f64))
+                (worker.compute > 0.0).then(|| (worker.compute / block(shards, world, rank).len().max(1) as f64, *id))
             })
             .collect();
-        for (id, seconds) in &of_a_shard {
-            let others = of_a_shard.iter().filter(|(other, _)| other != id).map(|(_, seconds)| *seconds);
-            let Some(usual) = median(others.collect()) else { continue };
+        of_a_shard.sort_unstable_by(|(left, _), (right, _)| left.total_cmp(right));
+        for (index, (seconds, id)) in of_a_shard.iter().enumerate() {
+            let Some(usual) = median_of_others(&of_a_shard, index) else { continue };
             let Some(worker) = self.workers.get_mut(id) else { continue };
             if *seconds < SLOWER * usual {
                 worker.slow = None;
@@ -43,6 +45,25 @@ impl Steering {
                 decisions.push(Decision::Note(format!(
                     "{name} is slow: a shard takes it {seconds:.3} s, and the others {usual:.3} s; all wait for it"
                 )));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_median_is_of_the_others(values in proptest::collection::vec(0.0f64..9.0, 0..9)) {
+            let mut sorted: Vec<(f64, WorkerId)> = values.into_iter().zip(1..).collect();
+            sorted.sort_unstable_by(|(left, _), (right, _)| left.total_cmp(right));
+            for own in 0..sorted.len() {
+                let mut others: Vec<f64> = sorted.iter().map(|(value, _)| *value).collect();
+                others.remove(own);
+                prop_assert_eq!(median_of_others(&sorted, own), others.get(others.len() / 2).copied());
             }
         }
     }

@@ -56,13 +56,12 @@ impl Steering {
         self.phase = Phase::Training { epoch: from.epoch, halt: None };
         self.reason = format!("training epoch {} of {}", from.epoch + 1, config.epochs);
         let save_every = self.options.checkpoint_every;
-        self.to_all(decisions, |rank| Order::Train {
+        self.to_all(decisions, |_| Order::Train {
             generation,
             from,
             rates: rates.clone(),
             digest_every: DIGEST_EVERY,
-            // Any member's would do.
-            save_every: save_every.filter(|_| rank == 0),
+            save_every,
         });
         // Workers that came while the generation was formed or the test set evaluated.
         if self.has_room() {

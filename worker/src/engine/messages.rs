@@ -61,7 +61,7 @@ pub enum Command {
         rates: Vec<f64>,
         /// Steps between two digests of the state.
         digest_every: u32,
-        /// Steps between two copies of the state; 0: none.
+        /// Steps between two checkpoints of the state; 0: none.
         save_every: u32,
     },
     /// Evaluates chunks of the test set.

@@ -8,8 +8,10 @@ use tokio::sync::mpsc;
 pub(crate) struct Reports {
     /// Steps between two digests.
     pub digest_every: u32,
-    /// Steps between two copies; 0: none.
+    /// Steps between two checkpoints; 0: none. A state is one only if all have the same digest of it.
     pub save_every: u32,
+    /// Whether this worker is the one that sends its state for them.
+    pub sends: bool,
 }
 
 impl Reports {
@@ -34,7 +36,7 @@ impl Reports {
             // Fails for want of room, or because the session is gone.
             let _ = if last { events.blocking_send(event).is_ok() } else { events.try_send(event).is_ok() };
         }
-        if save {
+        if save && self.sends {
             let _ = events.try_send(Event::State { generation, state: Box::new(replica.state()?) });
         }
         Ok(())

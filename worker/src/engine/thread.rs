@@ -178,7 +178,9 @@ impl Thread {
             Command::Connect { generation, host, port } => self.connect(generation, &host, port).map(Some),
             Command::Synchronise { source_rank, source, .. } => self.synchronise(source_rank, source).map(|()| None),
             Command::Train { generation, epoch, first_step, rates, digest_every, save_every } => {
-                let reports = Reports { digest_every, save_every };
+                // Any member's state would do.
+                let sends = self.formation.is_some_and(|formation| formation.rank == 0);
+                let reports = Reports { digest_every, save_every, sends };
                 self.train(generation, Position { epoch, step: first_step }, &rates, reports).map(Some)
             }
             Command::Evaluate { generation, epoch, chunks } => {

@@ -1,0 +1,177 @@
+//! How the state machine notices what is wrong, and what it says of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod simulation;
+
+use plan::Position;
+use simulation::{Cluster, options};
+use std::time::Duration;
+use steering::{Decision, Event, Outcome};
+
+#[test]
+fn a_stop_saves_after_the_step_in_progress() {
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    // Form, connect, synchronise, two steps.
+    for _ in 0..5 {
+        assert!(cluster.advance());
+    }
+    cluster.stop();
+    while cluster.ending.is_none() {
+        assert!(cluster.advance());
+    }
+    assert_eq!(cluster.ending.as_ref().unwrap().outcome, Outcome::Stopped);
+    // The same command goes on from there.
+    cluster.go_on_after_a_stop();
+    assert_eq!(cluster.disk.as_ref().unwrap().at, Position { epoch: 0, step: 3 });
+    cluster.finish(100);
+    cluster.assert_finished();
+}
+
+/// A sign of life of a worker whose engine has done `pulse` things.
+fn alive(generation: u64, pulse: u64, waiting: bool) -> Event {
+    Event::Progress { generation, position: Position { epoch: 0, step: 1 }, pulse, waiting, compute: 0.1 }
+}
+
+/// Two workers that train, and then 11 s in which both are heard of, with these pulses and waits in the end.
+fn after_a_while(workers: [(u64, bool); 2]) -> Cluster {
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    // Form, connect, synchronise, a step.
+    for _ in 0..4 {
+        assert!(cluster.advance());
+    }
+    for (worker, (_, waiting)) in [1, 2].into_iter().zip(workers) {
+        cluster.handle(worker, alive(1, 1, waiting));
+    }
+    for _ in 0..11 {
+        cluster.now += Duration::from_secs(1);
+        for (worker, (pulse, waiting)) in [1, 2].into_iter().zip(workers) {
+            cluster.handle(worker, alive(1, pulse, waiting));
+        }
+        cluster.tick();
+    }
+    cluster
+}
+
+#[test]
+fn a_worker_that_lives_and_does_nothing_is_given_up_by_name() {
+    // The second is stuck; the first waits for it.
+    let cluster = after_a_while([(1, true), (1, false)]);
+    assert_eq!(cluster.steering.workers().keys().collect::<Vec<_>>(), [&1]);
+    let kind = &cluster.steering.recoveries()[0].kind;
+    assert!(kind.starts_with("w2 lost: no progress for 10"), "{kind}");
+    assert_eq!(cluster.steering.generation(), 2);
+}
+
+#[test]
+fn workers_that_all_wait_form_a_new_generation() {
+    let cluster = after_a_while([(1, true), (1, true)]);
+    assert_eq!((cluster.steering.workers().len(), cluster.steering.generation()), (2, 2));
+    assert!(cluster.steering.status().reason.contains("has waited for the others"));
+}
+
+#[test]
+fn a_silent_worker_is_given_up_by_name() {
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    cluster.now += Duration::from_secs(11);
+    // One speaks; the other does not.
+    cluster.handle(1, alive(0, 7, false));
+    let decisions = cluster.steering.tick(cluster.now);
+    let dropped: Vec<_> = decisions.iter().filter(|d| matches!(d, Decision::Drop { worker: 2, .. })).collect();
+    assert_eq!(dropped.len(), 1, "{decisions:?}");
+    assert!(cluster.steering.recoveries()[0].kind.starts_with("w2 lost: silent for 11"));
+}
+
+#[test]
+fn a_straggler_is_named_once() {
+    let mut cluster = Cluster::new(options(4));
+    (0..3).for_each(|_| cluster.attach());
+    while !cluster.steering.status().reason.starts_with("training") {
+        assert!(cluster.advance());
+    }
+    let mut notes = Vec::new();
+    for pulse in 1..30 {
+        cluster.now += Duration::from_secs(1);
+        let generation = cluster.generation;
+        // Four shards: the last of three has two of them and may take twice as long.
+        for (worker, compute) in [(1, 0.5), (2, 0.2), (3, 0.4)] {
+            let (position, waiting) = (Position { epoch: 0, step: 1 }, false);
+            cluster.handle(worker, Event::Progress { generation, position, pulse, waiting, compute });
+        }
+        notes.extend(cluster.steering.tick(cluster.now));
+    }
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let expected = "w1 is slow: a shard takes it 0.500 s, and the others 0.200 s; all wait for it";
+    assert_eq!(notes[0], Decision::Note(expected.to_owned()));
+}
+
+#[test]
+fn too_few_workers_are_waited_for_in_words() {
+    let mut cluster = Cluster::new(options(4));
+    assert_eq!(cluster.steering.status().reason, "waiting for 2 of 2 workers");
+    cluster.attach();
+    assert_eq!(cluster.generation, 0);
+}
+
+#[test]
+fn however_many_die_in_a_row_the_run_is_not_given_up() {
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    for _ in 0..20 {
+        while !cluster.is_training() {
+            assert!(cluster.ending.is_none() && cluster.advance());
+        }
+        // The other reports first that its collective failed.
+        let victim = cluster.members[0];
+        cluster.die_in_step(victim, 0);
+        cluster.attach();
+    }
+    cluster.finish(100);
+    cluster.assert_finished();
+}
+
+#[test]
+fn generations_that_fail_for_no_reason_end_the_run_with_one() {
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    while cluster.ending.is_none() {
+        let (members, generation) = (cluster.members.clone(), cluster.generation);
+        cluster.fail(&members, generation);
+    }
+    let ending = cluster.ending.unwrap();
+    assert_eq!(ending.outcome, Outcome::Failed);
+    assert_eq!(ending.reason, "5 generations in a row failed without a step; the last by w1: connection closed");
+}
+
+#[test]
+fn a_state_of_a_course_that_was_given_up_is_of_no_use() {
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    while cluster.epochs.is_empty() || !cluster.is_training() {
+        assert!(cluster.advance());
+    }
+    // The coordinator loses what was not on disk yet, and only workers come back that hold nothing.
+    cluster.disk = None;
+    let away = std::mem::take(&mut cluster.workers);
+    cluster.restart(0);
+    cluster.attach();
+    cluster.attach();
+    while !cluster.is_training() {
+        assert!(cluster.advance());
+    }
+    assert_eq!(cluster.epochs.len(), 0, "the first epoch is done again");
+    // Then those that know better.
+    cluster.workers.extend(away);
+    cluster.restart(0);
+    cluster.finish(100);
+    cluster.assert_finished();
+}
