@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{fs, net::TcpListener, os::unix::fs::symlink, process::Command};
+use proto::v1::{Hello, Report, cluster_client::ClusterClient, report::Report as Up};
+use std::{fs, net::TcpListener, os::unix::fs::symlink, process::Command, sync::LazyLock};
 use system_tests::{Coordinator, binary, data_dir};
+use tokio::{runtime::Runtime, sync::mpsc::Sender};
+use tonic::Status;
 
 fn coordinator_fails(code: i32, says: &[&str], flags: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
@@ -110,20 +113,46 @@ fn a_worker_for_another_model() {
     assert!(log.contains("it trains only resnet18, and this run trains resnet20"), "{log}");
 }
 
+type Stream = tonic::Streaming<proto::v1::Order>;
+
+/// Says hello to `coordinator`. The sender keeps the stream open.
+fn greet(coordinator: &Coordinator, hello: Hello) -> Result<(Stream, Sender<Report>), Status> {
+    RUNTIME.block_on(async {
+        let mut client = ClusterClient::connect(coordinator.url()).await.unwrap();
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        sender.send(Report { report: Some(Up::Hello(hello)) }).await.unwrap();
+        let orders = client.attach(tokio_stream::wrappers::ReceiverStream::new(receiver)).await?;
+        Ok((orders.into_inner(), sender))
+    })
+}
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
 #[test]
 fn a_worker_of_another_version() {
-    use proto::v1::{Hello, Report, cluster_client::ClusterClient, report::Report as Up};
     let directory = tempfile::tempdir().unwrap();
     let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let status = runtime.block_on(async {
-        let mut client = ClusterClient::connect(coordinator.url()).await.unwrap();
-        let hello = Hello { version: "0.0.1".to_owned(), name: "old".to_owned(), ..Hello::default() };
-        let report = Report { report: Some(Up::Hello(hello)) };
-        let (sender, receiver) = tokio::sync::mpsc::channel(1);
-        sender.send(report).await.unwrap();
-        client.attach(tokio_stream::wrappers::ReceiverStream::new(receiver)).await.unwrap_err()
-    });
+    let hello = Hello { version: "0.0.1".to_owned(), name: "old".to_owned(), ..Hello::default() };
+    let status = greet(&coordinator, hello).unwrap_err();
     assert_eq!(status.code(), tonic::Code::FailedPrecondition);
     assert!(status.message().contains("it is version 0.0.1"), "{}", status.message());
+}
+
+#[test]
+fn a_worker_with_the_name_of_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
+    let hello = |instance| {
+        let (version, name) = (proto::VERSION.to_owned(), "twin".to_owned());
+        Hello { version, name, instance, ..Hello::default() }
+    };
+    let (mut first, _sender) = greet(&coordinator, hello(1)).unwrap();
+    let status = greet(&coordinator, hello(2)).unwrap_err();
+    assert_eq!(status.code(), tonic::Code::AlreadyExists);
+    assert!(status.message().contains("a worker named twin is attached already"), "{}", status.message());
+    // It is the same one: its old stream is dead, and the coordinator has not noticed.
+    let _again = greet(&coordinator, hello(1)).unwrap();
+    // A welcome, and then nothing more.
+    RUNTIME.block_on(async { while first.message().await.is_ok_and(|order| order.is_some()) {} });
+    assert_eq!(coordinator.run_state().unwrap().workers.len(), 1);
 }

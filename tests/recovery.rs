@@ -14,6 +14,9 @@ use system_tests::{Coordinator, Worker, data_dir};
 /// Beside one step: what P3 allows.
 const ALLOWED: Duration = Duration::from_millis(500);
 
+/// Kills of which the 95th percentile says something.
+const MANY: usize = 40;
+
 /// Both workers train, and have done a step or two together.
 fn trains(run: &Run) -> bool {
     run.state() == RunState::Training && run.step >= 2 && run.workers.iter().filter(|w| w.rank.is_some()).count() == 2
@@ -65,4 +68,6 @@ fn the_next_step_comes_within_half_a_second_and_a_step() {
     );
     println!("a step of one worker alone takes {step:.0?}; the longest of all: {:.0?}", percentile(&times, 100));
     assert!(median < ALLOWED + step, "{times:?}");
+    // The 95th percentile of a few is the longest of them, which a busy machine decides.
+    assert!(times.len() < MANY || most < ALLOWED + step, "{times:?}");
 }

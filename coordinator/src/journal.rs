@@ -23,11 +23,52 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS events (at REAL NOT NULL, text TEXT NOT NULL) STRICT;
 ";
 
+/// What is recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// The run begins.
+    Run {
+        /// Its id.
+        id: String,
+        /// What decides its weights.
+        config: Box<RunConfig>,
+    },
+    /// A generation begins.
+    Generation {
+        /// Which.
+        generation: u64,
+        /// The names of its members, by rank.
+        members: Vec<String>,
+        /// In words.
+        reason: String,
+    },
+    /// An epoch is done.
+    Epoch(Box<EpochRecord>),
+    /// Epochs from this one on are done again.
+    Rewind {
+        /// The first.
+        epoch: u32,
+    },
+    /// A checkpoint is on disk.
+    Checkpoint {
+        /// Its name.
+        name: String,
+        /// Steps since the run began.
+        steps_done: u64,
+    },
+    /// Something happened, in words.
+    Event(String),
+}
+
 /// The journal of a run.
 #[derive(Debug)]
 pub struct Journal {
     connection: Connection,
     path: PathBuf,
+    /// What could not be written yet, with the time at which it happened. Empty but on a disk that is full or read-only.
+    backlog: Vec<(f64, Entry)>,
+    /// Why.
+    refused: Option<String>,
 }
 
 impl Journal {
@@ -53,7 +94,7 @@ impl Journal {
             connection.pragma_update(None, pragma, value).map_err(failed("open"))?;
         }
         connection.execute_batch(&format!("BEGIN EXCLUSIVE;{SCHEMA}COMMIT;")).map_err(failed("open"))?;
-        Ok(Self { connection, path })
+        Ok(Self { connection, path, backlog: Vec::new(), refused: None })
     }
 
     fn failed(&self, operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
@@ -73,13 +114,6 @@ impl Journal {
             .map_err(self.failed("read"))
     }
 
-    fn set(&self, key: &str, value: &str) -> Result<(), Error> {
-        self.connection
-            .execute("INSERT OR REPLACE INTO run (key, value) VALUES (?1, ?2)", [key, value])
-            .map(|_| ())
-            .map_err(self.failed("write"))
-    }
-
     /// Id and configuration of the run, once it has begun.
     ///
     /// # Errors
@@ -90,14 +124,55 @@ impl Journal {
         Ok(Some((id, config)))
     }
 
-    /// Records that the run begins.
+    /// Records what happened. On a disk that is full or read-only that is done as soon as it can be:
+    /// [`Self::catch_up`].
     ///
     /// # Errors
-    /// If the journal cannot be written.
-    pub fn begin(&self, id: &str, config: &RunConfig) -> Result<(), Error> {
-        let json = serde_json::to_string(config).map_err(|error| self.corrupt("the configuration", &error))?;
-        self.set("config", &json)?;
-        self.set("id", id)
+    /// If the journal is damaged.
+    pub fn record(&mut self, entry: Entry) -> Result<(), Error> {
+        self.backlog.push((now(), entry));
+        self.catch_up()
+    }
+
+    /// Tries to write what could not be written yet, all of it or nothing.
+    ///
+    /// # Errors
+    /// If the journal is damaged.
+    pub fn catch_up(&mut self) -> Result<(), Error> {
+        if self.backlog.is_empty() {
+            return Ok(());
+        }
+        match write(&mut self.connection, &self.backlog) {
+            Ok(()) => {
+                self.backlog.clear();
+                self.refused = None;
+                Ok(())
+            }
+            Err(Refused::ForNow(error)) => {
+                self.refused = Some(error.to_string());
+                Ok(())
+            }
+            Err(Refused::ForEver(error)) => Err(self.failed("write")(error)),
+            Err(Refused::Unspeakable(error)) => Err(self.corrupt("an entry", &error)),
+        }
+    }
+
+    /// Why the disk does not take what is recorded, while it does not.
+    #[must_use]
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// That everything is written.
+    ///
+    /// # Errors
+    /// If it is not, and cannot be.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        self.catch_up()?;
+        match self.refused.clone() {
+            Some(why) => Err(Error::RunDir { operation: "write", path: self.path.clone(), why }),
+            None => Ok(()),
+        }
     }
 
     /// The last generation; 0 before the first.
@@ -109,18 +184,6 @@ impl Journal {
             .query_row("SELECT COALESCE(MAX(generation), 0) FROM generations", [], |row| row.get::<_, i64>(0))
             .map(|generation| generation as u64)
             .map_err(self.failed("read"))
-    }
-
-    /// Records a generation.
-    ///
-    /// # Errors
-    /// If the journal cannot be written.
-    pub fn generation(&self, generation: u64, members: &[String], reason: &str) -> Result<(), Error> {
-        let values = params![generation as i64, members.join(","), reason, now()];
-        self.connection
-            .execute("INSERT INTO generations VALUES (?1, ?2, ?3, ?4)", values)
-            .map(|_| ())
-            .map_err(self.failed("write"))
     }
 
     /// The epochs that are done, in their order.
@@ -138,52 +201,67 @@ impl Journal {
         }
         Ok(records)
     }
+}
 
-    /// Records an epoch.
-    ///
-    /// # Errors
-    /// If the journal cannot be written.
-    pub fn epoch(&self, record: &EpochRecord) -> Result<(), Error> {
-        let json = serde_json::to_string(record).map_err(|error| self.corrupt("an epoch", &error))?;
-        self.connection
-            .execute("INSERT OR REPLACE INTO epochs VALUES (?1, ?2)", params![record.epoch, json])
-            .map(|_| ())
-            .map_err(self.failed("write"))
-    }
+/// Why a journal takes no entries.
+enum Refused {
+    /// The disk does not; it may later.
+    ForNow(rusqlite::Error),
+    /// The file is damaged.
+    ForEver(rusqlite::Error),
+    /// An entry has no form in JSON.
+    Unspeakable(serde_json::Error),
+}
 
-    /// Forgets the epochs from `epoch` on: they are done again.
-    ///
-    /// # Errors
-    /// If the journal cannot be written.
-    pub fn rewind(&self, epoch: u32) -> Result<(), Error> {
-        self.connection
-            .execute("DELETE FROM epochs WHERE epoch >= ?1", [epoch])
-            .map(|_| ())
-            .map_err(self.failed("write"))
+impl From<rusqlite::Error> for Refused {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+        match error.sqlite_error_code() {
+            Some(DiskFull | ReadOnly | SystemIoFailure | CannotOpen) => Self::ForNow(error),
+            _ => Self::ForEver(error),
+        }
     }
+}
 
-    /// Records a checkpoint.
-    ///
-    /// # Errors
-    /// If the journal cannot be written.
-    pub fn checkpoint(&self, name: &str, steps_done: u64) -> Result<(), Error> {
-        let values = params![name, steps_done as i64, now()];
-        self.connection
-            .execute("INSERT OR REPLACE INTO checkpoints VALUES (?1, ?2, ?3)", values)
-            .map(|_| ())
-            .map_err(self.failed("write"))
+impl From<serde_json::Error> for Refused {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unspeakable(error)
     }
+}
 
-    /// Records what happened, in words.
-    ///
-    /// # Errors
-    /// If the journal cannot be written.
-    pub fn event(&self, text: &str) -> Result<(), Error> {
-        self.connection
-            .execute("INSERT INTO events VALUES (?1, ?2)", params![now(), text])
-            .map(|_| ())
-            .map_err(self.failed("write"))
+/// Writes all of `entries`, or none.
+fn write(connection: &mut Connection, entries: &[(f64, Entry)]) -> Result<(), Refused> {
+    let transaction = connection.transaction()?;
+    for (at, entry) in entries {
+        match entry {
+            Entry::Run { id, config } => {
+                let config = serde_json::to_string(config)?;
+                for (key, value) in [("id", id), ("config", &config)] {
+                    transaction.execute("INSERT OR REPLACE INTO run (key, value) VALUES (?1, ?2)", [key, value])?;
+                }
+            }
+            Entry::Generation { generation, members, reason } => {
+                let values = params![*generation as i64, members.join(","), reason, at];
+                transaction.execute("INSERT INTO generations VALUES (?1, ?2, ?3, ?4)", values)?;
+            }
+            Entry::Epoch(record) => {
+                let values = params![record.epoch, serde_json::to_string(record)?];
+                transaction.execute("INSERT OR REPLACE INTO epochs VALUES (?1, ?2)", values)?;
+            }
+            Entry::Rewind { epoch } => {
+                transaction.execute("DELETE FROM epochs WHERE epoch >= ?1", [epoch])?;
+            }
+            Entry::Checkpoint { name, steps_done } => {
+                let values = params![name, *steps_done as i64, at];
+                transaction.execute("INSERT OR REPLACE INTO checkpoints VALUES (?1, ?2, ?3)", values)?;
+            }
+            Entry::Event(text) => {
+                transaction.execute("INSERT INTO events VALUES (?1, ?2)", params![at, text])?;
+            }
+        }
     }
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Seconds since 1970.
@@ -198,10 +276,39 @@ mod tests {
     #[test]
     fn a_second_coordinator_is_kept_out() {
         let directory = tempfile::tempdir().unwrap();
-        let first = Journal::open(directory.path()).unwrap();
-        first.generation(3, &["a".to_owned(), "b".to_owned()], "why").unwrap();
+        let mut first = Journal::open(directory.path()).unwrap();
+        let members = vec!["a".to_owned(), "b".to_owned()];
+        first.record(Entry::Generation { generation: 3, members, reason: "why".to_owned() }).unwrap();
         assert!(matches!(Journal::open(directory.path()), Err(Error::Busy { .. })));
         drop(first);
         assert_eq!(Journal::open(directory.path()).unwrap().last_generation().unwrap(), 3);
+    }
+    #[test]
+    fn what_a_full_disk_does_not_take_is_written_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(directory.path()).unwrap();
+        let limit = |journal: &Journal, pages: i64| {
+            journal.connection.pragma_update(None, "max_page_count", pages).unwrap();
+        };
+        let pages: i64 = journal.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        limit(&journal, pages);
+        let long = "what happened ".repeat(1000);
+        journal.record(Entry::Event(long.clone())).unwrap();
+        assert!(journal.refused().unwrap().contains("full"), "{:?}", journal.refused());
+        assert!(matches!(journal.settle(), Err(Error::RunDir { .. })));
+        let generation =
+            |generation| Entry::Generation { generation, members: vec!["a".to_owned()], reason: String::new() };
+        journal.record(generation(1)).unwrap();
+        journal.record(generation(2)).unwrap();
+        assert_eq!(journal.last_generation().unwrap(), 0, "in their order, and none without those before");
+        limit(&journal, 1000);
+        journal.settle().unwrap();
+        assert_eq!((journal.refused(), journal.last_generation().unwrap()), (None, 2));
+        let events: Vec<String> = journal
+            .connection
+            .prepare("SELECT text FROM events")
+            .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
+            .unwrap();
+        assert_eq!(events, [long]);
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     Args, Error,
     display::Display,
     helm::{Helm, HelmOptions, Input},
-    journal::Journal,
+    journal::{Entry, Journal},
     local::{LocalOptions, LocalWorkers},
     predict::Predictor,
     services::{ClusterService, InferenceService, TrainingService},
@@ -198,7 +198,7 @@ fn prepare(args: &Args) -> Result<Prepared, Error> {
         path: run_dir.clone(),
         why: error.to_string(),
     })?;
-    let journal = Journal::open(&run_dir)?;
+    let mut journal = Journal::open(&run_dir)?;
     let stored = journal.run()?;
     if stored.is_some() && args.resume == "never" {
         return Err(Error::RunExists { run_dir });
@@ -221,7 +221,8 @@ fn prepare(args: &Args) -> Result<Prepared, Error> {
         None => new_run_id(&config),
     };
     if stored.is_none() && !auto_precision {
-        journal.begin(&run_id, &config)?;
+        journal.record(Entry::Run { id: run_id.clone(), config: Box::new(config.clone()) })?;
+        journal.settle()?;
         summary::write_config(&run_dir, &config)?;
     }
     let store = Store::new(run_dir.join("checkpoints"));
@@ -237,7 +238,8 @@ fn prepare(args: &Args) -> Result<Prepared, Error> {
     if let Some((name, manifest, state)) = begun {
         if args.resume != "auto" && args.resume != "never" {
             // What was recorded after the checkpoint is void.
-            journal.rewind(manifest.position.epoch)?;
+            journal.record(Entry::Rewind { epoch: manifest.position.epoch })?;
+            journal.settle()?;
             start.history.retain(|record| record.epoch < manifest.position.epoch);
             summary::write_metrics(&run_dir, &start.history)?;
         }

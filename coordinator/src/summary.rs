@@ -6,9 +6,9 @@ use plan::RunConfig;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 use steering::{Ending, EpochRecord, Outcome, Recovery};
@@ -147,8 +147,8 @@ pub fn append_metrics(run_dir: &Path, record: &EpochRecord) -> Result<(), Error>
 /// If the file system refuses.
 pub fn write_metrics(run_dir: &Path, history: &[EpochRecord]) -> Result<(), Error> {
     let path = run_dir.join("metrics.jsonl");
-    let mut file = File::create(&path).map_err(failed("create", &path))?;
-    history.iter().try_for_each(|record| writeln!(file, "{}", metrics(record))).map_err(failed("write", &path))
+    let lines: Vec<String> = history.iter().map(|record| metrics(record).to_string() + "\n").collect();
+    replace(&path, &lines.concat())
 }
 
 fn metrics(record: &EpochRecord) -> Value {
@@ -169,13 +169,20 @@ fn metrics(record: &EpochRecord) -> Value {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    let aside = path.with_extension("json.new");
     let json = serde_json::to_string_pretty(value).map_err(|error| Error::RunDir {
         operation: "write",
         path: path.to_owned(),
         why: error.to_string(),
     })?;
-    fs::write(&aside, json + "\n").map_err(failed("write", &aside))?;
+    replace(path, &(json + "\n"))
+}
+
+/// Puts `content` in the place of a file: all of it, or what was there stays.
+fn replace(path: &Path, content: &str) -> Result<(), Error> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let aside = PathBuf::from(aside);
+    fs::write(&aside, content).map_err(failed("write", &aside))?;
     fs::rename(&aside, path).map_err(failed("rename", &aside))
 }
 

@@ -4,7 +4,9 @@
 
 mod compare;
 mod coordinator;
+mod disk;
 mod fault;
+mod namespace;
 mod network;
 mod place;
 mod process;
@@ -12,6 +14,7 @@ mod worker;
 
 pub use compare::assert_same;
 pub use coordinator::{Coordinator, Ended};
+pub use disk::Disk;
 pub use fault::{fail_at, fail_in};
 pub use network::{Cut, Host, Network};
 pub use place::{binary, data_dir, golden_dir, python};

@@ -1,19 +1,18 @@
 //! A small network of namespaces, made for one test: a bridge, and hosts whose links can be cut.
-//!
-//! The test runs itself once more inside a namespace of its own, so that nothing of it is to be seen from outside and all
-//! of it is gone with the process.
 
+use crate::namespace::{self, run};
 use std::{
     env,
     fmt::{self, Display},
-    io::{self, Write},
+    fs,
+    path::PathBuf,
     process::Command,
 };
 
-/// Says to a test that it runs inside.
-const INSIDE: &str = "COXSWAIN_INSIDE_NAMESPACE";
 /// Of the bridge, which the test's own processes have.
 const BRIDGE: &str = "10.77.0.1";
+/// Of the bridge too, where it has moved.
+const MOVED: &str = "10.77.0.100";
 
 /// What a link loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +50,18 @@ impl Display for Host {
     }
 }
 
+impl Drop for Network {
+    fn drop(&mut self) {
+        // Only there if names were given.
+        let _ = fs::remove_file(names());
+    }
+}
+
+/// The file that is `/etc/hosts` inside.
+fn names() -> PathBuf {
+    env::temp_dir().join(format!("coxswain-hosts-{}", std::process::id()))
+}
+
 impl Network {
     /// Inside a namespace, a network of this process alone. Outside of it runs `test`, a test of this program, inside,
     /// and returns `None`: there is nothing more to do.
@@ -59,42 +70,45 @@ impl Network {
     /// If `test` fails inside.
     #[must_use]
     pub fn inside(test: &str) -> Option<Self> {
-        let namespaces = ["--net", "--mount"];
-        if env::var_os(INSIDE).is_some() {
-            run("mkdir", "-p /run/netns");
-            // Names of namespaces are files; these are seen by nobody else.
-            run("mount", "-t tmpfs none /run/netns");
-            run("ip", "link set lo up");
-            run("ip", "link add br0 type bridge");
-            run("ip", &format!("addr add {BRIDGE}/24 dev br0"));
-            run("ip", "link set br0 up");
-            return Some(Self { hosts: Vec::new() });
-        }
-        let probe = "ip link add br0 type bridge && ip link add near type veth peer name far && tc qdisc add dev near root bfifo limit 1";
-        let possible = Command::new("unshare").args(namespaces).args(["sh", "-c", probe]).output();
-        let why = match possible {
-            Ok(output) if output.status.success() => None,
-            Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-            Err(error) => Some(format!("unshare: {error}")),
-        };
-        if let Some(why) = why {
-            // Past the capture of a passing test's output: that it did not run has to be seen.
-            let _ =
-                writeln!(io::stderr(), "SKIPPED {test}: no network namespaces with bridges can be made here: {why}");
+        let probe = "ip link add br0 type bridge && ip link add near type veth peer name far && \
+                     tc qdisc add dev near root bfifo limit 1";
+        if !namespace::enter(test, &["--net", "--mount"], probe) {
             return None;
         }
-        let program = env::current_exe().expect("this program has a path");
-        let mut inside = Command::new("unshare");
-        inside.args(namespaces).arg(program).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
-        let status = inside.status().expect("unshare was there just now");
-        assert!(status.success(), "{test} failed inside its namespace");
-        None
+        run("mkdir", "-p /run/netns");
+        // Names of namespaces are files; these are seen by nobody else.
+        run("mount", "-t tmpfs none /run/netns");
+        run("ip", "link set lo up");
+        run("ip", "link add br0 type bridge");
+        run("ip", &format!("addr add {BRIDGE}/24 dev br0"));
+        run("ip", "link set br0 up");
+        Some(Self { hosts: Vec::new() })
     }
 
     /// An address of the bridge, with any port.
     #[must_use]
     pub fn listen(&self) -> String {
         format!("{BRIDGE}:0")
+    }
+
+    /// Gives `name` a meaning on all hosts: the bridge's own address, or, as `moved`, another one that it has then. What
+    /// the name meant before it means no longer.
+    ///
+    /// # Panics
+    /// If that cannot be done.
+    #[must_use]
+    pub fn name(&self, name: &str, moved: bool) -> String {
+        let address = if moved { MOVED } else { BRIDGE };
+        let names = names();
+        let first = !names.exists();
+        fs::write(&names, format!("{address} {name}\n")).expect("there is room for a line");
+        if first {
+            run("mount", &format!("--bind {} /etc/hosts", names.display()));
+        }
+        if moved {
+            run("ip", &format!("addr add {MOVED}/24 dev br0"));
+        }
+        address.to_owned()
     }
 
     /// Another host, linked to the bridge.
@@ -137,10 +151,4 @@ impl Network {
             Cut::ToHost => run("tc", &format!("qdisc del dev to-{host} root")),
         }
     }
-}
-
-fn run(program: &str, arguments: &str) {
-    let output = Command::new(program).args(arguments.split(' ')).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
-    assert!(output.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -24,7 +24,7 @@ impl Worker {
     /// If it cannot be started.
     #[must_use]
     pub fn start(coordinator: &Coordinator, name: &str, flags: &[&str]) -> Self {
-        Self::spawn(Command::new(binary("worker")), coordinator, name, flags)
+        Self::spawn(Command::new(binary("worker")), &coordinator.url(), name, flags)
     }
 
     /// As [`Self::start`], to fail as [`fail_in`](crate::fail_in) has it.
@@ -35,21 +35,21 @@ impl Worker {
     pub fn start_failing(coordinator: &Coordinator, name: &str, flags: &[&str], fault: &str) -> Self {
         let mut command = Command::new(binary("worker"));
         command.env("COXSWAIN_FAULT", fault);
-        Self::spawn(command, coordinator, name, flags)
+        Self::spawn(command, &coordinator.url(), name, flags)
     }
 
-    /// As [`Self::start`], on another host.
+    /// As [`Self::start`], on another host, for the coordinator at `url`.
     ///
     /// # Panics
     /// If it cannot be started.
     #[must_use]
-    pub fn start_on(host: &Host, coordinator: &Coordinator, name: &str, flags: &[&str]) -> Self {
-        Self::spawn(host.command(binary("worker")), coordinator, name, flags)
+    pub fn start_on(host: &Host, url: &str, name: &str, flags: &[&str]) -> Self {
+        Self::spawn(host.command(binary("worker")), url, name, flags)
     }
 
-    fn spawn(mut command: Command, coordinator: &Coordinator, name: &str, flags: &[&str]) -> Self {
+    fn spawn(mut command: Command, url: &str, name: &str, flags: &[&str]) -> Self {
         let mut child = command
-            .args(["--cpu", "--coordinator", &coordinator.url(), "--name", name])
+            .args(["--cpu", "--coordinator", url, "--name", name])
             .args(flags)
             .env_remove("COXSWAIN_DATA_DIR")
             .env("RUST_LOG", "info")

@@ -17,6 +17,7 @@ use proto::{
 };
 use std::{
     future::Future,
+    hash::{BuildHasher, Hasher, RandomState},
     net::{ToSocketAddrs, UdpSocket},
     pin::pin,
     time::{Duration, Instant},
@@ -60,9 +61,13 @@ pub struct Session {
     args: Args,
     device: Device,
     name: String,
+    /// Drawn for this process, to tell it from another one with its name.
+    instance: u64,
     events: mpsc::Receiver<Event>,
     event_sender: mpsc::Sender<Event>,
     joined: Option<Joined>,
+    /// The last one that this worker was told of.
+    generation: u64,
     leaving: bool,
     /// The run's, once it is known.
     timeouts: Timeouts,
@@ -74,7 +79,21 @@ impl Session {
     pub fn new(args: Args, device: Device) -> Self {
         let (event_sender, events) = mpsc::channel(EVENTS);
         let name = args.name.clone().unwrap_or_else(default_name);
-        Self { args, device, name, events, event_sender, joined: None, leaving: false, timeouts: Timeouts::default() }
+        let timeouts = Timeouts::default();
+        // The keys of a new hasher are random.
+        let instance = RandomState::new().build_hasher().finish();
+        Self {
+            args,
+            device,
+            name,
+            instance,
+            events,
+            event_sender,
+            joined: None,
+            generation: 0,
+            leaving: false,
+            timeouts,
+        }
     }
 
     /// Trains until the run is over. `leave` ending means that the worker is to go after the next step.
@@ -187,6 +206,8 @@ impl Session {
             run_id: self.joined.as_ref().map(|joined| joined.run_id.clone()),
             held: held.map(Into::into),
             model: self.args.model.clone(),
+            generation: self.generation,
+            instance: self.instance,
         }
     }
 
@@ -279,6 +300,7 @@ impl Session {
         };
         let command = match kind {
             Kind::Form(form) => {
+                self.generation = form.generation;
                 // What is under way belongs to a generation that is over.
                 joined.engine.control.abort(form.generation.saturating_sub(1));
                 tracing::info!(

@@ -161,6 +161,8 @@ async fn try_attach(endpoint: &Endpoint, name: &str) -> Result<Stream> {
     let mut client = ClusterClient::new(endpoint.connect().await?);
     let (reports, up) = mpsc::channel(16);
     let hello = v1::Hello {
+        generation: 0,
+        instance: 0,
         version: VERSION.to_owned(),
         name: name.to_owned(),
         device: "cpu".to_owned(),

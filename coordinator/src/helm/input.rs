@@ -38,7 +38,7 @@ pub enum Input {
         state: Box<State>,
     },
     /// A checkpoint was written, or was not.
-    Saved(Saved),
+    Saved(Box<Saved>),
     /// The run is to end after the step in progress.
     Stop {
         /// In words.

@@ -2,6 +2,7 @@
 //! what the machine decides.
 
 mod input;
+mod records;
 mod report;
 mod saver;
 mod view;
@@ -9,10 +10,17 @@ mod view;
 pub use input::{Attached, Input, Refusal};
 pub use saver::{SaveJob, Saved, Saver};
 
-use crate::{Error, display::Display, journal::Journal, predict::Predictor, summary};
+use crate::{
+    Error,
+    display::Display,
+    journal::{Entry, Journal},
+    predict::Predictor,
+    summary,
+};
 use checkpoint::{Retention, State, Store};
 use plan::{Position, Precision, RunConfig};
 use proto::v1;
+use records::Records;
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -25,6 +33,9 @@ use tonic::Status;
 
 /// Orders under way to one worker at most; one that does not take them is given up.
 const ORDERS: usize = 64;
+
+/// Between two attempts to write the last checkpoint of all.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// How old what others see may be before a sign of life renews it.
 const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
@@ -64,6 +75,13 @@ struct Attachment {
     progress: v1::Progress,
 }
 
+/// A checkpoint that could not be written.
+struct Unsaved {
+    job: SaveJob,
+    why: checkpoint::Error,
+    since: Instant,
+}
+
 /// The thread's own data.
 pub struct Helm {
     steering: Steering,
@@ -71,9 +89,13 @@ pub struct Helm {
     auto_precision: bool,
     run_id: String,
     run_dir: PathBuf,
-    journal: Journal,
+    records: Records,
     store: Store,
     saver: Saver,
+    /// The last checkpoint of all, while the disk does not take it.
+    unsaved: Option<Unsaved>,
+    /// Whether a last checkpoint that cannot be written is given up.
+    gives_up: bool,
     display: Display,
     attachments: HashMap<WorkerId, Attachment>,
     next_worker: WorkerId,
@@ -113,10 +135,12 @@ impl Helm {
             steering: Steering::new(options.options, options.start),
             auto_precision: options.auto_precision,
             run_id: options.run_id,
+            records: Records::new(options.journal, options.run_dir.clone()),
             run_dir: options.run_dir,
-            journal: options.journal,
             store,
             saver,
+            unsaved: None,
+            gives_up: false,
             display: options.display,
             attachments: HashMap::new(),
             next_worker: 1,
@@ -136,7 +160,7 @@ impl Helm {
     /// Takes what happens until the run is over and everything of it is on disk.
     ///
     /// # Errors
-    /// If the journal can no longer be written, or the run failed.
+    /// If the journal is damaged, something of the run could not be written in the end, or the run failed.
     pub fn run(mut self, inputs: &mut mpsc::Receiver<Input>) -> Result<(), Error> {
         while let Some(input) = inputs.blocking_recv() {
             if let Err(error) = self.take(input) {
@@ -147,6 +171,7 @@ impl Helm {
             }
             if let Some(ending) = self.ending.clone()
                 && self.saver.is_idle()
+                && (self.unsaved.is_none() || self.gives_up)
             {
                 return self.finish(&ending);
             }
@@ -191,13 +216,16 @@ impl Helm {
                 let decisions = self.steering.handle(self.now(), worker, event);
                 self.carry_out(decisions)?;
             }
-            Input::Saved(saved) => self.saved(saved)?,
+            Input::Saved(saved) => self.saved(*saved)?,
             Input::Stop { reason } => {
                 self.note(&format!("stopping: {reason}"))?;
+                self.gives_up = self.ending.is_some();
                 let decisions = self.steering.stop(&reason);
                 self.carry_out(decisions)?;
             }
             Input::Tick => {
+                self.records.catch_up(self.steering.history())?;
+                self.retry_the_last();
                 let decisions = self.steering.tick(self.now());
                 self.carry_out(decisions)?;
             }
@@ -226,8 +254,17 @@ impl Helm {
         if let Some(model) = hello.model.as_ref().filter(|model| **model != self.config.model) {
             return refuse(format!("it trains only {model}, and this run trains {}", self.config.model));
         }
-        if self.attachments.values().any(|attachment| attachment.hello.name == hello.name) {
-            return Err(Refusal::duplicate(&hello.name));
+        let mut decisions = Vec::new();
+        let namesake = self.attachments.iter().find(|(_, attachment)| attachment.hello.name == hello.name);
+        if let Some((worker, attachment)) = namesake {
+            if attachment.hello.instance != hello.instance {
+                return Err(Refusal::duplicate(&hello.name));
+            }
+            // Its old stream is dead, which nobody has noticed yet.
+            let worker = *worker;
+            self.attachments.remove(&worker);
+            let cause = "it came back on a new stream".to_owned();
+            decisions = self.steering.handle(self.now(), worker, Event::Detached { cause });
         }
         if self.auto_precision {
             self.choose_precision(&hello).map_err(|error| Refusal::new(error.to_string()))?;
@@ -246,10 +283,11 @@ impl Helm {
             name: hello.name.clone(),
             host: hello.host.clone(),
             held: hello.held.map(Position::from),
+            generation: hello.generation,
         };
         tracing::info!("{} attached: {} ({})", hello.name, hello.device, hello.device_name);
         self.attachments.insert(worker, Attachment { orders, hello, progress: v1::Progress::default() });
-        let decisions = self.steering.handle(self.now(), worker, event);
+        decisions.append(&mut self.steering.handle(self.now(), worker, event));
         Ok((Attached { worker, orders: receiver }, decisions))
     }
 
@@ -259,7 +297,7 @@ impl Helm {
         self.config.precision = if hello.bf16 { Precision::Bf16 } else { Precision::Fp32 };
         let has = if hello.bf16 { "has" } else { "has no" };
         self.note(&format!("precision {}: {} {has} matrix units for bf16", self.config.precision, hello.name))?;
-        self.journal.begin(&self.run_id, &self.config)?;
+        self.records.keep(Entry::Run { id: self.run_id.clone(), config: Box::new(self.config.clone()) })?;
         summary::write_config(&self.run_dir, &self.config)?;
         self.saver.set_config(&self.run_id, &self.config);
         Ok(())
@@ -281,16 +319,14 @@ impl Helm {
                     tracing::info!("generation {generation} of {}: {reason}", members.join(", "));
                     self.states.clear();
                     self.workers = members.len();
-                    self.journal.generation(generation, &members, &reason)?;
+                    self.records.keep(Entry::Generation { generation, members, reason })?;
                 }
                 Decision::Rewind { epoch } => {
                     self.note(&format!("going on from epoch {}: what came after is done again", epoch + 1))?;
-                    self.journal.rewind(epoch)?;
-                    summary::write_metrics(&self.run_dir, self.steering.history())?;
+                    self.records.rewind(epoch, self.steering.history())?;
                 }
                 Decision::Epoch(record) => {
-                    self.journal.epoch(&record)?;
-                    summary::append_metrics(&self.run_dir, &record)?;
+                    self.records.epoch(&record, self.steering.history())?;
                     self.display.epoch(&record, self.config.epochs);
                     if let Some(note) = &record.note {
                         self.note(note)?;
@@ -304,7 +340,11 @@ impl Helm {
                             state.totals = plan::Totals::default();
                         }
                         state.position = position;
-                        self.saver.save(SaveJob { state: Arc::new(state), schedule, evaluation });
+                        let left_out = self.saver.save(SaveJob { state: Arc::new(state), schedule, evaluation });
+                        if let Some(left_out) = left_out {
+                            let at = left_out.state.position;
+                            self.note(&format!("the disk does not keep up: no checkpoint of {at}, but a newer one"))?;
+                        }
                     }
                 }
                 Decision::Note(text) => self.note(&text)?,
@@ -354,8 +394,8 @@ impl Helm {
         self.saver.done();
         match saved.result {
             Ok((name, manifest)) => {
-                self.journal.checkpoint(&name, manifest.steps_done)?;
-                self.steering.checkpointed(name.clone(), manifest.position, saved.totals);
+                self.records.keep(Entry::Checkpoint { name: name.clone(), steps_done: manifest.steps_done })?;
+                self.steering.checkpointed(name.clone(), manifest.position, saved.job.state.totals);
                 if let Some(accuracy) = manifest.test_accuracy
                     && self.best.as_ref().is_none_or(|(_, best)| accuracy > *best)
                 {
@@ -364,6 +404,13 @@ impl Helm {
                 tracing::debug!("checkpoint {name}");
                 self.newest = Some((name, manifest.test_accuracy));
             }
+            Err(why) if self.ending.is_some() && self.saver.is_idle() => {
+                tracing::warn!(
+                    "{why}; it is the last one, and is tried again until it can be written. Whoever asks the coordinator \
+                     to stop now gives it up"
+                );
+                self.unsaved = Some(Unsaved { job: saved.job, why, since: Instant::now() });
+            }
             Err(error) => {
                 self.note(&format!("{error}; the last good checkpoint stays, and the next one is tried as planned"))?;
             }
@@ -371,12 +418,22 @@ impl Helm {
         Ok(())
     }
 
+    fn retry_the_last(&mut self) {
+        if let Some(unsaved) = self.unsaved.take_if(|unsaved| unsaved.since.elapsed() > RETRY) {
+            // Nothing else is on its way any more.
+            let _ = self.saver.save(unsaved.job);
+        }
+    }
+
     fn note(&mut self, text: &str) -> Result<(), Error> {
         tracing::info!("{text}");
-        self.journal.event(text)
+        self.records.keep(Entry::Event(text.to_owned()))
     }
 
     fn finish(mut self, ending: &Ending) -> Result<(), Error> {
+        if let Some(unsaved) = self.unsaved.take() {
+            return Err(unsaved.why.into());
+        }
         self.note(&format!("{:?}: {}", ending.outcome, ending.reason).to_lowercase())?;
         self.show();
         let summary = summary::Summary::new(
@@ -389,6 +446,7 @@ impl Helm {
             self.began.elapsed(),
         )?;
         summary.write(&self.run_dir)?;
+        self.records.settle(self.steering.history())?;
         self.display.end(&summary, &self.run_dir);
         match ending.outcome {
             Outcome::Finished | Outcome::Stopped => Ok(()),

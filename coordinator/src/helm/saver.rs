@@ -2,17 +2,15 @@
 
 use crate::{Error, helm::Input, predict::Predictor};
 use checkpoint::{Manifest, Retention, State, Store};
-use plan::{RunConfig, ScheduleState, Totals};
+use plan::{RunConfig, ScheduleState};
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
 };
 use tokio::sync::mpsc as async_mpsc;
 
-/// Checkpoints that may wait to be written.
-const WAITING: usize = 4;
-
 /// A checkpoint to be written.
+#[derive(Clone)]
 pub struct SaveJob {
     /// What.
     pub state: Arc<State>,
@@ -26,8 +24,8 @@ pub struct SaveJob {
 pub struct Saved {
     /// Name and manifest, or why there is none.
     pub result: Result<(String, Manifest), checkpoint::Error>,
-    /// The running totals at its position.
-    pub totals: Totals,
+    /// What was to be written.
+    pub job: SaveJob,
 }
 
 /// The handle on the thread.
@@ -35,7 +33,13 @@ pub struct Saver {
     jobs: mpsc::SyncSender<SaveJob>,
     /// Run id and configuration, which the first worker may complete.
     identity: Arc<Mutex<Option<(String, RunConfig)>>>,
-    waiting: usize,
+    /// Whether one is being written.
+    writing: bool,
+    /// The one after that. Of a disk that does not keep up only the newest waits: a thread with a queue that is full
+    /// would hold up the helm.
+    next: Option<SaveJob>,
+    /// Whether one was left out since the last that was dealt with.
+    left_out: bool,
 }
 
 impl Saver {
@@ -49,7 +53,7 @@ impl Saver {
         predictor: Predictor,
         inputs: async_mpsc::Sender<Input>,
     ) -> Result<Self, Error> {
-        let (jobs, receiver) = mpsc::sync_channel::<SaveJob>(WAITING);
+        let (jobs, receiver) = mpsc::sync_channel::<SaveJob>(1);
         let identity = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&identity);
         let body = move || {
@@ -69,14 +73,13 @@ impl Saver {
                         tracing::warn!("old checkpoints stay: {error}");
                     }
                 }
-                let totals = job.state.totals;
-                if inputs.blocking_send(Input::Saved(Saved { result, totals })).is_err() {
+                if inputs.blocking_send(Input::Saved(Box::new(Saved { result, job }))).is_err() {
                     return;
                 }
             }
         };
         thread::Builder::new().name("save".to_owned()).spawn(body).map_err(|error| Error::Serve(error.to_string()))?;
-        Ok(Self { jobs, identity, waiting: 0 })
+        Ok(Self { jobs, identity, writing: false, next: None, left_out: false })
     }
 
     /// Says which run it is.
@@ -84,22 +87,33 @@ impl Saver {
         *lock(&self.identity) = Some((run_id.to_owned(), config.clone()));
     }
 
-    /// Has a checkpoint written. Waits only if a disk is whole checkpoints behind.
-    pub fn save(&mut self, job: SaveJob) {
-        if self.jobs.send(job).is_ok() {
-            self.waiting += 1;
+    /// Has a checkpoint written, as soon as the one before is. One that has waited for that too is left out for this newer
+    /// one: the first of them that is, until the disk moves again, is returned.
+    #[must_use]
+    pub fn save(&mut self, job: SaveJob) -> Option<SaveJob> {
+        if self.writing {
+            let older = self.next.replace(job)?;
+            return (!std::mem::replace(&mut self.left_out, true)).then_some(older);
         }
+        // The channel has room: nothing is under way.
+        self.writing = self.jobs.try_send(job).is_ok();
+        None
     }
 
-    /// Takes notice that one was dealt with.
+    /// Takes notice that the one under way was dealt with.
     pub fn done(&mut self) {
-        self.waiting = self.waiting.saturating_sub(1);
+        self.writing = false;
+        self.left_out = false;
+        if let Some(next) = self.next.take() {
+            // Nothing is under way, so that none is left out.
+            let _ = self.save(next);
+        }
     }
 
     /// Whether nothing waits to be written.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.waiting == 0
+        !self.writing && self.next.is_none()
     }
 }
 

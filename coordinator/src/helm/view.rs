@@ -17,9 +17,12 @@ impl Helm {
 
     fn snapshot(&self) -> v1::Run {
         let mut status = self.steering.status();
-        if self.ending.is_some() && !self.saver.is_idle() {
+        if self.ending.is_some() && (self.unsaved.is_some() || !self.saver.is_idle()) {
             // Over for the machine, but not on disk yet.
             status.state = RunState::Saving;
+        }
+        if let Some(unsaved) = &self.unsaved {
+            status.reason = format!("the last checkpoint is tried again: {}", unsaved.why);
         }
         let history = self.steering.history();
         let steps = self.config.steps().count();

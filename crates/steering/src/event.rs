@@ -23,6 +23,8 @@ pub enum Event {
         host: String,
         /// The state that it holds of this run.
         held: Option<Position>,
+        /// The last generation that it was told of; 0: none.
+        generation: u64,
     },
     /// A worker's stream has ended.
     Detached {

@@ -135,7 +135,7 @@ impl Steering {
         }
         self.begun = true;
         let members: Vec<WorkerId> = able.into_iter().take(self.options.config.shards as usize).collect();
-        self.generation.number += 1;
+        self.generation.number = self.generation.number.max(self.last_known) + 1;
         self.digests.begin();
         self.generation.members = members;
         let generation = self.generation.number;

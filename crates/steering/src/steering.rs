@@ -22,6 +22,9 @@ pub struct Steering {
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) generation: Generation,
     pub(crate) phase: Phase,
+    /// The last generation that any worker was told of, as far as is known. Above the own number only if an earlier
+    /// coordinator could not write its journal.
+    pub(crate) last_known: u64,
     /// Whether there were enough workers once.
     pub(crate) begun: bool,
     /// Why the run is to stop.
@@ -52,6 +55,7 @@ impl Steering {
             workers: BTreeMap::new(),
             generation: Generation { number: start.generation, ..Generation::default() },
             phase: Phase::Waiting,
+            last_known: 0,
             begun: false,
             stop: None,
             recoveries: Vec::new(),
@@ -74,7 +78,10 @@ impl Steering {
             known.notice(now, &event);
         }
         match event {
-            Event::Attached { name, host, held } => self.attached(now, worker, name, host, held, &mut decisions),
+            Event::Attached { name, host, held, generation } => {
+                self.last_known = self.last_known.max(generation);
+                self.attached(now, worker, name, host, held, &mut decisions);
+            }
             Event::Detached { cause } => self.lost(now, worker, &cause, &mut decisions),
             Event::Leaving { reason } => self.leaving(now, worker, &reason, &mut decisions),
             Event::StoreOpened { generation, port } if self.is_current(worker, generation) => {

@@ -21,8 +21,8 @@ enum Action {
     /// A collective fails, and nobody knows why.
     Fail,
     Stop,
-    /// The coordinator is killed; the workers do some steps without it.
-    Restart(u32),
+    /// The coordinator is killed; the workers do some steps without it, and some generations were not recorded.
+    Restart(u32, u64),
     /// Everything dies.
     PowerLoss,
 }
@@ -37,7 +37,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         2 => any::<usize>().prop_map(Action::FallSilent),
         1 => Just(Action::Fail),
         1 => Just(Action::Stop),
-        2 => (0u32..4).prop_map(Action::Restart),
+        2 => (0u32..4, 0u64..3).prop_map(|(steps, unrecorded)| Action::Restart(steps, unrecorded)),
         1 => Just(Action::PowerLoss),
     ];
     proptest::collection::vec(action, 0..150)
@@ -78,10 +78,10 @@ fn act(cluster: &mut Cluster, action: &Action) {
             cluster.fail(&members, generation);
         }
         Action::Stop => cluster.stop(),
-        Action::Restart(steps) => cluster.restart(steps),
+        Action::Restart(steps, unrecorded) => cluster.restart(steps, unrecorded),
         Action::PowerLoss => {
             cluster.workers.clear();
-            cluster.restart(0);
+            cluster.restart(0, 0);
         }
     }
 }

@@ -162,7 +162,7 @@ fn a_state_of_a_course_that_was_given_up_is_of_no_use() {
     // The coordinator loses what was not on disk yet, and only workers come back that hold nothing.
     cluster.disk = None;
     let away = std::mem::take(&mut cluster.workers);
-    cluster.restart(0);
+    cluster.restart(0, 0);
     cluster.attach();
     cluster.attach();
     while !cluster.is_training() {
@@ -171,7 +171,7 @@ fn a_state_of_a_course_that_was_given_up_is_of_no_use() {
     assert_eq!(cluster.epochs.len(), 0, "the first epoch is done again");
     // Then those that know better.
     cluster.workers.extend(away);
-    cluster.restart(0);
+    cluster.restart(0, 0);
     cluster.finish(100);
     cluster.assert_finished();
 }

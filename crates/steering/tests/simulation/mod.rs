@@ -53,6 +53,8 @@ impl State {
 #[derive(Default)]
 pub struct Worker {
     pub held: Option<Rc<State>>,
+    /// The last one that it was told of.
+    generation: u64,
     orders: VecDeque<Order>,
     halt: Option<(u64, u32)>,
     pulse: u64,
@@ -64,8 +66,10 @@ pub struct Cluster {
     pub workers: BTreeMap<WorkerId, Worker>,
     next: WorkerId,
     pub now: Duration,
-    /// The last one that the journal knows.
+    /// The last one.
     pub generation: u64,
+    /// The last one that the journal knows.
+    recorded: u64,
     pub members: Vec<WorkerId>,
     pub ending: Option<Ending>,
     /// As the journal has them.
@@ -90,6 +94,7 @@ impl Cluster {
             next: 1,
             now: Duration::ZERO,
             generation: 0,
+            recorded: 0,
             members: Vec::new(),
             ending: None,
             epochs: Vec::new(),
@@ -130,7 +135,8 @@ impl Cluster {
             match decision {
                 Decision::Send { worker, order } => self.send(worker, order),
                 Decision::Generation { generation, members, .. } => {
-                    assert!(generation > self.generation, "generations only grow");
+                    assert!(generation > self.recorded, "generations only grow");
+                    self.recorded = generation;
                     assert!(!members.is_empty() && members.len() <= self.shards() as usize);
                     self.generation = generation;
                     self.members = self.steering.members().to_vec();
@@ -179,7 +185,9 @@ impl Cluster {
         match order {
             Order::Abort { .. } => known.orders.clear(),
             Order::Halt { generation, epoch, .. } => known.halt = Some((generation, epoch)),
-            Order::Form { .. } => {
+            Order::Form { generation, .. } => {
+                assert!(generation > known.generation, "generations only grow");
+                known.generation = generation;
                 known.orders.clear();
                 known.orders.push_back(order);
             }
@@ -196,8 +204,9 @@ impl Cluster {
 
     fn greet(&mut self, worker: WorkerId) {
         let (name, host) = (format!("w{worker}"), "127.0.0.1".to_owned());
-        let held = self.workers[&worker].held.as_ref().map(|state| state.at);
-        self.handle(worker, Event::Attached { name, host, held });
+        let known = &self.workers[&worker];
+        let (held, generation) = (known.held.as_ref().map(|state| state.at), known.generation);
+        self.handle(worker, Event::Attached { name, host, held, generation });
     }
 
     pub fn detach(&mut self, worker: WorkerId) {
@@ -225,8 +234,9 @@ impl Cluster {
     }
 
     /// The coordinator is killed and another one started. The workers go on with their epoch meanwhile, for some steps at
-    /// the most, and what they report is lost.
-    pub fn restart(&mut self, steps: u32) {
+    /// the most, and what they report is lost. Of as many generations as `unrecorded` the journal, on a full disk, knows
+    /// nothing.
+    pub fn restart(&mut self, steps: u32, unrecorded: u64) {
         for _ in 0..steps {
             if self.is_training() {
                 self.commit(&self.members.clone());
@@ -235,9 +245,10 @@ impl Cluster {
         // What was not on disk yet is lost with it.
         self.writing.clear();
         self.arrived.clear();
+        self.recorded = self.recorded.saturating_sub(unrecorded);
         let config = &self.options.config;
         let start = Start {
-            generation: self.generation,
+            generation: self.recorded,
             history: self.epochs.clone(),
             base: (0, ScheduleState::new(config.lr)),
             checkpoint: self.disk.as_ref().map(|state| ("newest".to_owned(), state.at, state.totals)),
@@ -455,7 +466,9 @@ impl Cluster {
             .filter(|(id, worker)| worker.leaving && self.steering.rank_of(**id).is_none())
             .map(|(id, _)| *id)
             .collect();
-        leavers.into_iter().for_each(|worker| self.detach(worker));
+        for worker in leavers {
+            self.detach(worker);
+        }
     }
 
     /// A run that was stopped is gone on with by the same command: nobody is there at first.
@@ -466,7 +479,7 @@ impl Cluster {
             if let Some(state) = self.writing.pop() {
                 self.disk = Some(state);
             }
-            self.restart(0);
+            self.restart(0, 0);
         }
     }
 

@@ -1,5 +1,5 @@
-//! A worker's link is cut, both ways and one way, and mended: the others go on, it comes back as a joiner, and nobody can
-//! tell from the weights.
+//! What happens to a network: a worker's link is cut, both ways and one way, and mended; the coordinator gets another
+//! address. The others go on, who was cut off comes back as a joiner, and nobody can tell from the weights.
 
 use proto::v1::RunState;
 use system_tests::{Coordinator, Cut, Network, Worker, assert_same};
@@ -33,8 +33,8 @@ fn a_worker_that_is_cut_off_comes_back_as_a_joiner() {
     let (near, far) = (network.host("near"), network.host("far"));
     let data = system_tests::data_dir();
     let data = ["--data-dir", data.to_str().expect("the path is text")];
-    let stays = Worker::start_on(&near, &run, "stays", &data);
-    let cut_off = Worker::start_on(&far, &run, "cut-off", &data);
+    let stays = Worker::start_on(&near, &run.url(), "stays", &data);
+    let cut_off = Worker::start_on(&far, &run.url(), "cut-off", &data);
     let cuts = [Cut::Both, Cut::FromHost, Cut::ToHost];
     for cut in cuts {
         let before = run.wait_until(|run| run.state() == RunState::Training && run.workers.len() == 2 && run.step >= 2);
@@ -57,5 +57,37 @@ fn a_worker_that_is_cut_off_comes_back_as_a_joiner() {
     for worker in [stays, cut_off] {
         let (code, log) = worker.wait();
         assert_eq!(code, 0, "{log}");
+    }
+}
+
+#[test]
+fn a_coordinator_that_moves_is_found_by_its_name() {
+    let Some(mut network) = Network::inside("a_coordinator_that_moves_is_found_by_its_name") else { return };
+    let directory = tempfile::tempdir().expect("there is room for a run");
+    let undisturbed = [&["--local"], &RUN[..]].concat();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &undisturbed).wait().well();
+
+    let run_dir = directory.path().join("moves");
+    let old = network.name("coordinator.test", false);
+    let mut run = Coordinator::start_at(&format!("{old}:0"), &run_dir, &RUN);
+    let (_, port) = run.address().rsplit_once(':').expect("an address has a port");
+    let port = port.to_owned();
+    let url = format!("http://coordinator.test:{port}");
+    let data = system_tests::data_dir();
+    let data = ["--data-dir", data.to_str().expect("the path is text")];
+    let workers = ["a", "b"].map(|name| Worker::start_on(&network.host(name), &url, name, &data));
+    let before = run.wait_until(|run| run.state() == RunState::Training && run.epoch >= 2);
+    run.kill();
+    drop(run);
+    let new = network.name("coordinator.test", true);
+    assert_ne!(new, old);
+    let mut run = Coordinator::start_at(&format!("{new}:{port}"), &run_dir, &RUN);
+    run.wait_until(|run| run.workers.len() == 2 && run.generation > before.generation);
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    for worker in workers {
+        let (code, log) = worker.wait();
+        assert_eq!(code, 0, "{log}");
+        assert!(log.contains("attached again to run"), "{log}");
     }
 }
