@@ -8,12 +8,22 @@ use system_tests::Coordinator;
 const SMALL: [&str; 8] = ["--limit-train", "400", "--limit-test", "600", "--epochs", "1", "--shards", "4"];
 
 fn same_bytes(how: &[&str]) {
+    // The workers of a test are on one machine and share its memory; those of several do the same over the network.
+    for (memory, said) in [("auto", "in shared memory"), ("off", "over the network")] {
+        same_bytes_with(how, memory, said);
+    }
+}
+
+fn same_bytes_with(how: &[&str], memory: &str, said: &str) {
     let directory = tempfile::tempdir().unwrap();
     let runs: Vec<_> = (1..=4)
         .map(|workers| {
-            let flags = [&SMALL[..], how].concat();
-            let run_dir = directory.path().join(workers.to_string());
-            let summary = Coordinator::run(&run_dir, workers, &flags).well().summary();
+            let count = workers.to_string();
+            let flags = [&["--local", "--workers", &count], &SMALL[..], how].concat();
+            let variables = [("COXSWAIN_SHARED_MEMORY", memory)];
+            let ended = Coordinator::start_within(&variables, &directory.path().join(&count), &flags).wait().well();
+            assert_eq!(ended.log.contains(&format!("added up {said}")), workers > 1, "{}", ended.log);
+            let summary = ended.summary();
             assert_eq!(summary["state"], "finished");
             assert_eq!(summary["workers"], workers);
             assert_eq!((&summary["steps"], &summary["train_images"]), (&4.into(), &400.into()));

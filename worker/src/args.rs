@@ -28,6 +28,10 @@ pub struct Args {
     #[arg(long, env = "COXSWAIN_NAME")]
     pub name: Option<String>,
 
+    /// Whether workers of one machine add up gradients in memory that they share, or over the network as all others
+    #[arg(long, env = "COXSWAIN_SHARED_MEMORY", default_value = "auto", value_parser = ["auto", "off"])]
+    pub shared_memory: String,
+
     /// Take part only in a run of this model
     #[arg(long, env = "COXSWAIN_MODEL")]
     pub model: Option<String>,

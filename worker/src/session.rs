@@ -17,7 +17,7 @@ use proto::{
 };
 use std::{
     future::Future,
-    hash::{BuildHasher, Hasher, RandomState},
+    hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
     net::{ToSocketAddrs, UdpSocket},
     pin::pin,
     time::{Duration, Instant},
@@ -227,6 +227,13 @@ impl Session {
         local().unwrap_or_else(|| "127.0.0.1".to_owned())
     }
 
+    /// The machine, by the address under which others reach it; `None` if its memory is not to be shared.
+    fn place(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        self.host().hash(&mut hasher);
+        (self.args.shared_memory == "auto").then(|| hasher.finish())
+    }
+
     /// Passes orders down and reports up until the stream ends.
     async fn serve(
         &mut self,
@@ -376,6 +383,7 @@ impl Session {
             train: data.train,
             test: data.test,
             fault: Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?,
+            place: self.place(),
             trace: self
                 .args
                 .profile

@@ -13,7 +13,7 @@ use resnet::{Role, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
-use worker::engine::{Profile, Replica, commit, forward_backward};
+use worker::engine::{Profile, Replica, Sum, commit, forward_backward};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -91,7 +91,7 @@ fn three_steps_end_where_pytorchs_do() {
             .unwrap();
         assert!(final_from.is_sorted_by(|a, b| a > b) && final_from.last() == Some(&0), "{final_from:?}");
         let before = replica.totals.loss;
-        let outcome = commit(&mut replica, &mut vector, position, golden.options.lr).unwrap();
+        let outcome = commit(&mut replica, &Sum::whole(vector.shallow_clone()), position, golden.options.lr).unwrap();
         assert_eq!((outcome.samples, outcome.halt), (u64::from(golden.images), false));
         losses.push((replica.totals.loss - before) / f64::from(golden.images));
         position.step += 1;

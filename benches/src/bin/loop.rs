@@ -51,9 +51,10 @@ fn main() -> Result<()> {
         shards: config.shards,
         gradients: replica.layout.parameters(),
         len: replica.vector_len(),
+        place: None,
     };
-    let mut reducer = Reducer::new(1, None, options, Device::Cpu)?;
     let (control, mut profile) = (Control::default(), Profile::new(false));
+    let mut reducer = Reducer::new(1, None, options, Device::Cpu, &control)?;
     let mut speeds = Vec::new();
     for epoch in 1..=args.epochs {
         replica.position = Some(Position { epoch, step: 0 });

@@ -1,6 +1,6 @@
 //! What every worker does with the reduced vector of a step.
 
-use crate::engine::{EngineError, Replica, Sgd, Tail};
+use crate::engine::{EngineError, Replica, Sgd, Sum, Tail};
 use plan::Position;
 use tch::{Device, Tensor, no_grad};
 
@@ -16,21 +16,14 @@ pub struct StepOutcome {
     pub halt: bool,
 }
 
-/// Applies the reduced vector of the step at `position`: every worker does the same with the same bytes. `sum` is used
-/// up.
+/// Applies the reduced vector of the step at `position`: every worker does the same with the same bytes.
 ///
 /// # Errors
 /// If the loss is no number, or libtorch fails.
-pub fn commit(
-    replica: &mut Replica,
-    sum: &mut Tensor,
-    position: Position,
-    rate: f64,
-) -> Result<StepOutcome, EngineError> {
+pub fn commit(replica: &mut Replica, sum: &Sum, position: Position, rate: f64) -> Result<StepOutcome, EngineError> {
     let torch = || EngineError::torch("commit a step");
-    let range = replica.tail_range();
     let tail = sum
-        .f_narrow(0, range.start as i64, range.len() as i64)
+        .within(&replica.tail_range())
         .and_then(|tail| Vec::<f32>::try_from(&tail.f_to_device(Device::Cpu)?))
         .map_err(torch())?;
     let loss = f64::from(tail[Tail::Loss as usize]);
@@ -38,11 +31,14 @@ pub fn commit(
         return Err(EngineError::Diverged { position, loss });
     }
     let sgd = Sgd { momentum: replica.config.momentum, weight_decay: replica.config.weight_decay };
-    let mut gradient = sum.f_narrow(0, 0, replica.layout.parameters() as i64).map_err(torch())?;
-    sgd.step(rate, &mut replica.parameters, &mut replica.momentum, &mut gradient).map_err(torch())?;
-    let range = replica.statistics_range();
+    for (range, gradient) in sum.before(replica.layout.parameters()).map_err(torch())? {
+        let part = |vector: &Tensor| vector.f_narrow(0, range.start as i64, range.len() as i64);
+        let (mut parameters, mut momentum) =
+            part(&replica.parameters).and_then(|p| Ok((p, part(&replica.momentum)?))).map_err(torch())?;
+        sgd.step(rate, &mut parameters, &mut momentum, &gradient).map_err(torch())?;
+    }
     no_grad(|| {
-        let batch = sum.f_narrow(0, range.start as i64, range.len() as i64)?.f_mul_scalar(STATISTICS_MOMENTUM)?;
+        let batch = sum.within(&replica.statistics_range())?.f_mul_scalar(STATISTICS_MOMENTUM)?;
         let _ = replica.statistics.f_mul_scalar_(1.0 - STATISTICS_MOMENTUM)?.f_add_(&batch)?;
         Ok(())
     })

@@ -13,6 +13,15 @@ pub enum EngineError {
     /// A collective failed or was given up.
     #[error(transparent)]
     Group(#[from] nccl_rs::Error),
+    /// Memory cannot be shared.
+    #[error(transparent)]
+    Memory(#[from] shared_memory::Error),
+    /// Another worker is not there any more.
+    #[error("rank {rank} is gone")]
+    Gone {
+        /// Which.
+        rank: u32,
+    },
     /// Another operation of libtorch failed.
     #[error("{operation}: {}", source.to_string().lines().next().unwrap_or_default())]
     Torch {

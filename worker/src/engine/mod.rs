@@ -29,7 +29,7 @@ pub use input::{Input, Samples};
 pub use messages::{Command, Event, Formation, Outcome, Progress, Source};
 pub use optimizer::Sgd;
 pub use profile::{Phase, Profile};
-pub use reduce::{Reducer, ReducerOptions};
+pub use reduce::{Reducer, ReducerOptions, Sum};
 pub use replica::{Replica, Tail};
 pub use resident::Resident;
 pub use shard::forward_backward;

@@ -14,7 +14,7 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// One step with learning rate `rate`. `gradient` is used up.
+    /// One step with learning rate `rate`.
     ///
     /// # Errors
     /// If libtorch fails.
@@ -23,7 +23,7 @@ impl Sgd {
         rate: f64,
         parameters: &mut Tensor,
         momentum: &mut Tensor,
-        gradient: &mut Tensor,
+        gradient: &Tensor,
     ) -> Result<(), TchError> {
         if gradient.device() == Device::Cpu {
             let Self { momentum: kept, weight_decay } = self;
@@ -31,10 +31,12 @@ impl Sgd {
             return sgd::step(factors, parameters, momentum, gradient);
         }
         no_grad(|| {
-            if self.weight_decay != 0.0 {
-                let _ = gradient.f_add_(&parameters.f_mul_scalar(self.weight_decay)?)?;
-            }
-            let _ = momentum.f_mul_scalar_(self.momentum)?.f_add_(gradient)?;
+            let gradient = if self.weight_decay == 0.0 {
+                gradient.shallow_clone()
+            } else {
+                gradient.f_add(&parameters.f_mul_scalar(self.weight_decay)?)?
+            };
+            let _ = momentum.f_mul_scalar_(self.momentum)?.f_add_(&gradient)?;
             let _ = parameters.f_sub_(&momentum.f_mul_scalar(rate)?)?;
             Ok(())
         })
@@ -53,7 +55,7 @@ mod tests {
         let mut momentum = Tensor::from_slice(&[0.0_f32]);
         let mut trace = Vec::new();
         for _ in 0..3 {
-            sgd.step(0.1, &mut parameter, &mut momentum, &mut Tensor::from_slice(&[1.0_f32])).unwrap();
+            sgd.step(0.1, &mut parameter, &mut momentum, &Tensor::from_slice(&[1.0_f32])).unwrap();
             trace.push((momentum.double_value(&[0]), parameter.double_value(&[0])));
         }
         let expected = [(1.0, 0.9), (1.9, 0.71), (2.71, 0.439)];

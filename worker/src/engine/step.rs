@@ -35,10 +35,11 @@ pub fn train_step(
     // What the backward pass waited for others inside of it.
     let waited = reducer.waited();
     profile.transfer(Phase::Backward, Phase::Exposed, waited);
-    let mut sum = reducer.finish(control)?;
+    let sum = reducer.finish(control)?;
     let finished = profile.end(Phase::Exposed, start);
     reducer.trace(finished, profile);
-    let outcome = commit(replica, &mut sum, position, rate)?;
+    let outcome = commit(replica, &sum, position, rate)?;
+    reducer.release()?;
     profile.end(Phase::Optimizer, finished);
     profile.end_step();
     Ok(outcome)

@@ -37,6 +37,8 @@ pub struct EngineOptions {
     pub test: Arc<Dataset>,
     /// What is to go wrong, for tests.
     pub fault: Option<Fault>,
+    /// Where this worker is, if it shares its memory with others that are there too ([`ReducerOptions`]).
+    pub place: Option<u64>,
     /// Where to write a trace, and under which name of this process.
     pub trace: Option<(PathBuf, String)>,
 }
@@ -246,8 +248,13 @@ impl Thread {
             shards: config.shards,
             gradients: self.replica.layout.parameters(),
             len: self.replica.vector_len(),
+            place: self.options.place,
         };
-        let reducer = Reducer::new(generation, group, options, self.options.device)?;
+        let reducer = Reducer::new(generation, group, options, self.options.device, &self.control)?;
+        if world_size > 1 {
+            let how = if reducer.shares_memory() { "in shared memory" } else { "over the network" };
+            tracing::info!(generation, "gradients are added up {how}");
+        }
         self.reducer = Some(reducer);
         Ok(Event::Ready { generation, held: self.replica.position, totals: self.replica.totals })
     }

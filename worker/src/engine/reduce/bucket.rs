@@ -58,13 +58,32 @@ impl Bucket {
         self.range.len().div_ceil(world) as i64
     }
 
+    /// The part of it that `rank` of `world` finishes, as a range of the vector.
+    pub fn share(&self, rank: usize, world: usize) -> Range<usize> {
+        let (slice, end) = (self.slice(world) as usize, self.range.end);
+        let at = |rank: usize| (self.range.start + rank * slice).min(end);
+        at(rank)..at(rank + 1)
+    }
+
+    /// Finishes the tree in the memory of `parts`, all but the last addition, which goes to `output`.
+    pub fn finish_tree_into(&self, parts: &mut [Tensor], tree: &Tree, mut output: Tensor) -> Result<(), TchError> {
+        let Some(((left, right), before)) = tree.additions.split_last() else { return output.f_copy_(&parts[0]) };
+        self.add(parts, before)?;
+        let _ = parts[*left].f_add_out(&output, &parts[*right])?;
+        self.round(&mut output)
+    }
+
     /// Finishes the tree where there is nobody else.
     pub fn finish_alone(&self, mut parts: Vec<Tensor>, tree: &Tree) -> Result<(), EngineError> {
         self.finish_tree(&mut parts, tree).map_err(EngineError::torch("finish the tree"))
     }
 
     fn finish_tree(&self, parts: &mut [Tensor], tree: &Tree) -> Result<(), TchError> {
-        for (left, right) in &tree.additions {
+        self.add(parts, &tree.additions)
+    }
+
+    fn add(&self, parts: &mut [Tensor], additions: &[(usize, usize)]) -> Result<(), TchError> {
+        for (left, right) in additions {
             let right = parts[*right].shallow_clone();
             let _ = parts[*left].f_add_(&right)?;
             self.round(&mut parts[*left])?;

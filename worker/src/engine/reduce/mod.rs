@@ -3,15 +3,22 @@
 //! A worker adds up the aligned subtrees that it owns while it goes through its shards. The vector is cut into buckets.
 //! As soon as the backward pass of a worker's last shard has filled one, an all-to-all brings slice `i` of everyone's
 //! partial sums of it to rank `i`, which finishes the tree for that slice, and an all-gather returns the result: as many
-//! bytes as a ring all-reduce, with the order of every addition fixed, whatever the buckets and whoever adds.
+//! bytes as a ring all-reduce, with the order of every addition fixed, whatever the buckets and whoever adds. Workers of
+//! one machine do the same without sending anything ([`shared`]).
 
 mod bucket;
+mod shared;
+mod sum;
 mod tree;
+
+pub use sum::Sum;
 
 use crate::engine::{Control, EngineError, Phase, Profile};
 use bucket::Bucket;
 use nccl_rs::{ProcessGroup, Work};
 use plan::{PartialSums, Reduction, Wire, additions, block, subtrees};
+use shared::{Shared, Sizes};
+use shared_memory::Ticket;
 use std::{
     ops::Range,
     time::{Duration, Instant},
@@ -43,6 +50,8 @@ pub struct ReducerOptions {
     pub gradients: usize,
     /// Elements of the vector.
     pub len: usize,
+    /// Where this worker is, if it shares its memory with others that are there too.
+    pub place: Option<u64>,
 }
 
 /// The reduction of one generation. Its buffers are its own: a collective that was abandoned may still read them.
@@ -51,6 +60,8 @@ pub struct Reducer {
     generation: u64,
     options: ReducerOptions,
     group: Option<ProcessGroup>,
+    /// The memory of all, where all are on one machine.
+    shared: Option<Shared>,
     /// The shards that this worker computes.
     shards: Range<u32>,
     tree: Tree,
@@ -84,17 +95,31 @@ impl Reducer {
     /// The reduction for one rank of `group` in `generation`; `group` is `None` for a single worker.
     ///
     /// # Errors
-    /// If memory cannot be had.
+    /// If memory cannot be had, another worker is gone, or `control` ends the generation.
     pub fn new(
         generation: u64,
         group: Option<ProcessGroup>,
         options: ReducerOptions,
         device: Device,
+        control: &Control,
     ) -> Result<Self, EngineError> {
         let (rank, world) = group.as_ref().map_or((0, 1), |group| (group.rank(), group.world_size()));
         let layout: Vec<Vec<_>> = (0..world).map(|rank| subtrees(block(options.shards, world, rank))).collect();
         let tree = Tree { counts: layout.iter().map(Vec::len).collect(), additions: additions(&layout.concat()) };
         let ranges = cut(options.gradients, options.len, world as usize);
+        let sizes = Sizes {
+            len: options.len,
+            buffers: (0..world).map(|rank| buffers(block(options.shards, world, rank))).collect(),
+            parts: tree.counts.clone(),
+        };
+        let shared = match &group {
+            Some(group) if device == Device::Cpu && options.reduction == Reduction::Tree => {
+                share(generation, group, &sizes, options.place, control)?
+            }
+            _ => None,
+        };
+        // The first is written to; the others take its place as partial sums are kept.
+        let mut spare = shared.as_ref().map(Shared::own_buffers).unwrap_or_default();
         let zeros = || {
             Tensor::f_zeros([options.len as i64], (Kind::Float, device))
                 .map_err(EngineError::torch("allocate the reduction"))
@@ -103,11 +128,11 @@ impl Reducer {
             generation,
             shards: block(options.shards, world, rank),
             tree,
-            vector: zeros()?,
+            vector: spare.pop().map_or_else(zeros, Ok)?,
             pending: false,
             sums: PartialSums::default(),
             stack: Vec::new(),
-            spare: Vec::new(),
+            spare,
             merges: 0,
             buckets: ranges
                 .into_iter()
@@ -117,7 +142,8 @@ impl Reducer {
             failure: None,
             waited: Duration::ZERO,
             began: None,
-            gathered: zeros()?,
+            gathered: shared.as_ref().map_or_else(zeros, |shared| Ok(shared.own_sums().shallow_clone()))?,
+            shared,
             group,
             options,
         })
@@ -127,6 +153,12 @@ impl Reducer {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Whether all ranks work in memory that they share.
+    #[must_use]
+    pub fn shares_memory(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// The shards that this worker computes, in order.
@@ -168,6 +200,11 @@ impl Reducer {
                 return;
             }
         }
+        if let Some(shared) = &mut self.shared {
+            let start = Instant::now();
+            self.failure = shared.advance(&self.buckets, &self.tree).err();
+            self.waited += start.elapsed();
+        }
     }
 
     /// Takes the vector of `shard` into the partial sums, once it is final.
@@ -191,17 +228,10 @@ impl Reducer {
     ///
     /// # Errors
     /// If another worker is gone, or `control` ends the generation.
-    pub fn finish(&mut self, control: &Control) -> Result<Tensor, EngineError> {
-        for bucket in self.buckets.len().saturating_sub(LAG)..self.buckets.len() {
-            self.gather(bucket, control)?;
-        }
-        for bucket in &mut self.buckets {
-            bucket.end(&self.gathered, |work| wait(work, self.generation, control))?;
-        }
-        let sum = match (&self.group, self.stack.first()) {
-            (Some(_), _) => self.gathered.shallow_clone(),
-            (None, Some(first)) => first.shallow_clone(),
-            (None, None) => self.vector.shallow_clone(),
+    pub fn finish(&mut self, control: &Control) -> Result<Sum, EngineError> {
+        let sum = match &mut self.shared {
+            Some(shared) => Sum::of_pieces(shared.finish(&self.buckets, &self.tree, control)?),
+            None => Sum::whole(self.finish_collectives(control)?),
         };
         self.spare.append(&mut self.stack);
         self.sums = PartialSums::default();
@@ -210,12 +240,39 @@ impl Reducer {
         Ok(sum)
     }
 
+    /// Says that the sum was used: whose memory it is in may use it again.
+    ///
+    /// # Errors
+    /// None that is known; the memory is there.
+    pub fn release(&mut self) -> Result<(), EngineError> {
+        self.shared.as_mut().map_or(Ok(()), |shared| shared.release(self.buckets.len()))
+    }
+
+    fn finish_collectives(&mut self, control: &Control) -> Result<Tensor, EngineError> {
+        for bucket in self.buckets.len().saturating_sub(LAG)..self.buckets.len() {
+            self.gather(bucket, control)?;
+        }
+        for bucket in &mut self.buckets {
+            bucket.end(&self.gathered, |work| wait(work, self.generation, control))?;
+        }
+        Ok(match (&self.group, self.stack.first()) {
+            (Some(_), _) => self.gathered.shallow_clone(),
+            (None, Some(first)) => first.shallow_clone(),
+            (None, None) => self.vector.shallow_clone(),
+        })
+    }
+
     /// Adds up this worker's part of the next bucket and sends it on its way.
     fn start_next(&mut self, control: &Control) -> Result<(), EngineError> {
         let index = self.started;
         self.merge(index, self.merges)?;
         let parts = self.parts(index)?;
         self.began.get_or_insert_with(Instant::now);
+        if let Some(shared) = &self.shared {
+            shared.fill(index, &parts)?;
+            self.started += 1;
+            return Ok(());
+        }
         let bucket = &mut self.buckets[index];
         no_grad(|| match &self.group {
             None => bucket.finish_alone(parts, &self.tree),
@@ -313,6 +370,57 @@ impl Reducer {
 
 fn wait(work: Work, generation: u64, control: &Control) -> Result<(), EngineError> {
     Ok(control.while_waiting(|| work.wait_unless(LIMIT, || control.is_aborted(generation)))?)
+}
+
+/// Whether all ranks of `group` are at one place, and have memory in common then. `None` of one that does not want to.
+fn share(
+    generation: u64,
+    group: &ProcessGroup,
+    sizes: &Sizes,
+    place: Option<u64>,
+    control: &Control,
+) -> Result<Option<Shared>, EngineError> {
+    let torch = || EngineError::torch("agree on shared memory");
+    let numbers = |numbers: &[i64]| Tensor::f_from_slice(numbers).map_err(torch());
+    let rank = group.rank() as usize;
+    let mut shared = None;
+    let mut offer = [0; 4];
+    if let (0, Some(place)) = (rank, place) {
+        match Shared::create(generation, sizes.clone()) {
+            Ok((made, ticket)) => {
+                shared = Some(made);
+                offer = [i64::from(ticket.process), i64::from(ticket.descriptor), ticket.nonce as i64, place as i64];
+            }
+            Err(error) => tracing::debug!("{error}; the reduction goes over the network"),
+        }
+    }
+    let offered = numbers(&offer)?;
+    wait(group.broadcast(&offered, 0)?, generation, control)?;
+    let offer = Vec::<i64>::try_from(&offered).map_err(torch())?;
+    if rank != 0 && offer[0] != 0 && place.map(|place| place as i64) == Some(offer[3]) {
+        let ticket = Ticket { process: offer[0] as u32, descriptor: offer[1] as i32, nonce: offer[2] as u64 };
+        match Shared::open(generation, rank, sizes.clone(), ticket) {
+            Ok(opened) => shared = Some(opened),
+            Err(error) => tracing::debug!("{error}; the reduction goes over the network"),
+        }
+    }
+    let sharing = numbers(&[i64::from(shared.is_some())])?;
+    wait(group.all_reduce(&sharing)?, generation, control)?;
+    let sharing = Vec::<i64>::try_from(&sharing).map_err(torch())?;
+    Ok(shared.filter(|_| sharing == [i64::from(group.world_size())]))
+}
+
+/// Vectors that a worker needs for the partial sums of `shards`, with the one that is written to.
+fn buffers(shards: Range<u32>) -> usize {
+    let (mut sums, mut stack, mut most, mut pending) = (PartialSums::default(), 0, 0, false);
+    for shard in shards {
+        stack += usize::from(pending);
+        most = most.max(stack);
+        let merges = sums.push(shard);
+        pending = merges == 0;
+        stack = (stack + 1).saturating_sub(merges.max(1));
+    }
+    most + 1
 }
 
 /// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients: first
