@@ -196,7 +196,8 @@ fn ratio(figures: &Figures, ours: &str, theirs: &str) -> f64 {
 
 fn report(options: &Options, bench: &Bench<'_>, figures: &Figures, profiles: &[Value]) -> Value {
     let medians: BTreeMap<_, _> = figures.iter().map(|(name, values)| (*name, median(values))).collect();
-    let phases = ["input", "forward", "backward", "reduction_exposed", "optimizer", "reduction_hidden"];
+    let phases =
+        ["input", "forward", "backward", "reduction_exposed", "waiting_for_slower", "optimizer", "reduction_hidden"];
     let step: BTreeMap<_, _> = phases
         .into_iter()
         .map(|phase| (phase, median(&profiles.iter().filter_map(|p| p[phase].as_f64()).collect::<Vec<_>>())))

@@ -17,8 +17,10 @@ pub enum Phase {
     Forward,
     /// The backward pass, without what it waited for other workers.
     Backward,
-    /// Waiting for the reduction, with nothing else to do.
+    /// The reduction, where this worker does nothing else.
     Exposed,
+    /// Waiting for a slower worker to come as far, where that can be told from the reduction: in shared memory.
+    Waiting,
     /// The optimiser and the running statistics.
     Optimizer,
     /// From the start of the reduction to its end, but for the waiting: it went on beside the backward pass.
@@ -26,7 +28,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 6] = [Self::Input, Self::Forward, Self::Backward, Self::Exposed, Self::Optimizer, Self::Hidden];
+    const ALL: [Self; 7] =
+        [Self::Input, Self::Forward, Self::Backward, Self::Exposed, Self::Waiting, Self::Optimizer, Self::Hidden];
 
     fn name(self) -> &'static str {
         match self {
@@ -34,6 +37,7 @@ impl Phase {
             Self::Forward => "forward",
             Self::Backward => "backward",
             Self::Exposed => "reduction_exposed",
+            Self::Waiting => "waiting_for_slower",
             Self::Optimizer => "optimizer",
             Self::Hidden => "reduction_hidden",
         }

@@ -296,8 +296,11 @@ impl Reducer {
         self.waited
     }
 
-    /// Counts what went on beside the backward pass in the step that ended at `finished`, and forgets it.
+    /// Counts what went on beside the backward pass in the step that ended at `finished`, and what of the end was no
+    /// reduction, and forgets it.
     pub fn trace(&mut self, finished: Instant, profile: &mut Profile) {
+        let lagged = self.shared.as_mut().map(Shared::take_lagged).unwrap_or_default();
+        profile.transfer(Phase::Exposed, Phase::Waiting, lagged);
         let waited = std::mem::take(&mut self.waited);
         if let Some(began) = self.began.take()
             && self.group.is_some()

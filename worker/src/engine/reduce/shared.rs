@@ -77,6 +77,8 @@ pub(super) struct Shared {
     base: u64,
     /// Buckets of this step that this rank has finished its slice of.
     summed: usize,
+    /// Time of this step in which others had not filled their buckets yet, and this rank had nothing to do.
+    lagged: Duration,
     generation: u64,
     /// Dropped last: all tensors are views of it.
     segment: Segment,
@@ -104,7 +106,7 @@ impl Shared {
             buffers.push(vectors.by_ref().take(*count).collect::<Result<Vec<_>, _>>()?);
             sums.extend(vectors.next().transpose()?);
         }
-        Ok(Self { rank, sizes, buffers, sums, base: 0, summed: 0, generation, segment })
+        Ok(Self { rank, sizes, buffers, sums, base: 0, summed: 0, lagged: Duration::ZERO, generation, segment })
     }
 
     /// This rank's vectors for partial sums.
@@ -235,10 +237,20 @@ impl Shared {
                 self.see_that_all_live()?;
                 looked = Instant::now();
             }
+            let start = Instant::now();
+            let lagging = !self.all(Counter::Filled, self.base + buckets.len() as u64)?;
             thread::sleep(LOOK);
+            if lagging {
+                self.lagged += start.elapsed();
+            }
             self.advance(buckets, tree)?;
         }
         Ok(())
+    }
+
+    /// Time of this step that was spent waiting for slower ranks, and not for the reduction.
+    pub fn take_lagged(&mut self) -> Duration {
+        std::mem::take(&mut self.lagged)
     }
 
     /// Says that the sum was used.
