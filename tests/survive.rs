@@ -116,6 +116,23 @@ fn a_coordinator_gone_for_a_minute_costs_no_step() {
 }
 
 #[test]
+fn a_worker_that_dies_while_the_coordinator_is_away_costs_one_step() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let mut run = local(directory.path(), "both", &[]);
+    run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    let worker = run.worker("local-1");
+    let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();
+    let run = run.killed_and_restarted(&flags, || {
+        signal(worker, Signal::SIGKILL);
+        // Long enough for the other one to come upon it.
+        thread::sleep(Duration::from_millis(700));
+    });
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+}
+
+#[test]
 fn workers_that_no_coordinator_comes_back_for_end_by_themselves() {
     let directory = tempfile::tempdir().unwrap();
     let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();

@@ -1,10 +1,12 @@
 //! The thread at the helm: it owns the state machine and the journal, takes what happens one at a time, and carries out
 //! what the machine decides.
 
+mod attach;
 mod input;
 mod records;
 mod report;
 mod saver;
+mod saving;
 mod view;
 
 pub use input::{Attached, Input, Refusal};
@@ -18,9 +20,10 @@ use crate::{
     summary,
 };
 use checkpoint::{Retention, State, Store};
-use plan::{Position, Precision, RunConfig};
+use plan::{Position, RunConfig};
 use proto::v1;
 use records::Records;
+use saving::Unsaved;
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -33,9 +36,6 @@ use tonic::Status;
 
 /// Orders under way to one worker at most; one that does not take them is given up.
 const ORDERS: usize = 64;
-
-/// Between two attempts to write the last checkpoint of all.
-const RETRY: Duration = Duration::from_secs(2);
 
 /// How old what others see may be before a sign of life renews it.
 const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
@@ -73,13 +73,6 @@ struct Attachment {
     orders: mpsc::Sender<Result<v1::Order, Status>>,
     hello: v1::Hello,
     progress: v1::Progress,
-}
-
-/// A checkpoint that could not be written.
-struct Unsaved {
-    job: SaveJob,
-    why: checkpoint::Error,
-    since: Instant,
 }
 
 /// The thread's own data.
@@ -236,73 +229,6 @@ impl Helm {
         Ok(())
     }
 
-    fn attach(&mut self, hello: v1::Hello) -> Result<(Attached, Vec<Decision>), Refusal> {
-        let refuse = |reason: String| Err(Refusal::new(reason));
-        if hello.version != proto::VERSION {
-            return refuse(format!(
-                "it is version {}, and this coordinator is version {}: run the same on both",
-                hello.version,
-                proto::VERSION
-            ));
-        }
-        if let Some(run_id) = hello.run_id.as_ref().filter(|run_id| **run_id != self.run_id) {
-            return refuse(format!(
-                "it holds the state of run {run_id}, and this is run {}: start it anew to take part here",
-                self.run_id
-            ));
-        }
-        if let Some(model) = hello.model.as_ref().filter(|model| **model != self.config.model) {
-            return refuse(format!("it trains only {model}, and this run trains {}", self.config.model));
-        }
-        let mut decisions = Vec::new();
-        let namesake = self.attachments.iter().find(|(_, attachment)| attachment.hello.name == hello.name);
-        if let Some((worker, attachment)) = namesake {
-            if attachment.hello.instance != hello.instance {
-                return Err(Refusal::duplicate(&hello.name));
-            }
-            // Its old stream is dead, which nobody has noticed yet.
-            let worker = *worker;
-            self.attachments.remove(&worker);
-            let cause = "it came back on a new stream".to_owned();
-            decisions = self.steering.handle(self.now(), worker, Event::Detached { cause });
-        }
-        if self.auto_precision {
-            self.choose_precision(&hello).map_err(|error| Refusal::new(error.to_string()))?;
-        }
-        let (orders, receiver) = mpsc::channel(ORDERS);
-        let worker = self.next_worker;
-        self.next_worker += 1;
-        let welcome = v1::Welcome {
-            run_id: self.run_id.clone(),
-            config: Some((&self.config).into()),
-            failure_timeout_ms: self.failure_timeout.as_millis() as u32,
-        };
-        // Has room: it is new.
-        let _ = orders.try_send(Ok(v1::Order { order: Some(v1::order::Order::Welcome(welcome)) }));
-        let event = Event::Attached {
-            name: hello.name.clone(),
-            host: hello.host.clone(),
-            held: hello.held.map(Position::from),
-            generation: hello.generation,
-        };
-        tracing::info!("{} attached: {} ({})", hello.name, hello.device, hello.device_name);
-        self.attachments.insert(worker, Attachment { orders, hello, progress: v1::Progress::default() });
-        decisions.append(&mut self.steering.handle(self.now(), worker, event));
-        Ok((Attached { worker, orders: receiver }, decisions))
-    }
-
-    /// Fixes what `--precision auto` left open, before anything depends on it.
-    fn choose_precision(&mut self, hello: &v1::Hello) -> Result<(), Error> {
-        self.auto_precision = false;
-        self.config.precision = if hello.bf16 { Precision::Bf16 } else { Precision::Fp32 };
-        let has = if hello.bf16 { "has" } else { "has no" };
-        self.note(&format!("precision {}: {} {has} matrix units for bf16", self.config.precision, hello.name))?;
-        self.records.keep(Entry::Run { id: self.run_id.clone(), config: Box::new(self.config.clone()) })?;
-        summary::write_config(&self.run_dir, &self.config)?;
-        self.saver.set_config(&self.run_id, &self.config);
-        Ok(())
-    }
-
     fn carry_out(&mut self, decisions: Vec<Decision>) -> Result<(), Error> {
         for decision in decisions {
             match decision {
@@ -387,41 +313,6 @@ impl Helm {
                 tracing::warn!("worker {worker}: {malformed}");
                 None
             }
-        }
-    }
-
-    fn saved(&mut self, saved: Saved) -> Result<(), Error> {
-        self.saver.done();
-        match saved.result {
-            Ok((name, manifest)) => {
-                self.records.keep(Entry::Checkpoint { name: name.clone(), steps_done: manifest.steps_done })?;
-                self.steering.checkpointed(name.clone(), manifest.position, saved.job.state.totals);
-                if let Some(accuracy) = manifest.test_accuracy
-                    && self.best.as_ref().is_none_or(|(_, best)| accuracy > *best)
-                {
-                    self.best = Some((name.clone(), accuracy));
-                }
-                tracing::debug!("checkpoint {name}");
-                self.newest = Some((name, manifest.test_accuracy));
-            }
-            Err(why) if self.ending.is_some() && self.saver.is_idle() => {
-                tracing::warn!(
-                    "{why}; it is the last one, and is tried again until it can be written. Whoever asks the coordinator \
-                     to stop now gives it up"
-                );
-                self.unsaved = Some(Unsaved { job: saved.job, why, since: Instant::now() });
-            }
-            Err(error) => {
-                self.note(&format!("{error}; the last good checkpoint stays, and the next one is tried as planned"))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn retry_the_last(&mut self) {
-        if let Some(unsaved) = self.unsaved.take_if(|unsaved| unsaved.since.elapsed() > RETRY) {
-            // Nothing else is on its way any more.
-            let _ = self.saver.save(unsaved.job);
         }
     }
 

@@ -8,6 +8,7 @@
 use nccl_rs::{Backend, Error, GroupOptions, Operation, ProcessGroup, Store, nccl_version};
 use std::{
     env,
+    io::Write,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -26,10 +27,15 @@ fn nccl_tells_its_version() {
     assert!((20_000..100_000).contains(&version), "{version}");
 }
 
+/// Past the capture of a passing test's output: that it did not run has to be seen.
+fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
 #[test]
 fn without_a_gpu_the_error_says_so_and_comes_at_once() {
     if Cuda::is_available() {
-        eprintln!("SKIPPED: this machine has a GPU");
+        skipped("this machine has a GPU");
         return;
     }
     let start = Instant::now();
@@ -44,7 +50,7 @@ fn without_a_gpu_the_error_says_so_and_comes_at_once() {
 /// The ranks of `test`, this binary started again, one GPU each; `None` without that many.
 fn ranks(test: &str, world: u32) -> Option<(Store, Vec<Child>)> {
     if Cuda::device_count() < i64::from(world) {
-        eprintln!("SKIPPED: {test} needs {world} GPUs, and this machine has {}", Cuda::device_count());
+        skipped(&format!("{test} needs {world} GPUs, and this machine has {}", Cuda::device_count()));
         return None;
     }
     let store = Store::serve(TIMEOUT).unwrap();
@@ -80,7 +86,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 #[test]
 fn one_gpu_is_a_group_of_one() {
     if !Cuda::is_available() {
-        eprintln!("SKIPPED: no GPU");
+        skipped("no GPU");
         return;
     }
     let group = ProcessGroup::connect(Store::serve(TIMEOUT).unwrap(), &options(0, 1, 0), || false).unwrap();

@@ -128,7 +128,9 @@ impl Segment {
         if offset + len > self.shape.floats {
             return Err(Error::Beyond { what: "float", index: offset + len, count: self.shape.floats });
         }
-        Ok(self.memory.as_mut_ptr().wrapping_add(self.shape.floats_at()).cast::<f32>().wrapping_add(offset))
+        let at = self.shape.floats_at() + offset * size_of::<f32>();
+        // Aligned: the mapping and the floats begin at a page.
+        Ok(self.memory.as_mut_ptr().wrapping_add(at).cast())
     }
 
     /// Says that this process is `holder`, until it ends or lets go of the segment.

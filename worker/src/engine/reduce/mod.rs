@@ -6,6 +6,7 @@
 //! bytes as a ring all-reduce, with the order of every addition fixed, whatever the buckets and whoever adds. Workers of
 //! one machine do the same without sending anything ([`shared`]).
 
+mod agree;
 mod bucket;
 mod shared;
 mod sum;
@@ -14,11 +15,11 @@ mod tree;
 pub use sum::Sum;
 
 use crate::engine::{Control, EngineError, Phase, Profile};
+use agree::share;
 use bucket::Bucket;
 use nccl_rs::{ProcessGroup, Work};
 use plan::{PartialSums, Reduction, Wire, additions, block, subtrees};
 use shared::{Shared, Sizes};
-use shared_memory::Ticket;
 use std::{
     ops::Range,
     time::{Duration, Instant},
@@ -107,11 +108,7 @@ impl Reducer {
         let layout: Vec<Vec<_>> = (0..world).map(|rank| subtrees(block(options.shards, world, rank))).collect();
         let tree = Tree { counts: layout.iter().map(Vec::len).collect(), additions: additions(&layout.concat()) };
         let ranges = cut(options.gradients, options.len, world as usize);
-        let sizes = Sizes {
-            len: options.len,
-            buffers: (0..world).map(|rank| buffers(block(options.shards, world, rank))).collect(),
-            parts: tree.counts.clone(),
-        };
+        let sizes = Sizes::new(options.len, options.shards, &tree.counts);
         let shared = match &group {
             Some(group) if device == Device::Cpu && options.reduction == Reduction::Tree => {
                 share(generation, group, &sizes, options.place, control)?
@@ -373,57 +370,6 @@ impl Reducer {
 
 fn wait(work: Work, generation: u64, control: &Control) -> Result<(), EngineError> {
     Ok(control.while_waiting(|| work.wait_unless(LIMIT, || control.is_aborted(generation)))?)
-}
-
-/// Whether all ranks of `group` are at one place, and have memory in common then. `None` of one that does not want to.
-fn share(
-    generation: u64,
-    group: &ProcessGroup,
-    sizes: &Sizes,
-    place: Option<u64>,
-    control: &Control,
-) -> Result<Option<Shared>, EngineError> {
-    let torch = || EngineError::torch("agree on shared memory");
-    let numbers = |numbers: &[i64]| Tensor::f_from_slice(numbers).map_err(torch());
-    let rank = group.rank() as usize;
-    let mut shared = None;
-    let mut offer = [0; 4];
-    if let (0, Some(place)) = (rank, place) {
-        match Shared::create(generation, sizes.clone()) {
-            Ok((made, ticket)) => {
-                shared = Some(made);
-                offer = [i64::from(ticket.process), i64::from(ticket.descriptor), ticket.nonce as i64, place as i64];
-            }
-            Err(error) => tracing::debug!("{error}; the reduction goes over the network"),
-        }
-    }
-    let offered = numbers(&offer)?;
-    wait(group.broadcast(&offered, 0)?, generation, control)?;
-    let offer = Vec::<i64>::try_from(&offered).map_err(torch())?;
-    if rank != 0 && offer[0] != 0 && place.map(|place| place as i64) == Some(offer[3]) {
-        let ticket = Ticket { process: offer[0] as u32, descriptor: offer[1] as i32, nonce: offer[2] as u64 };
-        match Shared::open(generation, rank, sizes.clone(), ticket) {
-            Ok(opened) => shared = Some(opened),
-            Err(error) => tracing::debug!("{error}; the reduction goes over the network"),
-        }
-    }
-    let sharing = numbers(&[i64::from(shared.is_some())])?;
-    wait(group.all_reduce(&sharing)?, generation, control)?;
-    let sharing = Vec::<i64>::try_from(&sharing).map_err(torch())?;
-    Ok(shared.filter(|_| sharing == [i64::from(group.world_size())]))
-}
-
-/// Vectors that a worker needs for the partial sums of `shards`, with the one that is written to.
-fn buffers(shards: Range<u32>) -> usize {
-    let (mut sums, mut stack, mut most, mut pending) = (PartialSums::default(), 0, 0, false);
-    for shard in shards {
-        stack += usize::from(pending);
-        most = most.max(stack);
-        let merges = sums.push(shard);
-        pending = merges == 0;
-        stack = (stack + 1).saturating_sub(merges.max(1));
-    }
-    most + 1
 }
 
 /// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients: first

@@ -11,10 +11,11 @@
 
 use super::{bucket::Bucket, tree::Tree};
 use crate::engine::{Control, EngineError};
+use plan::{PartialSums, block};
 use shared_memory::{Segment, Shape, Ticket};
 use std::{
     ops::Range,
-    sync::atomic::Ordering,
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -42,14 +43,21 @@ const COUNTERS: usize = 3;
 #[derive(Debug, Clone)]
 pub(super) struct Sizes {
     /// Elements of the vector.
-    pub len: usize,
+    len: usize,
     /// By rank, how many vectors it needs for its partial sums.
-    pub buffers: Vec<usize>,
+    buffers: Vec<usize>,
     /// By rank, how many parts it brings.
-    pub parts: Vec<usize>,
+    parts: Vec<usize>,
 }
 
 impl Sizes {
+    /// Those of vectors of `len` elements and `shards` shards, of which each rank brings as many parts.
+    pub fn new(len: usize, shards: u32, parts: &[usize]) -> Self {
+        let world = parts.len() as u32;
+        let buffers = (0..world).map(|rank| buffers(block(shards, world, rank))).collect();
+        Self { len, buffers, parts: parts.to_vec() }
+    }
+
     fn counters_of_a_rank(&self) -> usize {
         COUNTERS + self.parts.iter().copied().max().unwrap_or(0)
     }
@@ -128,7 +136,7 @@ impl Shared {
         Ok(())
     }
 
-    fn number(&self, rank: usize, index: usize) -> Result<&std::sync::atomic::AtomicU64, EngineError> {
+    fn number(&self, rank: usize, index: usize) -> Result<&AtomicU64, EngineError> {
         Ok(self.segment.counter(rank * self.sizes.counters_of_a_rank() + index)?)
     }
 
@@ -268,6 +276,19 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Vectors that a worker needs for the partial sums of `shards`, with the one that is written to.
+fn buffers(shards: Range<u32>) -> usize {
+    let (mut sums, mut stack, mut most, mut pending) = (PartialSums::default(), 0, 0, false);
+    for shard in shards {
+        stack += usize::from(pending);
+        most = most.max(stack);
+        let merges = sums.push(shard);
+        pending = merges == 0;
+        stack = (stack + 1).saturating_sub(merges.max(1));
+    }
+    most + 1
 }
 
 fn narrow(tensor: &Tensor, range: &Range<usize>) -> Result<Tensor, TchError> {

@@ -1,24 +1,26 @@
 //! A worker's dealings with its coordinator: finding it, attaching, passing orders to the engine and reports back, and
 //! finding it again when it was gone. The engine goes on with its epoch meanwhile.
 
+mod hello;
+mod report;
+
 use crate::{
     Args, Error, data,
-    device::{device_name, has_bf16},
-    engine::{Command, Engine, EngineError, EngineOptions, Event, FAULTS, Fault, Formation, Progress, Source},
+    engine::{Command, Engine, EngineError, EngineOptions, Event, FAULTS, Fault, Formation, Source},
     state_transfer,
 };
+use hello::default_name;
 use plan::{RunConfig, Timeouts};
 use proto::{
-    Malformed, VERSION,
+    Malformed,
     v1::{
-        self, Hello, Order, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up,
+        self, Order, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up,
         synchronise::Source as From,
     },
 };
 use std::{
     future::Future,
-    hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
-    net::{ToSocketAddrs, UdpSocket},
+    hash::{BuildHasher, Hasher, RandomState},
     pin::pin,
     time::{Duration, Instant},
 };
@@ -191,49 +193,6 @@ impl Session {
         }
     }
 
-    fn hello(&self) -> Hello {
-        let held = self.joined.as_ref().and_then(|joined| joined.engine.control.held());
-        Hello {
-            version: VERSION.to_owned(),
-            name: self.name.clone(),
-            device: match self.device {
-                Device::Cuda(index) => format!("cuda:{index}"),
-                _ => "cpu".to_owned(),
-            },
-            device_name: device_name(self.device),
-            bf16: has_bf16(self.device),
-            host: self.host(),
-            run_id: self.joined.as_ref().map(|joined| joined.run_id.clone()),
-            held: held.map(Into::into),
-            model: self.args.model.clone(),
-            generation: self.generation,
-            instance: self.instance,
-        }
-    }
-
-    /// The address from which the coordinator is reached. Nothing is sent: connecting a UDP socket only picks a route.
-    fn host(&self) -> String {
-        if let Some(host) = &self.args.host {
-            return host.clone();
-        }
-        let authority = self.args.coordinator.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
-        let local = || {
-            let address = authority.to_socket_addrs().ok()?.next()?;
-            let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-            let socket = UdpSocket::bind(any).ok()?;
-            socket.connect(address).ok()?;
-            Some(socket.local_addr().ok()?.ip().to_string())
-        };
-        local().unwrap_or_else(|| "127.0.0.1".to_owned())
-    }
-
-    /// The machine, by the address under which others reach it; `None` if its memory is not to be shared.
-    fn place(&self) -> Option<u64> {
-        let mut hasher = DefaultHasher::new();
-        self.host().hash(&mut hasher);
-        (self.args.shared_memory == "auto").then(|| hasher.finish())
-    }
-
     /// Passes orders down and reports up until the stream ends.
     async fn serve(
         &mut self,
@@ -280,21 +239,6 @@ impl Session {
                 return Ok(Left::Lost("the stream broke".to_owned()));
             }
         }
-    }
-
-    fn progress(&self) -> Up {
-        let progress = self.joined.as_ref().map_or_else(Progress::default, |joined| *joined.engine.progress.borrow());
-        let (pulse, waiting) = self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
-        Up::Progress(v1::Progress {
-            generation: progress.generation,
-            position: Some(progress.position.into()),
-            totals: Some(progress.totals.into()),
-            images_per_second: progress.images_per_second,
-            pulse,
-            waiting,
-            compute_seconds: progress.compute_seconds,
-            wait_seconds: progress.wait_seconds,
-        })
     }
 
     async fn obey(&mut self, client: &mut ClusterClient<Channel>, order: Order) -> Result<(), Error> {
@@ -397,56 +341,6 @@ impl Session {
         self.joined = Some(Joined { run_id: welcome.run_id, config, engine });
         Ok(())
     }
-
-    /// What goes up for an event of the engine, if anything does.
-    fn report(&self, client: &ClusterClient<Channel>, event: Event) -> Option<Up> {
-        Some(match event {
-            Event::StoreOpened { generation, port } => {
-                Up::StoreOpened(v1::StoreOpened { generation, port: port.into() })
-            }
-            Event::Ready { generation, held, totals } => {
-                Up::Ready(v1::Ready { generation, held: held.map(Into::into), totals: Some(totals.into()) })
-            }
-            Event::Digest { generation, position, digest } => {
-                Up::StateDigest(v1::StateDigest { generation, position: Some(position.into()), digest })
-            }
-            Event::EpochDone { generation, outcome } => Up::EpochDone(v1::EpochDone {
-                generation,
-                epoch: outcome.position.epoch,
-                totals: Some(outcome.totals.into()),
-                seconds: outcome.seconds,
-                images: outcome.images,
-            }),
-            Event::Halted { generation, outcome } => Up::Halted(v1::Halted {
-                generation,
-                position: Some(outcome.position.into()),
-                totals: Some(outcome.totals.into()),
-                seconds: outcome.seconds,
-                images: outcome.images,
-            }),
-            Event::Evaluated { generation, epoch, results } => Up::Evaluated(v1::Evaluated {
-                generation,
-                epoch,
-                chunks: results.into_iter().map(Into::into).collect(),
-            }),
-            Event::State { generation, state } => {
-                let run_id = self.joined.as_ref().map_or_else(String::new, |joined| joined.run_id.clone());
-                let mut client = client.clone();
-                // Beside the stream, so that orders and signs of life do not wait for it.
-                tokio::spawn(async move {
-                    if let Err(status) = state_transfer::upload(&mut client, &run_id, generation, &state).await {
-                        tracing::warn!("could not send the state: {}", status.message());
-                    }
-                });
-                return None;
-            }
-            Event::Failed { generation, error } => {
-                let diverged = matches!(error, EngineError::Diverged { .. });
-                tracing::warn!(generation, "{error}");
-                Up::Failed(v1::Failed { generation, message: error.to_string(), fatal: diverged, diverged })
-            }
-        })
-    }
 }
 
 impl Drop for Session {
@@ -457,13 +351,6 @@ impl Drop for Session {
             tracing::debug!("leaving run {} of {}", joined.run_id, joined.config.model);
         }
     }
-}
-
-/// Host name and process id.
-fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("{}-{}", if host.is_empty() { "worker" } else { host }, std::process::id())
 }
 
 /// The cause at the bottom of a chain of errors: what a person can act on.

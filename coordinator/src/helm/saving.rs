@@ -1,0 +1,57 @@
+//! What becomes of checkpoints: on disk, or not.
+
+use crate::{
+    Error,
+    helm::{Helm, SaveJob, Saved},
+    journal::Entry,
+};
+use std::time::{Duration, Instant};
+
+/// Between two attempts to write the last checkpoint of all.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// A checkpoint that could not be written.
+pub(super) struct Unsaved {
+    pub job: SaveJob,
+    pub why: checkpoint::Error,
+    pub since: Instant,
+}
+
+impl Helm {
+    /// Takes notice that a checkpoint was written, or was not.
+    pub(super) fn saved(&mut self, saved: Saved) -> Result<(), Error> {
+        self.saver.done();
+        match saved.result {
+            Ok((name, manifest)) => {
+                self.records.keep(Entry::Checkpoint { name: name.clone(), steps_done: manifest.steps_done })?;
+                self.steering.checkpointed(name.clone(), manifest.position, saved.job.state.totals);
+                if let Some(accuracy) = manifest.test_accuracy
+                    && self.best.as_ref().is_none_or(|(_, best)| accuracy > *best)
+                {
+                    self.best = Some((name.clone(), accuracy));
+                }
+                tracing::debug!("checkpoint {name}");
+                self.newest = Some((name, manifest.test_accuracy));
+            }
+            Err(why) if self.ending.is_some() && self.saver.is_idle() => {
+                tracing::warn!(
+                    "{why}; it is the last one, and is tried again until it can be written. Whoever asks the coordinator \
+                     to stop now gives it up"
+                );
+                self.unsaved = Some(Unsaved { job: saved.job, why, since: Instant::now() });
+            }
+            Err(error) => {
+                self.note(&format!("{error}; the last good checkpoint stays, and the next one is tried as planned"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries the last checkpoint of all again, from time to time.
+    pub(super) fn retry_the_last(&mut self) {
+        if let Some(unsaved) = self.unsaved.take_if(|unsaved| unsaved.since.elapsed() > RETRY) {
+            // Nothing else is on its way any more.
+            let _ = self.saver.save(unsaved.job);
+        }
+    }
+}
