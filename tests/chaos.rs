@@ -119,4 +119,7 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
     }
     let ended = run.wait().well();
     assert_same(&ended, &expected);
+    // And so the journal has it: the same command finds nothing left to do, and sums up what it reads there.
+    let again = Coordinator::start(&directory.path().join("chaos"), &flags).wait().well();
+    assert_same(&again, &expected);
 }

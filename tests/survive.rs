@@ -66,7 +66,8 @@ fn a_stopped_worker_is_given_up_and_comes_back() {
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let worker = run.worker("local-0");
     signal(worker, Signal::SIGSTOP);
-    run.wait_until(|run| run.workers.len() == 1);
+    let alone = run.wait_until(|run| run.workers.len() == 1);
+    assert!(alone.recoveries[0].kind.contains("local-0 lost: silent"), "{:?}", alone.recoveries);
     signal(worker, Signal::SIGCONT);
     let ended = run.wait().well();
     assert_same(&ended, &expected);

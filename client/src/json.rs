@@ -1,7 +1,7 @@
 //! The run as JSON: the names of the `.proto` files, in their order.
 
 use crate::state;
-use proto::v1::{Epoch, Run, RunConfig, Worker};
+use proto::v1::{Epoch, Recovery, Run, RunConfig, Worker};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,6 +27,15 @@ pub struct RunView<'a> {
     best_checkpoint: &'a str,
     best_accuracy: Option<f64>,
     wall_seconds: f64,
+    recoveries: Vec<RecoveryView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RecoveryView<'a> {
+    kind: &'a str,
+    detected_ms: u64,
+    resumed_ms: Option<u64>,
+    generation: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,6 +85,13 @@ struct ConfigView<'a> {
     test_samples: u32,
 }
 
+impl<'a> RecoveryView<'a> {
+    fn new(recovery: &'a Recovery) -> Self {
+        let Recovery { kind, detected_ms, resumed_ms, generation } = recovery;
+        Self { kind, detected_ms: *detected_ms, resumed_ms: *resumed_ms, generation: *generation }
+    }
+}
+
 impl<'a> RunView<'a> {
     /// Of `run`.
     #[must_use]
@@ -100,6 +116,7 @@ impl<'a> RunView<'a> {
             best_checkpoint: &run.best_checkpoint,
             best_accuracy: run.best_accuracy,
             wall_seconds: run.wall_seconds,
+            recoveries: run.recoveries.iter().map(RecoveryView::new).collect(),
         }
     }
 }

@@ -17,6 +17,9 @@ use proto::v1::{Run, RunState};
 /// How many finished epochs are shown.
 const EPOCHS: usize = 5;
 
+/// How many failures that were survived are shown.
+const RECOVERIES: usize = 3;
+
 /// Prints the run as it stands.
 ///
 /// # Errors
@@ -112,6 +115,14 @@ fn figures(run: &Run, look: Look) -> Vec<String> {
     if !newest.is_empty() && run.checkpoint != run.best_checkpoint {
         lines.push(line("newest", vec![format!("checkpoint {newest}")]));
     }
+    let survived = &run.recoveries[run.recoveries.len().saturating_sub(RECOVERIES)..];
+    for recovery in survived {
+        let back = match recovery.resumed_ms {
+            Some(millis) => format!("back after {}", duration(millis as f64 / 1e3)),
+            None => "not back yet".to_owned(),
+        };
+        lines.push(line("survived", vec![one_line(&recovery.kind), back]));
+    }
     lines
 }
 
@@ -145,7 +156,7 @@ pub fn line(run: &Run) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1::{Epoch, RunConfig, Worker};
+    use proto::v1::{Epoch, Recovery, RunConfig, Worker};
 
     fn run() -> Run {
         let worker = |name: &str, rank, shards: &[u32]| Worker {
@@ -190,6 +201,12 @@ mod tests {
             best_checkpoint: "step-001955".to_owned(),
             best_accuracy: Some(0.7012),
             wall_seconds: 483.0,
+            recoveries: vec![Recovery {
+                kind: "gpu-3 lost: silent for 10.1 s".to_owned(),
+                detected_ms: 10_100,
+                resumed_ms: Some(430),
+                generation: 3,
+            }],
         }
     }
 
@@ -206,6 +223,7 @@ run r1, generation 3, 8m03s
   speed    1,234 images/s, 12m30s left
   best     70.12 % of the test set, checkpoint step-001955
   newest   checkpoint step-002346
+  survived gpu-3 lost: silent for 10.1 s, back after 0.4s
 
 WORKER   RANK  DEVICE                SHARDS  EPOCH:STEP  WORKS  WAITS  LAST SEEN
 gpu-0       0  cuda:0 (NVIDIA H100)  0-1          7:112  98 ms  12 ms   0.2s ago

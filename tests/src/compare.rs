@@ -10,7 +10,7 @@ use serde_json::Value;
 pub fn assert_same(ended: &Ended, expected: &Ended) {
     assert_eq!(ended.weights(), expected.weights(), "{}", ended.log);
     let (summary, undisturbed) = (ended.summary(), expected.summary());
-    for figure in ["steps", "test_accuracy", "test_loss", "per_class_accuracy"] {
+    for figure in ["epochs", "steps", "train_images", "test_accuracy", "test_loss", "per_class_accuracy"] {
         assert_eq!(summary[figure], undisturbed[figure], "{figure}");
     }
     assert_eq!(epochs(ended), epochs(expected), "{}", ended.log);

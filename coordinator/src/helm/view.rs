@@ -4,7 +4,10 @@ use crate::helm::Helm;
 use plan::{Position, Totals};
 use proto::v1;
 use std::time::Instant;
-use steering::{EpochRecord, RunState};
+use steering::{EpochRecord, Recovery, RunState};
+
+/// Failures that a client sees of a run that survived many.
+const SHOWN: usize = 16;
 
 impl Helm {
     /// Shows the run as it stands, to clients and on the terminal.
@@ -88,6 +91,7 @@ impl Helm {
             best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_accuracy: self.best.as_ref().map(|(_, accuracy)| *accuracy),
             wall_seconds: now.as_secs_f64(),
+            recoveries: last_of(self.steering.recoveries()),
         }
     }
 
@@ -104,6 +108,19 @@ impl Helm {
         let done = f64::from(position.epoch) + f64::from(position.step) / steps;
         Some((f64::from(self.config.epochs) - done).max(0.0) * epoch_seconds)
     }
+}
+
+/// The last few, as messages.
+fn last_of(recoveries: &[Recovery]) -> Vec<v1::Recovery> {
+    recoveries[recoveries.len().saturating_sub(SHOWN)..]
+        .iter()
+        .map(|recovery| v1::Recovery {
+            kind: recovery.kind.clone(),
+            detected_ms: recovery.detected_ms,
+            resumed_ms: recovery.resumed_ms,
+            generation: recovery.generation,
+        })
+        .collect()
 }
 
 fn state(state: RunState) -> v1::RunState {

@@ -61,8 +61,6 @@ pub struct Reducer {
     generation: u64,
     options: ReducerOptions,
     group: Option<ProcessGroup>,
-    /// The memory of all, where all are on one machine.
-    shared: Option<Shared>,
     /// The shards that this worker computes.
     shards: Range<u32>,
     tree: Tree,
@@ -90,6 +88,8 @@ pub struct Reducer {
     waited: Duration,
     /// When the first bucket of this step went on its way.
     began: Option<Instant>,
+    /// The memory of all, where all are on one machine. Dropped last: the vectors above are in it.
+    shared: Option<Shared>,
 }
 
 impl Reducer {

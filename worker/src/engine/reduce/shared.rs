@@ -208,26 +208,24 @@ impl Shared {
         if !self.all(Counter::Summed, self.base + buckets.len() as u64)? {
             control.while_waiting(|| self.wait(buckets, tree, control))?;
         }
+        self.pieces(buckets).map_err(EngineError::torch("take the sum"))
+    }
+
+    fn pieces(&self, buckets: &[Bucket]) -> Result<Vec<(Range<usize>, Tensor)>, TchError> {
         let world = self.buffers.len();
-        let torch = || EngineError::torch("take the sum");
         let mut pieces = Vec::with_capacity(buckets.len() * world);
-        for (index, bucket) in buckets.iter().enumerate() {
-            if index == 0 {
-                for rank in (0..world).filter(|rank| *rank != self.rank) {
-                    let range = bucket.share(rank, world);
-                    let theirs = narrow(&self.sums[rank], &range).map_err(torch())?;
-                    narrow(&self.sums[self.rank], &range)
-                        .and_then(|mut own| no_grad(|| own.f_copy_(&theirs)))
-                        .map_err(torch())?;
-                }
-                let whole = narrow(&self.sums[self.rank], &bucket.range).map_err(torch())?;
-                pieces.push((bucket.range.clone(), whole));
-                continue;
-            }
-            for rank in 0..world {
+        let Some((first, rest)) = buckets.split_first() else { return Ok(pieces) };
+        for rank in (0..world).filter(|rank| *rank != self.rank) {
+            let range = first.share(rank, world);
+            let mut own = narrow(&self.sums[self.rank], &range)?;
+            no_grad(|| own.f_copy_(&narrow(&self.sums[rank], &range)?))?;
+        }
+        pieces.push((first.range.clone(), narrow(&self.sums[self.rank], &first.range)?));
+        for bucket in rest {
+            for (rank, sums) in self.sums.iter().enumerate() {
                 let range = bucket.share(rank, world);
                 if !range.is_empty() {
-                    let piece = narrow(&self.sums[rank], &range).map_err(torch())?;
+                    let piece = narrow(sums, &range)?;
                     pieces.push((range, piece));
                 }
             }
