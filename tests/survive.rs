@@ -14,7 +14,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, assert_same, fail_at, runs};
+use system_tests::{Coordinator, Ended, assert_same, fail_at, fail_in, runs};
 
 /// Three epochs of ten steps and a small one.
 const RUN: [&str; 10] =
@@ -133,6 +133,25 @@ fn a_worker_that_dies_while_the_coordinator_is_away_costs_one_step() {
     });
     let ended = run.wait().well();
     assert_same(&ended, &expected);
+}
+
+#[test]
+fn what_was_survived_is_known_to_the_next_coordinator() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let flags = [&["--local", "--workers", "2", "--min-workers", "2"], &RUN[..]].concat();
+    // The first generation takes its time until a worker is killed, and so does the second, until the coordinator is.
+    let slow = [fail_at(0, SLOW_FROM, "slow=250"), fail_in(2, "local-1", (0, 0), "slow=250")];
+    let mut run = Coordinator::start_failing(&directory.path().join("both"), &flags, &slow);
+    run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    signal(run.worker("local-1"), Signal::SIGKILL);
+    run.wait_until(|run| run.recoveries.first().is_some_and(|recovery| recovery.resumed_ms.is_some()));
+    let mut run = run.killed_and_restarted(&flags, || {});
+    let after = run.wait_until(|_| true);
+    assert!(after.recoveries[0].kind.starts_with("local-1 lost"), "{:?}", after.recoveries);
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert!(recoveries(&ended)[0].starts_with("local-1 lost"), "{:?}", recoveries(&ended));
 }
 
 #[test]

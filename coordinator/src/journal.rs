@@ -3,11 +3,12 @@
 use crate::Error;
 use plan::RunConfig;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::de::DeserializeOwned;
 use std::{
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use steering::EpochRecord;
+use steering::{EpochRecord, Recovery};
 
 const FILE: &str = "journal.sqlite";
 /// Two coordinators at work on one run would contradict each other, so the first one keeps the file locked.
@@ -20,6 +21,7 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE TABLE IF NOT EXISTS epochs (epoch INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS checkpoints (name TEXT PRIMARY KEY, steps_done INTEGER NOT NULL, at REAL NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS recoveries (record TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS events (at REAL NOT NULL, text TEXT NOT NULL) STRICT;
 ";
 
@@ -56,6 +58,8 @@ pub enum Entry {
         /// Steps since the run began.
         steps_done: u64,
     },
+    /// A failure was survived.
+    Recovery(Recovery),
     /// Something happened, in words.
     Event(String),
 }
@@ -191,13 +195,24 @@ impl Journal {
     /// # Errors
     /// If the journal cannot be read.
     pub fn epochs(&self) -> Result<Vec<EpochRecord>, Error> {
-        let mut query =
-            self.connection.prepare("SELECT record FROM epochs ORDER BY epoch").map_err(self.failed("read"))?;
+        self.records("an epoch", "SELECT record FROM epochs ORDER BY epoch")
+    }
+
+    /// The failures that were survived, in their order.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn recoveries(&self) -> Result<Vec<Recovery>, Error> {
+        self.records("a recovery", "SELECT record FROM recoveries ORDER BY rowid")
+    }
+
+    fn records<T: DeserializeOwned>(&self, what: &str, query: &str) -> Result<Vec<T>, Error> {
+        let mut query = self.connection.prepare(query).map_err(self.failed("read"))?;
         let rows = query.query_map([], |row| row.get::<_, String>(0)).map_err(self.failed("read"))?;
         let mut records = Vec::new();
         for row in rows {
             let json = row.map_err(self.failed("read"))?;
-            records.push(serde_json::from_str(&json).map_err(|error| self.corrupt("an epoch", &error))?);
+            records.push(serde_json::from_str(&json).map_err(|error| self.corrupt(what, &error))?);
         }
         Ok(records)
     }
@@ -254,6 +269,10 @@ fn write(connection: &mut Connection, entries: &[(f64, Entry)]) -> Result<(), Re
             Entry::Checkpoint { name, steps_done } => {
                 let values = params![name, *steps_done as i64, at];
                 transaction.execute("INSERT OR REPLACE INTO checkpoints VALUES (?1, ?2, ?3)", values)?;
+            }
+            Entry::Recovery(recovery) => {
+                let record = serde_json::to_string(recovery)?;
+                transaction.execute("INSERT INTO recoveries VALUES (?1)", [record])?;
             }
             Entry::Event(text) => {
                 transaction.execute("INSERT INTO events VALUES (?1, ?2)", params![at, text])?;

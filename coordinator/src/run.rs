@@ -234,6 +234,7 @@ fn prepare(args: &Args) -> Result<Prepared, Error> {
     let mut start = Start::fresh(&config);
     start.generation = journal.last_generation()?;
     start.history = journal.epochs()?;
+    start.recoveries = journal.recoveries()?;
     let mut newest = None;
     if let Some((name, manifest, state)) = begun {
         if args.resume != "auto" && args.resume != "never" {

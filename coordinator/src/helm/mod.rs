@@ -83,6 +83,8 @@ pub struct Helm {
     run_id: String,
     run_dir: PathBuf,
     records: Records,
+    /// Failures that the records have.
+    survived: usize,
     store: Store,
     saver: Saver,
     /// The last checkpoint of all, while the disk does not take it.
@@ -122,6 +124,7 @@ impl Helm {
             saver.set_config(&options.run_id, &options.options.config);
         }
         let (view, receiver) = watch::channel(v1::Run::default());
+        let survived = options.start.recoveries.len();
         let mut helm = Self {
             failure_timeout: options.options.failure_timeout,
             config: options.options.config.clone(),
@@ -129,6 +132,7 @@ impl Helm {
             auto_precision: options.auto_precision,
             run_id: options.run_id,
             records: Records::new(options.journal, options.run_dir.clone()),
+            survived,
             run_dir: options.run_dir,
             store,
             saver,
@@ -223,6 +227,7 @@ impl Helm {
                 self.carry_out(decisions)?;
             }
         }
+        self.record_what_was_survived()?;
         if !in_passing || self.shown.elapsed() > LONGEST_UNSHOWN {
             self.show();
         }
@@ -314,6 +319,16 @@ impl Helm {
                 None
             }
         }
+    }
+
+    fn record_what_was_survived(&mut self) -> Result<(), Error> {
+        while let Some(recovery) = self.steering.recoveries().get(self.survived)
+            && recovery.resumed_ms.is_some()
+        {
+            self.records.keep(Entry::Recovery(recovery.clone()))?;
+            self.survived += 1;
+        }
+        Ok(())
     }
 
     fn note(&mut self, text: &str) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! What a run is told once, at its start.
 
-use crate::EpochRecord;
+use crate::{EpochRecord, Recovery};
 use plan::{Position, RunConfig, ScheduleState, Totals};
 use std::time::Duration;
 
@@ -31,12 +31,15 @@ pub struct Start {
     pub base: (u32, ScheduleState),
     /// The newest checkpoint: name, position, totals.
     pub checkpoint: Option<(String, Position, Totals)>,
+    /// The failures that were survived.
+    pub recoveries: Vec<Recovery>,
 }
 
 impl Start {
     /// A run from its beginning.
     #[must_use]
     pub fn fresh(config: &RunConfig) -> Self {
-        Self { generation: 0, history: Vec::new(), base: (0, ScheduleState::new(config.lr)), checkpoint: None }
+        let base = (0, ScheduleState::new(config.lr));
+        Self { generation: 0, history: Vec::new(), base, checkpoint: None, recoveries: Vec::new() }
     }
 }

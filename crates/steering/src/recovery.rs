@@ -1,9 +1,9 @@
 //! What is recorded of a failure that a run survived.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A failure and the way back from it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
     /// What happened, in words.
     pub kind: String,

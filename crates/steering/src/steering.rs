@@ -58,7 +58,7 @@ impl Steering {
             last_known: 0,
             begun: false,
             stop: None,
-            recoveries: Vec::new(),
+            recoveries: start.recoveries,
             failed_at: None,
             unnamed: false,
             epoch_began: None,

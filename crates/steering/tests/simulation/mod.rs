@@ -252,6 +252,7 @@ impl Cluster {
             history: self.epochs.clone(),
             base: (0, ScheduleState::new(config.lr)),
             checkpoint: self.disk.as_ref().map(|state| ("newest".to_owned(), state.at, state.totals)),
+            recoveries: Vec::new(),
         };
         self.steering = Steering::new(self.options.clone(), start);
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
