@@ -33,7 +33,8 @@ impl Helm {
                 tracing::debug!("checkpoint {name}");
                 self.newest = Some((name, manifest.test_accuracy));
             }
-            Err(why) if self.ending.is_some() && self.saver.is_idle() => {
+            // What is wrong with a disk may pass.
+            Err(why @ checkpoint::Error::Io { .. }) if self.ending.is_some() && self.saver.is_idle() => {
                 tracing::warn!(
                     "{why}; it is the last one, and is tried again until it can be written. Whoever asks the coordinator \
                      to stop now gives it up"
