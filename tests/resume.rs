@@ -82,6 +82,20 @@ fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
 }
 
 #[test]
+fn metrics_that_a_killed_coordinator_left_incomplete_are_completed() {
+    let directory = tempfile::tempdir().unwrap();
+    let run_dir = directory.path().join("run");
+    assert_eq!(Coordinator::run(&run_dir, 2, &RUN).code, 0);
+    let path = run_dir.join("metrics.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    // One line, and the beginning of the next.
+    let first = whole.find('\n').unwrap();
+    fs::write(&path, &whole[..first + 20]).unwrap();
+    assert_eq!(Coordinator::run(&run_dir, 2, &RUN).code, 0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+}
+
+#[test]
 fn another_configuration_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let run_dir = directory.path().join("run");

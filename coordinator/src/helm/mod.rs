@@ -125,13 +125,14 @@ impl Helm {
         }
         let (view, receiver) = watch::channel(v1::Run::default());
         let survived = options.start.recoveries.len();
+        let records = Records::new(options.journal, options.run_dir.clone(), &options.start.history);
         let mut helm = Self {
             failure_timeout: options.options.failure_timeout,
             config: options.options.config.clone(),
             steering: Steering::new(options.options, options.start),
             auto_precision: options.auto_precision,
             run_id: options.run_id,
-            records: Records::new(options.journal, options.run_dir.clone()),
+            records,
             survived,
             run_dir: options.run_dir,
             store,

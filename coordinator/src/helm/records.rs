@@ -27,10 +27,15 @@ pub struct Records {
 }
 
 impl Records {
-    /// Those in `run_dir`, whose journal is `journal`.
+    /// Those in `run_dir`, whose journal is `journal` and has the epochs of `history`. A coordinator that was killed may
+    /// have left metrics.jsonl without the last of them.
     #[must_use]
-    pub fn new(journal: Journal, run_dir: PathBuf) -> Self {
-        Self { journal, run_dir, metrics_behind: false, told: false, tried: Instant::now() }
+    pub fn new(journal: Journal, run_dir: PathBuf, history: &[EpochRecord]) -> Self {
+        let mut records = Self { journal, run_dir, metrics_behind: false, told: false, tried: Instant::now() };
+        if !history.is_empty() {
+            records.write_metrics(history);
+        }
+        records
     }
 
     /// Records what happened.
