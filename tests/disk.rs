@@ -52,9 +52,8 @@ fn training_goes_on_while_the_disk_is_full() {
     assert_eq!(latest(), "step-00000011\n");
     // The end of the run does not wait for room, but its last checkpoint does.
     run.wait_for("it is the last one, and is tried again");
-    let state = run.wait_until(|_| true);
+    let state = run.wait_until(|run| run.reason.contains("No space left on device"));
     assert_eq!(state.state(), RunState::Saving);
-    assert!(state.reason.contains("No space left on device"), "{}", state.reason);
     disk.free();
     let ended = run.wait().well();
     assert_same(&ended, &expected);

@@ -21,6 +21,7 @@ impl Helm {
     /// Takes notice that a checkpoint was written, or was not.
     pub(super) fn saved(&mut self, saved: Saved) -> Result<(), Error> {
         self.saver.done();
+        self.unsaved = None;
         match saved.result {
             Ok((name, manifest)) => {
                 self.records.keep(Entry::Checkpoint { name: name.clone(), steps_done: manifest.steps_done })?;
@@ -50,9 +51,12 @@ impl Helm {
 
     /// Tries the last checkpoint of all again, from time to time.
     pub(super) fn retry_the_last(&mut self) {
-        if let Some(unsaved) = self.unsaved.take_if(|unsaved| unsaved.since.elapsed() > RETRY) {
-            // Nothing else is on its way any more.
-            let _ = self.saver.save(unsaved.job);
+        if let Some(unsaved) = &self.unsaved
+            && self.saver.is_idle()
+            && unsaved.since.elapsed() > RETRY
+        {
+            // Nothing else is on its way any more. Why it is tried again is known until this attempt tells better.
+            let _ = self.saver.save(unsaved.job.clone());
         }
     }
 }
