@@ -14,11 +14,13 @@ use std::{
     env, thread,
     time::{Duration, SystemTime},
 };
-use system_tests::{Coordinator, Worker, assert_same};
+use system_tests::{Coordinator, Worker, assert_same, pace};
 
 const STEPS: u32 = 11;
 const RUN: [&str; 8] = ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--shards", "4"];
 const CLUSTER: [&str; 5] = ["--local", "--workers", "2", "--failure-timeout", "1s"];
+/// In milliseconds, of a step.
+const PACE: u32 = 20;
 /// Steps that a fault takes at the most, with the pause before it: what the run has to be long enough for.
 const STEPS_A_FAULT: u32 = 9;
 
@@ -74,7 +76,7 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &[&RUN[..], &length].concat()).well();
 
     let flags = [&CLUSTER[..], &RUN, &length].concat();
-    let mut run = Coordinator::start(&directory.path().join("chaos"), &flags);
+    let mut run = Coordinator::start_failing(&directory.path().join("chaos"), &flags, &[pace(PACE)]);
     let mut joined: BTreeMap<String, Worker> = BTreeMap::new();
     for fault in 1..=faults {
         pause(&mut dice, &mut run);
@@ -110,7 +112,8 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
             _ => {
                 let name = format!("late-{fault}");
                 let data = system_tests::data_dir();
-                joined.insert(name.clone(), Worker::start(&run, &name, &["--data-dir", data.to_str().unwrap()]));
+                let data = ["--data-dir", data.to_str().unwrap()];
+                joined.insert(name.clone(), Worker::start_failing(&run, &name, &data, &pace(PACE)));
                 format!("{name} joins")
             }
         };

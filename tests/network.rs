@@ -2,9 +2,12 @@
 //! address. The others go on, who was cut off comes back as a joiner, and nobody can tell from the weights.
 
 use proto::v1::RunState;
-use system_tests::{Coordinator, Cut, Network, Worker, assert_same};
+use system_tests::{Coordinator, Cut, Network, Worker, assert_same, pace};
 
-/// Long enough for three cuts.
+/// In milliseconds: an epoch of 11 steps takes half a second or more.
+const PACE: u32 = 50;
+
+/// Long enough, at that pace, for three cuts.
 const RUN: [&str; 14] = [
     "--workers",
     "2",
@@ -33,8 +36,8 @@ fn a_worker_that_is_cut_off_comes_back_as_a_joiner() {
     let (near, far) = (network.host("near"), network.host("far"));
     let data = system_tests::data_dir();
     let data = ["--data-dir", data.to_str().expect("the path is text")];
-    let stays = Worker::start_on(&near, &run.url(), "stays", &data);
-    let cut_off = Worker::start_on(&far, &run.url(), "cut-off", &data);
+    let stays = Worker::start_on(&near, &run.url(), "stays", &data, &pace(PACE));
+    let cut_off = Worker::start_on(&far, &run.url(), "cut-off", &data, &pace(PACE));
     let cuts = [Cut::Both, Cut::FromHost, Cut::ToHost];
     for cut in cuts {
         let before = run.wait_until(|run| run.state() == RunState::Training && run.workers.len() == 2 && run.step >= 2);
@@ -75,7 +78,7 @@ fn a_coordinator_that_moves_is_found_by_its_name() {
     let url = format!("http://coordinator.test:{port}");
     let data = system_tests::data_dir();
     let data = ["--data-dir", data.to_str().expect("the path is text")];
-    let workers = ["a", "b"].map(|name| Worker::start_on(&network.host(name), &url, name, &data));
+    let workers = ["a", "b"].map(|name| Worker::start_on(&network.host(name), &url, name, &data, &pace(PACE)));
     let before = run.wait_until(|run| run.state() == RunState::Training && run.epoch >= 2);
     run.kill();
     drop(run);

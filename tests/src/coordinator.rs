@@ -34,6 +34,8 @@ pub struct Coordinator {
     seen: String,
     log: mpsc::Receiver<String>,
     run_dir: PathBuf,
+    /// Of its environment: the next one gets them too.
+    variables: Vec<(String, String)>,
     /// Whether another one has taken its workers over.
     gone: bool,
 }
@@ -116,8 +118,8 @@ impl Coordinator {
     /// If it ends before it listens.
     #[must_use]
     pub fn start_within(variables: &[(&str, &str)], run_dir: &Path, flags: &[&str]) -> Self {
-        let mut command = command(run_dir, ANY_PORT, flags);
-        Self::spawn(command.envs(variables.iter().copied()), run_dir)
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self::spawn(ANY_PORT, run_dir, flags, variables.collect())
     }
 
     /// As [`Self::start`], on an address.
@@ -126,10 +128,12 @@ impl Coordinator {
     /// If it ends before it listens.
     #[must_use]
     pub fn start_at(listen: &str, run_dir: &Path, flags: &[&str]) -> Self {
-        Self::spawn(&mut command(run_dir, listen, flags), run_dir)
+        Self::spawn(listen, run_dir, flags, Vec::new())
     }
 
-    fn spawn(command: &mut Command, run_dir: &Path) -> Self {
+    fn spawn(listen: &str, run_dir: &Path, flags: &[&str], variables: Vec<(String, String)>) -> Self {
+        let mut command = command(run_dir, listen, flags);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         let mut child = command.spawn().expect("the coordinator can be started");
         let log = lines(&mut child);
         let mut seen = String::new();
@@ -142,21 +146,21 @@ impl Coordinator {
                 break address.trim().to_owned();
             }
         };
-        Self { child, address, seen, log, run_dir: run_dir.to_owned(), gone: false }
+        Self { child, address, seen, log, run_dir: run_dir.to_owned(), variables, gone: false }
     }
 
-    /// Kills it, as `kill -9` does, does `between`, and starts it again with the same address, run directory and flags.
+    /// Kills it, as `kill -9` does, does `between`, and starts it again with the same address, run directory and
+    /// environment.
     ///
     /// # Panics
     /// If it cannot be killed, or ends before it listens.
     #[must_use]
     pub fn killed_and_restarted(self, flags: &[&str], between: impl FnOnce()) -> Self {
-        let (address, run_dir) = (self.address.clone(), self.run_dir.clone());
         let mut old = self;
         old.kill();
         old.gone = true;
         between();
-        Self::start_at(&address, &run_dir, flags)
+        Self::spawn(&old.address, &old.run_dir, flags, old.variables.clone())
     }
 
     /// Starts one with local workers and waits for its end.

@@ -8,7 +8,14 @@ pub fn fail_at(worker: u32, at: (u32, u32), what: &str) -> String {
     fail_in(1, &format!("local-{worker}"), at, what)
 }
 
-/// As [`fail_at`], in any generation, of a worker of any name.
+/// A pace that all workers keep to in all generations: every step takes `millis` longer. Without it what a run has done
+/// while something else happens, such as a time-out, would be a matter of the machine's speed.
+#[must_use]
+pub fn pace(millis: u32) -> String {
+    format!("*@*:0:0:slow={millis}")
+}
+
+/// As [`fail_at`], in a generation of one's choice, of a worker of any name.
 #[must_use]
 pub fn fail_in(generation: u64, worker: &str, (epoch, step): (u32, u32), what: &str) -> String {
     format!("{worker}@{generation}:{epoch}:{step}:{what}")

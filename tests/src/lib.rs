@@ -15,7 +15,7 @@ mod worker;
 pub use compare::assert_same;
 pub use coordinator::{Coordinator, Ended};
 pub use disk::Disk;
-pub use fault::{fail_at, fail_in};
+pub use fault::{fail_at, fail_in, pace};
 pub use network::{Cut, Host, Network};
 pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;

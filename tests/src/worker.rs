@@ -38,13 +38,15 @@ impl Worker {
         Self::spawn(command, &coordinator.url(), name, flags)
     }
 
-    /// As [`Self::start`], on another host, for the coordinator at `url`.
+    /// As [`Self::start_failing`], on another host, for the coordinator at `url`.
     ///
     /// # Panics
     /// If it cannot be started.
     #[must_use]
-    pub fn start_on(host: &Host, url: &str, name: &str, flags: &[&str]) -> Self {
-        Self::spawn(host.command(binary("worker")), url, name, flags)
+    pub fn start_on(host: &Host, url: &str, name: &str, flags: &[&str], fault: &str) -> Self {
+        let mut command = host.command(binary("worker"));
+        command.env("COXSWAIN_FAULT", fault);
+        Self::spawn(command, url, name, flags)
     }
 
     fn spawn(mut command: Command, url: &str, name: &str, flags: &[&str]) -> Self {

@@ -6,12 +6,9 @@
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the instruction set")]
 
 use crate::memory::{dense, dense_mut};
-use crate::parallel::parallel;
+use crate::parallel::{WORTH_A_THREAD, parallel, pieces, threads};
 use crate::widest::widest;
 use tch::{TchError, Tensor};
-
-/// Elements below which a second thread costs more than it brings.
-const WORTH_A_THREAD: usize = 1 << 16;
 
 /// What a step multiplies by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,9 +36,7 @@ pub fn step(
     let len = gradient.numel();
     let gradient = dense(gradient, len)?;
     let (mut parameters, mut momentum) = (dense_mut(parameters, len)?, dense_mut(momentum, len)?);
-    let pieces = (tch::get_num_threads().max(1) as usize).min(len / WORTH_A_THREAD).max(1);
-    parallel((0..pieces).map(|piece| {
-        let range = len * piece / pieces..len * (piece + 1) / pieces;
+    parallel(pieces(len, threads(len, WORTH_A_THREAD)).map(|range| {
         let parameters = parameters.split_off_mut(..range.len()).unwrap_or_default();
         let momentum = momentum.split_off_mut(..range.len()).unwrap_or_default();
         let gradient = &gradient[range];

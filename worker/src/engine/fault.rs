@@ -14,8 +14,11 @@ use tch::no_grad;
 
 /// The environment variable that asks for faults: `NAME@GENERATION:EPOCH:STEP:WHAT`, several with commas between them.
 /// NAME is a worker's, EPOCH and STEP count from 0, and the generation keeps a worker that does the step again from failing
-/// again.
+/// again. `*` stands for any name and any generation.
 pub const FAULTS: &str = "COXSWAIN_FAULT";
+
+/// Of names and generations.
+const ANY: &str = "*";
 
 /// The exit code of a worker that was made to exit.
 const EXIT: i32 = 42;
@@ -42,7 +45,8 @@ pub enum What {
 /// What goes wrong, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    generation: u64,
+    /// `None` for any.
+    generation: Option<u64>,
     position: Position,
     what: What,
 }
@@ -57,7 +61,7 @@ impl Fault {
             let bad = || Error::BadFault(fault.to_owned());
             let (worker, when) = fault.split_once('@').ok_or_else(bad)?;
             let parsed = Self::parse(when).ok_or_else(bad)?;
-            if worker == name {
+            if worker == name || worker == ANY {
                 return Ok(Some(parsed));
             }
         }
@@ -66,7 +70,10 @@ impl Fault {
 
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.splitn(4, ':');
-        let generation = words.next()?.parse().ok()?;
+        let generation = match words.next()? {
+            ANY => None,
+            generation => Some(generation.parse().ok()?),
+        };
         let position = Position { epoch: words.next()?.parse().ok()?, step: words.next()?.parse().ok()? };
         let what = match words.next()?.split_once('=') {
             Some(("slow", millis)) => What::Slow(Duration::from_millis(millis.parse().ok()?)),
@@ -86,7 +93,7 @@ impl Fault {
 
     /// Fails before the replica's next step, if it is the one.
     pub(crate) fn strike(self, generation: u64, replica: &mut Replica, control: &Control) -> Result<(), EngineError> {
-        if generation != self.generation {
+        if self.generation.is_some_and(|wanted| wanted != generation) {
             return Ok(());
         }
         if let What::Slow(longer) = self.what
@@ -135,11 +142,13 @@ mod tests {
     fn faults_are_of_one_worker_at_one_step() {
         let text = "a@1:0:5:kill,b@2:3:4:slow=250";
         let position = Position { epoch: 3, step: 4 };
-        let slow = Fault { generation: 2, position, what: What::Slow(Duration::from_millis(250)) };
+        let slow = Fault { generation: Some(2), position, what: What::Slow(Duration::from_millis(250)) };
         assert_eq!(Fault::of("b", text).unwrap(), Some(slow));
         assert_eq!(Fault::of("a", text).unwrap().map(|fault| fault.what), Some(What::Kill));
         assert_eq!(Fault::of("c", text).unwrap(), None);
         assert_eq!(Fault::of("c", "").unwrap(), None);
+        let always = Fault { generation: None, ..slow };
+        assert_eq!(Fault::of("c", "*@*:3:4:slow=250").unwrap(), Some(always));
         for wrong in ["a@1:0:5", "1:0:5:kill", "a@1:0:x:kill", "a@1:0:5:explode", "a@1:0:5:kill=3"] {
             assert!(Fault::of("b", wrong).is_err(), "{wrong}");
         }

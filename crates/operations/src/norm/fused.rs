@@ -5,12 +5,10 @@ use super::tiles::Tiles;
 use super::{Affine, EPSILON, Gradients, Statistics, Upstream};
 use crate::element::Element;
 use crate::memory::{dense, dense_mut, pixels, pixels_mut};
-use crate::parallel::parallel;
+use crate::parallel::{WORTH_A_THREAD, parallel, pieces, threads};
 use half::bf16;
+use std::ops::Range;
 use tch::{Kind, TchError, Tensor};
-
-/// Elements below which a second thread costs more than it brings.
-const WORTH_A_THREAD: usize = 1 << 16;
 
 pub(super) fn train(
     x: &Tensor,
@@ -59,14 +57,14 @@ fn train_as<E: Element>(
     relu: bool,
 ) -> Result<(Tensor, Statistics), TchError> {
     let tiles = tiles(x)?;
-    let (values, threads) = (pixels::<E>(x)?, threads(tiles));
+    let values = pixels::<E>(x)?;
     // The first pixel: near enough to the mean.
     let pivot = tiles.spread(|channel| values.get(channel).map_or(0.0, |value| value.get()));
-    let pieces = parallel(tiles.pieces(threads).map(|rows| {
-        let (values, pivot) = (&values[rows.start * tiles.stride..rows.end * tiles.stride], &pivot);
+    let sums = parallel(shares(tiles).map(|range| {
+        let (values, pivot) = (&values[range], &pivot);
         move || kernel::moments(values, tiles, pivot)
     }));
-    let (sums, squares) = totals(tiles, &pieces);
+    let (sums, squares) = totals(tiles, &sums);
     let count = tiles.count() as f64;
     let [mut mean, mut invstd] = [(); 2].map(|()| vec![0.0_f32; tiles.channels]);
     {
@@ -87,8 +85,7 @@ fn train_as<E: Element>(
     {
         let shortcut = shortcut.map(pixels::<E>).transpose()?;
         let mut rest = pixels_mut::<E>(&mut y)?;
-        parallel(tiles.pieces(threads).map(|rows| {
-            let range = rows.start * tiles.stride..rows.end * tiles.stride;
+        parallel(shares(tiles).map(|range| {
             let y = rest.split_off_mut(..range.len()).unwrap_or_default();
             let (x, shortcut, line) = (&values[range.clone()], shortcut.map(|shortcut| &shortcut[range]), &line);
             move || kernel::apply(x, y, shortcut, tiles, line, relu)
@@ -111,8 +108,7 @@ fn infer_as<E: Element>(
     let line = line(affine, mean, &invstd, tiles)?;
     let shortcut = shortcut.map(pixels::<E>).transpose()?;
     let mut rest = pixels_mut::<E>(&mut x)?;
-    parallel(tiles.pieces(threads(tiles)).map(|rows| {
-        let range = rows.start * tiles.stride..rows.end * tiles.stride;
+    parallel(shares(tiles).map(|range| {
         let x = rest.split_off_mut(..range.len()).unwrap_or_default();
         let (shortcut, line) = (shortcut.map(|shortcut| &shortcut[range]), &line);
         move || kernel::apply_in_place(x, shortcut, tiles, line, relu)
@@ -129,17 +125,15 @@ fn backward_as<E: Element>(
 ) -> Result<Gradients, TchError> {
     let Upstream { mut gradient, second, output, relu, shortcut } = upstream;
     let tiles = tiles(&x)?;
-    let threads = threads(tiles);
     let (mean, invstd) = (dense(&statistics.mean, tiles.channels)?, dense(&statistics.invstd, tiles.channels)?);
     let line = line(affine, mean, invstd, tiles)?;
     let means = tiles.spread(|channel| mean[channel]);
     let output = if relu && shortcut { Some(pixels::<E>(output)?) } else { None };
     let second = second.map(pixels::<E>).transpose()?;
-    let pieces = {
+    let sums = {
         let x = pixels::<E>(&x)?;
         let mut rest = pixels_mut::<E>(&mut gradient)?;
-        parallel(tiles.pieces(threads).map(|rows| {
-            let range = rows.start * tiles.stride..rows.end * tiles.stride;
+        parallel(shares(tiles).map(|range| {
             let gradient = rest.split_off_mut(..range.len()).unwrap_or_default();
             let mask = match output {
                 Some(output) => Mask::Output(&output[range.clone()]),
@@ -151,7 +145,7 @@ fn backward_as<E: Element>(
             move || kernel::reduce(gradient, second, x, mask, tiles, line, means)
         }))
     };
-    let (sums, products) = totals(tiles, &pieces);
+    let (sums, products) = totals(tiles, &sums);
     let slope = {
         let weight = dense(&affine.weight, tiles.channels)?;
         let count = tiles.count() as f64;
@@ -175,8 +169,7 @@ fn backward_as<E: Element>(
         let masked = output.is_some() || second.is_some() || !relu;
         let gradient = pixels::<E>(&gradient)?;
         let mut rest = pixels_mut::<E>(&mut x)?;
-        parallel(tiles.pieces(threads).map(|rows| {
-            let range = rows.start * tiles.stride..rows.end * tiles.stride;
+        parallel(shares(tiles).map(|range| {
             let x = rest.split_off_mut(..range.len()).unwrap_or_default();
             let (gradient, line, slope) = (&gradient[range], &line, &slope);
             move || kernel::descend(gradient, x, masked, tiles, line, slope)
@@ -200,9 +193,10 @@ fn totals(tiles: Tiles, pieces: &[Sums]) -> (Vec<f64>, Vec<f64>) {
     (tiles.gather(&sums.first), tiles.gather(&sums.second))
 }
 
-fn threads(tiles: Tiles) -> usize {
-    let worth = tiles.rows * tiles.stride / WORTH_A_THREAD;
-    (tch::get_num_threads().max(1) as usize).min(worth.max(1))
+/// The elements in pieces of whole rows, for as many threads.
+fn shares(tiles: Tiles) -> impl Iterator<Item = Range<usize>> {
+    let threads = threads(tiles.rows * tiles.stride, WORTH_A_THREAD);
+    pieces(tiles.rows, threads).map(move |rows| rows.start * tiles.stride..rows.end * tiles.stride)
 }
 
 fn tiles(x: &Tensor) -> Result<Tiles, TchError> {

@@ -3,8 +3,6 @@
 //! Tensors with channels last are a matrix, a row a pixel. Kernels take 64 columns at a time, whose sums fit the
 //! registers of a processor with AVX-512. With fewer channels than that several pixels make up one row.
 
-use std::ops::Range;
-
 /// Columns that a kernel takes at once.
 pub(super) const LANES: usize = 64;
 
@@ -54,12 +52,6 @@ impl Tiles {
         }
         sums
     }
-
-    /// The rows in `pieces` contiguous pieces, for as many threads. Their number decides the order of additions, so it
-    /// must not depend on how busy the machine is.
-    pub(super) fn pieces(self, pieces: usize) -> impl Iterator<Item = Range<usize>> {
-        (0..pieces).map(move |piece| self.rows * piece / pieces..self.rows * (piece + 1) / pieces)
-    }
 }
 
 #[cfg(test)]
@@ -85,13 +77,6 @@ mod tests {
             let copies = (tiles.stride / channels) as f64;
             let expected: Vec<f64> = (0..channels).map(|channel| channel as f64 * copies).collect();
             prop_assert_eq!(tiles.gather(&columns), expected);
-        }
-
-        #[test]
-        fn pieces_are_all_rows_once(rows in 0usize..1000, pieces in 1usize..9) {
-            let tiles = Tiles { channels: 64, stride: 64, rows };
-            let all: Vec<usize> = tiles.pieces(pieces).flatten().collect();
-            prop_assert_eq!(all, (0..rows).collect::<Vec<_>>());
         }
     }
 }

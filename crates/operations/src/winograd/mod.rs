@@ -23,12 +23,13 @@ mod transform;
 mod weight;
 
 use crate::memory::{dense, dense_mut, pixels, pixels_mut};
-use crate::parallel::parallel;
+use crate::parallel::{parallel, pieces, threads};
 use correlate::{Correlate, Pack};
 use filter::Direction;
 use packed::{Aligned, GROUP};
 use pulp::Arch;
 use shape::Shape;
+use std::ops::Range;
 use tch::{Device, Kind, TchError, Tensor};
 use transform::{OUTPUTS, POINTS, TAPS};
 use weight::{FilterGradient, Unpack};
@@ -86,7 +87,7 @@ pub(crate) fn backward(
     let of_input =
         input_wanted.then(|| correlate(gradient, weight, shape.reversed(), Direction::Backward)).transpose()?;
     let (inputs, gradients) = (pixels::<f32>(input)?, pixels::<f32>(gradient)?);
-    let pieces = parallel(pieces(shape).map(|images| {
+    let pieces = parallel(shares(shape).map(|images| {
         let (input_len, output_len) = (shape.image(shape.inputs), shape.image(shape.outputs));
         let piece = FilterGradient {
             shape: Shape { images: images.len(), ..shape },
@@ -112,7 +113,7 @@ fn correlate(input: &Tensor, weight: &Tensor, shape: Shape, direction: Direction
         let input = pixels::<f32>(input)?;
         let mut rest = pixels_mut::<f32>(&mut output)?;
         let filters = &filters;
-        parallel(pieces(shape).map(|images| {
+        parallel(shares(shape).map(|images| {
             let len = shape.image(shape.inputs);
             let piece = Correlate {
                 shape: Shape { images: images.len(), ..shape },
@@ -133,10 +134,9 @@ fn shape(input: &Tensor, weight: &Tensor) -> Shape {
 }
 
 /// The images in contiguous pieces, for as many threads.
-fn pieces(shape: Shape) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let worth = shape.tiles() * POINTS * POINTS * shape.inputs * shape.outputs / WORTH_A_THREAD;
-    let pieces = (tch::get_num_threads().max(1) as usize).min(worth).clamp(1, shape.images.max(1));
-    (0..pieces).map(move |piece| shape.images * piece / pieces..shape.images * (piece + 1) / pieces)
+fn shares(shape: Shape) -> impl Iterator<Item = Range<usize>> {
+    let multiplications = shape.tiles() * POINTS * POINTS * shape.inputs * shape.outputs;
+    pieces(shape.images, threads(multiplications, WORTH_A_THREAD).min(shape.images.max(1)))
 }
 
 /// Groups of tiles that are gone through together.
