@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use nix::sys::signal::Signal;
-use proto::v1::RunState;
-use system_tests::{Coordinator, Worker, fail_in};
+use proto::v1::{Run, RunState};
+use std::{thread, time::Duration};
+use system_tests::{Coordinator, Line, Worker, assert_same, fail_in, pace};
 
 const RUN: [&str; 12] = [
     "--workers",
@@ -71,4 +72,60 @@ fn a_worker_leaves_on_request_and_another_comes_late() {
         let (code, log) = worker.wait();
         assert_eq!(code, 0, "{log}");
     }
+}
+
+/// Bytes a second at which the data set takes some seconds to come: some failure time-outs.
+const SLOW: u64 = 50_000_000;
+
+#[test]
+fn nobody_waits_for_a_worker_that_gets_the_data_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let local = [&["--local"][..], &RUN].concat();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &local).wait().well();
+
+    let data = system_tests::data_dir();
+    let data = ["--data-dir", data.to_str().unwrap()];
+    let cache = directory.path().join("cache");
+    let cache = ["--cache-dir", cache.to_str().unwrap()];
+    let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "1s"]].concat();
+    let mut run = Coordinator::start(&directory.path().join("growing"), &flags);
+    let stays = Worker::start_failing(&run, "stays", &data, &pace(400));
+    run.wait_until(|run| run.state() == RunState::Training);
+    let line = Line::to(run.address(), SLOW);
+    let late = Worker::start_behind(&line, "late", &cache);
+    let prepares = |run: &Run| run.workers.iter().any(|worker| worker.preparing);
+    let before = run.wait_until(prepares);
+    let meanwhile = run.wait_until(|run| run.step >= before.step + 3);
+    assert!(prepares(&meanwhile));
+    assert_eq!((meanwhile.state(), meanwhile.generation), (RunState::Training, 1));
+    run.wait_until(|run| run.workers.iter().filter(|worker| worker.rank.is_some()).count() == 2);
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
+    for worker in [stays, late] {
+        let (code, log) = worker.wait();
+        assert_eq!(code, 0, "{log}");
+    }
+}
+
+#[test]
+fn a_line_that_breaks_while_the_data_set_comes_costs_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let cache = ["--cache-dir", cache.to_str().unwrap()];
+    let mut run = Coordinator::start(&directory.path().join("run"), &[&RUN[2..], &["--workers", "1"]].concat());
+    let line = Line::to(run.address(), SLOW);
+    let worker = Worker::start_behind(&line, "far", &cache);
+    // One file and a half.
+    while line.carried() < 45_000_000 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let waiting = run.wait_until(|_| true);
+    assert_eq!(waiting.reason, "waiting for 1 of 1 workers: far prepares");
+    line.cut();
+    let _ = run.wait().well();
+    let (code, log) = worker.wait();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("lost the coordinator"), "{log}");
+    assert_eq!(log.matches("got data_batch_1.bin from the coordinator").count(), 1, "{log}");
 }

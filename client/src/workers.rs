@@ -28,7 +28,7 @@ fn row(worker: &Worker) -> Vec<String> {
     };
     vec![
         one_line(&worker.name),
-        worker.rank.map_or_else(|| "spare".to_owned(), |rank| rank.to_string()),
+        place(worker),
         device,
         ranges(&worker.shards),
         format!("{}:{}", u64::from(worker.epoch) + 1, worker.step),
@@ -36,6 +36,15 @@ fn row(worker: &Worker) -> Vec<String> {
         step_time(worker.wait_seconds),
         format!("{} ago", duration(worker.last_seen_ms as f64 / 1000.0)),
     ]
+}
+
+/// Its rank, or why it has none.
+fn place(worker: &Worker) -> String {
+    match worker.rank {
+        Some(rank) => rank.to_string(),
+        None if worker.preparing => "prepares".to_owned(),
+        None => "spare".to_owned(),
+    }
 }
 
 /// Of a step; empty before the first.

@@ -1,6 +1,6 @@
 //! A worker as a process of its own, as people start it on another machine.
 
-use crate::{Coordinator, Host, place::binary};
+use crate::{Coordinator, Host, Line, place::binary};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -36,6 +36,15 @@ impl Worker {
         let mut command = Command::new(binary("worker"));
         command.env("COXSWAIN_FAULT", fault);
         Self::spawn(command, &coordinator.url(), name, flags)
+    }
+
+    /// As [`Self::start`], for the coordinator at the end of `line`.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_behind(line: &Line, name: &str, flags: &[&str]) -> Self {
+        Self::spawn(Command::new(binary("worker")), &line.url(), name, flags)
     }
 
     /// As [`Self::start_failing`], on another host, for the coordinator at `url`.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{fs::File, io::AsyncWriteExt, task::spawn_blocking};
-use tonic::{Request, transport::Channel};
+use tonic::{Code, Request, Status, transport::Channel};
 
 /// How long one file may take to be sent.
 const DEADLINE: Duration = Duration::from_mins(10);
@@ -92,8 +92,14 @@ async fn is_whole(path: &Path, spec: &'static FileSpec) -> bool {
 
 /// Writes aside, each worker of a machine on its own, and renames into place.
 async fn receive(client: &mut ClusterClient<Channel>, spec: &'static FileSpec, path: &Path) -> Result<(), Error> {
-    let failed =
-        |status: tonic::Status| Error::Data(format!("the coordinator cannot send {}: {}", spec.name, status.message()));
+    let failed = |status: Status| {
+        let why = format!("the coordinator cannot send {}: {}", spec.name, status.message());
+        match status.code() {
+            // In its own words.
+            Code::NotFound | Code::DataLoss => Error::Data(why),
+            _ => Error::Interrupted(why),
+        }
+    };
     let cannot_write = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Cache { path, source }

@@ -64,6 +64,12 @@ pub enum Error {
     /// The data set cannot be had.
     #[error("the data set cannot be used: {0}")]
     Data(String),
+    /// The data set or a state did not come to its end, which may be the network's fault.
+    #[error("{0}")]
+    Interrupted(String),
+    /// What was to prepare this worker has died.
+    #[error("this worker could not be prepared: {0}")]
+    Prepare(String),
     /// A file cannot be written.
     #[error("cannot write {}: {source}; choose another --cache-dir", path.display())]
     Cache {
@@ -90,7 +96,7 @@ impl Error {
             Self::Refused { .. } | Self::Malformed(_) => 4,
             Self::Device(_) => 5,
             Self::Data(_) | Self::Cache { .. } => 6,
-            Self::Engine(_) => 7,
+            Self::Engine(_) | Self::Prepare(_) | Self::Interrupted(_) => 7,
             Self::GivenUp { .. } => 8,
             Self::Corrupt { .. } => 9,
         }

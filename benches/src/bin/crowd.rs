@@ -171,6 +171,7 @@ async fn try_attach(endpoint: &Endpoint, name: &str) -> Result<Stream> {
     };
     reports.send(v1::Report { report: Some(Up::Hello(hello)) }).await?;
     let orders = client.attach(ReceiverStream::new(up)).await?.into_inner();
+    reports.send(v1::Report { report: Some(Up::Prepared(v1::Prepared {})) }).await?;
     Ok((orders, reports))
 }
 

@@ -14,6 +14,7 @@ pub(super) fn event(report: v1::report::Report) -> Result<Option<Event>, Malform
     let totals = |totals: Option<v1::Totals>| totals.map(Totals::from).unwrap_or_default();
     Ok(Some(match report {
         Up::Hello(_) => return Err(Malformed::new("a second hello")),
+        Up::Prepared(v1::Prepared {}) => Event::Prepared,
         Up::StoreOpened(v1::StoreOpened { generation, port }) => {
             let port = port.try_into().map_err(|_| Malformed::new(format!("the port {port}")))?;
             Event::StoreOpened { generation, port }

@@ -81,6 +81,7 @@ impl Helm {
                         step: worker.position.step,
                         compute_seconds: attachment.progress.compute_seconds,
                         wait_seconds: attachment.progress.wait_seconds,
+                        preparing: !worker.prepared,
                         last_seen_ms: now.saturating_sub(worker.last_seen).as_millis() as u64,
                     })
                 })

@@ -26,6 +26,8 @@ pub enum Event {
         /// The last generation that it was told of; 0: none.
         generation: u64,
     },
+    /// A worker has the data set and a model: from now on it can be a member.
+    Prepared,
     /// A worker's stream has ended.
     Detached {
         /// In words.

@@ -7,26 +7,21 @@ use crate::{
 use plan::{Position, Totals};
 use std::{collections::BTreeMap, time::Duration};
 
+/// Workers that prepare and are waited for by their names.
+const PREPARING: usize = 3;
+
 /// Members whose names go to all: a thousand names to a thousand workers would hold up what is urgent.
 const NAMED: usize = 16;
 
 impl Steering {
-    pub(crate) fn attached(
-        &mut self,
-        now: Duration,
-        id: WorkerId,
-        name: String,
-        host: String,
-        held: Option<Position>,
-        decisions: &mut Vec<Decision>,
-    ) {
+    pub(crate) fn attached(&mut self, now: Duration, id: WorkerId, name: String, host: String, held: Option<Position>) {
         let position = held.unwrap_or_default();
-        let came = format!("{name} came");
         self.workers.insert(
             id,
             Worker {
                 name,
                 host,
+                prepared: false,
                 leaving: false,
                 position,
                 last_seen: now,
@@ -37,6 +32,17 @@ impl Steering {
                 slow: None,
             },
         );
+        if matches!(self.phase, Phase::Waiting) {
+            self.reason = self.waiting_reason();
+        }
+    }
+
+    pub(crate) fn prepared(&mut self, now: Duration, id: WorkerId, decisions: &mut Vec<Decision>) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        if std::mem::replace(&mut worker.prepared, true) || worker.leaving {
+            return;
+        }
+        let came = format!("{} came", worker.name);
         let room = self.generation.members.len() < self.options.config.shards as usize;
         match self.phase {
             Phase::Waiting => self.form_if_enough(now, &came, decisions),
@@ -124,7 +130,7 @@ impl Steering {
 
     fn form_if_enough(&mut self, now: Duration, reason: &str, decisions: &mut Vec<Decision>) {
         let able: Vec<WorkerId> =
-            self.workers.iter().filter(|(_, worker)| !worker.leaving).map(|(id, _)| *id).collect();
+            self.workers.iter().filter(|(_, worker)| worker.is_able()).map(|(id, _)| *id).collect();
         if able.len() < self.needed() {
             self.phase = Phase::Waiting;
             self.reason = self.waiting_reason();
@@ -158,8 +164,20 @@ impl Steering {
     }
 
     pub(crate) fn waiting_reason(&self) -> String {
-        let (needed, able) = (self.needed(), self.workers.values().filter(|worker| !worker.leaving).count());
-        format!("waiting for {} of {needed} workers", needed.saturating_sub(able))
+        let (needed, able) = (self.needed(), self.workers.values().filter(|worker| worker.is_able()).count());
+        let missing = needed.saturating_sub(able);
+        let preparing: Vec<&str> = self
+            .workers
+            .values()
+            .filter(|worker| !worker.prepared && !worker.leaving)
+            .map(|worker| worker.name.as_str())
+            .collect();
+        match preparing.len() {
+            0 => format!("waiting for {missing} of {needed} workers"),
+            1 => format!("waiting for {missing} of {needed} workers: {} prepares", preparing[0]),
+            2..=PREPARING => format!("waiting for {missing} of {needed} workers: {} prepare", preparing.join(", ")),
+            many => format!("waiting for {missing} of {needed} workers: {many} prepare"),
+        }
     }
 
     pub(crate) fn store_opened(&mut self, worker: WorkerId, port: u16, decisions: &mut Vec<Decision>) {

@@ -80,8 +80,9 @@ impl Steering {
         match event {
             Event::Attached { name, host, held, generation } => {
                 self.last_known = self.last_known.max(generation);
-                self.attached(now, worker, name, host, held, &mut decisions);
+                self.attached(now, worker, name, host, held);
             }
+            Event::Prepared => self.prepared(now, worker, &mut decisions),
             Event::Detached { cause } => self.lost(now, worker, &cause, &mut decisions),
             Event::Leaving { reason } => self.leaving(now, worker, &reason, &mut decisions),
             Event::StoreOpened { generation, port } if self.is_current(worker, generation) => {

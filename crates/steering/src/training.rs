@@ -71,7 +71,7 @@ impl Steering {
 
     /// Whether a worker waits that a generation has a place for.
     fn has_room(&self) -> bool {
-        let able = self.workers.values().filter(|worker| !worker.leaving).count();
+        let able = self.workers.values().filter(|worker| worker.is_able()).count();
         self.generation.members.len() < able.min(self.options.config.shards as usize)
     }
 

@@ -14,6 +14,8 @@ pub struct Worker {
     pub name: String,
     /// The address under which the others reach it.
     pub host: String,
+    /// Whether it has what it takes to train. Nobody waits for one that has not.
+    pub prepared: bool,
     /// Whether it has asked to go.
     pub leaving: bool,
     /// Its last reported position.
@@ -42,6 +44,11 @@ pub struct Slow {
 }
 
 impl Worker {
+    /// Whether it can be a member of the next generation.
+    pub(crate) fn is_able(&self) -> bool {
+        self.prepared && !self.leaving
+    }
+
     /// Keeps what `event` says of the engine. Any report but a sign of life is something that it did.
     pub(crate) fn notice(&mut self, now: Duration, event: &Event) {
         let still = match event {

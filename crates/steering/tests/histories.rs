@@ -13,6 +13,9 @@ use steering::{Event, WorkerId};
 enum Action {
     Advance,
     Attach,
+    /// One comes that has to get the data set first.
+    AttachUnprepared,
+    Prepare(usize),
     Kill(usize),
     /// With the ranks that have committed the step, as bits.
     DieInStep(usize, u64),
@@ -31,6 +34,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         30 => Just(Action::Advance),
         5 => Just(Action::Attach),
+        2 => Just(Action::AttachUnprepared),
+        2 => any::<usize>().prop_map(Action::Prepare),
         3 => any::<usize>().prop_map(Action::Kill),
         3 => (any::<usize>(), any::<u64>()).prop_map(|(index, committed)| Action::DieInStep(index, committed)),
         2 => any::<usize>().prop_map(Action::Leave),
@@ -52,7 +57,15 @@ fn act(cluster: &mut Cluster, action: &Action) {
             cluster.advance();
         }
         Action::Attach if cluster.workers.len() < 8 => cluster.attach(),
-        Action::Attach => {}
+        Action::AttachUnprepared if cluster.workers.len() < 8 => {
+            cluster.attach_unprepared();
+        }
+        Action::Attach | Action::AttachUnprepared => {}
+        Action::Prepare(index) => {
+            if let Some(worker) = pick(index) {
+                cluster.prepare(worker);
+            }
+        }
         Action::Kill(index) => {
             if let Some(worker) = pick(index) {
                 cluster.detach(worker);

@@ -60,6 +60,14 @@ pub enum EngineError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// The state of a checkpoint did not come.
+    #[error("checkpoint {checkpoint} did not come from the coordinator: {cause}")]
+    NotGiven {
+        /// Which.
+        checkpoint: String,
+        /// In words.
+        cause: String,
+    },
     /// The state does not fit the model.
     #[error(transparent)]
     State(#[from] checkpoint::Error),

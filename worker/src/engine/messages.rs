@@ -3,6 +3,7 @@
 use crate::engine::EngineError;
 use checkpoint::State;
 use plan::{ChunkResult, Position, Totals};
+use std::sync::mpsc;
 
 /// A worker's place in a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +17,13 @@ pub struct Formation {
 }
 
 /// Where the state of a generation comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum Source {
     /// From this or another rank, which holds it.
     Held,
-    /// From this rank, which was given it.
-    Given(Box<State>),
+    /// From this rank, which is being given it. Whoever does that beats for the engine meanwhile
+    /// ([`Control::beat`](crate::engine::Control::beat)).
+    Given(mpsc::Receiver<Result<State, EngineError>>),
     /// From the run's seed.
     Initial,
 }

@@ -53,6 +53,9 @@ pub struct Engine {
     pub progress: watch::Receiver<Progress>,
 }
 
+/// Between two looks at whether the generation is over.
+const GLANCE: Duration = Duration::from_millis(5);
+
 /// Commands under way at most: an epoch brings a handful.
 const COMMANDS: usize = 64;
 
@@ -178,7 +181,9 @@ impl Thread {
         match command {
             Command::Form(formation) => self.form(formation),
             Command::Connect { generation, host, port } => self.connect(generation, &host, port).map(Some),
-            Command::Synchronise { source_rank, source, .. } => self.synchronise(source_rank, source).map(|()| None),
+            Command::Synchronise { generation, source_rank, source } => {
+                self.synchronise(generation, source_rank, source).map(|()| None)
+            }
             Command::Train { generation, epoch, first_step, rates, digest_every, save_every } => {
                 // Any member's state would do.
                 let sends = self.formation.is_some_and(|formation| formation.rank == 0);
@@ -259,10 +264,13 @@ impl Thread {
         Ok(Event::Ready { generation, held: self.replica.position, totals: self.replica.totals })
     }
 
-    fn synchronise(&mut self, source_rank: u32, source: Source) -> Result<(), EngineError> {
+    fn synchronise(&mut self, generation: u64, source_rank: u32, source: Source) -> Result<(), EngineError> {
         let own = self.formation.is_some_and(|formation| formation.rank == source_rank);
         match source {
-            Source::Given(state) if own => self.replica.load(&state)?,
+            Source::Given(state) if own => {
+                let state = self.given(generation, &state)?;
+                self.replica.load(&state)?;
+            }
             Source::Initial => {
                 let state = State::initial(&self.replica.layout, self.options.config.seed);
                 self.replica.load(&state)?;
@@ -300,6 +308,18 @@ impl Thread {
         replica.position = Some(Position { epoch: scalars[0] as u32, step: scalars[1] as u32 });
         replica.totals = Totals { loss: scalars[2], correct: scalars[3] as u64, samples: scalars[4] as u64 };
         Ok(())
+    }
+
+    /// The state that is on its way.
+    fn given(&self, generation: u64, state: &mpsc::Receiver<Result<State, EngineError>>) -> Result<State, EngineError> {
+        loop {
+            match state.recv_timeout(GLANCE) {
+                Ok(result) => return result,
+                Err(mpsc::RecvTimeoutError::Timeout) if !self.control.is_aborted(generation) => {}
+                // Who was to give it has given up too.
+                Err(_) => return Err(EngineError::Aborted { generation }),
+            }
+        }
     }
 
     fn train(

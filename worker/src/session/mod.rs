@@ -2,15 +2,17 @@
 //! finding it again when it was gone. The engine goes on with its epoch meanwhile.
 
 mod hello;
+mod prepare;
 mod report;
 
 use crate::{
-    Args, Error, data,
-    engine::{Command, Engine, EngineError, EngineOptions, Event, FAULTS, Fault, Formation, Source},
+    Args, Error,
+    engine::{Command, Engine, EngineError, Event, Formation, Source},
     state_transfer,
 };
 use hello::default_name;
 use plan::{RunConfig, Timeouts};
+use prepare::{Preparation, prepared};
 use proto::{
     Malformed,
     v1::{
@@ -22,6 +24,7 @@ use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
     pin::pin,
+    sync::{Arc, mpsc as std_mpsc},
     time::{Duration, Instant},
 };
 use tch::Device;
@@ -68,6 +71,8 @@ pub struct Session {
     events: mpsc::Receiver<Event>,
     event_sender: mpsc::Sender<Event>,
     joined: Option<Joined>,
+    /// What will be `joined`.
+    preparation: Option<Preparation>,
     /// The last one that this worker was told of.
     generation: u64,
     leaving: bool,
@@ -92,6 +97,7 @@ impl Session {
             events,
             event_sender,
             joined: None,
+            preparation: None,
             generation: 0,
             leaving: false,
             timeouts,
@@ -114,7 +120,10 @@ impl Session {
             };
             let orders = self.attach(&mut client).await?;
             let Some((orders, reports)) = orders else { continue };
-            match self.serve(client, orders, reports, leave.as_mut()).await? {
+            let left = self.serve(client, orders, reports, leave.as_mut()).await?;
+            // The next coordinator may have another run.
+            self.preparation = None;
+            match left {
                 Left::Dismissed(reason) => {
                     tracing::info!("dismissed: {reason}");
                     return Ok(());
@@ -157,7 +166,7 @@ impl Session {
     ) -> Result<Option<(Streaming<Order>, mpsc::Sender<Report>)>, Error> {
         let (reports, up) = mpsc::channel(REPORTS);
         // Cannot fail: the channel is new.
-        let _ = reports.send(Report { report: Some(Up::Hello(self.hello())) }).await;
+        let _ = reports.send(Report { report: Some(Up::Hello(self.hello().await)) }).await;
         let attached = timeout(self.timeouts.request, client.attach(Request::new(ReceiverStream::new(up)))).await;
         match attached {
             Ok(Ok(orders)) => Ok(Some((orders.into_inner(), reports))),
@@ -196,7 +205,7 @@ impl Session {
     /// Passes orders down and reports up until the stream ends.
     async fn serve(
         &mut self,
-        mut client: ClusterClient<Channel>,
+        client: ClusterClient<Channel>,
         mut orders: Streaming<Order>,
         reports: mpsc::Sender<Report>,
         mut leave: std::pin::Pin<&mut impl Future<Output = ()>>,
@@ -206,13 +215,23 @@ impl Session {
             if self.joined.as_ref().is_some_and(|joined| joined.engine.control.takes_cut()) {
                 return Ok(Left::Lost("a fault that was asked for cut the stream".to_owned()));
             }
+            if heartbeat.period() != self.timeouts.heartbeat {
+                // The welcome has said what it is.
+                heartbeat = interval(self.timeouts.heartbeat);
+            }
             let report = tokio::select! {
                 order = orders.message() => match order {
                     Ok(Some(Order { order: Some(Kind::Dismiss(dismiss)) })) => {
                         return Ok(Left::Dismissed(dismiss.reason));
                     }
+                    Ok(Some(Order { order: Some(Kind::Welcome(welcome)) })) => {
+                        match self.welcome(&client, welcome).await? {
+                            Some(report) => report,
+                            None => continue,
+                        }
+                    }
                     Ok(Some(order)) => {
-                        self.obey(&mut client, order).await?;
+                        self.obey(&client, order)?;
                         continue;
                     }
                     Ok(None) => return Ok(Left::Lost("it closed the stream".to_owned())),
@@ -228,6 +247,18 @@ impl Session {
                     },
                     None => continue,
                 },
+                joined = prepared(&mut self.preparation) => match joined {
+                    Ok(joined) => {
+                        self.joined = Some(joined);
+                        Up::Prepared(v1::Prepared {})
+                    }
+                    // Another coordinator may do better, or this one at another time.
+                    Err(Error::Interrupted(cause)) => {
+                        sleep(FIRST_PAUSE).await;
+                        return Ok(Left::Lost(cause));
+                    }
+                    Err(error) => return Err(error),
+                },
                 _ = heartbeat.tick() => self.progress(),
                 () = &mut leave, if !self.leaving => {
                     self.leaving = true;
@@ -241,11 +272,8 @@ impl Session {
         }
     }
 
-    async fn obey(&mut self, client: &mut ClusterClient<Channel>, order: Order) -> Result<(), Error> {
+    fn obey(&mut self, client: &ClusterClient<Channel>, order: Order) -> Result<(), Error> {
         let kind = order.order.ok_or_else(|| Malformed::new("an empty order"))?;
-        if let Kind::Welcome(welcome) = kind {
-            return self.welcome(client, welcome).await;
-        }
         let Some(joined) = &self.joined else {
             return Err(Malformed::new("an order before a welcome").into());
         };
@@ -270,7 +298,19 @@ impl Session {
             Kind::Synchronise(order) => {
                 let source = match order.source {
                     Some(From::Checkpoint(name)) => {
-                        Source::Given(Box::new(state_transfer::download(client, &name).await?))
+                        // Beside the stream, as it may take long.
+                        let (given, source) = std_mpsc::sync_channel(1);
+                        let (mut client, control) = (client.clone(), Arc::clone(&joined.engine.control));
+                        tokio::spawn(async move {
+                            let piece = || {
+                                control.beat();
+                                !control.is_aborted(order.generation)
+                            };
+                            let state = state_transfer::download(&mut client, &name, piece).await;
+                            // Nobody takes it if the generation is over.
+                            let _ = state.transpose().map(|state| given.try_send(state));
+                        });
+                        Source::Given(source)
                     }
                     Some(From::Initial(_)) => Source::Initial,
                     Some(From::Held(_)) | None => Source::Held,
@@ -306,40 +346,20 @@ impl Session {
         Ok(())
     }
 
-    async fn welcome(&mut self, client: &mut ClusterClient<Channel>, welcome: v1::Welcome) -> Result<(), Error> {
+    /// Returns what there is to say to it at once.
+    async fn welcome(&mut self, client: &ClusterClient<Channel>, welcome: v1::Welcome) -> Result<Option<Up>, Error> {
         let failure = Duration::from_millis(u64::from(welcome.failure_timeout_ms));
         self.timeouts = Timeouts::new(failure).map_err(|error| Malformed::new(error.to_string()))?;
         if let Some(joined) = &self.joined {
             // The coordinator has compared the run's id with what the hello said.
             tracing::info!("attached again to run {}", joined.run_id);
-            return Ok(());
+            return Ok(Some(Up::Prepared(v1::Prepared {})));
         }
-        let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
+        let config = welcome.config.clone().ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
         let config = RunConfig::try_from(config)?;
         tracing::info!("attached to run {} as {}: {} in {}", welcome.run_id, self.name, config.model, config.precision);
-        let data = data::open(&self.args, &config, client).await?;
-        let options = EngineOptions {
-            config: config.clone(),
-            device: self.device,
-            host: self.host(),
-            connect_timeout: self.timeouts.connect,
-            collective_timeout: self.timeouts.collective,
-            train: data.train,
-            test: data.test,
-            fault: Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?,
-            place: self.place(),
-            trace: self
-                .args
-                .profile
-                .as_ref()
-                .map(|directory| (directory.join(format!("{}.json", self.name)), self.name.clone())),
-        };
-        if let Some(fault) = &options.fault {
-            tracing::warn!("this worker is made to fail: {fault:?}");
-        }
-        let engine = Engine::start(options, self.event_sender.clone())?;
-        self.joined = Some(Joined { run_id: welcome.run_id, config, engine });
-        Ok(())
+        self.preparation = Some(self.prepare(client, welcome, config).await?);
+        Ok(None)
     }
 }
 

@@ -54,6 +54,8 @@ impl State {
 #[derive(Default)]
 pub struct Worker {
     pub held: Option<Rc<State>>,
+    /// Whether it has what it takes to train.
+    prepared: bool,
     /// The last one that it was told of.
     generation: u64,
     orders: VecDeque<Order>,
@@ -188,6 +190,7 @@ impl Cluster {
             Order::Halt { generation, epoch, .. } => known.halt = Some((generation, epoch)),
             Order::Form { generation, .. } => {
                 assert!(generation > known.generation, "generations only grow");
+                assert!(known.prepared, "nobody waits for one that prepares");
                 known.generation = generation;
                 known.orders.clear();
                 known.orders.push_back(order);
@@ -196,18 +199,45 @@ impl Cluster {
         }
     }
 
+    /// A worker comes that has all it needs.
     pub fn attach(&mut self) {
+        let worker = self.attach_unprepared();
+        self.prepare(worker);
+    }
+
+    /// A worker comes that has to get the data set first.
+    pub fn attach_unprepared(&mut self) -> WorkerId {
         let worker = self.next;
         self.next += 1;
         self.workers.insert(worker, Worker::default());
         self.greet(worker);
+        worker
+    }
+
+    pub fn prepare(&mut self, worker: WorkerId) {
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.prepared = true;
+            self.handle(worker, Event::Prepared);
+        }
+    }
+
+    pub fn prepare_all(&mut self) {
+        for worker in self.workers.keys().copied().collect::<Vec<_>>() {
+            if self.ending.is_none() {
+                self.prepare(worker);
+            }
+        }
     }
 
     fn greet(&mut self, worker: WorkerId) {
         let (name, host) = (format!("w{worker}"), "127.0.0.1".to_owned());
         let known = &self.workers[&worker];
         let (held, generation) = (known.held.as_ref().map(|state| state.at), known.generation);
+        let prepared = known.prepared;
         self.handle(worker, Event::Attached { name, host, held, generation });
+        if prepared {
+            self.handle(worker, Event::Prepared);
+        }
     }
 
     pub fn detach(&mut self, worker: WorkerId) {
@@ -250,6 +280,7 @@ impl Cluster {
                 break;
             }
             self.let_leavers_go();
+            self.prepare_all();
             // A stop that was asked for takes the workers along.
             while self.workers.len() < self.options.workers && self.ending.is_none() {
                 self.attach();

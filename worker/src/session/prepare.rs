@@ -1,0 +1,68 @@
+//! What a worker needs before it can be a member: the data set and a model. It is gathered beside the stream, so that the
+//! coordinator hears of the worker however long that takes, and the worker hears of what happens meanwhile.
+
+use crate::{
+    Error, data,
+    engine::{Engine, EngineOptions, FAULTS, Fault},
+    session::{Joined, Session},
+};
+use plan::RunConfig;
+use proto::v1::{self, cluster_client::ClusterClient};
+use std::future::pending;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tonic::transport::Channel;
+
+/// A worker in the making. It is given up when dropped.
+pub(super) struct Preparation(JoinHandle<Result<Joined, Error>>);
+
+impl Drop for Preparation {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The worker once it is prepared; never, if it is not being prepared.
+pub(super) async fn prepared(preparation: &mut Option<Preparation>) -> Result<Joined, Error> {
+    let Some(Preparation(task)) = preparation else { return pending().await };
+    let result = task.await.map_err(|error| Error::Prepare(error.to_string()))?;
+    *preparation = None;
+    result
+}
+
+impl Session {
+    /// Begins to prepare for the run of `welcome`.
+    pub(super) async fn prepare(
+        &self,
+        client: &ClusterClient<Channel>,
+        welcome: v1::Welcome,
+        config: RunConfig,
+    ) -> Result<Preparation, Error> {
+        let fault = Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?;
+        if let Some(fault) = &fault {
+            tracing::warn!("this worker is made to fail: {fault:?}");
+        }
+        let host = self.host().await;
+        let (args, device, timeouts) = (self.args.clone(), self.device, self.timeouts);
+        let trace = args.profile.as_ref().map(|path| (path.join(format!("{}.json", self.name)), self.name.clone()));
+        let (mut client, events) = (client.clone(), self.event_sender.clone());
+        Ok(Preparation(tokio::spawn(async move {
+            let data = data::open(&args, &config, &mut client).await?;
+            let options = EngineOptions {
+                config: config.clone(),
+                device,
+                place: Self::place(&args, &host),
+                host,
+                connect_timeout: timeouts.connect,
+                collective_timeout: timeouts.collective,
+                train: data.train,
+                test: data.test,
+                fault,
+                trace,
+            };
+            let engine = spawn_blocking(move || Engine::start(options, events))
+                .await
+                .map_err(|error| Error::Prepare(error.to_string()))??;
+            Ok(Joined { run_id: welcome.run_id, config, engine })
+        })))
+    }
+}
