@@ -11,7 +11,7 @@ use crate::{cargo, setup, test, workspace};
 #[derive(Debug, Args)]
 pub struct Options {
     /// Kills of a worker of coxswain.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 60)]
     kills: u32,
     /// Kills of a rank of torchrun, which takes some seconds for each.
     #[arg(long, default_value_t = 10)]

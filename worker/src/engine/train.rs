@@ -1,0 +1,91 @@
+//! Training to the end of an epoch, or to where it is halted.
+
+use crate::engine::{
+    EngineError, Event, Input, Outcome, Progress, Samples, reports::Reports, speed::Speed, thread::Thread, train_step,
+};
+use plan::{Position, Totals, epoch_order};
+use std::{rc::Rc, sync::Arc, time::Instant};
+
+impl Thread {
+    pub(super) fn train(
+        &mut self,
+        generation: u64,
+        from: Position,
+        rates: &[f64],
+        reports: Reports,
+    ) -> Result<Event, EngineError> {
+        let steps = self.options.config.steps().count();
+        let held = self.replica.position;
+        // Past the last step of an epoch is before the first of the next.
+        let next_epoch = Position { epoch: from.epoch.wrapping_sub(1), step: steps };
+        if from.step == 0 && held == Some(next_epoch) {
+            self.replica.position = Some(from);
+            self.replica.totals = Totals::default();
+        } else if held != Some(from) {
+            return Err(EngineError::OutOfOrder {
+                order: format!("train from {from}"),
+                state: held.map_or("no state is loaded".to_owned(), |held| format!("the state is at {held}")),
+            });
+        }
+        let Some(reducer) = &mut self.reducer else {
+            return Err(EngineError::OutOfOrder {
+                order: "train".to_owned(),
+                state: "no process group stands".to_owned(),
+            });
+        };
+        let config = &self.options.config;
+        if self.order.as_ref().is_none_or(|(epoch, _)| *epoch != from.epoch) {
+            self.order = Some((from.epoch, epoch_order(config.seed, from.epoch, config.train_samples).into()));
+        }
+        let order = self.order.as_ref().map(|(_, order)| Arc::clone(order)).unwrap_or_default();
+        let (plan, count, shards) = (config.steps(), config.shards, reducer.shards());
+        let ranges = (from.step..steps).flat_map(move |step| {
+            shards.clone().map(move |shard| plan.shard_of(step, shard, count)).filter(|range| !range.is_empty())
+        });
+        let ranges = ranges.map(|range| range.start as usize..range.end as usize);
+        let samples = Samples { order, seed: config.seed, epoch: from.epoch, ranges: Box::new(ranges) };
+        let mut input = match &self.resident {
+            Some(data) => Input::resident(Rc::clone(data), samples),
+            None => Input::ahead(Arc::clone(&self.options.train), samples, self.options.device)?,
+        };
+        let start = Instant::now();
+        let mut images = 0;
+        let mut speed = Speed::default();
+        let mut halted = false;
+        for step in from.step..steps {
+            let rate = if rates.len() == 1 { rates[0] } else { rates.get(step as usize).copied().unwrap_or(0.0) };
+            let (began, waited) = (Instant::now(), self.control.waited());
+            if let Some(fault) = self.options.fault {
+                fault.strike(generation, &mut self.replica, &self.control)?;
+            }
+            let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
+            images += outcome.samples;
+            speed.add(outcome.samples, began.elapsed(), self.control.waited().saturating_sub(waited));
+            let (compute_seconds, wait_seconds) = speed.step();
+            let position = Position { step: step + 1, ..from };
+            self.control.set_held(Some(position));
+            self.progress.send_replace(Progress {
+                generation,
+                position,
+                totals: self.replica.totals,
+                images_per_second: speed.images_per_second(),
+                compute_seconds,
+                wait_seconds,
+            });
+            reports.make(generation, &self.replica, steps, &self.events)?;
+            if outcome.halt && step + 1 < steps {
+                halted = true;
+                break;
+            }
+        }
+        let position = self.replica.position.unwrap_or(from);
+        let outcome = Outcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
+        if let Some((path, process)) = &self.options.trace {
+            // No reason to stop training for.
+            if let Err(error) = self.profile.write(path, process) {
+                tracing::warn!("cannot write the trace {}: {error}", path.display());
+            }
+        }
+        Ok(if halted { Event::Halted { generation, outcome } } else { Event::EpochDone { generation, outcome } })
+    }
+}
