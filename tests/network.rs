@@ -2,7 +2,7 @@
 //! address. The others go on, who was cut off comes back as a joiner, and nobody can tell from the weights.
 
 use proto::v1::RunState;
-use system_tests::{Coordinator, Cut, Network, Worker, assert_same, pace};
+use system_tests::{Coordinator, Cut, Network, Worker, assert_same, members, pace};
 
 /// In milliseconds: an epoch of 11 steps takes half a second or more.
 const PACE: u32 = 50;
@@ -40,16 +40,16 @@ fn a_worker_that_is_cut_off_comes_back_as_a_joiner() {
     let cut_off = Worker::start_on(&far, &run.url(), "cut-off", &data, &pace(PACE));
     let cuts = [Cut::Both, Cut::FromHost, Cut::ToHost];
     for cut in cuts {
-        let before = run.wait_until(|run| run.state() == RunState::Training && run.workers.len() == 2 && run.step >= 2);
+        let before = run.wait_until(|run| run.state() == RunState::Training && members(run) == 2 && run.step >= 2);
         network.cut(&far, cut);
         // Whoever is left goes on, in a generation of its own.
         let alone = run.wait_until(|run| {
-            let state = (run.state(), run.workers.len());
+            let state = (run.state(), members(run));
             state == (RunState::Training, 1) && run.generation > before.generation && run.epoch > before.epoch + 1
         });
         network.mend(&far, cut);
         run.wait_until(|run| {
-            let state = (run.state(), run.workers.len());
+            let state = (run.state(), members(run));
             state == (RunState::Training, 2) && run.generation > alone.generation
         });
     }
@@ -85,7 +85,7 @@ fn a_coordinator_that_moves_is_found_by_its_name() {
     let new = network.name("coordinator.test", true);
     assert_ne!(new, old);
     let mut run = Coordinator::start_at(&format!("{new}:{port}"), &run_dir, &RUN);
-    run.wait_until(|run| run.workers.len() == 2 && run.generation > before.generation);
+    run.wait_until(|run| members(run) == 2 && run.generation > before.generation);
     let ended = run.wait().well();
     assert_same(&ended, &expected);
     for worker in workers {

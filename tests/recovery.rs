@@ -9,7 +9,7 @@ use std::{
     env, thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Worker, data_dir};
+use system_tests::{Coordinator, Worker, data_dir, members};
 
 /// Beside one step: what P3 allows.
 const ALLOWED: Duration = Duration::from_millis(500);
@@ -19,7 +19,7 @@ const MANY: usize = 40;
 
 /// Both workers train, and have done a step or two together.
 fn trains(run: &Run) -> bool {
-    run.state() == RunState::Training && run.step >= 2 && run.workers.iter().filter(|w| w.rank.is_some()).count() == 2
+    run.state() == RunState::Training && run.step >= 2 && members(run) == 2
 }
 
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {

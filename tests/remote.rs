@@ -5,7 +5,7 @@
 use nix::sys::signal::Signal;
 use proto::v1::{Run, RunState};
 use std::{thread, time::Duration};
-use system_tests::{Coordinator, Line, Worker, assert_same, fail_in, pace};
+use system_tests::{Coordinator, Line, Worker, assert_same, fail_in, members, pace};
 
 const RUN: [&str; 12] = [
     "--workers",
@@ -62,7 +62,7 @@ fn a_worker_leaves_on_request_and_another_comes_late() {
     leaves.signal(Signal::SIGTERM);
     let (code, log) = leaves.wait();
     assert_eq!(code, 0, "{log}");
-    run.wait_until(|run| run.state() == RunState::Training && run.workers.len() == 1);
+    run.wait_until(|run| run.state() == RunState::Training && members(run) == 1);
     let late = Worker::start(&run, "late", &data);
     let ended = run.wait().well();
     assert_eq!(ended.weights(), expected, "{}", ended.log);
@@ -98,7 +98,7 @@ fn nobody_waits_for_a_worker_that_gets_the_data_set() {
     let meanwhile = run.wait_until(|run| run.step >= before.step + 3);
     assert!(prepares(&meanwhile));
     assert_eq!((meanwhile.state(), meanwhile.generation), (RunState::Training, 1));
-    run.wait_until(|run| run.workers.iter().filter(|worker| worker.rank.is_some()).count() == 2);
+    run.wait_until(|run| members(run) == 2);
     let ended = run.wait().well();
     assert_same(&ended, &expected);
     assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);

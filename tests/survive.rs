@@ -14,7 +14,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, assert_same, fail_at, fail_in, runs};
+use system_tests::{Coordinator, Ended, assert_same, fail_at, fail_in, members, runs};
 
 /// Three epochs of ten steps and a small one.
 const RUN: [&str; 10] =
@@ -86,7 +86,7 @@ fn a_killed_coordinator_is_taken_up_by_the_workers_that_outlive_it() {
     let workers = ["local-0", "local-1"].map(|name| run.worker(name));
     let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();
     let mut run = run.killed_and_restarted(&flags, || {});
-    let after = run.wait_until(|run| run.workers.len() == 2);
+    let after = run.wait_until(|run| members(run) == 2);
     assert!(after.generation > 1, "{after:?}");
     assert_eq!(["local-0", "local-1"].map(|name| run.worker(name)), workers, "the same processes");
     let ended = run.wait().well();

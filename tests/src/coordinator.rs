@@ -309,6 +309,12 @@ impl Drop for Coordinator {
     }
 }
 
+/// Workers that are members of the generation.
+#[must_use]
+pub fn members(run: &Run) -> usize {
+    run.workers.iter().filter(|worker| worker.rank.is_some()).count()
+}
+
 fn command(run_dir: &Path, listen: &str, flags: &[&str]) -> Command {
     let mut command = Command::new(binary("coordinator"));
     command

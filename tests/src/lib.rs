@@ -14,7 +14,7 @@ mod process;
 mod worker;
 
 pub use compare::assert_same;
-pub use coordinator::{Coordinator, Ended};
+pub use coordinator::{Coordinator, Ended, members};
 pub use disk::Disk;
 pub use fault::{fail_at, fail_in, pace};
 pub use line::Line;

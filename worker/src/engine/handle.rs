@@ -1,6 +1,8 @@
 //! The handle on the thread that owns all tensors of a worker.
 
-use crate::engine::{Command, Control, EngineError, Event, Fault, Progress, Replica, thread::Thread};
+use crate::engine::{
+    Command, Control, EngineError, Event, Fault, Progress, Replica, rehearsal::rehearse, thread::Thread,
+};
 use cifar::Dataset;
 use plan::{Reduction, RunConfig};
 use std::{
@@ -51,10 +53,10 @@ pub struct Engine {
 const COMMANDS: usize = 64;
 
 impl Engine {
-    /// Starts the thread. Events go to `events`.
+    /// Starts the thread, and returns when it could train. Events go to `events`.
     ///
     /// # Errors
-    /// If there is no memory for the model, or no thread.
+    /// If there is no memory for a step of the model, or no thread.
     pub fn start(options: EngineOptions, events: async_mpsc::Sender<Event>) -> Result<Self, EngineError> {
         let (commands, receiver) = mpsc::sync_channel(COMMANDS);
         let control = Arc::new(Control::default());
@@ -66,7 +68,11 @@ impl Engine {
             tch::set_num_threads(options.config.threads as i32);
             tch::Cuda::cudnn_set_benchmark(false);
             operations::set_deterministic(options.config.reduction == Reduction::Tree);
-            let replica = match Replica::new(&options.config, options.device) {
+            let prepared = Replica::new(&options.config, options.device).and_then(|mut replica| {
+                rehearse(&mut replica)?;
+                Ok(replica)
+            });
+            let replica = match prepared {
                 Ok(replica) => replica,
                 Err(error) => {
                     // The caller waits for this; if it is gone nobody is left to tell.

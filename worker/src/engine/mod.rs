@@ -12,6 +12,7 @@ mod messages;
 mod optimizer;
 mod profile;
 mod reduce;
+mod rehearsal;
 mod replica;
 mod reports;
 mod resident;
