@@ -129,3 +129,28 @@ fn a_line_that_breaks_while_the_data_set_comes_costs_one_file() {
     assert!(log.contains("lost the coordinator"), "{log}");
     assert_eq!(log.matches("got data_batch_1.bin from the coordinator").count(), 1, "{log}");
 }
+
+#[test]
+fn a_state_may_take_longer_to_come_than_a_failure_to_be_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let local = [&["--local"][..], &RUN].concat();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &local).wait().well();
+    let run_dir = directory.path().join("moves");
+    let mut run = Coordinator::start_failing(&run_dir, &local, &[pace(100)]);
+    run.wait_until(|run| run.state() == RunState::Training && run.step >= 3);
+    run.terminate();
+    let _ = run.wait().well();
+
+    // The checkpoint has more than two megabytes.
+    let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "1s"]].concat();
+    let run = Coordinator::start(&run_dir, &flags);
+    let data = system_tests::data_dir();
+    let line = Line::to(run.address(), 700_000);
+    let worker = Worker::start_behind(&line, "far", &["--data-dir", data.to_str().unwrap()]);
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
+    assert!(line.carried() > 2_000_000, "{} bytes", line.carried());
+    let (code, log) = worker.wait();
+    assert_eq!(code, 0, "{log}");
+}
