@@ -1,50 +1,134 @@
-//! The gradient of a convolution's weight as one product of matrices, in bf16 on a CPU.
+//! Convolutions as one product of matrices each, in bf16 on a CPU.
 //!
 //! A row for each pixel of the output, holding the input's values under the filter ("im2col"; Chellapilla et al., "High
-//! Performance Convolutional Neural Networks for Document Processing", 2006). The gradient of the output, transposed, times
-//! that is the gradient of the weight. Where an image has few pixels and the weight many channels, oneDNN's own kernel for it
-//! was measured to be up to six times slower than this one large product (AMX, one thread, 64 images of 4x4, 512 channels).
+//! Performance Convolutional Neural Networks for Document Processing", 2006). These rows times the filters are the output; the
+//! gradient of the output, transposed, times the rows is the gradient of the weight; the rows of the gradient times the
+//! filters turned around are the gradient of the input. Where an image has few pixels and the weight many channels, oneDNN's
+//! own kernels were measured to be slower than these large products: twice as slow for the output and the gradient of the
+//! input, up to six times for that of the weight (AMX, one thread, 64 images of 4x4, 512 channels).
 
 use tch::{Device, Kind, TchError, Tensor};
 
-/// Pixels of an output at most: with more, making the rows costs more than the product saves.
-const PIXELS: i64 = 64;
-
-/// Channels of an output at least.
+/// Channels at least.
 const CHANNELS: i64 = 256;
 
+/// Pixels of an output at most, for it and for the gradient of the input. With more, making the rows costs more than the
+/// product saves.
+const PIXELS: i64 = 16;
+
+/// The same for the gradient of the weight, for which the product saves more.
+const PIXELS_OF_WEIGHT: i64 = 64;
+
+/// Whether the product is the faster way to the output of `input`.
+pub(crate) fn fits_output(input: &Tensor, weight: &Tensor, stride: i64) -> bool {
+    let (size, filter) = (input.size(), weight.size());
+    let ([_, inputs, height, width], [outputs, ..]) = (&size[..], &filter[..]) else { return false };
+    in_bf16(input, weight)
+        && (height / stride) * (width / stride) <= PIXELS
+        && *inputs >= CHANNELS
+        && *outputs >= CHANNELS
+}
+
+/// Whether the product is the faster way to the gradient of the input, from that of the output.
+pub(crate) fn fits_input(gradient: &Tensor, weight: &Tensor, (stride, padding): (i64, i64)) -> bool {
+    let size = weight.size();
+    let [_, inputs, rows, columns] = size[..] else { return false };
+    // Then it is a convolution of the same kind, with the filters turned around.
+    (stride, [rows, columns]) == (1, [2 * padding + 1; 2]) && inputs >= CHANNELS && fits_output(gradient, weight, 1)
+}
+
 /// Whether the product is the faster way to the gradient of `weight`, from that of the output.
-pub(crate) fn fits(gradient: &Tensor, weight: &Tensor) -> bool {
+pub(crate) fn fits_weight(gradient: &Tensor, weight: &Tensor) -> bool {
     let size = gradient.size();
     let [_, outputs, height, width] = size[..] else { return false };
-    gradient.device() == Device::Cpu
-        && [gradient.kind(), weight.kind()] == [Kind::BFloat16; 2]
-        && height * width <= PIXELS
-        && outputs >= CHANNELS
+    in_bf16(gradient, weight) && height * width <= PIXELS_OF_WEIGHT && outputs >= CHANNELS
+}
+
+fn in_bf16(tensor: &Tensor, weight: &Tensor) -> bool {
+    tensor.device() == Device::Cpu && [tensor.kind(), weight.kind()] == [Kind::BFloat16; 2]
+}
+
+/// The output, for `input` with channels last in memory.
+///
+/// # Errors
+/// If libtorch fails, for example for want of memory.
+pub(crate) fn output(input: &Tensor, weight: &Tensor, place: (i64, i64)) -> Result<Tensor, TchError> {
+    let (outputs, _, side, _) = weight.size4()?;
+    let windows = Windows::new(input, side, place)?;
+    let filters = weight.f_permute([0, 2, 3, 1])?.f_reshape([outputs, windows.len])?;
+    windows.times(&filters.f_transpose(0, 1)?)
+}
+
+/// The gradient of the input where [`fits_input`], for `gradient` with channels last in memory.
+///
+/// # Errors
+/// As of [`output`].
+pub(crate) fn input_gradient(gradient: &Tensor, weight: &Tensor, padding: i64) -> Result<Tensor, TchError> {
+    let (_, inputs, side, _) = weight.size4()?;
+    let windows = Windows::new(gradient, side, (1, padding))?;
+    let taps = weight.f_permute([0, 2, 3, 1])?.f_contiguous()?;
+    // One after the other: each is whole rows of memory.
+    let turned: Vec<Tensor> = (0..side * side)
+        .rev()
+        .map(|tap| taps.f_select(1, tap / side)?.f_select(1, tap % side))
+        .collect::<Result<_, _>>()?;
+    windows.times(&Tensor::f_stack(&turned, 0)?.f_view([windows.len, inputs])?)
 }
 
 /// The gradient of `weight`, for `gradient` and `input` with channels last in memory.
 ///
 /// # Errors
-/// If libtorch fails, for example for want of memory.
+/// As of [`output`].
 pub(crate) fn weight_gradient(
     gradient: &Tensor,
     input: &Tensor,
     weight: &Tensor,
-    (stride, padding): (i64, i64),
+    place: (i64, i64),
 ) -> Result<Tensor, TchError> {
-    let (size, filter) = (gradient.size4()?, weight.size4()?);
-    let ((images, outputs, height, width), (_, inputs, rows, columns)) = (size, filter);
-    let padded = padded(&input.f_permute([0, 2, 3, 1])?, padding)?;
-    let strides = padded.stride();
-    let windows = padded.f_as_strided(
-        [images, height, width, rows, columns, inputs],
-        [strides[0], strides[1] * stride, strides[2] * stride, strides[1], strides[2], 1],
-        None,
-    )?;
-    let windows = windows.f_reshape([images * height * width, rows * columns * inputs])?;
-    let gradient = gradient.f_permute([0, 2, 3, 1])?.f_reshape([images * height * width, outputs])?;
-    gradient.f_transpose(0, 1)?.f_mm(&windows)?.f_view([outputs, rows, columns, inputs])?.f_permute([0, 3, 1, 2])
+    let (outputs, inputs, side, _) = weight.size4()?;
+    let windows = Windows::new(input, side, place)?;
+    let gradient = gradient.f_permute([0, 2, 3, 1])?.f_reshape([windows.pixels(), outputs])?;
+    // Transposed in memory first: the product as a whole is a third faster that way.
+    let product = gradient.f_transpose(0, 1)?.f_contiguous()?.f_mm(&windows.rows)?;
+    product.f_view([outputs, side, side, inputs])?.f_permute([0, 3, 1, 2])
+}
+
+/// What a filter sees, at every pixel of the output.
+struct Windows {
+    /// `[n * height * width, len]`, dense: by tap of the filter, then channel.
+    rows: Tensor,
+    /// Of the output.
+    images: i64,
+    height: i64,
+    width: i64,
+    len: i64,
+}
+
+impl Windows {
+    /// Of filters of `side` by `side`, over `input` with channels last in memory.
+    fn new(input: &Tensor, side: i64, (stride, padding): (i64, i64)) -> Result<Self, TchError> {
+        let padded = padded(&input.f_permute([0, 2, 3, 1])?, padding)?;
+        let (images, height, width, channels) = padded.size4()?;
+        let [height, width] = [height, width].map(|size| (size - side) / stride + 1);
+        let strides = padded.stride();
+        let windows = padded.f_as_strided(
+            [images, height, width, side, side, channels],
+            [strides[0], strides[1] * stride, strides[2] * stride, strides[1], strides[2], 1],
+            None,
+        )?;
+        let len = side * side * channels;
+        Ok(Self { rows: windows.f_reshape([images * height * width, len])?, images, height, width, len })
+    }
+
+    fn pixels(&self) -> i64 {
+        self.images * self.height * self.width
+    }
+
+    /// The product with `[len, channels]`, as images with channels last in memory.
+    fn times(&self, filters: &Tensor) -> Result<Tensor, TchError> {
+        let product = self.rows.f_mm(filters)?;
+        product.f_view([self.images, self.height, self.width, filters.size()[1]])?.f_permute([0, 3, 1, 2])
+    }
 }
 
 /// `pixels`, `[n, h, w, channels]` and dense, with `padding` zeros on every side of each image.

@@ -22,6 +22,9 @@ impl Convolution {
         if winograd::fits(input, weight, (self.stride, self.padding)) {
             return winograd::forward(input, weight);
         }
+        if columns::fits_output(input, weight, self.stride) {
+            return columns::output(input, weight, (self.stride, self.padding));
+        }
         self.direct(input, weight)
     }
 
@@ -47,14 +50,22 @@ impl Convolution {
         if winograd::fits(input, weight, (self.stride, self.padding)) {
             return winograd::backward(gradient, input, weight, input_wanted);
         }
-        if columns::fits(gradient, weight) {
-            let of_input = if input_wanted { self.libtorch(gradient, input, weight, [true, false])?.0 } else { None };
-            let of_weight = columns::weight_gradient(gradient, input, weight, (self.stride, self.padding))?;
-            return Ok((of_input, of_weight));
+        let place = (self.stride, self.padding);
+        let by_product =
+            [input_wanted && columns::fits_input(gradient, weight, place), columns::fits_weight(gradient, weight)];
+        let wanted = [input_wanted && !by_product[0], !by_product[1]];
+        let [mut of_input, mut of_weight] = match wanted {
+            [false, false] => [None, None],
+            _ => self.libtorch(gradient, input, weight, wanted)?,
+        };
+        if by_product[0] {
+            of_input = Some(columns::input_gradient(gradient, weight, self.padding)?);
         }
-        self.direct_backward(gradient, input, weight, input_wanted)
+        if by_product[1] {
+            of_weight = Some(columns::weight_gradient(gradient, input, weight, place)?);
+        }
+        Ok((of_input, of_weight.ok_or_else(no_weight_gradient)?))
     }
-
     /// As [`Self::backward`], by libtorch's own convolution.
     ///
     /// # Errors
@@ -66,9 +77,8 @@ impl Convolution {
         weight: &Tensor,
         input_wanted: bool,
     ) -> Result<(Option<Tensor>, Tensor), TchError> {
-        let (of_input, of_weight) = self.libtorch(gradient, input, weight, [input_wanted, true])?;
-        let missing = || TchError::Torch("convolution_backward gave no gradient of the weight".to_owned());
-        Ok((of_input, of_weight.ok_or_else(missing)?))
+        let [of_input, of_weight] = self.libtorch(gradient, input, weight, [input_wanted, true])?;
+        Ok((of_input, of_weight.ok_or_else(no_weight_gradient)?))
     }
 
     /// The gradients of input and weight that are `wanted`.
@@ -78,11 +88,15 @@ impl Convolution {
         input: &Tensor,
         weight: &Tensor,
         wanted: [bool; 2],
-    ) -> Result<(Option<Tensor>, Option<Tensor>), TchError> {
+    ) -> Result<[Option<Tensor>; 2], TchError> {
         let [of_input, of_weight] =
             ffi::convolution_backward(gradient, input, weight, (self.stride, self.padding), wanted)?;
-        Ok((of_input.map(channels_last).transpose()?, of_weight))
+        Ok([of_input.map(channels_last).transpose()?, of_weight])
     }
+}
+
+fn no_weight_gradient() -> TchError {
+    TchError::Torch("convolution_backward gave no gradient of the weight".to_owned())
 }
 
 /// `tensor`, `[n, c, h, w]`, with channels last in memory: itself, where it is so already.
