@@ -13,7 +13,7 @@ pub struct Options {
     /// Kills of a worker of coxswain.
     #[arg(long, default_value_t = 60)]
     kills: u32,
-    /// Kills of a rank of torchrun, which takes some seconds for each.
+    /// Kills of a rank of torchrun, which takes some seconds for each; 0: leave it out.
     #[arg(long, default_value_t = 10)]
     torchrun_kills: u32,
 }
@@ -28,9 +28,11 @@ pub fn recovery(options: &Options) -> Result<ExitCode> {
     test::environment(&mut command, &programs);
     command.env("COXSWAIN_KILLS", options.kills.to_string());
     let passed = command.status().context("cannot run cargo")?.success();
-    println!("torchrun with a checkpoint after every step:");
-    let mut torchrun = Command::new(setup::python::interpreter());
-    torchrun.arg(workspace::root().join("benches/torchrun_recovery.py"));
-    cargo::run(torchrun.args(["--kills", &options.torchrun_kills.to_string()]))?;
+    if options.torchrun_kills > 0 {
+        println!("torchrun with a checkpoint after every step:");
+        let mut torchrun = Command::new(setup::python::interpreter());
+        torchrun.arg(workspace::root().join("benches/torchrun_recovery.py"));
+        cargo::run(torchrun.args(["--kills", &options.torchrun_kills.to_string()]))?;
+    }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
