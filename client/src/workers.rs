@@ -51,3 +51,22 @@ fn place(worker: &Worker) -> String {
 fn step_time(seconds: f64) -> String {
     if seconds > 0.0 { format!("{:.0} ms", seconds * 1000.0) } else { String::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_rank_says_why() {
+        let worker = |name: &str, rank, preparing| Worker {
+            name: name.to_owned(),
+            device: "cpu".to_owned(),
+            rank,
+            preparing,
+            ..Worker::default()
+        };
+        let table = lines(&[worker("a", Some(3), false), worker("b", None, false), worker("c", None, true)]);
+        let places: Vec<&str> = table.iter().filter_map(|line| line.split_whitespace().nth(1)).collect();
+        assert_eq!(places, ["RANK", "3", "spare", "prepares"]);
+    }
+}
