@@ -75,7 +75,7 @@ fn a_worker_leaves_on_request_and_another_comes_late() {
 }
 
 /// Bytes a second at which the data set takes some seconds to come: some failure time-outs.
-const SLOW: u64 = 50_000_000;
+const SLOW: u64 = 30_000_000;
 
 #[test]
 fn nobody_waits_for_a_worker_that_gets_the_data_set() {
@@ -89,13 +89,14 @@ fn nobody_waits_for_a_worker_that_gets_the_data_set() {
     let cache = ["--cache-dir", cache.to_str().unwrap()];
     let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "1s"]].concat();
     let mut run = Coordinator::start(&directory.path().join("growing"), &flags);
-    let stays = Worker::start_failing(&run, "stays", &data, &pace(400));
+    // Alone it takes its time: 22 steps are longer than the other needs, two are shorter.
+    let stays = Worker::start_failing(&run, "stays", &data, &fail_in(1, "stays", (0, 0), "slow=1000"));
     run.wait_until(|run| run.state() == RunState::Training);
     let line = Line::to(run.address(), SLOW);
     let late = Worker::start_behind(&line, "late", &cache);
     let prepares = |run: &Run| run.workers.iter().any(|worker| worker.preparing);
     let before = run.wait_until(prepares);
-    let meanwhile = run.wait_until(|run| run.step >= before.step + 3);
+    let meanwhile = run.wait_until(|run| run.step >= before.step + 2);
     assert!(prepares(&meanwhile));
     assert_eq!((meanwhile.state(), meanwhile.generation), (RunState::Training, 1));
     run.wait_until(|run| members(run) == 2);
