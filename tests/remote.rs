@@ -87,9 +87,9 @@ fn nobody_waits_for_a_worker_that_gets_the_data_set() {
     let data = ["--data-dir", data.to_str().unwrap()];
     let cache = directory.path().join("cache");
     let cache = ["--cache-dir", cache.to_str().unwrap()];
-    let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "1s"]].concat();
+    let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "2s"]].concat();
     let mut run = Coordinator::start(&directory.path().join("growing"), &flags);
-    // Alone it takes its time: 22 steps are longer than the other needs, two are shorter.
+    // Alone it takes its time: 22 steps take longer than the other needs, two do not. A step is no failure, though.
     let stays = Worker::start_failing(&run, "stays", &data, &fail_in(1, "stays", (0, 0), "slow=1000"));
     run.wait_until(|run| run.state() == RunState::Training);
     let line = Line::to(run.address(), SLOW);
