@@ -3,9 +3,9 @@
 //! Builds everything with the feature `cuda` against the libtorch for GPUs, and runs what runs without a device: NCCL's
 //! version, and the errors of a worker that is told to use a GPU.
 
-use std::time::Instant;
+use std::{path::Path, process::Command, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::{cargo, setup, workspace};
 
@@ -24,9 +24,25 @@ pub fn check_cuda() -> Result<()> {
     let start = Instant::now();
     cargo::run(cargo("clippy").args(packages).args(["--all-targets", "--", "--deny", "warnings"]))?;
     cargo::run(cargo("test").args(packages).args(["--test", "cuda"]))?;
+    cargo::run(cargo("build").args(packages))?;
+    refuses_without_a_gpu(&target.join("release/worker"))?;
     println!(
         "everything compiles, links and runs against CUDA, as far as it can without a GPU: {:.0?}",
         start.elapsed()
     );
+    Ok(())
+}
+
+/// A worker that is linked against CUDA starts, and says that there is no GPU; where there is one, that there is not a
+/// hundredth.
+fn refuses_without_a_gpu(worker: &Path) -> Result<()> {
+    /// Of a worker without its device.
+    const NO_DEVICE: i32 = 5;
+    let mut command = Command::new(worker);
+    command.args(["--gpu", "99", "--coordinator", "http://127.0.0.1:9"]);
+    let output = command.output().with_context(|| format!("cannot start {}", worker.display()))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(NO_DEVICE), "{command:?} ended with {}: {errors}", output.status);
+    println!("a worker for GPU 99 ends with: {}", errors.trim());
     Ok(())
 }
