@@ -21,4 +21,4 @@ pub use line::Line;
 pub use network::{Cut, Host, Network};
 pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;
-pub use worker::Worker;
+pub use worker::{Worker, gpu};

@@ -6,7 +6,7 @@ use nix::{
     unistd::Pid,
 };
 use std::{
-    io::Read,
+    io::{self, Read, Write},
     process::{Child, Command, Stdio},
     thread::{self, JoinHandle},
 };
@@ -24,7 +24,20 @@ impl Worker {
     /// If it cannot be started.
     #[must_use]
     pub fn start(coordinator: &Coordinator, name: &str, flags: &[&str]) -> Self {
-        Self::spawn(Command::new(binary("worker")), &coordinator.url(), name, flags)
+        Self::spawn(Command::new(binary("worker")), &coordinator.url(), name, &on_cpu(flags))
+    }
+
+    /// As [`Self::start_failing`], on a GPU that [`gpu`] has found.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_on_gpu(coordinator: &Coordinator, index: u32, flags: &[&str], fault: &str) -> Self {
+        let mut command = Command::new(binary("worker"));
+        command.env("COXSWAIN_FAULT", fault);
+        let index_flag = index.to_string();
+        let flags = [&["--gpu", &index_flag], flags].concat();
+        Self::spawn(command, &coordinator.url(), &format!("gpu-{index}"), &flags)
     }
 
     /// As [`Self::start`], to fail as [`fail_in`](crate::fail_in) has it.
@@ -35,7 +48,7 @@ impl Worker {
     pub fn start_failing(coordinator: &Coordinator, name: &str, flags: &[&str], fault: &str) -> Self {
         let mut command = Command::new(binary("worker"));
         command.env("COXSWAIN_FAULT", fault);
-        Self::spawn(command, &coordinator.url(), name, flags)
+        Self::spawn(command, &coordinator.url(), name, &on_cpu(flags))
     }
 
     /// As [`Self::start`], for the coordinator at the end of `line`.
@@ -44,7 +57,7 @@ impl Worker {
     /// If it cannot be started.
     #[must_use]
     pub fn start_behind(line: &Line, name: &str, flags: &[&str]) -> Self {
-        Self::spawn(Command::new(binary("worker")), &line.url(), name, flags)
+        Self::spawn(Command::new(binary("worker")), &line.url(), name, &on_cpu(flags))
     }
 
     /// As [`Self::start_failing`], on another host, for the coordinator at `url`.
@@ -55,12 +68,12 @@ impl Worker {
     pub fn start_on(host: &Host, url: &str, name: &str, flags: &[&str], fault: &str) -> Self {
         let mut command = host.command(binary("worker"));
         command.env("COXSWAIN_FAULT", fault);
-        Self::spawn(command, url, name, flags)
+        Self::spawn(command, url, name, &on_cpu(flags))
     }
 
     fn spawn(mut command: Command, url: &str, name: &str, flags: &[&str]) -> Self {
         let mut child = command
-            .args(["--cpu", "--coordinator", url, "--name", name])
+            .args(["--coordinator", url, "--name", name])
             .args(flags)
             .env_remove("COXSWAIN_DATA_DIR")
             .env("RUST_LOG", "info")
@@ -97,6 +110,29 @@ impl Worker {
         let log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
         (status.code().unwrap_or(-1), log)
     }
+}
+
+fn on_cpu<'a>(flags: &[&'a str]) -> Vec<&'a str> {
+    [&["--cpu"], flags].concat()
+}
+
+/// Whether a worker can use that GPU of this machine. Otherwise `test` is skipped, and says so.
+///
+/// # Panics
+/// If the program cannot be started.
+#[must_use]
+pub fn gpu(index: u32, test: &str) -> bool {
+    /// Of a worker without its device.
+    const NO_DEVICE: i32 = 5;
+    let mut probe = Command::new(binary("worker"));
+    probe.args(["--gpu", &index.to_string(), "--coordinator", "http://127.0.0.1:9", "--give-up-after", "0s"]);
+    let output = probe.output().expect("the worker can be started");
+    let found = output.status.code() != Some(NO_DEVICE);
+    if !found {
+        // Past the capture of a passing test's output: that it did not run has to be seen.
+        let _ = writeln!(io::stderr(), "SKIPPED {test}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    found
 }
 
 impl Drop for Worker {

@@ -1,17 +1,19 @@
 //! `cargo xtask check-cuda`: what can be known about GPUs without one.
 //!
 //! Builds everything with the feature `cuda` against the libtorch for GPUs, and runs what runs without a device: NCCL's
-//! version, and the errors of a worker that is told to use a GPU.
+//! version, and the errors of a worker that is told to use a GPU. Tests that need one say that they are skipped; on a machine
+//! that has one they run.
 
 use std::{path::Path, process::Command, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{cargo, setup, workspace};
+use crate::{cargo, setup, test, workspace};
 
 /// Fetches, builds and runs it.
 pub fn check_cuda() -> Result<()> {
     let folder = workspace::libtorch_cuda();
+    setup::setup(false, None)?;
     setup::libtorch::setup_cuda_in(&folder)?;
     let target = workspace::root().join("target/cuda");
     let cargo = |subcommand: &str| {
@@ -23,9 +25,14 @@ pub fn check_cuda() -> Result<()> {
         ["--release", "--package", "worker", "--package", "nccl-rs", "--features", "worker/cuda,nccl-rs/cuda"];
     let start = Instant::now();
     cargo::run(cargo("clippy").args(packages).args(["--all-targets", "--", "--deny", "warnings"]))?;
-    cargo::run(cargo("test").args(packages).args(["--test", "cuda"]))?;
-    cargo::run(cargo("build").args(packages))?;
-    refuses_without_a_gpu(&target.join("release/worker"))?;
+    cargo::run(cargo("test").args(packages).args(["--test", "cuda", "--test", "resident"]))?;
+    cargo::run(cargo("build").args(packages).args(["--package", "coordinator"]))?;
+    let programs = target.join("release");
+    refuses_without_a_gpu(&programs.join("worker"))?;
+    let mut systems = cargo("test");
+    systems.args(["--release", "--package", "system-tests", "--test", "gpu", "--", "--test-threads=1"]);
+    test::environment(&mut systems, &programs);
+    cargo::run(&mut systems)?;
     println!(
         "everything compiles, links and runs against CUDA, as far as it can without a GPU: {:.0?}",
         start.elapsed()
