@@ -355,10 +355,10 @@ impl Session {
             tracing::info!("attached again to run {}", joined.run_id);
             return Ok(Some(Up::Prepared(v1::Prepared {})));
         }
-        let config = welcome.config.clone().ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
+        let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
         let config = RunConfig::try_from(config)?;
         tracing::info!("attached to run {} as {}: {} in {}", welcome.run_id, self.name, config.model, config.precision);
-        self.preparation = Some(self.prepare(client, welcome, config).await?);
+        self.preparation = Some(self.prepare(client, welcome.run_id, config).await?);
         Ok(None)
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     session::{Joined, Session},
 };
 use plan::RunConfig;
-use proto::v1::{self, cluster_client::ClusterClient};
+use proto::v1::cluster_client::ClusterClient;
 use std::future::pending;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tonic::transport::Channel;
@@ -30,11 +30,11 @@ pub(super) async fn prepared(preparation: &mut Option<Preparation>) -> Result<Jo
 }
 
 impl Session {
-    /// Begins to prepare for the run of `welcome`.
+    /// Begins to prepare for a run.
     pub(super) async fn prepare(
         &self,
         client: &ClusterClient<Channel>,
-        welcome: v1::Welcome,
+        run_id: String,
         config: RunConfig,
     ) -> Result<Preparation, Error> {
         let fault = Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?;
@@ -62,7 +62,7 @@ impl Session {
             let engine = spawn_blocking(move || Engine::start(options, events))
                 .await
                 .map_err(|error| Error::Prepare(error.to_string()))??;
-            Ok(Joined { run_id: welcome.run_id, config, engine })
+            Ok(Joined { run_id, config, engine })
         })))
     }
 }
