@@ -48,6 +48,12 @@ fn p1_the_same_bytes_for_1_2_3_and_4_workers_in_bf16() {
     same_bytes(&["--precision", "bf16"]);
 }
 
+/// Its large weights go through products of matrices.
+#[test]
+fn p1_the_same_bytes_for_1_2_3_and_4_workers_of_the_articles_resnet18_in_bf16() {
+    same_bytes_with(&["--precision", "bf16", "--model", "resnet18"], "auto", "in shared memory");
+}
+
 #[test]
 fn p1_the_same_bytes_for_1_2_3_and_4_workers_with_gradients_in_bf16_on_the_wire() {
     same_bytes(&["--precision", "fp32", "--wire", "bf16"]);
