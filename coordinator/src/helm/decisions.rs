@@ -10,6 +10,10 @@ use steering::{Decision, WorkerId};
 use tonic::Status;
 
 impl Helm {
+    /// Does what was decided.
+    ///
+    /// # Errors
+    /// If the journal is damaged, or something of the run cannot be recorded.
     pub(super) fn carry_out(&mut self, decisions: Vec<Decision>) -> Result<(), Error> {
         for decision in decisions {
             match decision {

@@ -10,6 +10,10 @@ use tch::{Device, Kind, Tensor};
 const GLANCE: Duration = Duration::from_millis(5);
 
 impl Thread {
+    /// Takes over the state of `source_rank`, which has it from `source`, together with all other ranks.
+    ///
+    /// # Errors
+    /// If the state does not come or does not fit, or the broadcast fails or is aborted.
     pub(super) fn synchronise(&mut self, generation: u64, source_rank: u32, source: Source) -> Result<(), EngineError> {
         let own = self.formation.is_some_and(|formation| formation.rank == source_rank);
         match source {

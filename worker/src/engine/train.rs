@@ -7,6 +7,10 @@ use plan::{Position, Totals, epoch_order};
 use std::{rc::Rc, sync::Arc, time::Instant};
 
 impl Thread {
+    /// Trains from `from`, with one rate for the epoch or one for each of its steps, and makes `reports` on the way.
+    ///
+    /// # Errors
+    /// If the replica is elsewhere, or a step fails or is aborted: the state is of before that step then.
     pub(super) fn train(
         &mut self,
         generation: u64,
