@@ -207,26 +207,39 @@ fn faults_at_any_step_leave_no_trace_in_the_weights() {
     }
 }
 
+/// Steps that were computed from a wrong state are done again.
 #[test]
-fn a_flipped_bit_is_outvoted() {
+fn a_flipped_bit_is_outvoted_and_leaves_no_mark() {
     let directory = tempfile::tempdir().unwrap();
     let flags = [&["--local", "--workers", "3", "--shards", "3"], &RUN[..8]].concat();
-    let run = Coordinator::start_failing(directory.path(), &flags, &[fail_at(1, (1, 3), "corrupt")]);
-    let ended = run.wait().well();
-    let kinds = recoveries(&ended);
-    assert!(kinds[0].starts_with("local-1 lost: its state at") && kinds[0].ends_with("that of 2 others"), "{kinds:?}");
-    assert_eq!(ended.metrics().len(), 3, "{}", ended.log);
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &flags).wait().well();
+    let every = [&flags[..], &["--checkpoint-every", "4"]].concat();
+    for (name, flags) in [("epochs", &flags), ("steps", &every)] {
+        let fault = [fail_at(1, (1, 3), "corrupt")];
+        let ended = Coordinator::start_failing(&directory.path().join(name), flags, &fault).wait().well();
+        let kinds = recoveries(&ended);
+        let outvoted = kinds[0].starts_with("local-1 lost: its state at") && kinds[0].ends_with("that of 2 others");
+        assert!(outvoted, "{kinds:?}");
+        assert_same(&ended, &expected);
+    }
 }
 
 #[test]
-fn of_two_that_differ_none_is_believed() {
+fn of_two_that_differ_none_is_believed_and_both_go_back() {
     let directory = tempfile::tempdir().unwrap();
     let expected = undisturbed(directory.path());
-    let run_dir = directory.path().join("corrupt");
     let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();
-    let ended = Coordinator::start_failing(&run_dir, &flags, &[fail_at(0, (1, 3), "corrupt")]).wait();
-    assert_eq!(ended.code, 7, "{}", ended.log);
+    let fault = [fail_at(0, (1, 3), "corrupt")];
+    let ended = Coordinator::start_failing(&directory.path().join("once"), &flags, &fault).wait().well();
     assert!(ended.log.contains("it cannot be told whose is right"), "{}", ended.log);
+    assert_same(&ended, &expected);
+
+    // A machine that computes wrongly each time.
+    let run_dir = directory.path().join("always");
+    let fault = ["local-0@*:1:3:corrupt".to_owned()];
+    let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait();
+    assert_eq!(ended.code, 7, "{}", ended.log);
+    assert!(ended.log.contains("one of these machines computes wrongly"), "{}", ended.log);
     // What is on disk is of before.
     let ended = Coordinator::start(&run_dir, &flags).wait().well();
     assert_same(&ended, &expected);

@@ -51,6 +51,9 @@ struct WorkerView<'a> {
     last_seen_ms: u64,
     compute_seconds: f64,
     wait_seconds: f64,
+    strikes: u32,
+    set_aside: &'a str,
+    back_in_seconds: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -136,6 +139,9 @@ impl<'a> WorkerView<'a> {
             last_seen_ms: worker.last_seen_ms,
             compute_seconds: worker.compute_seconds,
             wait_seconds: worker.wait_seconds,
+            strikes: worker.strikes,
+            set_aside: &worker.set_aside,
+            back_in_seconds: worker.back_in_seconds,
         }
     }
 }

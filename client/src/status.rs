@@ -170,7 +170,7 @@ mod tests {
             last_seen_ms: 240,
             compute_seconds: 0.0984,
             wait_seconds: 0.012,
-            preparing: false,
+            ..Worker::default()
         };
         let epoch = |epoch| Epoch {
             epoch,

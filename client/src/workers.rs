@@ -18,7 +18,19 @@ pub fn lines(workers: &[Worker]) -> Vec<String> {
         ["WORKER", "RANK", "DEVICE", "SHARDS", "EPOCH:STEP", "WORKS", "WAITS", "LAST SEEN"].map(str::to_owned).to_vec();
     let mut rows = vec![heading];
     rows.extend(workers.iter().map(row));
-    table(&columns, &rows)
+    let mut lines = table(&columns, &rows);
+    lines.extend(workers.iter().filter_map(aside));
+    lines
+}
+
+/// Why a worker is set aside, and when it is tried again.
+fn aside(worker: &Worker) -> Option<String> {
+    let when = match worker.back_in_seconds? {
+        0.0 => "rehearses".to_owned(),
+        seconds => format!("is tried again in {}", duration(seconds)),
+    };
+    let (name, reason) = (one_line(&worker.name), one_line(&worker.set_aside));
+    Some(format!("{name} is set aside and {when}: {reason}"))
 }
 
 fn row(worker: &Worker) -> Vec<String> {
@@ -42,6 +54,7 @@ fn row(worker: &Worker) -> Vec<String> {
 fn place(worker: &Worker) -> String {
     match worker.rank {
         Some(rank) => rank.to_string(),
+        None if worker.back_in_seconds.is_some() => "aside".to_owned(),
         None if worker.preparing => "prepares".to_owned(),
         None => "spare".to_owned(),
     }
@@ -68,5 +81,28 @@ mod tests {
         let table = lines(&[worker("a", Some(3), false), worker("b", None, false), worker("c", None, true)]);
         let places: Vec<&str> = table.iter().filter_map(|line| line.split_whitespace().nth(1)).collect();
         assert_eq!(places, ["RANK", "3", "spare", "prepares"]);
+    }
+
+    #[test]
+    fn who_is_set_aside_is_told_why_and_until_when() {
+        let worker = |back_in_seconds| Worker {
+            name: "gpu-3".to_owned(),
+            device: "cuda:0".to_owned(),
+            preparing: true,
+            strikes: 2,
+            set_aside: "CUDA error: an illegal memory access".to_owned(),
+            back_in_seconds,
+            ..Worker::default()
+        };
+        let table = lines(&[worker(Some(3.5)), worker(Some(0.0)), worker(None)]);
+        let reason = "CUDA error: an illegal memory access";
+        assert_eq!(
+            table[4..],
+            [
+                format!("gpu-3 is set aside and is tried again in 3.5s: {reason}"),
+                format!("gpu-3 is set aside and rehearses: {reason}"),
+            ]
+        );
+        assert!(table[1].contains("aside") && table[3].contains("prepares"), "{table:?}");
     }
 }

@@ -25,6 +25,10 @@ pub struct Args {
     #[arg(long, value_name = "M", default_value_t = 1)]
     pub min_workers: usize,
 
+    /// Let processors of different kinds take part together: the weights then depend on which computes what
+    #[arg(long)]
+    pub allow_mixed: bool,
+
     /// Start the workers on this machine's CPU
     #[arg(long)]
     pub local: bool,

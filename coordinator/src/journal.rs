@@ -11,6 +11,8 @@ use std::{
 use steering::{EpochRecord, Recovery};
 
 const FILE: &str = "journal.sqlite";
+/// The key of the last generation whose states are void.
+const VOID: &str = "void";
 /// Two coordinators at work on one run would contradict each other, so the first one keeps the file locked.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -50,6 +52,11 @@ pub enum Entry {
     Rewind {
         /// The first.
         epoch: u32,
+    },
+    /// States of generations up to this one are void.
+    Void {
+        /// The last of them.
+        generation: u64,
     },
     /// A checkpoint is on disk.
     Checkpoint {
@@ -134,7 +141,16 @@ impl Journal {
     /// # Errors
     /// If the journal is damaged.
     pub fn record(&mut self, entry: Entry) -> Result<(), Error> {
-        self.backlog.push((now(), entry));
+        self.record_all(vec![entry])
+    }
+
+    /// As [`Self::record`], of several at once.
+    ///
+    /// # Errors
+    /// If the journal is damaged.
+    pub fn record_all(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+        let now = now();
+        self.backlog.extend(entries.into_iter().map(|entry| (now, entry)));
         self.catch_up()
     }
 
@@ -188,6 +204,14 @@ impl Journal {
             .query_row("SELECT COALESCE(MAX(generation), 0) FROM generations", [], |row| row.get::<_, i64>(0))
             .map(|generation| generation as u64)
             .map_err(self.failed("read"))
+    }
+
+    /// The last generation whose states are void; 0: none.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn void(&self) -> Result<u64, Error> {
+        self.get(VOID)?.map_or(Ok(0), |text| text.parse().map_err(|error| self.corrupt("the void generation", &error)))
     }
 
     /// The epochs that are done, in their order.
@@ -265,6 +289,10 @@ fn write(connection: &mut Connection, entries: &[(f64, Entry)]) -> Result<(), Re
             }
             Entry::Rewind { epoch } => {
                 transaction.execute("DELETE FROM epochs WHERE epoch >= ?1", [epoch])?;
+            }
+            Entry::Void { generation } => {
+                let values = [VOID, &generation.to_string()];
+                transaction.execute("INSERT OR REPLACE INTO run (key, value) VALUES (?1, ?2)", values)?;
             }
             Entry::Checkpoint { name, steps_done } => {
                 let values = params![name, *steps_done as i64, at];

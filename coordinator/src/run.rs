@@ -3,24 +3,25 @@
 use crate::{
     Args, Error,
     display::Display,
-    helm::{Helm, HelmOptions, Input},
+    helm::{Helm, HelmOptions, Input, Tickets},
     journal::{Entry, Journal},
     local::{LocalOptions, LocalWorkers},
     predict::Predictor,
-    services::{ClusterService, InferenceService, TrainingService},
+    services::{ClusterOptions, ClusterService, InferenceService, TrainingService},
     settings, summary,
 };
 use checkpoint::{Manifest, Retention, State, Store};
 use cifar::{Dataset, Split};
 use plan::{RunConfig, Timeouts};
 use proto::v1::{cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer};
+use resnet::{Architecture, Layout};
 use std::{
     fs,
     future::Future,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use steering::{Options, Start};
 use tokio::{
@@ -58,6 +59,8 @@ pub async fn run(
     let Prepared { run_id, config, auto_precision, run_dir, journal, start, newest } = prepared;
     tracing::info!("run {run_id} in {}, listening on {address}", run_dir.display());
     let predictor = Predictor::start(config.clone())?;
+    let layout = Layout::new(&Architecture::named(&config.model)?);
+    let tickets = Tickets::default();
     let store = Store::new(run_dir.join("checkpoints"));
     let profile = args.profile.then(|| run_dir.join("profile"));
     let directory = run_dir.clone();
@@ -73,6 +76,9 @@ pub async fn run(
         start,
         run_id: run_id.clone(),
         auto_precision,
+        allow_mixed: args.allow_mixed,
+        timeouts,
+        tickets: tickets.clone(),
         run_dir,
         journal,
         retention: Retention { last: args.keep, best: true },
@@ -90,7 +96,8 @@ pub async fn run(
         })
         .map_err(|error| Error::Serve(error.to_string()))?;
 
-    let cluster = ClusterService::new(inputs.clone(), store, run_id, args.data_dir.clone(), timeouts.request);
+    let cluster = ClusterOptions { store, run_id, layout, data_dir: args.data_dir.clone(), timeouts, tickets };
+    let cluster = ClusterService::new(inputs.clone(), cluster);
     let router =
         services(timeouts, cluster, TrainingService::new(view, inputs.clone()), InferenceService::new(predictor))
             .await?;
@@ -133,7 +140,7 @@ pub async fn run(
             }
             _ = tick.tick() => {
                 // A helm that is busy looks at the time later.
-                let _ = inputs.try_send(Input::Tick);
+                let _ = inputs.try_send(Input::Tick { at: Instant::now() });
             }
         }
     };
@@ -235,6 +242,7 @@ fn prepare(args: &Args) -> Result<Prepared, Error> {
     start.generation = journal.last_generation()?;
     start.history = journal.epochs()?;
     start.recoveries = journal.recoveries()?;
+    start.void = journal.void()?;
     let mut newest = None;
     if let Some((name, manifest, state)) = begun {
         if args.resume != "auto" && args.resume != "never" {

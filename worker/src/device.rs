@@ -43,6 +43,26 @@ pub fn has_bf16(device: Device) -> bool {
     }
 }
 
+/// What decides the bits of the device's arithmetic: for a CPU its vendor and the instruction set that libtorch uses there, with
+/// what it has beyond for bf16. Workers of different kinds come to different weights.
+#[must_use]
+pub fn kind(device: Device) -> String {
+    if device != Device::Cpu {
+        return "cuda".to_owned();
+    }
+    let flags = cpu_info("flags").or_else(|| cpu_info("Features")).unwrap_or_default();
+    let has = |wanted: &str| flags.split(' ').any(|flag| flag == wanted);
+    let beyond: &[&str] = if has("amx_bf16") {
+        &["AMX"]
+    } else if has("avx512_bf16") {
+        &["AVX512-BF16"]
+    } else {
+        &[]
+    };
+    let vendor = cpu_info("vendor_id").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    [vendor.as_str(), operations::cpu_capability().as_str()].iter().chain(beyond).copied().collect::<Vec<_>>().join(" ")
+}
+
 /// What the device is called, for people.
 #[must_use]
 pub fn device_name(device: Device) -> String {

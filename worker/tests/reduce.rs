@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use nccl_rs::{Backend, GroupOptions, ProcessGroup, Store};
+use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 use plan::{Reduction, Wire, random::philox};
 use std::{
     sync::Arc,
@@ -37,7 +37,7 @@ fn ranks<T: Send + 'static>(
                 let host = "127.0.0.1".to_owned();
                 let options =
                     GroupOptions { backend: Backend::Gloo, host, rank: index, world_size: world, timeout: TIMEOUT };
-                rank(index, Some(ProcessGroup::connect(store, &options, || false).unwrap()))
+                rank(index, Some(ProcessGroup::connect(Rendezvous::Served(store), &options, || false).unwrap()))
             })
         })
         .collect();

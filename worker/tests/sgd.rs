@@ -73,7 +73,7 @@ fn three_steps_end_where_pytorchs_do() {
     common::perturb(&replica.layout, golden.seed, &mut parameters, &mut statistics);
     let mut position = Position { epoch: 1, step: 0 };
     let momentum = vec![0.0; parameters.len()];
-    replica.load(&State { position, totals: Totals::default(), parameters, statistics, momentum }).unwrap();
+    replica.load(&State { position, totals: Totals::default(), parameters, statistics, momentum }, 1).unwrap();
 
     let (images, labels) = common::batch(golden.batch_seed, golden.images);
     assert_eq!(labels, golden.labels);

@@ -34,6 +34,9 @@ struct Args {
     /// Workers lost, one after the other.
     #[arg(long, default_value_t = 10)]
     losses: usize,
+    /// Workers lost in one instant, after that.
+    #[arg(long, default_value_t = 100)]
+    at_once: usize,
     /// How long the coordinator is watched while nothing is lost.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
@@ -116,6 +119,21 @@ async fn measure(args: &Args, coordinator: &Child) -> Result<()> {
         crowd.push(join(&endpoint, format!("late-{loss}"), &seen));
         generation = all_train(&mut sightings, args.workers, generation + 1).await?;
     }
+    let moment = Instant::now();
+    let lost: Vec<_> = crowd.drain(..args.at_once.min(crowd.len() - 1)).collect();
+    lost.iter().for_each(|(_, cut)| cut.notify_one());
+    let left = all_train(&mut sightings, crowd.len(), generation).await?;
+    println!(
+        "{} lost in one instant: the other {} train after {:.0?}, {} generations later",
+        lost.len(),
+        crowd.len(),
+        moment.elapsed(),
+        left - generation
+    );
+    generation = left;
+    let alive = crowd.iter().filter(|(task, _)| !task.is_finished()).count();
+    ensure!(alive == crowd.len(), "{} of those who were well were given up", crowd.len() - alive);
+
     latencies.sort_unstable();
     let at = |percent: usize| latencies[(latencies.len() * percent).div_ceil(100) - 1];
     println!("an abort reaches workers within {:.0?} (median), {:.0?} (99th percentile)", at(50), at(99));
@@ -171,7 +189,7 @@ async fn try_attach(endpoint: &Endpoint, name: &str) -> Result<Stream> {
     };
     reports.send(v1::Report { report: Some(Up::Hello(hello)) }).await?;
     let orders = client.attach(ReceiverStream::new(up)).await?.into_inner();
-    reports.send(v1::Report { report: Some(Up::Prepared(v1::Prepared {})) }).await?;
+    reports.send(v1::Report { report: Some(Up::Prepared(v1::Prepared { stretch_seconds: 0.01 })) }).await?;
     Ok((orders, reports))
 }
 
@@ -209,8 +227,8 @@ async fn simulate(endpoint: Endpoint, name: String, seen: mpsc::Sender<Seen>, cu
                 }
             }
             Down::Connect(_) => {
-                let held = Some(position.into());
-                reports.send(report(Up::Ready(v1::Ready { generation, held, totals: None }))).await?;
+                let ready = v1::Ready { generation, held: Some(held(position, generation)) };
+                reports.send(report(Up::Ready(ready))).await?;
             }
             Down::Train(_) => {
                 training = true;
@@ -219,7 +237,8 @@ async fn simulate(endpoint: Endpoint, name: String, seen: mpsc::Sender<Seen>, cu
             Down::Halt(_) => {
                 // As the whole cluster does after the step in progress.
                 training = false;
-                let halted = v1::Halted { generation, position: Some(position.into()), ..v1::Halted::default() };
+                let (at, totals) = (Some(position.into()), Some(v1::Totals::default()));
+                let halted = v1::Halted { generation, position: at, totals, ..v1::Halted::default() };
                 reports.send(report(Up::Halted(halted))).await?;
             }
             Down::Abort(_) => {
@@ -230,6 +249,12 @@ async fn simulate(endpoint: Endpoint, name: String, seen: mpsc::Sender<Seen>, cu
             _ => {}
         }
     }
+}
+
+/// What a worker says that it holds.
+fn held(position: Position, lineage: u64) -> v1::Held {
+    let (position, totals) = (Some(position.into()), Some(v1::Totals::default()));
+    v1::Held { position, totals, lineage, digest: Some(1) }
 }
 
 /// Processor time of the coordinator so far.

@@ -44,7 +44,7 @@ fn main() -> Result<()> {
     };
     let data = Arc::new(Dataset::open(&args.data_dir, Split::Train, Some(args.images as usize))?);
     let mut replica = Replica::new(&config, Device::Cpu)?;
-    replica.load(&State::initial(&replica.layout, config.seed))?;
+    replica.load(&State::initial(&replica.layout, config.seed), 1)?;
     let options = ReducerOptions {
         reduction: Reduction::Tree,
         wire: Wire::Fp32,

@@ -2,69 +2,145 @@
 
 use crate::{
     Error,
-    helm::{Attached, Attachment, Helm, ORDERS, Refusal},
+    helm::{Attached, Attachment, Helm, Refusal, RefusalKind, orders, report},
     journal::Entry,
     summary,
 };
-use plan::{Position, Precision};
+use plan::Precision;
 use proto::v1;
+use std::{net::IpAddr, time::Duration};
 use steering::{Decision, Event};
-use tokio::sync::mpsc;
+
+/// The longest name, and the longest address.
+const LONGEST: usize = 128;
+/// Generations that a worker may be ahead of the journal, as after a full disk.
+const FURTHEST_AHEAD: u64 = 1 << 32;
+/// Signs of life that have to be missing before who has a name counts as possibly gone.
+const MISSING: u32 = 4;
 
 impl Helm {
     pub(super) fn attach(&mut self, hello: v1::Hello) -> Result<(Attached, Vec<Decision>), Refusal> {
-        let refuse = |reason: String| Err(Refusal::new(reason));
-        if hello.version != proto::VERSION {
-            return refuse(format!(
-                "it is version {}, and this coordinator is version {}: run the same on both",
-                hello.version,
-                proto::VERSION
-            ));
-        }
-        if let Some(run_id) = hello.run_id.as_ref().filter(|run_id| **run_id != self.run_id) {
-            return refuse(format!(
-                "it holds the state of run {run_id}, and this is run {}: start it anew to take part here",
-                self.run_id
-            ));
-        }
-        if let Some(model) = hello.model.as_ref().filter(|model| **model != self.config.model) {
-            return refuse(format!("it trains only {model}, and this run trains {}", self.config.model));
-        }
+        let held = self.examine(&hello).map_err(Refusal::new)?;
         let mut decisions = Vec::new();
         let namesake = self.attachments.iter().find(|(_, attachment)| attachment.hello.name == hello.name);
         if let Some((worker, attachment)) = namesake {
+            let worker = *worker;
             if attachment.hello.instance != hello.instance {
-                return Err(Refusal::duplicate(&hello.name));
+                return Err(self.namesake(worker, &hello.name));
             }
             // Its old stream is dead, which nobody has noticed yet.
-            let worker = *worker;
             self.attachments.remove(&worker);
+            self.tickets.revoke(worker);
             let cause = "it came back on a new stream".to_owned();
             decisions = self.steering.handle(self.now(), worker, Event::Detached { cause });
         }
         if self.auto_precision {
             self.choose_precision(&hello).map_err(|error| Refusal::new(error.to_string()))?;
         }
-        let (orders, receiver) = mpsc::channel(ORDERS);
+        let (orders, receiver) = orders();
         let worker = self.next_worker;
         self.next_worker += 1;
         let welcome = v1::Welcome {
             run_id: self.run_id.clone(),
             config: Some((&self.config).into()),
-            failure_timeout_ms: self.failure_timeout.as_millis() as u32,
+            failure_timeout_ms: self.timeouts.failure.as_millis() as u32,
         };
         // Has room: it is new.
-        let _ = orders.try_send(Ok(v1::Order { order: Some(v1::order::Order::Welcome(welcome)) }));
-        let event = Event::Attached {
-            name: hello.name.clone(),
-            host: hello.host.clone(),
-            held: hello.held.map(Position::from),
-            generation: hello.generation,
-        };
+        let _ = orders.put(Ok(v1::Order { order: Some(v1::order::Order::Welcome(welcome)) }));
+        let (name, host, generation) = (hello.name.clone(), hello.host.clone(), hello.generation);
+        let event = Event::Attached { name, host, held, generation };
         tracing::info!("{} attached: {} ({})", hello.name, hello.device, hello.device_name);
         self.attachments.insert(worker, Attachment { orders, hello, progress: v1::Progress::default() });
         decisions.append(&mut self.steering.handle(self.now(), worker, event));
         Ok((Attached { worker, orders: receiver }, decisions))
+    }
+
+    /// Whether a worker that says `hello` fits the run. Returns what it holds.
+    fn examine(&self, hello: &v1::Hello) -> Result<Option<steering::Held>, String> {
+        if hello.version != proto::VERSION {
+            return Err(format!(
+                "it is version {}, and this coordinator is version {}: run the same on both",
+                hello.version,
+                proto::VERSION
+            ));
+        }
+        for (what, text) in [("name", &hello.name), ("address", &hello.host)] {
+            if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
+                return Err(format!("its {what} is empty, longer than {LONGEST} bytes or not printable"));
+            }
+        }
+        if let Some(run_id) = hello.run_id.as_ref().filter(|run_id| **run_id != self.run_id) {
+            return Err(format!(
+                "it holds the state of run {run_id}, and this is run {}: start it anew to take part here",
+                self.run_id
+            ));
+        }
+        if let Some(model) = hello.model.as_ref().filter(|model| **model != self.config.model) {
+            return Err(format!("it trains only {model}, and this run trains {}", self.config.model));
+        }
+        if hello.generation.saturating_sub(self.steering.generation()) >= FURTHEST_AHEAD {
+            return Err(format!("it says that it knows generation {}, which never was", hello.generation));
+        }
+        self.compare_with_the_others(hello)?;
+        // Without its run's id a state is nobody's.
+        let held = hello.held.clone().filter(|_| hello.run_id.is_some());
+        held.map(report::held).transpose().map_err(|malformed| malformed.to_string())
+    }
+
+    /// Whether the worker computes as the others do and can be reached as they can.
+    fn compare_with_the_others(&self, hello: &v1::Hello) -> Result<(), String> {
+        let family =
+            |host: &str| host.parse::<IpAddr>().ok().map(|address| if address.is_ipv4() { "IPv4" } else { "IPv6" });
+        for Attachment { hello: other, .. } in self.attachments.values() {
+            if other.name == hello.name {
+                continue;
+            }
+            if other.libtorch != hello.libtorch {
+                return Err(format!(
+                    "it computes with libtorch {}, and {} with {}: build all from the same",
+                    hello.libtorch, other.name, other.libtorch
+                ));
+            }
+            if other.kind != hello.kind {
+                let differ = format!("it computes on {}, and {} on {}", hello.kind, other.name, other.kind);
+                let device = |kind: &str| kind == "cuda";
+                if device(&other.kind) != device(&hello.kind) {
+                    return Err(format!("{differ}: a run has GPUs or CPUs, not both"));
+                }
+                if !self.allow_mixed {
+                    return Err(format!(
+                        "{differ}: the weights would depend on who computes what. Give the coordinator --allow-mixed if that \
+                         is all right"
+                    ));
+                }
+                tracing::warn!("{}: {differ}: the weights depend on who computes what", hello.name);
+            }
+            if let (Some(own), Some(others)) = (family(&hello.host), family(&other.host))
+                && own != others
+            {
+                return Err(format!(
+                    "its address {} is {own}, and that of {}, {}, is {others}: they cannot reach each other. Give it one of \
+                     that family with --host, or reach the coordinator by one",
+                    hello.host, other.name, other.host
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why another worker may not have the name of `worker`.
+    fn namesake(&self, worker: steering::WorkerId, name: &str) -> Refusal {
+        let silence =
+            self.steering.workers().get(&worker).map_or(Duration::ZERO, |w| self.now().saturating_sub(w.last_seen));
+        if silence > MISSING * self.timeouts.heartbeat {
+            let reason = format!(
+                "a worker named {name} is attached, and was not heard of for {:.1} s: it may be gone, which is known soon",
+                silence.as_secs_f64()
+            );
+            return Refusal { reason, kind: RefusalKind::ForNow };
+        }
+        let reason = format!("a worker named {name} is attached already: give this one another --name");
+        Refusal { reason, kind: RefusalKind::Duplicate }
     }
 
     /// Fixes what `--precision auto` left open, before anything depends on it.
@@ -72,8 +148,8 @@ impl Helm {
         self.auto_precision = false;
         self.config.precision = if hello.bf16 { Precision::Bf16 } else { Precision::Fp32 };
         let has = if hello.bf16 { "has" } else { "has no" };
-        self.note(&format!("precision {}: {} {has} matrix units for bf16", self.config.precision, hello.name))?;
-        self.records.keep(Entry::Run { id: self.run_id.clone(), config: Box::new(self.config.clone()) })?;
+        self.note(&format!("precision {}: {} {has} matrix units for bf16", self.config.precision, hello.name));
+        self.gate = self.recorder.record(Entry::Run { id: self.run_id.clone(), config: Box::new(self.config.clone()) });
         summary::write_config(&self.run_dir, &self.config)?;
         self.saver.set_config(&self.run_id, &self.config);
         Ok(())

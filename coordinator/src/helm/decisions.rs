@@ -1,87 +1,118 @@
-//! Carrying out what the state machine decides, in its order: what is recorded is recorded before workers are told.
+//! Carrying out what the state machine decides, in its order: what is recorded is on disk before workers are told. Nothing
+//! here waits for the disk: orders wait instead.
 
 use crate::{
-    Error,
-    helm::{Helm, SaveJob, report},
+    helm::{Helm, SaveJob, orders, report},
     journal::Entry,
 };
+use proto::v1;
 use std::sync::Arc;
-use steering::{Decision, WorkerId};
+use steering::{Decision, Order, WorkerId};
 use tonic::Status;
+
+/// An order that waits for what it depends on to be on disk.
+pub(super) struct HeldBack {
+    /// The number of the entry.
+    after: u64,
+    worker: WorkerId,
+    order: v1::Order,
+}
 
 impl Helm {
     /// Does what was decided.
-    ///
-    /// # Errors
-    /// If the journal is damaged, or something of the run cannot be recorded.
-    pub(super) fn carry_out(&mut self, decisions: Vec<Decision>) -> Result<(), Error> {
+    pub(super) fn carry_out(&mut self, decisions: Vec<Decision>) {
         for decision in decisions {
             match decision {
                 Decision::Send { worker, order } => self.send(worker, order),
                 Decision::Drop { worker, reason, corrupt } => {
+                    self.tickets.revoke(worker);
                     if let Some(attachment) = self.attachments.remove(&worker) {
                         let status = if corrupt { Status::data_loss } else { Status::deadline_exceeded };
                         let status = status(format!("given up: {reason}"));
                         // It is given up whether it hears of it or not.
-                        let _ = attachment.orders.try_send(Err(status));
+                        let _ = attachment.orders.put(Err(status));
                     }
                 }
                 Decision::Generation { generation, members, reason } => {
                     tracing::info!("generation {generation} of {}: {reason}", members.join(", "));
-                    self.states.clear();
+                    self.tickets.end_generation();
                     self.workers = members.len();
-                    self.records.keep(Entry::Generation { generation, members, reason })?;
+                    self.gate = self.recorder.record(Entry::Generation { generation, members, reason });
                 }
                 Decision::Rewind { epoch } => {
-                    self.note(&format!("going on from epoch {}: what came after is done again", epoch + 1))?;
-                    self.records.rewind(epoch, self.steering.history())?;
+                    self.note(&format!("going on from epoch {}: what came after is done again", epoch + 1));
+                    self.gate = self.recorder.record(Entry::Rewind { epoch });
+                }
+                Decision::Void { generation, reason } => {
+                    tracing::warn!("{reason}");
+                    self.recorder.record(Entry::Event(reason));
+                    self.gate = self.recorder.record(Entry::Void { generation });
                 }
                 Decision::Epoch(record) => {
-                    self.records.epoch(&record, self.steering.history())?;
+                    self.gate = self.recorder.record(Entry::Epoch(record.clone()));
                     self.display.epoch(&record, self.config.epochs);
                     if let Some(note) = &record.note {
-                        self.note(note)?;
+                        self.note(note);
                     }
                 }
-                Decision::Checkpoint { generation, held, position, schedule, evaluation } => {
-                    if let Some(mut state) = self.states.remove(&(generation, held)) {
-                        // Earlier ones were overtaken.
-                        self.states.retain(|(_, position), _| *position > held);
-                        if position.step == 0 {
-                            state.totals = plan::Totals::default();
-                        }
-                        state.position = position;
-                        let left_out = self.saver.save(SaveJob { state: Arc::new(state), schedule, evaluation });
-                        if let Some(left_out) = left_out {
-                            let at = left_out.state.position;
-                            self.note(&format!("the disk does not keep up: no checkpoint of {at}, but a newer one"))?;
-                        }
+                Decision::Checkpoint { upload, held, position, schedule, evaluation } => {
+                    let Some(mut state) = self.states.remove(&(upload, held)) else {
+                        // The machine decides on states that it was told of, and all of those are kept.
+                        tracing::error!("the state of {held} that was to be saved is not there");
+                        continue;
+                    };
+                    if position.step == 0 {
+                        state.totals = plan::Totals::default();
+                    }
+                    state.position = position;
+                    let left_out = self.saver.save(SaveJob { state: Arc::new(state), schedule, evaluation });
+                    if let Some(left_out) = left_out {
+                        let at = left_out.state.position;
+                        self.note(&format!("the disk does not keep up: no checkpoint of {at}, but a newer one"));
                     }
                 }
-                Decision::Note(text) => self.note(&text)?,
+                Decision::Note(text) => self.note(&text),
                 Decision::End(ending) => self.ending = Some(ending),
             }
         }
-        Ok(())
+        let steering = &self.steering;
+        self.states.retain(|(upload, position), _| steering.wants(*upload, *position));
     }
 
-    fn send(&mut self, worker: WorkerId, order: steering::Order) {
-        let Some(attachment) = self.attachments.get(&worker) else { return };
-        let rank = self.steering.rank_of(worker);
-        let order = report::order(order, rank);
-        if attachment.orders.try_send(Ok(order)).is_err() {
-            tracing::warn!("{} takes no orders", attachment.hello.name);
-            // Dropping the sender ends its stream, and that is noticed.
-            self.attachments.remove(&worker);
+    fn send(&mut self, worker: WorkerId, order: Order) {
+        let ticket = match &order {
+            Order::Upload { upload } => self.tickets.issue(*upload, worker, false),
+            Order::Train { upload: Some(upload), .. } => self.tickets.issue(*upload, worker, true),
+            _ => 0,
+        };
+        let order = report::order(order, self.steering.rank_of(worker), ticket);
+        if let Some(ended) = orders::ends(&order) {
+            // It outweighs what waits, and depends on nothing.
+            let of_ended = |held: &HeldBack| orders::generation_of(&held.order).is_some_and(|of| of <= ended);
+            self.held_back.retain(|held| held.worker != worker || !of_ended(held));
+            return self.send_now(worker, order);
+        }
+        if self.recorder.has(self.gate) && self.held_back.is_empty() {
+            return self.send_now(worker, order);
+        }
+        self.held_back.push_back(HeldBack { after: self.gate, worker, order });
+    }
+
+    /// Sends what waited for what is recorded by now.
+    pub(super) fn send_what_may_go(&mut self) {
+        while self.held_back.front().is_some_and(|held| self.recorder.has(held.after)) {
+            if let Some(HeldBack { worker, order, .. }) = self.held_back.pop_front() {
+                self.send_now(worker, order);
+            }
         }
     }
 
-    /// The orders among `decisions`, where the rest can no longer be recorded.
-    pub(super) fn send_only(&mut self, decisions: Vec<Decision>) {
-        for decision in decisions {
-            if let Decision::Send { worker, order } = decision {
-                self.send(worker, order);
-            }
+    fn send_now(&mut self, worker: WorkerId, order: v1::Order) {
+        let Some(attachment) = self.attachments.get(&worker) else { return };
+        if !attachment.orders.put(Ok(order)) {
+            tracing::warn!("{} takes no orders", attachment.hello.name);
+            // Dropping the sender ends its stream, and that is noticed.
+            self.attachments.remove(&worker);
         }
     }
 }

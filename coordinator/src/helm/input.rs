@@ -1,11 +1,11 @@
 //! What the helm takes in.
 
-use crate::helm::Saved;
+use crate::helm::{Expected, Orders, Recorded, Saved};
 use checkpoint::State;
 use proto::v1;
+use std::time::Instant;
 use steering::WorkerId;
-use tokio::sync::{mpsc, oneshot};
-use tonic::Status;
+use tokio::sync::oneshot;
 
 /// Something that happened.
 pub enum Input {
@@ -18,6 +18,8 @@ pub enum Input {
     },
     /// A worker reports.
     Report {
+        /// When that was received: what counts, however long it takes to be looked at.
+        at: Instant,
         /// Which.
         worker: WorkerId,
         /// What.
@@ -25,18 +27,42 @@ pub enum Input {
     },
     /// A worker's stream has ended.
     Detached {
+        /// When.
+        at: Instant,
         /// Which.
         worker: WorkerId,
         /// In words.
         cause: String,
     },
+    /// A piece of a worker's state has come.
+    StateMoved {
+        /// When.
+        at: Instant,
+        /// For which order.
+        expected: Expected,
+    },
     /// A worker's state has come.
     State {
-        /// Of which generation.
-        generation: u64,
+        /// When.
+        at: Instant,
+        /// For which order.
+        expected: Expected,
         /// The state.
         state: Box<State>,
+        /// Its digest, of the bytes that came.
+        digest: u64,
     },
+    /// A worker's state does not come.
+    StateFailed {
+        /// When.
+        at: Instant,
+        /// For which order.
+        expected: Expected,
+        /// In words.
+        cause: String,
+    },
+    /// Something was recorded, or cannot be.
+    Recorded(Recorded),
     /// A checkpoint was written, or was not.
     Saved(Box<Saved>),
     /// The run is to end after the step in progress.
@@ -44,8 +70,16 @@ pub enum Input {
         /// In words.
         reason: String,
     },
+    /// The run cannot go on: it ends as failed, saved.
+    Fail {
+        /// In words.
+        reason: String,
+    },
     /// Time has passed.
-    Tick,
+    Tick {
+        /// When that was noticed.
+        at: Instant,
+    },
 }
 
 /// A worker that takes part.
@@ -53,7 +87,7 @@ pub struct Attached {
     /// By what the helm knows it.
     pub worker: WorkerId,
     /// What it is told to do.
-    pub orders: mpsc::Receiver<Result<v1::Order, Status>>,
+    pub orders: Orders,
 }
 
 /// Why a worker may not take part.
@@ -61,21 +95,25 @@ pub struct Attached {
 pub struct Refusal {
     /// In words.
     pub reason: String,
-    /// Whether its name is taken.
-    pub duplicate: bool,
+    /// What it can do about it.
+    pub kind: RefusalKind,
+}
+
+/// What a worker that may not take part can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Nothing: it does not fit the run.
+    Unfit,
+    /// Have another name: its own is taken.
+    Duplicate,
+    /// Come back in a moment: who has its name may be gone.
+    ForNow,
 }
 
 impl Refusal {
     /// A worker that does not fit the run.
     #[must_use]
     pub fn new(reason: String) -> Self {
-        Self { reason, duplicate: false }
-    }
-
-    /// A worker whose name is taken.
-    #[must_use]
-    pub fn duplicate(name: &str) -> Self {
-        let reason = format!("a worker named {name} is attached already: give this one another --name");
-        Self { reason, duplicate: true }
+        Self { reason, kind: RefusalKind::Unfit }
     }
 }

@@ -4,14 +4,20 @@
 mod attach;
 mod decisions;
 mod input;
+mod orders;
+mod recorder;
 mod records;
 mod report;
 mod saver;
 mod saving;
+mod uploads;
 mod view;
 
-pub use input::{Attached, Input, Refusal};
+pub use input::{Attached, Input, Refusal, RefusalKind};
+pub use orders::{Orders, orders};
+pub use recorder::Recorded;
 pub use saver::{SaveJob, Saved, Saver};
+pub use uploads::{Expected, Tickets};
 
 use crate::{
     Error,
@@ -21,22 +27,24 @@ use crate::{
     summary,
 };
 use checkpoint::{Retention, State, Store};
-use plan::{Position, RunConfig};
+use decisions::HeldBack;
+use orders::OrderSender;
+use plan::{Position, RunConfig, Timeouts};
 use proto::v1;
+use recorder::Recorder;
 use records::Records;
 use saving::Unsaved;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 use steering::{Ending, Event, Options, Outcome, Start, Steering, WorkerId};
 use tokio::sync::{mpsc, watch};
-use tonic::Status;
 
-/// Orders under way to one worker at most; one that does not take them is given up.
-const ORDERS: usize = 64;
+/// Inputs that are looked at together: what happens in one moment leads to one decision.
+const TOGETHER: usize = 512;
 
 /// How old what others see may be before a sign of life renews it.
 const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
@@ -55,6 +63,12 @@ pub struct HelmOptions {
     pub run_id: String,
     /// Whether the first worker's hardware decides the precision.
     pub auto_precision: bool,
+    /// Whether workers of different kinds may take part together.
+    pub allow_mixed: bool,
+    /// How long things are waited for.
+    pub timeouts: Timeouts,
+    /// Which states may be sent.
+    pub tickets: Tickets,
     /// Its directory.
     pub run_dir: PathBuf,
     /// Its journal.
@@ -71,7 +85,7 @@ pub struct HelmOptions {
 
 /// An attached worker, as the helm knows it.
 struct Attachment {
-    orders: mpsc::Sender<Result<v1::Order, Status>>,
+    orders: OrderSender,
     hello: v1::Hello,
     progress: v1::Progress,
 }
@@ -83,7 +97,21 @@ pub struct Helm {
     auto_precision: bool,
     run_id: String,
     run_dir: PathBuf,
-    records: Records,
+    recorder: Recorder,
+    /// The entry that has to be recorded before the next order is sent.
+    gate: u64,
+    /// Orders that wait for an entry.
+    held_back: VecDeque<HeldBack>,
+    tickets: Tickets,
+    allow_mixed: bool,
+    /// Why nothing more can be recorded.
+    damaged: Option<Error>,
+    /// Whether the last of all is being written.
+    finishing: bool,
+    /// What became of it.
+    finished: Option<Result<(), Error>>,
+    /// Whether everything is over and written.
+    over: bool,
     /// Failures that the records have.
     survived: usize,
     store: Store,
@@ -95,14 +123,14 @@ pub struct Helm {
     display: Display,
     attachments: HashMap<WorkerId, Attachment>,
     next_worker: WorkerId,
-    /// States that came in, by generation and position, until they are saved.
+    /// States that came in, by order and position, until they are saved.
     states: HashMap<(u64, Position), State>,
     newest: Option<(String, Option<f64>)>,
     best: Option<(String, f64)>,
     began: Instant,
     /// When others last saw how the run stands.
     shown: Instant,
-    failure_timeout: Duration,
+    timeouts: Timeouts,
     ending: Option<Ending>,
     /// Of the last generation.
     workers: usize,
@@ -120,20 +148,28 @@ impl Helm {
         if let Some((name, accuracy, state)) = &options.newest {
             options.predictor.load(name, *accuracy, Arc::clone(state));
         }
-        let saver = Saver::start(store.clone(), options.retention, options.predictor, inputs)?;
+        let saver = Saver::start(store.clone(), options.retention, options.predictor, inputs.clone())?;
         if !options.auto_precision {
             saver.set_config(&options.run_id, &options.options.config);
         }
         let (view, receiver) = watch::channel(v1::Run::default());
         let survived = options.start.recoveries.len();
-        let records = Records::new(options.journal, options.run_dir.clone(), &options.start.history);
+        let records = Records::new(options.journal, options.run_dir.clone(), options.start.history.clone());
         let mut helm = Self {
-            failure_timeout: options.options.failure_timeout,
+            timeouts: options.timeouts,
+            tickets: options.tickets,
+            allow_mixed: options.allow_mixed,
+            recorder: Recorder::start(records, inputs)?,
+            gate: 0,
+            held_back: VecDeque::new(),
+            damaged: None,
+            finishing: false,
+            finished: None,
+            over: false,
             config: options.options.config.clone(),
             steering: Steering::new(options.options, options.start),
             auto_precision: options.auto_precision,
             run_id: options.run_id,
-            records,
             survived,
             run_dir: options.run_dir,
             store,
@@ -161,79 +197,145 @@ impl Helm {
     /// # Errors
     /// If the journal is damaged, something of the run could not be written in the end, or the run failed.
     pub fn run(mut self, inputs: &mut mpsc::Receiver<Input>) -> Result<(), Error> {
-        while let Some(input) = inputs.blocking_recv() {
-            if let Err(error) = self.take(input) {
-                // Without a journal nothing can be promised any more.
-                let decisions = self.steering.fail(&error.to_string());
-                self.send_only(decisions);
-                return Err(error);
+        let mut together = Vec::new();
+        loop {
+            if inputs.blocking_recv_many(&mut together, TOGETHER) == 0 {
+                return Err(Error::Serve("the helm was left alone".to_owned()));
             }
-            if let Some(ending) = self.ending.clone()
-                && self.saver.is_idle()
-                && (self.unsaved.is_none() || self.gives_up)
-            {
-                return self.finish(&ending);
+            self.take_all(together.drain(..));
+            let Some(ending) = self.ending.clone() else { continue };
+            if !self.saver.is_idle() || (self.unsaved.is_some() && !self.gives_up) {
+                continue;
+            }
+            if !std::mem::replace(&mut self.finishing, true) {
+                self.begin_to_finish(&ending);
+            }
+            if let Some(written) = self.finished.take() {
+                return self.finish(&ending, written);
+            }
+            if self.gives_up && self.unsaved.is_some() {
+                // The disk that does not take the checkpoint may hold up the rest as well.
+                return self.finish(&ending, Ok(()));
             }
         }
-        Err(Error::Serve("the helm was left alone".to_owned()))
     }
 
+    /// The time since the helm was taken.
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
 
-    fn take(&mut self, input: Input) -> Result<(), Error> {
-        // Of many workers signs of life come by the hundred: they show a little later.
-        let in_passing = matches!(&input, Input::Report { report, .. } if is_progress(report));
-        match input {
+    fn since_began(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.began)
+    }
+
+    /// Takes what has happened, in its order. What workers did in between other things is told to the machine at once.
+    fn take_all(&mut self, inputs: impl Iterator<Item = Input>) {
+        let mut events: Vec<(Duration, WorkerId, Event)> = Vec::new();
+        let mut shows = false;
+        for input in inputs {
+            // Of many workers signs of life come by the hundred: they show a little later.
+            shows |= !matches!(&input, Input::Report { report, .. } if is_progress(report));
+            if let Some(event) = self.as_event(&input) {
+                events.push(event);
+            }
+            match input {
+                Input::Report { .. }
+                | Input::Detached { .. }
+                | Input::StateMoved { .. }
+                | Input::StateFailed { .. } => {}
+                Input::State { expected, state, .. } => {
+                    self.states.insert((expected.upload, state.position), *state);
+                    // It is kept until the machine has said whether it wants it.
+                    self.tell(&mut events);
+                }
+                other => {
+                    self.tell(&mut events);
+                    self.take(other);
+                }
+            }
+        }
+        self.tell(&mut events);
+        self.record_what_was_survived();
+        if shows || self.shown.elapsed() > LONGEST_UNSHOWN {
+            self.show();
+        }
+    }
+
+    fn tell(&mut self, events: &mut Vec<(Duration, WorkerId, Event)>) {
+        if !events.is_empty() {
+            let decisions = self.steering.handle_all(events.drain(..));
+            self.carry_out(decisions);
+        }
+    }
+
+    /// What an input tells the machine of a worker, and when it happened.
+    fn as_event(&mut self, input: &Input) -> Option<(Duration, WorkerId, Event)> {
+        Some(match input {
+            Input::Report { at, worker, report } => {
+                (self.since_began(*at), *worker, self.event(*worker, report.clone())?)
+            }
+            Input::Detached { at, worker, cause } => {
+                self.attachments.remove(worker);
+                self.tickets.revoke(*worker);
+                (self.since_began(*at), *worker, Event::Detached { cause: cause.clone() })
+            }
+            Input::StateMoved { at, expected } => {
+                (self.since_began(*at), expected.worker, Event::UploadMoved { upload: expected.upload })
+            }
+            Input::State { at, expected, state, digest } => {
+                let (upload, position, digest) = (expected.upload, state.position, *digest);
+                (self.since_began(*at), expected.worker, Event::StateArrived { upload, position, digest })
+            }
+            Input::StateFailed { at, expected, cause } => {
+                let (upload, cause) = (expected.upload, cause.clone());
+                (self.since_began(*at), expected.worker, Event::UploadFailed { upload, cause })
+            }
+            _ => return None,
+        })
+    }
+
+    fn take(&mut self, input: Input) {
+        let decisions = match input {
             Input::Attach { hello, answer } => {
-                let result = self.attach(hello);
-                let (answered, decisions) = match result {
+                let (answered, decisions) = match self.attach(hello) {
                     Ok((attached, decisions)) => (Ok(attached), decisions),
                     Err(refusal) => (Err(refusal), Vec::new()),
                 };
                 // A worker that has gone again ends its stream next.
                 let _ = answer.send(answered);
-                self.carry_out(decisions)?;
+                decisions
             }
-            Input::Report { worker, report } => {
-                if let Some(event) = self.event(worker, report) {
-                    let decisions = self.steering.handle(self.now(), worker, event);
-                    self.carry_out(decisions)?;
-                }
+            Input::Recorded(recorded) => {
+                self.recorded(recorded);
+                return;
             }
-            Input::Detached { worker, cause } => {
-                self.attachments.remove(&worker);
-                let decisions = self.steering.handle(self.now(), worker, Event::Detached { cause });
-                self.carry_out(decisions)?;
+            Input::Saved(saved) => {
+                self.saved(*saved);
+                return;
             }
-            Input::State { generation, state } => {
-                let position = state.position;
-                let Some(worker) = self.steering.members().first().copied() else { return Ok(()) };
-                self.states.insert((generation, position), *state);
-                let event = Event::StateArrived { generation, position };
-                let decisions = self.steering.handle(self.now(), worker, event);
-                self.carry_out(decisions)?;
-            }
-            Input::Saved(saved) => self.saved(*saved)?,
             Input::Stop { reason } => {
-                self.note(&format!("stopping: {reason}"))?;
+                self.note(&format!("stopping: {reason}"));
                 self.gives_up = self.ending.is_some();
-                let decisions = self.steering.stop(&reason);
-                self.carry_out(decisions)?;
+                self.steering.stop(self.now(), &reason)
             }
-            Input::Tick => {
-                self.records.catch_up(self.steering.history())?;
+            Input::Fail { reason } => self.steering.fail(self.now(), &reason),
+            Input::Tick { at } => {
                 self.retry_the_last();
-                let decisions = self.steering.tick(self.now());
-                self.carry_out(decisions)?;
+                let at = self.since_began(at);
+                if !self.held_back.is_empty() {
+                    self.steering.held_up(at);
+                }
+                self.steering.tick(at)
             }
-        }
-        self.record_what_was_survived()?;
-        if !in_passing || self.shown.elapsed() > LONGEST_UNSHOWN {
-            self.show();
-        }
-        Ok(())
+            // Told to the machine.
+            Input::Report { .. }
+            | Input::Detached { .. }
+            | Input::StateMoved { .. }
+            | Input::State { .. }
+            | Input::StateFailed { .. } => return,
+        };
+        self.carry_out(decisions);
     }
 
     fn event(&mut self, worker: WorkerId, report: v1::Report) -> Option<Event> {
@@ -243,7 +345,7 @@ impl Helm {
         {
             attachment.progress = *progress;
         }
-        match report::event(report) {
+        match report::event(worker, report, &self.tickets) {
             Ok(event) => event,
             Err(malformed) => {
                 tracing::warn!("worker {worker}: {malformed}");
@@ -252,39 +354,67 @@ impl Helm {
         }
     }
 
-    fn record_what_was_survived(&mut self) -> Result<(), Error> {
+    /// Takes notice of what was recorded.
+    fn recorded(&mut self, recorded: Recorded) {
+        match recorded {
+            Recorded::UpTo(number) => {
+                self.recorder.reached(number);
+                self.send_what_may_go();
+            }
+            Recorded::Last(result) => self.finished = Some(result),
+            Recorded::Damaged(error) => {
+                // Without a journal nothing more can be promised, but the newest state is saved.
+                let reason = error.to_string();
+                self.recorder.reached(u64::MAX);
+                if self.damaged.replace(error).is_none() {
+                    let decisions = self.steering.fail(self.now(), &reason);
+                    self.carry_out(decisions);
+                }
+                self.send_what_may_go();
+            }
+        }
+    }
+
+    fn record_what_was_survived(&mut self) {
         while let Some(recovery) = self.steering.recoveries().get(self.survived)
             && recovery.resumed_ms.is_some()
         {
-            self.records.keep(Entry::Recovery(recovery.clone()))?;
+            self.recorder.record(Entry::Recovery(recovery.clone()));
             self.survived += 1;
         }
-        Ok(())
     }
 
-    fn note(&mut self, text: &str) -> Result<(), Error> {
+    fn note(&mut self, text: &str) {
         tracing::info!("{text}");
-        self.records.keep(Entry::Event(text.to_owned()))
+        self.recorder.record(Entry::Event(text.to_owned()));
     }
 
-    fn finish(mut self, ending: &Ending) -> Result<(), Error> {
+    /// Has the end of the run written.
+    fn begin_to_finish(&mut self, ending: &Ending) {
+        self.note(&format!("{:?}: {}", ending.outcome, ending.reason).to_lowercase());
+        self.show();
+        let (ending, config, store) = (ending.clone(), self.config.clone(), self.store.clone());
+        let (workers, run_dir, wall) = (self.workers, self.run_dir.clone(), self.began.elapsed());
+        let (history, recoveries) = (self.steering.history().to_vec(), self.steering.recoveries().to_vec());
+        let display = self.display.clone();
+        self.recorder.finish(Box::new(move || {
+            let summary = summary::Summary::new(&ending, &config, workers, &history, &recoveries, &store, wall)?;
+            summary.write(&run_dir)?;
+            display.end(&summary, &run_dir);
+            Ok(())
+        }));
+    }
+
+    fn finish(mut self, ending: &Ending, written: Result<(), Error>) -> Result<(), Error> {
+        self.over = true;
+        self.show();
         if let Some(unsaved) = self.unsaved.take() {
             return Err(unsaved.why.into());
         }
-        self.note(&format!("{:?}: {}", ending.outcome, ending.reason).to_lowercase())?;
-        self.show();
-        let summary = summary::Summary::new(
-            ending,
-            &self.config,
-            self.workers,
-            self.steering.history(),
-            self.steering.recoveries(),
-            &self.store,
-            self.began.elapsed(),
-        )?;
-        summary.write(&self.run_dir)?;
-        self.records.settle(self.steering.history())?;
-        self.display.end(&summary, &self.run_dir);
+        if let Some(damaged) = self.damaged.take() {
+            return Err(damaged);
+        }
+        written?;
         match ending.outcome {
             Outcome::Finished | Outcome::Stopped => Ok(()),
             Outcome::Failed => Err(Error::Failed(ending.reason.clone())),

@@ -6,83 +6,77 @@ use crate::{
     journal::{Entry, Journal},
     summary,
 };
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::path::PathBuf;
 use steering::EpochRecord;
-
-/// Between two attempts at what could not be written.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// The run's records.
 pub struct Records {
     journal: Journal,
     run_dir: PathBuf,
+    /// The epochs that are done.
+    history: Vec<EpochRecord>,
     /// Whether metrics.jsonl lacks something, or has the half of a line.
     metrics_behind: bool,
     /// Whether people know that the disk takes nothing.
     told: bool,
-    tried: Instant,
 }
 
 impl Records {
     /// Those in `run_dir`, whose journal is `journal` and has the epochs of `history`. A coordinator that was killed may
     /// have left metrics.jsonl without the last of them.
     #[must_use]
-    pub fn new(journal: Journal, run_dir: PathBuf, history: &[EpochRecord]) -> Self {
-        let mut records = Self { journal, run_dir, metrics_behind: false, told: false, tried: Instant::now() };
-        if !history.is_empty() {
-            records.write_metrics(history);
+    pub fn new(journal: Journal, run_dir: PathBuf, history: Vec<EpochRecord>) -> Self {
+        let mut records = Self { journal, run_dir, history, metrics_behind: false, told: false };
+        if !records.history.is_empty() {
+            records.write_metrics();
         }
         records
     }
 
-    /// Records what happened.
+    /// Records what happened, all of it at once.
     ///
     /// # Errors
     /// If the journal is damaged.
-    pub fn keep(&mut self, entry: Entry) -> Result<(), Error> {
-        self.journal.record(entry)?;
+    pub fn keep_all(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+        let mut done = Vec::new();
+        let mut again = false;
+        for entry in &entries {
+            match entry {
+                Entry::Epoch(record) => {
+                    self.history.push(EpochRecord::clone(record));
+                    done.push(EpochRecord::clone(record));
+                }
+                Entry::Rewind { epoch } => {
+                    self.history.retain(|record| record.epoch < *epoch);
+                    again = true;
+                }
+                _ => {}
+            }
+        }
+        self.journal.record_all(entries)?;
         self.tell();
-        Ok(())
-    }
-
-    /// Records an epoch, the last of `history`.
-    ///
-    /// # Errors
-    /// If the journal is damaged.
-    pub fn epoch(&mut self, record: &EpochRecord, history: &[EpochRecord]) -> Result<(), Error> {
-        self.keep(Entry::Epoch(Box::new(record.clone())))?;
-        if self.metrics_behind {
-            self.write_metrics(history);
-        } else if let Err(error) = summary::append_metrics(&self.run_dir, record) {
-            self.metrics_refused(&error);
+        if again || (self.metrics_behind && !done.is_empty()) {
+            self.write_metrics();
+            return Ok(());
+        }
+        for record in done {
+            if let Err(error) = summary::append_metrics(&self.run_dir, &record) {
+                self.metrics_refused(&error);
+            }
         }
         Ok(())
     }
 
-    /// Records that the epochs from `epoch` on are done again; `history` is without them.
+    /// Tries again what could not be written.
     ///
     /// # Errors
     /// If the journal is damaged.
-    pub fn rewind(&mut self, epoch: u32, history: &[EpochRecord]) -> Result<(), Error> {
-        self.keep(Entry::Rewind { epoch })?;
-        self.write_metrics(history);
-        Ok(())
-    }
-
-    /// Tries again what could not be written, from time to time.
-    ///
-    /// # Errors
-    /// If the journal is damaged.
-    pub fn catch_up(&mut self, history: &[EpochRecord]) -> Result<(), Error> {
-        if (self.journal.refused().is_some() || self.metrics_behind) && self.tried.elapsed() > RETRY {
-            self.tried = Instant::now();
+    pub fn catch_up(&mut self) -> Result<(), Error> {
+        if self.journal.refused().is_some() || self.metrics_behind {
             self.journal.catch_up()?;
             self.tell();
             if self.metrics_behind {
-                self.write_metrics(history);
+                self.write_metrics();
             }
         }
         Ok(())
@@ -92,14 +86,14 @@ impl Records {
     ///
     /// # Errors
     /// If it is not, and cannot be.
-    pub fn settle(&mut self, history: &[EpochRecord]) -> Result<(), Error> {
+    pub fn settle(&mut self) -> Result<(), Error> {
         self.journal.settle()?;
         self.tell();
-        if self.metrics_behind { summary::write_metrics(&self.run_dir, history) } else { Ok(()) }
+        if self.metrics_behind { summary::write_metrics(&self.run_dir, &self.history) } else { Ok(()) }
     }
 
-    fn write_metrics(&mut self, history: &[EpochRecord]) {
-        match summary::write_metrics(&self.run_dir, history) {
+    fn write_metrics(&mut self) {
+        match summary::write_metrics(&self.run_dir, &self.history) {
             Ok(()) => self.metrics_behind = false,
             Err(error) => self.metrics_refused(&error),
         }

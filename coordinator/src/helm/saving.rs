@@ -1,7 +1,6 @@
 //! What becomes of checkpoints: on disk, or not.
 
 use crate::{
-    Error,
     helm::{Helm, SaveJob, Saved},
     journal::Entry,
 };
@@ -19,12 +18,12 @@ pub(super) struct Unsaved {
 
 impl Helm {
     /// Takes notice that a checkpoint was written, or was not.
-    pub(super) fn saved(&mut self, saved: Saved) -> Result<(), Error> {
+    pub(super) fn saved(&mut self, saved: Saved) {
         self.saver.done();
         self.unsaved = None;
         match saved.result {
             Ok((name, manifest)) => {
-                self.records.keep(Entry::Checkpoint { name: name.clone(), steps_done: manifest.steps_done })?;
+                self.recorder.record(Entry::Checkpoint { name: name.clone(), steps_done: manifest.steps_done });
                 self.steering.checkpointed(name.clone(), manifest.position, saved.job.state.totals);
                 if let Some(accuracy) = manifest.test_accuracy
                     && self.best.as_ref().is_none_or(|(_, best)| accuracy > *best)
@@ -43,10 +42,10 @@ impl Helm {
                 self.unsaved = Some(Unsaved { job: saved.job, why, since: Instant::now() });
             }
             Err(error) => {
-                self.note(&format!("{error}; the last good checkpoint stays, and the next one is tried as planned"))?;
+                self.steering.not_checkpointed(saved.job.state.position);
+                self.note(&format!("{error}; the last good checkpoint stays, and the next one is tried as planned"));
             }
         }
-        Ok(())
     }
 
     /// Tries the last checkpoint of all again, from time to time.

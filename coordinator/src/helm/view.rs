@@ -20,7 +20,7 @@ impl Helm {
 
     fn snapshot(&self) -> v1::Run {
         let mut status = self.steering.status();
-        if self.ending.is_some() && (self.unsaved.is_some() || !self.saver.is_idle()) {
+        if self.ending.is_some() && !self.over {
             // Over for the machine, but not on disk yet.
             status.state = RunState::Saving;
         }
@@ -70,6 +70,7 @@ impl Helm {
                 .filter_map(|(id, worker)| {
                     let attachment = self.attachments.get(id)?;
                     let rank = self.steering.rank_of(*id);
+                    let conduct = self.steering.conduct(&worker.name);
                     let shards = rank.map_or(0..0, |rank| plan::block(self.config.shards, members.len() as u32, rank));
                     Some(v1::Worker {
                         name: worker.name.clone(),
@@ -83,6 +84,12 @@ impl Helm {
                         wait_seconds: attachment.progress.wait_seconds,
                         preparing: !worker.prepared,
                         last_seen_ms: now.saturating_sub(worker.last_seen).as_millis() as u64,
+                        strikes: conduct.map_or(0, |conduct| conduct.strikes),
+                        set_aside: conduct.map_or_else(String::new, |conduct| conduct.reason.clone()),
+                        back_in_seconds: conduct.and_then(|conduct| {
+                            let left = conduct.until.saturating_sub(now);
+                            (!left.is_zero() || !worker.prepared).then_some(left.as_secs_f64())
+                        }),
                     })
                 })
                 .collect(),

@@ -1,12 +1,21 @@
 //! Cluster: workers attach, report and are told what to do; data and states go beside.
 
-use crate::{helm::Input, services::over};
-use checkpoint::Store;
+use crate::{
+    helm::{Expected, Input, Orders, Tickets, orders},
+    services::over,
+};
+use checkpoint::{State, Store};
+use plan::Timeouts;
 use proto::{
     Assembly, CHUNK_BYTES, state_chunks,
-    v1::{self, cluster_server::Cluster, report::Report as Up, state_chunk::Chunk},
+    v1::{self, cluster_server::Cluster, order::Order as Down, report::Report as Up, state_chunk::Chunk},
 };
-use std::{path::PathBuf, pin::Pin, time::Duration};
+use resnet::Layout;
+use std::{
+    path::PathBuf,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::AsyncReadExt,
     sync::{mpsc, oneshot},
@@ -19,47 +28,123 @@ use tonic::{Request, Response, Status, Streaming};
 /// Chunks under way to one worker at most.
 const CHUNKS: usize = 4;
 
+/// Between two words to the helm that a state is coming.
+const MOVES: Duration = Duration::from_millis(100);
+
+/// Signs of life that come more often than so many in the time of one are not passed on.
+const HASTE: u32 = 8;
+
+/// What the service is made of.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// Where checkpoints are.
+    pub store: Store,
+    /// The run.
+    pub run_id: String,
+    /// The sizes of a state.
+    pub layout: Layout,
+    /// Where the data set is.
+    pub data_dir: PathBuf,
+    /// How long things are waited for.
+    pub timeouts: Timeouts,
+    /// Which states may be sent.
+    pub tickets: Tickets,
+}
+
 /// The service.
 #[derive(Debug, Clone)]
 pub struct ClusterService {
     inputs: mpsc::Sender<Input>,
-    store: Store,
-    run_id: String,
-    data_dir: PathBuf,
-    /// How long a new stream may take to say hello.
-    hello: Duration,
+    options: ClusterOptions,
 }
 
 impl ClusterService {
     /// Passes what workers say to the helm.
     #[must_use]
-    pub fn new(inputs: mpsc::Sender<Input>, store: Store, run_id: String, data_dir: PathBuf, hello: Duration) -> Self {
-        Self { inputs, store, run_id, data_dir, hello }
+    pub fn new(inputs: mpsc::Sender<Input>, options: ClusterOptions) -> Self {
+        Self { inputs, options }
     }
+
+    /// Takes in a state that is sent for `expected`.
+    async fn receive(
+        &self,
+        header: &v1::StateHeader,
+        mut chunks: Streaming<v1::StateChunk>,
+        expected: Expected,
+    ) -> Result<(State, u64), Status> {
+        let malformed = |malformed: proto::Malformed| Status::invalid_argument(malformed.to_string());
+        let (parameters, statistics) = (self.options.layout.parameters(), self.options.layout.statistics());
+        let mut assembly = Assembly::new(header, parameters, statistics)
+            .map_err(|malformed| Status::resource_exhausted(malformed.to_string()))?;
+        let patience = self.options.timeouts.collective;
+        let mut told = Instant::now();
+        loop {
+            let message = timeout(patience, chunks.message())
+                .await
+                .map_err(|_| Status::deadline_exceeded(format!("nothing came for {} s", patience.as_secs_f64())))??;
+            let Some(message) = message else { break };
+            let Some(Chunk::Data(data)) = message.chunk else {
+                return Err(Status::invalid_argument("a state has one header"));
+            };
+            assembly.push(&data).map_err(malformed)?;
+            if told.elapsed() > MOVES {
+                told = Instant::now();
+                // A helm that is busy hears of the next piece.
+                let _ = self.inputs.try_send(Input::StateMoved { at: told, expected });
+            }
+        }
+        spawn_blocking(move || assembly.finish())
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?
+            .map_err(|malformed| Status::data_loss(malformed.to_string()))
+    }
+}
+
+/// A stream that tells a worker that the run needs it no longer.
+fn dismissal() -> Orders {
+    let (sender, stream) = orders();
+    let reason = "the run is over".to_owned();
+    // Has room: it is new.
+    let _ = sender.put(Ok(v1::Order { order: Some(Down::Dismiss(v1::Dismiss { reason })) }));
+    stream
 }
 
 type Chunks<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl Cluster for ClusterService {
-    type AttachStream = ReceiverStream<Result<v1::Order, Status>>;
+    type AttachStream = Orders;
 
     async fn attach(&self, request: Request<Streaming<v1::Report>>) -> Result<Response<Self::AttachStream>, Status> {
         let mut reports = request.into_inner();
-        let first =
-            timeout(self.hello, reports.message()).await.map_err(|_| Status::deadline_exceeded("no hello came"))??;
+        let first = timeout(self.options.timeouts.request, reports.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("no hello came"))??;
         let Some(v1::Report { report: Some(Up::Hello(hello)) }) = first else {
             return Err(Status::invalid_argument("the first report has to be a hello"));
         };
         let (answer, answered) = oneshot::channel();
-        self.inputs.send(Input::Attach { hello, answer }).await.map_err(|_| over())?;
-        let attached = answered.await.map_err(|_| over())??;
+        if self.inputs.send(Input::Attach { hello, answer }).await.is_err() {
+            return Ok(Response::new(dismissal()));
+        }
+        let Ok(attached) = answered.await else { return Ok(Response::new(dismissal())) };
+        let attached = attached?;
         let (worker, inputs) = (attached.worker, self.inputs.clone());
+        let pace = self.options.timeouts.heartbeat / HASTE;
         tokio::spawn(async move {
+            let mut heard: Option<Instant> = None;
             let cause = loop {
                 match reports.message().await {
                     Ok(Some(report)) => {
-                        if inputs.send(Input::Report { worker, report }).await.is_err() {
+                        let at = Instant::now();
+                        if matches!(report.report, Some(Up::Progress(_))) {
+                            // A worker that says the same without end takes nobody's time.
+                            if heard.is_some_and(|heard| at - heard < pace) {
+                                continue;
+                            }
+                            heard = Some(at);
+                        }
+                        if inputs.send(Input::Report { at, worker, report }).await.is_err() {
                             return;
                         }
                     }
@@ -68,9 +153,9 @@ impl Cluster for ClusterService {
                 }
             };
             // If the helm is gone the run is over.
-            let _ = inputs.send(Input::Detached { worker, cause }).await;
+            let _ = inputs.send(Input::Detached { at: Instant::now(), worker, cause }).await;
         });
-        Ok(Response::new(ReceiverStream::new(attached.orders)))
+        Ok(Response::new(attached.orders))
     }
 
     type GetDatasetStream = Chunks<v1::DatasetChunk>;
@@ -85,7 +170,7 @@ impl Cluster for ClusterService {
         let Some(file) = known else {
             return Err(Status::not_found(format!("the data set has no file {name:?}")));
         };
-        let path = cifar::files_in(&self.data_dir).join(file.name);
+        let path = cifar::files_in(&self.options.data_dir).join(file.name);
         let cannot_read = move |error: std::io::Error| Status::data_loss(format!("cannot read {name}: {error}"));
         let mut file = tokio::fs::File::open(path).await.map_err(&cannot_read)?;
         let (sender, receiver) = mpsc::channel(CHUNKS);
@@ -112,15 +197,18 @@ impl Cluster for ClusterService {
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<Self::GetStateStream>, Status> {
         let name = request.into_inner().checkpoint;
-        let path = self.store.path(&name);
-        if name.contains(['/', '\\']) || name.starts_with('.') {
+        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
             return Err(Status::invalid_argument(format!("{name:?} is no name of a checkpoint")));
         }
-        let (_, state) = spawn_blocking(move || checkpoint::read(&path))
+        let path = self.options.store.path(&name);
+        let state = spawn_blocking(move || checkpoint::read(&path))
             .await
-            .map_err(|error| Status::internal(error.to_string()))?
-            .map_err(|error| Status::data_loss(error.to_string()))?;
-        let chunks = state_chunks(&self.run_id, 0, &state);
+            .map_err(|error| Status::internal(error.to_string()))?;
+        let (_, state) = state.map_err(|error| match error {
+            checkpoint::Error::NotACheckpoint { .. } => Status::not_found(format!("there is no checkpoint {name:?}")),
+            error => Status::data_loss(error.to_string()),
+        })?;
+        let chunks = state_chunks(&self.options.run_id, 0, &state);
         Ok(Response::new(Box::pin(iter(chunks.into_iter().map(Ok)))))
     }
 
@@ -129,23 +217,33 @@ impl Cluster for ClusterService {
         request: Request<Streaming<v1::StateChunk>>,
     ) -> Result<Response<v1::PutStateResponse>, Status> {
         let mut chunks = request.into_inner();
-        let Some(v1::StateChunk { chunk: Some(Chunk::Header(header)) }) = chunks.message().await? else {
+        let first = timeout(self.options.timeouts.request, chunks.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("no header came"))??;
+        let Some(v1::StateChunk { chunk: Some(Chunk::Header(header)) }) = first else {
             return Err(Status::invalid_argument("a state begins with its header"));
         };
-        if header.run_id != self.run_id {
-            return Err(Status::failed_precondition(format!("this is run {}", self.run_id)));
+        if header.run_id != self.options.run_id {
+            return Err(Status::failed_precondition(format!("this is run {}", self.options.run_id)));
         }
-        let generation = header.generation;
-        let mut assembly = Assembly::new(&header);
-        while let Some(message) = chunks.message().await? {
-            let Some(Chunk::Data(data)) = message.chunk else {
-                return Err(Status::invalid_argument("a state has one header"));
-            };
-            assembly.push(&data);
-        }
-        let state = assembly.finish().map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let input = Input::State { generation, state: Box::new(state) };
+        // Until it is dropped no other state may come for the same order.
+        let shown = self
+            .options
+            .tickets
+            .show(header.ticket)
+            .ok_or_else(|| Status::permission_denied("nobody ordered this state, or not any more"))?;
+        let expected = shown.expected;
+        let (input, answer) = match self.receive(&header, chunks, expected).await {
+            Ok((state, digest)) => {
+                let (at, state) = (Instant::now(), Box::new(state));
+                (Input::State { at, expected, state, digest }, Ok(Response::new(v1::PutStateResponse {})))
+            }
+            Err(status) => {
+                let (at, cause) = (Instant::now(), status.message().to_owned());
+                (Input::StateFailed { at, expected, cause }, Err(status))
+            }
+        };
         self.inputs.send(input).await.map_err(|_| over())?;
-        Ok(Response::new(v1::PutStateResponse {}))
+        answer
     }
 }

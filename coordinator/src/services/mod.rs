@@ -4,12 +4,12 @@ mod cluster;
 mod inference;
 mod training;
 
-pub use cluster::ClusterService;
+pub use cluster::{ClusterOptions, ClusterService};
 pub use inference::InferenceService;
 pub use training::TrainingService;
 
 use crate::{
-    helm::Refusal,
+    helm::{Refusal, RefusalKind},
     predict::{PictureError, PredictError},
 };
 use tonic::Status;
@@ -18,7 +18,11 @@ use tonic::Status;
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        if refusal.duplicate { Self::already_exists(refusal.reason) } else { Self::failed_precondition(refusal.reason) }
+        match refusal.kind {
+            RefusalKind::Unfit => Self::failed_precondition(refusal.reason),
+            RefusalKind::Duplicate => Self::already_exists(refusal.reason),
+            RefusalKind::ForNow => Self::unavailable(refusal.reason),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state of a run between two steps.
 
 use crate::Error;
-use plan::{Position, Totals};
+use plan::{Position, Totals, digest_floats, digest_numbers};
 use resnet::Layout;
 
 /// All that training goes on from: the same bytes on every worker.
@@ -30,6 +30,18 @@ impl State {
             statistics: resnet::initial_statistics(layout),
             momentum: vec![0.0; layout.parameters()],
         }
+    }
+
+    /// The digest by which workers are compared, computed on at most `threads` threads.
+    #[must_use]
+    pub fn digest(&self, threads: usize) -> u64 {
+        let mut first = 0;
+        let mut digest = 0_u64;
+        for buffer in [&self.parameters, &self.statistics, &self.momentum] {
+            digest = digest.wrapping_add(digest_floats(buffer, first, threads));
+            first += buffer.len() as u64;
+        }
+        digest.wrapping_add(digest_numbers(self.position, self.totals, first))
     }
 
     /// Checks the sizes of the buffers.

@@ -6,8 +6,12 @@ use thiserror::Error;
 /// What a rank was doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Opening or reaching the rendezvous store.
-    OpenStore,
+    /// Serving the rendezvous store.
+    Serve,
+    /// Reaching the rendezvous store.
+    Reach,
+    /// Listening on the rank's own address.
+    Listen,
     /// Building the group.
     Connect,
     /// All-reduce.
@@ -27,7 +31,9 @@ pub enum Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OpenStore => "opening the rendezvous store",
+            Self::Serve => "serving the rendezvous store",
+            Self::Reach => "reaching the rendezvous store",
+            Self::Listen => "listening on its own address",
             Self::Connect => "building the process group",
             Self::AllReduce => "all-reduce",
             Self::AllToAll => "all-to-all",
@@ -83,4 +89,37 @@ pub enum Error {
     /// This build has no NCCL.
     #[error("this build of coxswain has no NCCL: build it with `--features cuda` against a libtorch for CUDA")]
     NoNccl,
+}
+
+impl Error {
+    /// Whether the failure is this rank's own: of its address, its device or its arguments. Any other may be suffered from a
+    /// rank that went away.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        /// What libtorch says of a device that is out of order, or out of memory.
+        const DEVICE: [&str; 2] = ["CUDA error", "out of memory"];
+        match self {
+            Self::Backend { operation, message, .. } => {
+                matches!(operation, Operation::Serve | Operation::Listen)
+                    || DEVICE.iter().any(|words| message.contains(words))
+            }
+            Self::Argument { .. } | Self::NoNccl => true,
+            Self::Timeout { .. } | Self::Cancelled { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_failure_it_is() {
+        let backend = |operation, message: &str| Error::Backend { rank: 1, operation, message: message.to_owned() };
+        assert!(backend(Operation::Listen, "cannot assign requested address").is_own());
+        assert!(backend(Operation::Serve, "too many open files").is_own());
+        assert!(backend(Operation::AllGather, "CUDA error: an illegal memory access was encountered").is_own());
+        assert!(!backend(Operation::AllGather, "Connection closed by peer").is_own());
+        assert!(!backend(Operation::Reach, "Connection refused").is_own());
+    }
 }

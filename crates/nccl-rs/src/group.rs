@@ -3,12 +3,13 @@
 use crate::{Error, Operation, Store, Work, ffi};
 use std::{
     ffi::CString,
+    net::TcpListener,
     ptr::NonNull,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// The engine of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,31 @@ impl Backend {
         match device {
             Device::Cuda(device) => Self::Nccl { device },
             _ => Self::Gloo,
+        }
+    }
+}
+
+/// Where the ranks of a group find each other.
+#[derive(Debug)]
+pub enum Rendezvous {
+    /// In the store that this rank serves.
+    Served(Store),
+    /// In the store that rank 0 serves.
+    At {
+        /// On which host.
+        host: String,
+        /// On which port.
+        port: u16,
+        /// How long to try to reach it.
+        timeout: Duration,
+    },
+}
+
+impl Rendezvous {
+    fn store(self, rank: u32) -> Result<Store, Error> {
+        match self {
+            Self::Served(store) => Ok(store),
+            Self::At { host, port, timeout } => Store::reach(&host, port, rank, timeout),
         }
     }
 }
@@ -73,12 +99,12 @@ impl GroupPointer {
 }
 
 impl ProcessGroup {
-    /// Builds the group over `store`, together with all other ranks. Gives up as soon as `cancelled` says so: it is
-    /// asked every few milliseconds.
+    /// Builds the group, together with all other ranks, and does a first collective. Gives up as soon as `cancelled` says
+    /// so: it is asked every few milliseconds.
     ///
     /// # Errors
     /// If the others do not come within the time-out, if the backend fails, or if `cancelled` said so.
-    pub fn connect(store: Store, options: &GroupOptions, cancelled: impl Fn() -> bool) -> Result<Self, Error> {
+    pub fn connect(at: Rendezvous, options: &GroupOptions, cancelled: impl Fn() -> bool) -> Result<Self, Error> {
         const PATIENCE: Duration = Duration::from_millis(5);
         let (rank, world_size, operation) = (options.rank, options.world_size, Operation::Connect);
         if rank >= world_size {
@@ -92,15 +118,19 @@ impl ProcessGroup {
         thread::Builder::new()
             .name(format!("connect-{rank}"))
             .spawn(move || {
-                if let Err(mpsc::SendError(Ok(group))) = sender.send(build(&store, &builder)) {
-                    group.free();
-                }
+                let built = at.store(rank).and_then(|store| build(&store, &builder)).and_then(|pointer| {
+                    let group = Self { pointer: Some(pointer), rank, world_size };
+                    group.first_collective(&builder)?;
+                    Ok(group)
+                });
+                // Whoever waited may have left; a group that is dropped is freed on a thread of its own.
+                let _ = sender.send(built);
             })
             .map_err(|error| Error::Backend { rank, operation, message: error.to_string() })?;
         let start = Instant::now();
         loop {
             match receiver.recv_timeout(PATIENCE) {
-                Ok(built) => return Ok(Self { pointer: Some(built?), rank, world_size }),
+                Ok(built) => return built,
                 Err(mpsc::RecvTimeoutError::Timeout) if cancelled() => {
                     return Err(Error::Cancelled { rank, operation });
                 }
@@ -108,6 +138,18 @@ impl ProcessGroup {
                 Err(_) => return Err(Error::Timeout { rank, operation, after: timeout }),
             }
         }
+    }
+
+    /// Backends open some of their connections with the first collective, which can block and cannot be told to stop.
+    fn first_collective(&self, options: &GroupOptions) -> Result<(), Error> {
+        let (rank, operation) = (self.rank, Operation::Connect);
+        let device = match options.backend {
+            Backend::Gloo => Device::Cpu,
+            Backend::Nccl { device } => Device::Cuda(device),
+        };
+        let one = Tensor::f_ones([1], (Kind::Float, device));
+        let one = one.map_err(|error| Error::Backend { rank, operation, message: error.to_string() })?;
+        self.all_reduce(&one)?.wait(options.timeout)
     }
 
     /// This rank.
@@ -244,6 +286,12 @@ fn build(store: &Store, options: &GroupOptions) -> Result<GroupPointer, Error> {
                 rank,
                 operation,
                 message: format!("{:?} is no host name", options.host),
+            })?;
+            // Told apart from what others do: an address that is not this machine's is this rank's own failure.
+            TcpListener::bind((options.host.as_str(), 0)).map_err(|error| Error::Backend {
+                rank,
+                operation: Operation::Listen,
+                message: format!("{}: {error}", options.host),
             })?;
             // SAFETY: store and host are valid through the call; the group holds a reference to the store.
             unsafe { ffi::cx_group_gloo(store.pointer.as_ptr(), host.as_ptr(), rank_c, size_c, timeout) }

@@ -15,7 +15,7 @@ mod store;
 mod work;
 
 pub use error::{Error, Operation};
-pub use group::{Backend, GroupOptions, ProcessGroup};
+pub use group::{Backend, GroupOptions, ProcessGroup, Rendezvous};
 pub use store::Store;
 pub use work::Work;
 

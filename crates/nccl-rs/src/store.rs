@@ -30,7 +30,7 @@ impl Store {
     }
 
     fn open(host: &str, port: u16, server: bool, rank: u32, timeout: Duration) -> Result<Self, Error> {
-        let operation = Operation::OpenStore;
+        let operation = if server { Operation::Serve } else { Operation::Reach };
         let name = CString::new(host).map_err(|_| Error::Argument {
             rank,
             operation,

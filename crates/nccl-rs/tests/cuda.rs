@@ -5,7 +5,7 @@
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use nccl_rs::{Backend, Error, GroupOptions, Operation, ProcessGroup, Store, nccl_version};
+use nccl_rs::{Backend, Error, GroupOptions, Operation, ProcessGroup, Rendezvous, Store, nccl_version};
 use std::{
     env,
     io::Write,
@@ -40,7 +40,7 @@ fn without_a_gpu_the_error_says_so_and_comes_at_once() {
     }
     let start = Instant::now();
     let store = Store::serve(TIMEOUT).unwrap();
-    let error = ProcessGroup::connect(store, &options(0, 1, 0), || false).unwrap_err();
+    let error = ProcessGroup::connect(Rendezvous::Served(store), &options(0, 1, 0), || false).unwrap_err();
     assert!(matches!(&error, Error::Backend { operation: Operation::Connect, .. }), "{error}");
     let words = error.to_string();
     assert!(words.contains("GPU") && !words.contains('\n'), "{words}");
@@ -72,7 +72,10 @@ fn role(world: u32) -> Option<(u32, ProcessGroup)> {
     let number = |name| env::var(name).ok()?.parse::<u32>().ok();
     let (rank, port) = (number("TEST_RANK")?, number("TEST_PORT")? as u16);
     let store = Store::reach("127.0.0.1", port, rank, TIMEOUT).unwrap();
-    Some((rank, ProcessGroup::connect(store, &options(rank, world, rank as usize), || false).unwrap()))
+    Some((
+        rank,
+        ProcessGroup::connect(Rendezvous::Served(store), &options(rank, world, rank as usize), || false).unwrap(),
+    ))
 }
 
 fn filled(rank: u32, elements: i64, value: f64) -> Tensor {
@@ -89,7 +92,8 @@ fn one_gpu_is_a_group_of_one() {
         skipped("no GPU");
         return;
     }
-    let group = ProcessGroup::connect(Store::serve(TIMEOUT).unwrap(), &options(0, 1, 0), || false).unwrap();
+    let group =
+        ProcessGroup::connect(Rendezvous::Served(Store::serve(TIMEOUT).unwrap()), &options(0, 1, 0), || false).unwrap();
     let (sent, received) = (filled(0, 8, 3.0), filled(0, 8, 0.0));
     group.all_to_all(&received, &sent, &[8], &[8]).unwrap().wait(TIMEOUT).unwrap();
     assert_eq!(values(&received), [3.0; 8]);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use nccl_rs::{Backend, Error, GroupOptions, Operation, ProcessGroup, Store};
+use nccl_rs::{Backend, Error, GroupOptions, Operation, ProcessGroup, Rendezvous, Store};
 use std::{
     env,
     process::{Child, Command, Stdio},
@@ -49,7 +49,7 @@ fn join(role: (u32, u32, u16)) -> ProcessGroup {
     let store = Store::reach("127.0.0.1", port, rank, TIMEOUT).unwrap();
     let options =
         GroupOptions { backend: Backend::Gloo, host: "127.0.0.1".to_owned(), rank, world_size, timeout: TIMEOUT };
-    ProcessGroup::connect(store, &options, || false).unwrap()
+    ProcessGroup::connect(Rendezvous::Served(store), &options, || false).unwrap()
 }
 
 fn zeros(elements: i64) -> Tensor {
@@ -165,7 +165,9 @@ fn connecting_can_be_cancelled() {
         timeout: Duration::from_secs(1),
     };
     let start = Instant::now();
-    let error = ProcessGroup::connect(store, &options, || start.elapsed() > Duration::from_millis(50)).unwrap_err();
+    let error =
+        ProcessGroup::connect(Rendezvous::Served(store), &options, || start.elapsed() > Duration::from_millis(50))
+            .unwrap_err();
     assert!(matches!(error, Error::Cancelled { operation: Operation::Connect, .. }), "{error}");
     assert!(start.elapsed() < Duration::from_millis(500));
 }
@@ -181,5 +183,5 @@ fn without_nccl_the_error_says_how_to_get_it() {
         world_size: 1,
         timeout: TIMEOUT,
     };
-    assert_eq!(ProcessGroup::connect(store, &options, || false).unwrap_err(), Error::NoNccl);
+    assert_eq!(ProcessGroup::connect(Rendezvous::Served(store), &options, || false).unwrap_err(), Error::NoNccl);
 }

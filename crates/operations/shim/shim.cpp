@@ -1,9 +1,12 @@
 // A C interface to operations of libtorch that `tch` does not wrap, for src/ffi.rs. No exception leaves it: a function
 // that fails returns -1 and leaves the message for co_last_error of the same thread.
 #include <ATen/Context.h>
+#include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/native_batch_norm_backward.h>
+
+#include <torch/version.h>
 
 #include <array>
 #include <string>
@@ -35,6 +38,15 @@ void keep(const char* what) {
 extern "C" {
 
 const char* co_last_error() { return last_error.c_str(); }
+
+// The version that this was compiled against, and so linked with.
+const char* co_libtorch_version() { return TORCH_VERSION; }
+
+// The instruction set that libtorch's own kernels use, such as AVX2.
+const char* co_cpu_capability() {
+  static const std::string capability = at::get_cpu_capability();
+  return capability.c_str();
+}
 
 // Whether kernels whose results depend on the order of threads are left aside, where there are others.
 void co_set_deterministic(int deterministic) {

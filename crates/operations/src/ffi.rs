@@ -13,6 +13,8 @@ unsafe extern "C" {
     fn co_last_error() -> *const c_char;
     fn co_set_deterministic(deterministic: c_int);
     fn co_is_deterministic() -> c_int;
+    fn co_libtorch_version() -> *const c_char;
+    fn co_cpu_capability() -> *const c_char;
     fn co_convolution_backward(
         gradient: *const AtTensor,
         input: *const AtTensor,
@@ -56,6 +58,20 @@ pub fn set_deterministic(deterministic: bool) {
 pub fn is_deterministic() -> bool {
     // SAFETY: it reads flags of libtorch's global context.
     unsafe { co_is_deterministic() != 0 }
+}
+
+/// The version of libtorch, such as 2.13.0.
+#[must_use]
+pub fn libtorch_version() -> String {
+    // SAFETY: the pointer is to a string constant.
+    unsafe { CStr::from_ptr(co_libtorch_version()) }.to_string_lossy().into_owned()
+}
+
+/// The instruction set that libtorch's own kernels use on this processor, such as AVX2.
+#[must_use]
+pub fn cpu_capability() -> String {
+    // SAFETY: the pointer is to a string that is made once and never changes.
+    unsafe { CStr::from_ptr(co_cpu_capability()) }.to_string_lossy().into_owned()
 }
 
 fn pointer(tensor: &Tensor) -> *const AtTensor {

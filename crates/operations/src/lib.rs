@@ -20,4 +20,4 @@ mod widest;
 mod winograd;
 
 pub use convolution::Convolution;
-pub use ffi::{is_deterministic, set_deterministic};
+pub use ffi::{cpu_capability, is_deterministic, libtorch_version, set_deterministic};

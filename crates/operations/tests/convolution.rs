@@ -83,6 +83,12 @@ fn an_image_comes_out_the_same_in_any_batch_and_on_any_number_of_threads() {
     assert!(error(&first, &single) < 1e-5);
 }
 
+/// Of a batch in bf16.
+const IMAGES: i32 = 6;
+
+/// The largest relative error of one rounding to bf16, which has eight bits, with some room for the sums in fp32.
+const ROUNDING: f64 = 4e-3;
+
 #[test]
 fn large_weights_in_bf16_come_to_what_a_direct_convolution_does() {
     let _turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +107,11 @@ fn large_weights_in_bf16_come_to_what_a_direct_convolution_does() {
         let convolution = Convolution { stride, padding: kernel / 2 };
         let out = side / stride;
         let bf16 = |tensor: Tensor| tensor.to_kind(Kind::BFloat16);
-        let (input, gradient) = (bf16(random([6, inputs, side, side])), bf16(random([6, outputs, out, out])));
+        let images = i64::from(IMAGES);
+        let (input, gradient) = (bf16(random([images, inputs, side, side])), bf16(random([images, outputs, out, out])));
+        // Output, gradient of the input and gradient of the weight: which of them are one product, by src/columns.rs.
+        let (large, pixels) = (inputs >= 256 && outputs >= 256, out * out);
+        let products = [large && pixels <= 16, large && pixels <= 16 && stride == 1, outputs >= 256 && pixels <= 64];
         let weight = bf16(Tensor::randn([outputs, inputs, kernel, kernel], (Kind::Float, Device::Cpu)));
         let [exact_input, exact_gradient, exact_weight] =
             [&input, &gradient, &weight].map(|tensor| tensor.to_kind(Kind::Double));
@@ -116,9 +126,14 @@ fn large_weights_in_bf16_come_to_what_a_direct_convolution_does() {
                 error(&found_input.unwrap(), &expected_input.unwrap()),
                 error(&found, &expected),
             ];
-            // Results are rounded to bf16, which has eight bits.
             let case = format!("{inputs}x{side}x{side} to {outputs}, {kernel}x{kernel}");
-            assert!(errors.iter().all(|error| *error < 4e-3), "{case}: {errors:?}");
+            for (found, product) in errors.iter().zip(products) {
+                // A product rounds each result once. Where libtorch convolves by itself, on a processor without units for
+                // bf16, it goes image by image and rounds the sum after each: errors of chance grow as the root.
+                let roundings = if product { 1.0 } else { f64::from(IMAGES) };
+                let allowed = ROUNDING * f64::sqrt(roundings);
+                assert!(*found < allowed, "{case}: {found:e} where {allowed:e} is allowed");
+            }
             let (none, again) = convolution.backward(&gradient, &input, &weight, false).unwrap();
             assert!(none.is_none(), "{case}");
             assert!(again.equal(&found), "{case}");

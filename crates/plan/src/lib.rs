@@ -5,6 +5,7 @@
 
 mod config;
 mod confusion;
+mod digest;
 mod evaluation;
 mod order;
 mod position;
@@ -16,6 +17,7 @@ mod tree;
 
 pub use config::{ConfigError, Difference, Precision, Reduction, RunConfig, Wire};
 pub use confusion::Confusion;
+pub use digest::{DIGEST_STEP, digest_floats, digest_numbers, digest_weight};
 pub use evaluation::{ChunkResult, Chunks, Evaluation, EvaluationError};
 pub use order::epoch_order;
 pub use position::{Position, Totals};

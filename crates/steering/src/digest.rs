@@ -1,5 +1,9 @@
-//! Whether all members hold the same state. Every so many steps each reports a digest of what it holds; one that differs is
-//! wrong in its memory, for the same bytes were applied to the same bytes.
+//! Whether all members hold the same state.
+//!
+//! Every so many steps each reports a digest of what it holds. One that differs is wrong in its memory, for the same bytes
+//! were applied to the same bytes. Since the others have added up its gradients meanwhile, no state since then is right: all
+//! of them are void, and the run goes back to the newest checkpoint. A checkpoint is only made of a state with the digest on
+//! which all agreed.
 
 use crate::{Decision, Outcome, Steering, WorkerId, phase::Phase};
 use plan::Position;
@@ -7,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// What the digests of a position say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
+pub(crate) enum Verdict {
     /// All are the same.
     Agreed,
     /// More than half are the same; these are not.
@@ -16,10 +20,14 @@ enum Verdict {
     Undecided,
 }
 
-fn judge(digests: &BTreeMap<WorkerId, u64>) -> Verdict {
+/// What `digests` of one position say; none at all are of one mind.
+pub(crate) fn judge(digests: &BTreeMap<WorkerId, u64>) -> Verdict {
     let mut votes: BTreeMap<u64, usize> = BTreeMap::new();
     for digest in digests.values() {
         *votes.entry(*digest).or_default() += 1;
+    }
+    if digests.is_empty() {
+        return Verdict::Agreed;
     }
     match votes.into_iter().find(|(_, votes)| 2 * votes > digests.len()) {
         Some((_, votes)) if votes == digests.len() => Verdict::Agreed,
@@ -30,21 +38,48 @@ fn judge(digests: &BTreeMap<WorkerId, u64>) -> Verdict {
     }
 }
 
+/// Agreements that are remembered: a state may come some time after its digest.
+const REMEMBERED: usize = 8;
+
+/// A state that has come and is a checkpoint as soon as all agree on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Candidate {
+    upload: u64,
+    position: Position,
+    digest: u64,
+}
+
 /// The digests of the generation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Digests {
     reported: BTreeMap<Position, BTreeMap<WorkerId, u64>>,
-    /// The last position at which all held the same.
-    pub agreed: Option<Position>,
-    /// Where a state has arrived that is a checkpoint as soon as all agree on it.
-    pub candidate: Option<Position>,
+    /// On what all agreed, in this generation.
+    agreed: BTreeMap<Position, u64>,
+    candidate: Option<Candidate>,
+    /// Whether the states differed and nobody knew whose was right, and all have not agreed since.
+    doubted: bool,
 }
 
 impl Digests {
-    /// Of a new generation. What was agreed on stays so.
+    /// Of a new generation: what was agreed on before is of another course, perhaps.
     pub fn begin(&mut self) {
         self.reported.clear();
+        self.agreed.clear();
         self.candidate = None;
+    }
+
+    /// The digest on which all agreed at `position`.
+    pub fn agreed(&self, position: Position) -> Option<u64> {
+        self.agreed.get(&position).copied()
+    }
+
+    fn agree(&mut self, position: Position, digest: u64) {
+        self.reported.retain(|reported, _| *reported > position);
+        self.agreed.insert(position, digest);
+        while self.agreed.len() > REMEMBERED {
+            self.agreed.pop_first();
+        }
+        self.doubted = false;
     }
 }
 
@@ -63,49 +98,110 @@ impl Steering {
             return;
         }
         let digests = digests.clone();
-        match judge(&digests) {
-            Verdict::Agreed => {
-                self.digests.reported.retain(|reported, _| *reported > position);
-                self.digests.agreed = self.digests.agreed.max(Some(position));
-                self.checkpoint_candidate(decisions);
-            }
+        if self.compare(now, position, &digests, decisions) {
+            self.digests.agree(position, digest);
+            self.checkpoint_candidate(decisions);
+            self.finish_epoch(now, decisions);
+        }
+    }
+
+    /// Whether all of `digests`, of states at `position`, are the same. Otherwise who is wrong is given up, and all states
+    /// since the newest checkpoint are void.
+    pub(crate) fn compare(
+        &mut self,
+        now: Duration,
+        position: Position,
+        digests: &BTreeMap<WorkerId, u64>,
+        decisions: &mut Vec<Decision>,
+    ) -> bool {
+        match judge(digests) {
+            Verdict::Agreed => true,
             Verdict::Outvoted(wrong) => {
                 let right = digests.len() - wrong.len();
+                let reason = format!("its state at {position} differs from that of {right} others");
+                self.void(&reason, decisions);
                 for worker in wrong {
-                    let reason = format!("its state at {position} differs from that of {right} others");
                     decisions.push(Decision::Drop { worker, reason: reason.clone(), corrupt: true });
                     self.lost(now, worker, &reason, decisions);
                 }
+                self.reform("a state was wrong");
+                false
             }
             Verdict::Undecided => {
                 let names: Vec<String> = digests.keys().map(|worker| self.name(*worker)).collect();
-                let before = self.digests.agreed.map_or_else(
-                    || "they never agreed in this generation".to_owned(),
-                    |agreed| format!("they last agreed at {agreed}"),
-                );
-                let reason = format!(
-                    "the states of {} differ at {position}, and it cannot be told whose is right; {before}. \
-                     The newest checkpoint is of a state on which all agreed: the same command goes on from there",
-                    names.join(" and ")
-                );
-                self.end(Outcome::Failed, &reason, decisions);
+                let names = names.join(" and ");
+                let reason =
+                    format!("the states of {names} differ at {position}, and it cannot be told whose is right");
+                self.void(&reason, decisions);
+                if std::mem::replace(&mut self.digests.doubted, true) {
+                    let reason = format!(
+                        "{reason}; it is the second time without an agreement in between: one of these machines computes \
+                         wrongly. The newest checkpoint is of a state on which all agreed: the same command goes on from there"
+                    );
+                    self.end(now, Outcome::Failed, &reason, decisions);
+                } else {
+                    self.failed_at.get_or_insert(now);
+                    self.recovery(reason.clone(), 0);
+                    self.reform(&reason);
+                }
+                false
             }
         }
     }
 
-    /// A state of the middle of an epoch has arrived.
-    pub(crate) fn state_in_passing(&mut self, position: Position, decisions: &mut Vec<Decision>) {
-        self.digests.candidate = Some(position);
+    /// Declares all states void that anyone holds now.
+    pub(crate) fn void(&mut self, reason: &str, decisions: &mut Vec<Decision>) {
+        self.void = self.generation.number;
+        let reason = format!("{reason}: the run goes back to the newest checkpoint");
+        decisions.push(Decision::Void { generation: self.void, reason });
+    }
+
+    /// A state of the middle of an epoch has come.
+    pub(crate) fn state_in_passing(
+        &mut self,
+        upload: u64,
+        (position, digest): (Position, u64),
+        decisions: &mut Vec<Decision>,
+    ) {
+        self.digests.candidate = Some(Candidate { upload, position, digest });
         self.checkpoint_candidate(decisions);
     }
 
     fn checkpoint_candidate(&mut self, decisions: &mut Vec<Decision>) {
-        let Some(position) = self.digests.candidate else { return };
-        if self.digests.agreed < Some(position) || matches!(self.phase, Phase::Over(_)) {
-            return;
-        }
+        let Some(Candidate { upload, position, digest }) = self.digests.candidate else { return };
+        let Some(agreed) = self.digests.agreed(position) else { return };
         self.digests.candidate = None;
-        decisions.push(self.checkpoint_within(position));
+        if agreed == digest {
+            self.handed = self.handed.max(Some(position));
+            let schedule = self.schedule().clone();
+            decisions.push(Decision::Checkpoint { upload, held: position, position, schedule, evaluation: None });
+        } else {
+            decisions.push(Decision::Note(format!(
+                "the state of {position} that came is not the one on which all agreed: no checkpoint of it"
+            )));
+        }
+    }
+
+    /// Whether a state that has come for `upload` may still be made a checkpoint.
+    #[must_use]
+    pub fn wants(&self, upload: u64, position: Position) -> bool {
+        let candidate = self.digests.candidate.is_some_and(|c| (c.upload, c.position) == (upload, position));
+        candidate || matches!(&self.phase, Phase::Evaluating { state, .. } if state.is_here(upload))
+    }
+
+    /// The digest on which all agreed at `position`, in this generation.
+    pub(crate) fn agreed(&self, position: Position) -> Option<u64> {
+        self.digests.agreed(position)
+    }
+
+    /// All agree on `digest` at `position`, as they said when the generation was formed.
+    pub(crate) fn agree(&mut self, position: Position, digest: u64) {
+        self.digests.agreed.insert(position, digest);
+    }
+
+    /// The order by which a member's states come in passing.
+    pub(crate) fn order_in_passing(&mut self) -> Option<u64> {
+        self.options.checkpoint_every.map(|_| self.number())
     }
 }
 

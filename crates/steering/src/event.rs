@@ -1,15 +1,27 @@
 //! What happens to a run.
 
-use crate::Stretch;
+use crate::{Held, Stretch};
 use plan::{ChunkResult, Position, Totals};
+use std::time::Duration;
 
-/// Why a worker's generation cannot go on.
+/// Whose failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The reporter's own: its device, memory, address or disk. The others can go on without it.
+    Own,
+    /// Suffered from another worker that went away, or a line that broke.
+    Suffered,
+    /// The run's: the loss is no longer a number. It would be the same on any worker.
+    Diverged,
+}
+
+/// Why a worker cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// In the worker's words.
     pub message: String,
-    /// Whether a new generation would fail the same way.
-    pub fatal: bool,
+    /// Whose it is.
+    pub blame: Blame,
 }
 
 /// What happened. Reports of a generation that is over are passed over.
@@ -22,12 +34,15 @@ pub enum Event {
         /// The address under which the others reach it.
         host: String,
         /// The state that it holds of this run.
-        held: Option<Position>,
+        held: Option<Held>,
         /// The last generation that it was told of; 0: none.
         generation: u64,
     },
-    /// A worker has the data set and a model: from now on it can be a member.
-    Prepared,
+    /// A worker has the data set and a model, and has rehearsed a step: from now on it can be a member.
+    Prepared {
+        /// The longest that its engine did not beat in the rehearsal.
+        stretch: Duration,
+    },
     /// A worker's stream has ended.
     Detached {
         /// In words.
@@ -44,10 +59,8 @@ pub enum Event {
     Ready {
         /// Of which generation.
         generation: u64,
-        /// The state that it holds.
-        held: Option<Position>,
-        /// Of the epoch that it is in.
-        totals: Totals,
+        /// The state that it holds, with its digest.
+        held: Option<(Held, u64)>,
     },
     /// A sign of life, and where the worker is.
     Progress {
@@ -61,6 +74,8 @@ pub enum Event {
         waiting: bool,
         /// What the worker does itself of a step, in seconds; 0 before the first.
         compute: f64,
+        /// The longest that its engine has worked without a beat.
+        stretch: Duration,
     },
     /// A digest of a member's state.
     Digest {
@@ -68,7 +83,7 @@ pub enum Event {
         generation: u64,
         /// The next step.
         position: Position,
-        /// Of parameters, running statistics and momentum.
+        /// Of position, totals, parameters, running statistics and momentum.
         digest: u64,
     },
     /// A member has trained the epoch to its end.
@@ -98,16 +113,37 @@ pub enum Event {
         /// Its part.
         results: Vec<ChunkResult>,
     },
-    /// A member's state has arrived.
+    /// A worker says what it holds, as asked.
+    Attested {
+        /// The number of the question.
+        request: u64,
+        /// What it holds, with its digest.
+        held: Option<(Held, u64)>,
+    },
+    /// A piece of a worker's state has come.
+    UploadMoved {
+        /// The number of the order.
+        upload: u64,
+    },
+    /// A worker's state has come, whole.
     StateArrived {
-        /// Of which generation.
-        generation: u64,
+        /// The number of the order.
+        upload: u64,
         /// Where it is.
         position: Position,
+        /// The digest of what has come.
+        digest: u64,
     },
-    /// A member's generation cannot go on.
+    /// A worker's state does not come.
+    UploadFailed {
+        /// The number of the order.
+        upload: u64,
+        /// In words.
+        cause: String,
+    },
+    /// A worker cannot go on.
     Failed {
-        /// Of which generation.
+        /// In which generation; 0: outside of any, as in a rehearsal.
         generation: u64,
         /// Why.
         failure: Failure,

@@ -3,22 +3,29 @@
 //! No I/O, no clock, no randomness: [`Steering::handle`] is a function of what happened, when, and what was before. The
 //! coordinator carries out what it decides; tests and simulations drive it with thousands of invented histories.
 
+mod conduct;
 mod digest;
 mod epoch;
 mod event;
+mod held;
 mod membership;
 mod options;
 mod order;
 mod phase;
 mod recovery;
+mod saving;
+mod selection;
 mod steering;
 mod straggler;
 mod stuck;
 mod training;
+mod upload;
 mod worker;
 
+pub use conduct::Conduct;
 pub use epoch::{EpochRecord, Stretch};
-pub use event::{Event, Failure};
+pub use event::{Blame, Event, Failure};
+pub use held::Held;
 pub use options::{Options, Start};
 pub use order::{Decision, Ending, Order, Outcome};
 pub use phase::{RunState, Status};

@@ -33,6 +33,8 @@ pub struct Start {
     pub checkpoint: Option<(String, Position, Totals)>,
     /// The failures that were survived.
     pub recoveries: Vec<Recovery>,
+    /// States of generations up to this one are void.
+    pub void: u64,
 }
 
 impl Start {
@@ -40,6 +42,6 @@ impl Start {
     #[must_use]
     pub fn fresh(config: &RunConfig) -> Self {
         let base = (0, ScheduleState::new(config.lr));
-        Self { generation: 0, history: Vec::new(), base, checkpoint: None, recoveries: Vec::new() }
+        Self { generation: 0, history: Vec::new(), base, checkpoint: None, recoveries: Vec::new(), void: 0 }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{EpochRecord, WorkerId};
 use plan::{Position, ScheduleState};
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 /// An order to one worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ pub enum Order {
         /// The port of its store.
         port: u16,
     },
-    /// Take over one member's state.
+    /// Take over one member's state, and report its digest.
     Synchronise {
         /// Of which generation.
         generation: u64,
@@ -37,6 +37,8 @@ pub enum Order {
         checkpoint: Option<String>,
         /// Whether it is the initial state.
         initial: bool,
+        /// The digest of the state, where it is known.
+        digest: Option<u64>,
     },
     /// Train to the end of the epoch.
     Train {
@@ -48,8 +50,10 @@ pub enum Order {
         rates: Vec<f64>,
         /// Report a digest of the state every so many steps, and at the end of the epoch.
         digest_every: u32,
-        /// Report a digest every so many steps too; rank 0 sends the state with it. `None`: only when told to.
+        /// Report a digest every so many steps too. `None`: do not.
         save_every: Option<u32>,
+        /// Send the state with each of those, under this number of an order. `None`: another member does.
+        upload: Option<u64>,
     },
     /// Stop after a step.
     Halt {
@@ -69,10 +73,24 @@ pub enum Order {
         /// Which.
         chunks: Range<u32>,
     },
-    /// Send the state.
-    Upload {
-        /// In which generation.
+    /// Leave all generations, and say what state is held, with its digest.
+    Attest {
+        /// The number of the question.
+        request: u64,
+        /// The last generation to leave.
         generation: u64,
+    },
+    /// Send the state that is held, in or out of a generation.
+    Upload {
+        /// The number of the order.
+        upload: u64,
+    },
+    /// Be no member for a while; then rehearse a step again, and say that it went well.
+    SetAside {
+        /// In words.
+        reason: String,
+        /// For how long.
+        pause: Duration,
     },
     /// The generation is over.
     Abort {
@@ -143,10 +161,17 @@ pub enum Decision {
     },
     /// An epoch is done: to be recorded before the next begins.
     Epoch(Box<EpochRecord>),
+    /// States of generations up to this one are void: to be recorded before any order that follows from it is sent.
+    Void {
+        /// The last of them.
+        generation: u64,
+        /// Why, in words.
+        reason: String,
+    },
     /// Make the state that has arrived a checkpoint, at this position.
     Checkpoint {
-        /// Of which generation the state is.
-        generation: u64,
+        /// The number of the order that it was sent for.
+        upload: u64,
         /// The position that it has.
         held: Position,
         /// The next step: that, or the first of the next epoch.

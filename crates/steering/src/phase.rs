@@ -1,8 +1,11 @@
 //! What a run is doing.
 
-use crate::{Stretch, WorkerId};
-use plan::{Evaluation, Position, Totals};
-use std::{collections::BTreeMap, time::Duration};
+use crate::{Held, Stretch, WorkerId, saving::Saving, upload::Upload};
+use plan::{Evaluation, Totals};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// What a run is doing, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,22 +54,43 @@ pub(crate) enum Phase {
     Waiting,
     Forming {
         since: Duration,
-        /// What each member holds, once its process group stands.
-        ready: BTreeMap<WorkerId, (Option<Position>, Totals)>,
+        /// What each member holds, with its digest, once its process group stands.
+        ready: BTreeMap<WorkerId, Option<(Held, u64)>>,
     },
     Training {
         epoch: u32,
         halt: Option<Halt>,
+        /// Members that have reported the end of the epoch, or that they have stopped.
+        arrived: BTreeSet<WorkerId>,
     },
     Evaluating {
         epoch: u32,
         totals: Totals,
         evaluation: Evaluation,
-        state_arrived: bool,
+        /// The state at the end of the epoch, on its way to a checkpoint.
+        state: Arrival,
     },
-    /// A state is on its way, and the run ends when it has arrived.
-    Saving,
+    /// The newest state is on its way to a checkpoint, outside of any generation.
+    Saving(Box<Saving>),
     Over(crate::Ending),
+}
+
+/// What became of a state that was asked for.
+#[derive(Debug, Clone)]
+pub(crate) enum Arrival {
+    /// It is on its way.
+    Coming(Upload),
+    /// It has come, for this order and with this digest.
+    Here { upload: u64, digest: u64, by: Upload },
+    /// It does not come, and no checkpoint is made of it.
+    Missing,
+}
+
+impl Arrival {
+    /// Whether it has come, for `upload`.
+    pub fn is_here(&self, upload: u64) -> bool {
+        matches!(self, Self::Here { upload: here, .. } if *here == upload)
+    }
 }
 
 /// The members of a generation, by rank.

@@ -1,16 +1,25 @@
 //! The state machine itself: what it remembers, and who deals with which event.
 
 use crate::{
-    Decision, Ending, EpochRecord, Event, Failure, Options, Order, Outcome, Recovery, RunState, Start, Status, Worker,
-    WorkerId,
+    Blame, Decision, Ending, EpochRecord, Event, Failure, Held, Options, Order, Outcome, Recovery, RunState, Start,
+    Status, Worker, WorkerId,
+    conduct::Register,
     digest::Digests,
+    membership::Loss,
     phase::{Generation, Halt, Phase},
+    selection,
 };
 use plan::{Position, ScheduleState, Totals};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-/// Generations in a row without a single committed step after which a run is given up.
-const FRUITLESS: u32 = 5;
+/// A worker's generation may be ahead of what the journal knows by so many at most. A number beyond is no number.
+const FURTHEST_AHEAD: u64 = 1 << 32;
+
+/// Nobody was here for this part of the failure time-out: what happened meanwhile is not known.
+const ABSENT: u32 = 4;
 
 /// The state machine of a run.
 #[derive(Debug, Clone)]
@@ -34,11 +43,27 @@ pub struct Steering {
     pub(crate) failed_at: Option<Duration>,
     /// Whether that failure is known only by what its victims report: who is lost next is to blame for it.
     pub(crate) unnamed: bool,
+    /// Members that were lost in this moment.
+    pub(crate) losses: Vec<Loss>,
+    /// Why the generation is to end in this moment.
+    pub(crate) reforming: Option<String>,
     /// When the epoch in progress began.
     pub(crate) epoch_began: Option<Duration>,
-    /// Generations in a row that failed by a worker's own report, without a step and without a loss that explains it.
+    /// Generations in a row that failed without a step and without a loss that explains it.
     pub(crate) fruitless: u32,
+    /// How the workers have done lately, by name.
+    pub(crate) register: Register,
+    /// How many newcomers may be members of the next generation.
+    pub(crate) trial: usize,
     pub(crate) digests: Digests,
+    /// States of generations up to this one are void.
+    pub(crate) void: u64,
+    /// How far the newest state is that was handed over to be written.
+    pub(crate) handed: Option<Position>,
+    /// The last number given to an order or a question.
+    pub(crate) numbers: u64,
+    /// When anything was last taken notice of.
+    present: Duration,
     /// Why the run is where it is.
     pub(crate) reason: String,
 }
@@ -61,59 +86,126 @@ impl Steering {
             recoveries: start.recoveries,
             failed_at: None,
             unnamed: false,
+            losses: Vec::new(),
+            reforming: None,
             epoch_began: None,
             fruitless: 0,
+            register: Register::default(),
+            trial: usize::MAX,
             digests: Digests::default(),
+            void: start.void,
+            handed: None,
+            numbers: 0,
+            present: Duration::ZERO,
             reason: String::new(),
         };
-        steering.reason = steering.waiting_reason();
+        steering.reason = steering.waiting_reason(Duration::ZERO);
         steering
     }
 
-    /// Takes notice of what `worker` did at `now`, a time since any fixed moment. Returns what is to be done.
+    /// Takes notice of one thing that happened ([`Self::handle_all`]).
     pub fn handle(&mut self, now: Duration, worker: WorkerId, event: Event) -> Vec<Decision> {
+        self.handle_all([(now, worker, event)])
+    }
+
+    /// Takes notice of what workers did, each at a time since any fixed moment. Returns what is to be done. What happened
+    /// in one moment is best told at once: the loss of many workers leads to one new generation then.
+    pub fn handle_all(&mut self, events: impl IntoIterator<Item = (Duration, WorkerId, Event)>) -> Vec<Decision> {
         let mut decisions = Vec::new();
+        for (now, worker, event) in events {
+            let now = self.look_at_the_time(now);
+            self.take(now, worker, event, &mut decisions);
+        }
+        let now = self.present;
+        self.settle(now, &mut decisions);
+        decisions
+    }
+
+    /// Judges nobody by a time in which nobody was here to listen: the coordinator may have been stopped, or its machine
+    /// asleep. Times that come out of order count as the latest.
+    fn look_at_the_time(&mut self, now: Duration) -> Duration {
+        let now = now.max(self.present);
+        let absence = now.saturating_sub(self.present);
+        if absence > self.options.failure_timeout / ABSENT {
+            self.workers.values_mut().for_each(|worker| worker.forgive(absence));
+            self.wait_anew(now);
+        }
+        self.present = now;
+        now
+    }
+
+    /// Says that what was decided could not be sent until now, as while a disk stalls that has to take it down first: nobody
+    /// is late for an order that has not come.
+    pub fn held_up(&mut self, now: Duration) {
+        let members = self.generation.members.clone();
+        for member in members {
+            if let Some(worker) = self.workers.get_mut(&member) {
+                worker.moved = worker.moved.max(now);
+            }
+        }
+        self.wait_anew(now);
+    }
+
+    fn wait_anew(&mut self, now: Duration) {
+        if let Phase::Forming { since, .. } = &mut self.phase {
+            *since = now;
+        }
+        self.wait_anew_while_saving(now);
+        if let Some(upload) = self.upload_mut() {
+            upload.moved = now;
+        }
+    }
+
+    fn take(&mut self, now: Duration, worker: WorkerId, event: Event, decisions: &mut Vec<Decision>) {
         if let Some(known) = self.workers.get_mut(&worker) {
             known.last_seen = now;
             known.notice(now, &event);
         }
         match event {
             Event::Attached { name, host, held, generation } => {
-                self.last_known = self.last_known.max(generation);
+                if generation.saturating_sub(self.generation.number) < FURTHEST_AHEAD {
+                    self.last_known = self.last_known.max(generation);
+                }
                 self.attached(now, worker, name, host, held);
             }
-            Event::Prepared => self.prepared(now, worker, &mut decisions),
-            Event::Detached { cause } => self.lost(now, worker, &cause, &mut decisions),
-            Event::Leaving { reason } => self.leaving(now, worker, &reason, &mut decisions),
+            Event::Prepared { .. } => self.prepared(now, worker, decisions),
+            Event::Detached { cause } => self.lost(now, worker, &cause, decisions),
+            Event::Leaving { reason } => self.leaving(now, worker, &reason, decisions),
             Event::StoreOpened { generation, port } if self.is_current(worker, generation) => {
-                self.store_opened(worker, port, &mut decisions);
+                self.store_opened(worker, port, decisions);
             }
-            Event::Ready { generation, held, totals } if self.is_current(worker, generation) => {
-                self.ready(now, worker, held, totals, &mut decisions);
+            Event::Ready { generation, held } if self.is_current(worker, generation) => {
+                self.ready(now, worker, held, decisions);
             }
             Event::Progress { generation, position, .. } => self.progress(now, worker, generation, position),
             Event::Digest { generation, position, digest } if self.is_current(worker, generation) => {
-                self.digested(now, worker, position, digest, &mut decisions);
+                self.digested(now, worker, position, digest, decisions);
             }
             Event::EpochDone { generation, totals, stretch } if self.is_current(worker, generation) => {
-                self.epoch_trained(now, totals, stretch, &mut decisions);
+                self.epoch_trained(now, worker, totals, stretch, decisions);
             }
             Event::Halted { generation, position, totals, stretch } if self.is_current(worker, generation) => {
-                self.halted(now, position, totals, stretch, &mut decisions);
+                self.halted(now, worker, (position, totals), stretch, decisions);
             }
             Event::Evaluated { generation, results } if self.is_current(worker, generation) => {
-                self.evaluated(now, results, &mut decisions);
+                self.evaluated(now, worker, results, decisions);
             }
-            Event::StateArrived { generation, position } if self.is_current(worker, generation) => {
-                self.state_arrived(now, position, &mut decisions);
+            Event::Attested { request, held } => self.attested(now, worker, request, held, decisions),
+            Event::UploadMoved { upload } => {
+                if let Some(expected) = self.upload_mut().filter(|expected| expected.id == upload) {
+                    expected.moved = now;
+                }
             }
-            Event::Failed { generation, failure } if self.is_current(worker, generation) => {
-                self.failed(now, worker, &failure, &mut decisions);
+            Event::StateArrived { upload, position, digest } => {
+                self.state_arrived(now, upload, (position, digest), decisions);
+            }
+            Event::UploadFailed { upload, cause } => self.upload_failed(now, upload, &cause, decisions),
+            Event::Failed { generation, failure } if generation == 0 || self.is_current(worker, generation) => {
+                self.failed(now, worker, generation, &failure, decisions);
             }
             // Of a generation that is over.
             _ => {}
         }
-        decisions
     }
 
     /// Takes notice of the time.
@@ -122,45 +214,49 @@ impl Steering {
         if matches!(self.phase, Phase::Over(_)) {
             return decisions;
         }
+        let now = self.look_at_the_time(now);
         let timeout = self.options.failure_timeout;
-        let silent: Vec<(WorkerId, Duration)> = self
+        let mut lost: Vec<(WorkerId, String)> = self
             .workers
             .iter()
-            .filter_map(|(id, worker)| Some((*id, now.checked_sub(worker.last_seen)?)))
+            .map(|(id, worker)| (*id, now.saturating_sub(worker.last_seen)))
             .filter(|(_, silence)| *silence > timeout)
+            .map(|(id, silence)| (id, format!("silent for {:.1} s", silence.as_secs_f64())))
             .collect();
-        for (worker, silence) in silent {
-            self.give_up(now, worker, &format!("silent for {:.1} s", silence.as_secs_f64()), &mut decisions);
+        let silent: BTreeSet<WorkerId> = lost.iter().map(|(id, _)| *id).collect();
+        lost.extend(self.find_stuck(now, &mut decisions).into_iter().filter(|(id, _)| !silent.contains(id)));
+        for (worker, reason) in lost {
+            self.give_up(now, worker, &reason, &mut decisions);
         }
-        self.give_up_stuck(now, &mut decisions);
         self.name_stragglers(now, &mut decisions);
-        if let Phase::Forming { since, ready } = &self.phase
-            && now.saturating_sub(*since) > timeout
-        {
-            let late: Vec<WorkerId> =
-                self.generation.members.iter().copied().filter(|member| !ready.contains_key(member)).collect();
-            let reason =
-                format!("did not come to generation {} within {} s", self.generation.number, timeout.as_secs_f64());
-            for worker in late {
-                self.give_up(now, worker, &reason, &mut decisions);
-            }
+        if self.losses.is_empty() {
+            self.give_up_late(now, &mut decisions);
         }
+        self.watch_upload(now, &mut decisions);
+        self.watch_saving(now, &mut decisions);
+        if matches!(self.phase, Phase::Waiting | Phase::Training { halt: None, .. }) {
+            self.take_in(now, "a worker came back", &mut decisions);
+        }
+        self.settle(now, &mut decisions);
         decisions
     }
 
     /// Asks for the end of the run: after the step in progress, saved.
-    pub fn stop(&mut self, reason: &str) -> Vec<Decision> {
+    pub fn stop(&mut self, now: Duration, reason: &str) -> Vec<Decision> {
         let mut decisions = Vec::new();
         if self.stop.is_some() || matches!(self.phase, Phase::Over(_)) {
             return decisions;
         }
+        let now = self.look_at_the_time(now);
         self.stop = Some(reason.to_owned());
         match self.phase {
-            Phase::Waiting => self.end(Outcome::Stopped, reason, &mut decisions),
+            Phase::Waiting | Phase::Forming { .. } => self.end(now, Outcome::Stopped, reason, &mut decisions),
             Phase::Training { .. } => self.halt(Halt::Stop, reason, &mut decisions),
-            // These come to a point by themselves where the stop is looked at.
-            Phase::Forming { .. } | Phase::Evaluating { .. } | Phase::Saving | Phase::Over(_) => {}
+            Phase::Saving(_) => self.stop_after_saving(reason),
+            // The stop is looked at when this is done.
+            Phase::Evaluating { .. } | Phase::Over(_) => {}
         }
+        self.settle(now, &mut decisions);
         decisions
     }
 
@@ -171,10 +267,20 @@ impl Steering {
         }
     }
 
-    /// Ends a run that cannot go on.
-    pub fn fail(&mut self, reason: &str) -> Vec<Decision> {
+    /// Takes notice that a checkpoint could not be written.
+    pub fn not_checkpointed(&mut self, position: Position) {
+        if self.handed == Some(position) {
+            self.handed = None;
+        }
+    }
+
+    /// Ends a run that cannot go on, once the newest state is saved.
+    pub fn fail(&mut self, now: Duration, reason: &str) -> Vec<Decision> {
         let mut decisions = Vec::new();
-        self.end(Outcome::Failed, reason, &mut decisions);
+        if !matches!(self.phase, Phase::Over(_)) {
+            let now = self.look_at_the_time(now);
+            self.end(now, Outcome::Failed, reason, &mut decisions);
+        }
         decisions
     }
 
@@ -182,12 +288,12 @@ impl Steering {
     #[must_use]
     pub fn status(&self) -> Status {
         let state = match &self.phase {
-            _ if self.stop.is_some() && !matches!(self.phase, Phase::Over(_) | Phase::Saving) => RunState::Stopping,
+            _ if self.stop.is_some() && !matches!(self.phase, Phase::Over(_) | Phase::Saving(_)) => RunState::Stopping,
             Phase::Waiting => RunState::Waiting,
             Phase::Forming { .. } => RunState::Forming,
             Phase::Training { .. } => RunState::Training,
             Phase::Evaluating { .. } => RunState::Evaluating,
-            Phase::Saving => RunState::Saving,
+            Phase::Saving(_) => RunState::Saving,
             Phase::Over(Ending { outcome: Outcome::Finished, .. }) => RunState::Finished,
             Phase::Over(Ending { outcome: Outcome::Stopped, .. }) => RunState::Stopped,
             Phase::Over(Ending { outcome: Outcome::Failed, .. }) => RunState::Failed,
@@ -264,13 +370,43 @@ impl Steering {
 
     fn progress(&mut self, now: Duration, worker: WorkerId, generation: u64, position: Position) {
         let current = self.is_current(worker, generation);
-        if let Some(known) = self.workers.get_mut(&worker) {
-            let moved = position > known.position;
-            known.position = position;
-            if current && moved {
-                self.fruitless = 0;
-                self.resumed(now);
+        let (steps, epoch) = (self.steps(), self.epochs_done());
+        let Some(known) = self.workers.get_mut(&worker) else { return };
+        if !current && generation > self.void && !self.generation.has(worker) {
+            // It goes on with its epoch, as when the coordinator was away.
+            let newer = known.held.is_none_or(|held| position > held.position);
+            if newer {
+                known.held = Some(Held { position, totals: Totals::default(), lineage: generation });
             }
+        }
+        // What lies outside of the epoch in progress is no position to be believed.
+        if !current || position.step > steps || position.epoch > epoch || position <= known.position {
+            return;
+        }
+        known.position = position;
+        if let Some(held) = &mut known.held {
+            held.position = position;
+        }
+        self.committed(now, worker);
+    }
+
+    /// A member has committed a step.
+    pub(crate) fn committed(&mut self, now: Duration, worker: WorkerId) {
+        self.fruitless = 0;
+        self.resumed(now);
+        let Some(known) = self.workers.get_mut(&worker) else { return };
+        if !std::mem::replace(&mut known.proven, true) {
+            self.register.absolve(&known.name);
+            // Those who are tried are proven together: once they all are, more may be tried.
+            let members = &self.generation.members;
+            if members.iter().all(|member| self.workers.get(member).is_some_and(|worker| worker.proven)) {
+                self.trial = selection::after_success(self.trial);
+            }
+        }
+        if let Some(known) = self.workers.get(&worker)
+            && let Some(since) = known.member_since
+        {
+            self.register.serve(&known.name, since, now);
         }
     }
 
@@ -286,39 +422,74 @@ impl Steering {
         }
     }
 
-    fn failed(&mut self, now: Duration, worker: WorkerId, failure: &Failure, decisions: &mut Vec<Decision>) {
+    fn failed(
+        &mut self,
+        now: Duration,
+        worker: WorkerId,
+        generation: u64,
+        failure: &Failure,
+        decisions: &mut Vec<Decision>,
+    ) {
+        if !self.workers.contains_key(&worker) || matches!(self.phase, Phase::Over(_)) {
+            return;
+        }
+        if matches!(self.phase, Phase::Saving(_)) {
+            // No generation suffers from it any more.
+            if failure.blame == Blame::Own {
+                self.set_aside(now, worker, &failure.message, decisions);
+            }
+            return;
+        }
         let reason = format!("{}: {}", self.name(worker), failure.message);
-        self.fruitless += 1;
-        if failure.fatal {
-            return self.end(Outcome::Failed, &reason, decisions);
+        let member = generation > 0;
+        match failure.blame {
+            Blame::Diverged if member => self.end(now, Outcome::Failed, &reason, decisions),
+            Blame::Own | Blame::Diverged => self.fail_of_its_own(now, worker, &failure.message, decisions),
+            // Who fails alone suffers from nobody.
+            Blame::Suffered if self.generation.members.len() < 2 => {
+                self.fail_of_its_own(now, worker, &failure.message, decisions);
+            }
+            // The generation is over already in this moment.
+            Blame::Suffered if !member || self.reforming.is_some() || !self.losses.is_empty() => {}
+            Blame::Suffered => {
+                self.failed_at.get_or_insert(now);
+                if self.recoveries.last().is_none_or(|recovery| recovery.resumed_ms.is_some()) {
+                    self.unnamed = true;
+                    self.recovery(format!("failed collective, by the report of {reason}"), 0);
+                }
+                self.fruitless_generation(now, &reason, decisions);
+            }
         }
-        if self.fruitless >= FRUITLESS {
-            let reason = format!("{FRUITLESS} generations in a row failed without a step; the last by {reason}");
-            return self.end(Outcome::Failed, &reason, decisions);
+    }
+
+    /// A worker cannot go on for a reason of its own: the others go on at once without it.
+    pub(crate) fn fail_of_its_own(
+        &mut self,
+        now: Duration,
+        worker: WorkerId,
+        message: &str,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let member = self.generation.has(worker);
+        let kind = format!("{} set aside: {message}", self.name(worker));
+        self.set_aside(now, worker, message, decisions);
+        if member {
+            self.failed_at.get_or_insert(now);
+            self.fruitless = 0;
+            match self.recoveries.last_mut() {
+                Some(recovery) if std::mem::take(&mut self.unnamed) => recovery.kind.clone_from(&kind),
+                _ => self.recovery(kind.clone(), 0),
+            }
+            self.reform(&kind);
+        } else if matches!(self.phase, Phase::Waiting) {
+            self.explain_waiting(now);
+            self.give_up_if_hopeless(now, decisions);
         }
-        self.failed_at.get_or_insert(now);
-        if self.recoveries.last().is_none_or(|recovery| recovery.resumed_ms.is_some()) {
-            self.unnamed = true;
-            self.recovery(format!("failed collective, by the report of {reason}"), 0);
-        }
-        self.reform(now, &reason, decisions);
     }
 
     /// A failure that is to be survived, noticed `detected_ms` after the last sign that all was well.
     pub(crate) fn recovery(&mut self, kind: String, detected_ms: u64) {
         let generation = self.generation.number;
         self.recoveries.push(Recovery { kind, detected_ms, resumed_ms: None, generation });
-    }
-
-    pub(crate) fn end(&mut self, outcome: Outcome, reason: &str, decisions: &mut Vec<Decision>) {
-        reason.clone_into(&mut self.reason);
-        let ending = Ending { outcome, reason: reason.to_owned() };
-        self.phase = Phase::Over(ending.clone());
-        self.generation.members.clear();
-        for worker in self.workers.keys() {
-            let order = Order::Dismiss { reason: format!("the run is over: {reason}") };
-            decisions.push(Decision::Send { worker: *worker, order });
-        }
-        decisions.push(Decision::End(ending));
     }
 }

@@ -4,33 +4,45 @@ use crate::{Decision, Steering, WorkerId, phase::Phase};
 use std::time::Duration;
 
 impl Steering {
-    /// Gives up members whose engine has done nothing for the failure time-out although it waits for nobody. If all
-    /// wait, each for the others, the generation is formed anew.
-    pub(crate) fn give_up_stuck(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+    /// Members whose engine has done nothing for longer than it may ([`Worker::patience`](crate::Worker::patience)) although
+    /// it waits for nobody, with the reason. If all wait, each for the others, the generation is formed anew.
+    pub(crate) fn find_stuck(&mut self, now: Duration, decisions: &mut Vec<Decision>) -> Vec<(WorkerId, String)> {
         let training = matches!(self.phase, Phase::Training { .. });
         if !training && !matches!(self.phase, Phase::Evaluating { .. }) {
-            return;
+            return Vec::new();
         }
         let timeout = self.options.failure_timeout;
-        let still = |id: &WorkerId| {
-            let worker = self.workers.get(id)?;
+        let mut stuck = Vec::new();
+        let mut waiting = 0;
+        for id in &self.generation.members {
+            let Some(worker) = self.workers.get(id) else { continue };
             let still = now.saturating_sub(worker.moved);
-            (still > timeout).then_some((*id, worker.waiting, still))
-        };
-        let members = self.generation.members.len();
-        let still: Vec<(WorkerId, bool, Duration)> = self.generation.members.iter().filter_map(still).collect();
-        let mut found = false;
-        for (worker, _, since) in still.iter().filter(|(_, waiting, _)| !waiting) {
-            let position = self.workers.get(worker).map(|worker| worker.position).unwrap_or_default();
-            let reason = format!("no progress for {:.1} s at {position}", since.as_secs_f64());
-            self.give_up(now, *worker, &reason, decisions);
-            found = true;
+            if still <= worker.patience(timeout) {
+                continue;
+            }
+            if worker.waiting {
+                waiting += 1;
+                continue;
+            }
+            let (still, position) = (still.as_secs_f64(), worker.position);
+            let reason = if worker.proven {
+                format!("no progress for {still:.1} s at {position}")
+            } else {
+                format!(
+                    "no progress for {still:.1} s at {position}, and no step before that; if the machine is only slow, \
+                     raise --failure-timeout (it is {} s)",
+                    timeout.as_secs_f64()
+                )
+            };
+            stuck.push((*id, reason));
         }
-        if !found && training && members > 1 && still.len() == members {
+        let members = self.generation.members.len();
+        if stuck.is_empty() && training && members > 1 && waiting == members {
             let reason = format!("every worker has waited for the others for {:.1} s", timeout.as_secs_f64());
             decisions.push(Decision::Note(reason.clone()));
             self.failed_at.get_or_insert(now);
-            self.reform(now, &reason, decisions);
+            self.fruitless_generation(now, &reason, decisions);
         }
+        stuck
     }
 }

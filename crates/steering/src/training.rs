@@ -1,11 +1,12 @@
 //! The epoch loop: train, evaluate, decide, save.
 
 use crate::{
-    Decision, EpochRecord, Order, Outcome, Steering, Stretch,
-    phase::{Halt, Phase},
+    Decision, EpochRecord, Order, Outcome, Steering, Stretch, WorkerId,
+    phase::{Arrival, Halt, Phase},
+    upload::Upload,
 };
 use plan::{ChunkResult, Chunks, Evaluation, Position, Totals, block};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Steps between two digests of the state: a digest costs about as much as a hundredth of a step.
 const DIGEST_EVERY: u32 = 50;
@@ -18,7 +19,7 @@ impl Steering {
             return self.next_epoch(now, decisions);
         }
         if let Some(stop) = self.stop.clone() {
-            return self.save_and_stop(position, &stop, decisions);
+            return self.end(now, Outcome::Stopped, &stop, decisions);
         }
         if position.step >= self.steps() {
             if self.epochs_done() <= position.epoch {
@@ -42,7 +43,7 @@ impl Steering {
     fn next_epoch(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
         let epoch = self.epochs_done();
         if epoch >= self.options.config.epochs {
-            return self.end(Outcome::Finished, &format!("all {epoch} epochs are done"), decisions);
+            return self.end(now, Outcome::Finished, &format!("all {epoch} epochs are done"), decisions);
         }
         self.epoch_began = Some(now);
         self.generation.stretch = Stretch::default();
@@ -51,32 +52,29 @@ impl Steering {
 
     fn train(&mut self, now: Duration, from: Position, decisions: &mut Vec<Decision>) {
         self.epoch_began.get_or_insert(now);
+        let in_passing = self.order_in_passing();
         let (generation, config) = (self.generation.number, &self.options.config);
         let rates = self.schedule().rates(&config.schedule, config.lr, config.epochs, self.steps());
-        self.phase = Phase::Training { epoch: from.epoch, halt: None };
+        self.phase = Phase::Training { epoch: from.epoch, halt: None, arrived: BTreeSet::new() };
         self.reason = format!("training epoch {} of {}", from.epoch + 1, config.epochs);
         let save_every = self.options.checkpoint_every;
-        self.to_all(decisions, |_| Order::Train {
+        self.to_all(decisions, |rank| Order::Train {
             generation,
             from,
             rates: rates.clone(),
             digest_every: DIGEST_EVERY,
             save_every,
+            // Any member's state would do.
+            upload: in_passing.filter(|_| rank == 0),
         });
         // Workers that came while the generation was formed or the test set evaluated.
-        if self.has_room() {
+        if self.has_room(now) {
             self.halt(Halt::Reform, "a worker came", decisions);
         }
     }
 
-    /// Whether a worker waits that a generation has a place for.
-    fn has_room(&self) -> bool {
-        let able = self.workers.values().filter(|worker| worker.is_able()).count();
-        self.generation.members.len() < able.min(self.options.config.shards as usize)
-    }
-
     pub(crate) fn halt(&mut self, why: Halt, text: &str, decisions: &mut Vec<Decision>) {
-        let Phase::Training { epoch, halt } = &mut self.phase else { return };
+        let Phase::Training { epoch, halt, .. } = &mut self.phase else { return };
         let (epoch, first) = (*epoch, halt.is_none());
         // A stop outweighs a change of members.
         if first || why == Halt::Stop {
@@ -92,113 +90,196 @@ impl Steering {
     pub(crate) fn halted(
         &mut self,
         now: Duration,
-        position: Position,
-        _totals: Totals,
+        worker: WorkerId,
+        (position, totals): (Position, Totals),
         stretch: Stretch,
         decisions: &mut Vec<Decision>,
     ) {
-        // The first report of a generation counts; all of them say the same.
-        let Phase::Training { halt, .. } = &self.phase else { return };
-        let halt = *halt;
-        self.generation.stretch.add(stretch);
-        self.resumed(now);
+        let Phase::Training { epoch, .. } = self.phase else { return };
+        if position.epoch != epoch || position.step > self.steps() {
+            let message = format!("it stopped at {position}, which is not in the epoch in progress");
+            return self.fail_of_its_own(now, worker, &message, decisions);
+        }
+        self.comes_to_an_end(now, worker, (position, totals));
+        let Phase::Training { halt, arrived, .. } = &mut self.phase else { return };
+        let first = arrived.is_empty();
+        arrived.insert(worker);
+        let (halt, all) = (*halt, arrived.len() >= self.generation.members.len());
+        if first {
+            self.generation.stretch.add(stretch);
+        }
         match (halt, self.stop.clone()) {
-            (Some(Halt::Stop), Some(stop)) => self.save_and_stop(position, &stop, decisions),
-            _ => self.reform(now, "the set of workers changes", decisions),
+            // All hold the same after the step, and each says so before one of them is asked for it.
+            (Some(Halt::Stop), Some(stop)) if all => self.end(now, Outcome::Stopped, &stop, decisions),
+            (Some(Halt::Stop), Some(_)) => {}
+            _ => self.reform("the set of workers changes"),
         }
     }
 
-    /// Saves the state at `position` and ends the run.
-    fn save_and_stop(&mut self, position: Position, reason: &str, decisions: &mut Vec<Decision>) {
-        if self.checkpoint.as_ref().is_some_and(|(_, saved, _)| *saved == position) {
-            return self.end(Outcome::Stopped, reason, decisions);
+    /// A member has come to the end of what it was ordered to train.
+    fn comes_to_an_end(&mut self, now: Duration, worker: WorkerId, (position, totals): (Position, Totals)) {
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.position = position;
+            if let Some(held) = &mut known.held {
+                (held.position, held.totals) = (position, totals);
+            }
         }
-        self.phase = Phase::Saving;
-        self.reason = format!("saving at {position}: {reason}");
-        self.upload(decisions);
-    }
-
-    fn upload(&self, decisions: &mut Vec<Decision>) {
-        if let Some(first) = self.generation.members.first() {
-            let order = Order::Upload { generation: self.generation.number };
-            decisions.push(Decision::Send { worker: *first, order });
-        }
+        self.committed(now, worker);
     }
 
     pub(crate) fn epoch_trained(
         &mut self,
         now: Duration,
+        worker: WorkerId,
         totals: Totals,
         stretch: Stretch,
         decisions: &mut Vec<Decision>,
     ) {
-        // The first report counts; all of them say the same.
-        let Phase::Training { epoch, .. } = self.phase else { return };
-        self.generation.stretch.add(stretch);
-        self.fruitless = 0;
-        self.resumed(now);
-        if let Some(stop) = self.stop.clone() {
-            let position = Position { epoch, step: self.steps() };
-            return self.save_and_stop(position, &stop, decisions);
+        let samples = u64::from(self.options.config.train_samples);
+        if totals.samples != samples {
+            let message = format!("it says that the epoch had {} samples instead of {samples}", totals.samples);
+            return self.fail_of_its_own(now, worker, &message, decisions);
         }
-        self.evaluate(now, epoch, totals, decisions);
+        // Some members report while the others evaluate already.
+        let (Phase::Training { epoch, .. } | Phase::Evaluating { epoch, .. }) = self.phase else { return };
+        self.comes_to_an_end(now, worker, (Position { epoch, step: self.steps() }, totals));
+        let Phase::Training { arrived, .. } = &mut self.phase else { return };
+        let first = arrived.is_empty();
+        arrived.insert(worker);
+        let all = arrived.len() >= self.generation.members.len();
+        if first {
+            self.generation.stretch.add(stretch);
+        }
+        match self.stop.clone() {
+            Some(stop) if all => self.end(now, Outcome::Stopped, &stop, decisions),
+            Some(_) => {}
+            None => self.evaluate(now, epoch, totals, decisions),
+        }
     }
 
     fn evaluate(&mut self, now: Duration, epoch: u32, totals: Totals, decisions: &mut Vec<Decision>) {
+        let Some(first) = self.generation.members.first().copied() else { return };
         let samples = self.options.config.test_samples;
         self.epoch_began.get_or_insert(now);
-        self.phase = Phase::Evaluating { epoch, totals, evaluation: Evaluation::new(samples), state_arrived: false };
+        let state = Arrival::Coming(self.ask_for_state(now, first, decisions));
+        self.phase = Phase::Evaluating { epoch, totals, evaluation: Evaluation::new(samples), state };
         self.reason = format!("evaluating epoch {} of {}", epoch + 1, self.options.config.epochs);
-        self.upload(decisions);
         let (generation, world) = (self.generation.number, self.generation.members.len() as u32);
         let chunks = Chunks::new(samples).count();
         self.to_all(decisions, |rank| Order::Evaluate { generation, epoch, chunks: block(chunks, world, rank as u32) });
     }
 
-    pub(crate) fn evaluated(&mut self, now: Duration, results: Vec<ChunkResult>, decisions: &mut Vec<Decision>) {
+    pub(crate) fn evaluated(
+        &mut self,
+        now: Duration,
+        worker: WorkerId,
+        results: Vec<ChunkResult>,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let Some(rank) = self.generation.rank_of(worker) else { return };
+        let world = self.generation.members.len() as u32;
         let Phase::Evaluating { evaluation, .. } = &mut self.phase else { return };
+        let own = block(Chunks::new(self.options.config.test_samples).count(), world, rank as u32);
         for result in results {
-            if let Err(error) = evaluation.insert(result) {
-                return self.end(Outcome::Failed, &format!("the evaluation does not add up: {error}"), decisions);
+            let wrong = if own.contains(&result.chunk) {
+                evaluation.insert(result).err().map(|error| error.to_string())
+            } else {
+                Some(format!("chunk {} was not its own", result.chunk))
+            };
+            if let Some(wrong) = wrong {
+                let message = format!("its evaluation does not add up: {wrong}");
+                return self.fail_of_its_own(now, worker, &message, decisions);
             }
         }
         self.finish_epoch(now, decisions);
     }
 
-    pub(crate) fn state_arrived(&mut self, now: Duration, position: Position, decisions: &mut Vec<Decision>) {
+    pub(crate) fn state_arrived(
+        &mut self,
+        now: Duration,
+        upload: u64,
+        (position, digest): (Position, u64),
+        decisions: &mut Vec<Decision>,
+    ) {
+        if self.saved_state_arrived(now, upload, (position, digest), decisions) {
+            return;
+        }
         match &mut self.phase {
-            Phase::Training { .. } | Phase::Evaluating { .. }
-                if position.step < self.options.config.steps().count() =>
-            {
-                self.state_in_passing(position, decisions);
+            Phase::Evaluating { epoch, state, .. } => {
+                let end = Position { epoch: *epoch, step: self.options.config.steps().count() };
+                if let Arrival::Coming(by) = state
+                    && by.id == upload
+                {
+                    if position == end {
+                        *state = Arrival::Here { upload, digest, by: by.clone() };
+                        return self.finish_epoch(now, decisions);
+                    }
+                    return self.upload_failed(now, upload, &format!("it sent the state of {position}"), decisions);
+                }
+                self.state_in_passing(upload, (position, digest), decisions);
             }
-            Phase::Evaluating { state_arrived, .. } => {
-                *state_arrived = true;
-                self.finish_epoch(now, decisions);
-            }
-            Phase::Saving => {
-                decisions.push(self.checkpoint_within(position));
-                let stop = self.stop.clone().unwrap_or_default();
-                self.end(Outcome::Stopped, &stop, decisions);
-            }
+            Phase::Training { .. } => self.state_in_passing(upload, (position, digest), decisions),
             _ => {}
         }
     }
 
-    /// A checkpoint of the state that has arrived, as it is.
-    pub(crate) fn checkpoint_within(&self, position: Position) -> Decision {
-        Decision::Checkpoint {
-            generation: self.generation.number,
-            held: position,
-            position,
-            schedule: self.schedule().clone(),
-            evaluation: None,
+    pub(crate) fn upload_failed(&mut self, now: Duration, upload: u64, cause: &str, decisions: &mut Vec<Decision>) {
+        if self.saved_state_failed(now, upload, cause, decisions) {
+            return;
+        }
+        let Phase::Evaluating { state: Arrival::Coming(failed) | Arrival::Here { by: failed, .. }, .. } = &self.phase
+        else {
+            return;
+        };
+        if failed.id != upload {
+            return;
+        }
+        let failed = failed.clone();
+        let name = self.name(failed.worker);
+        let members = self.generation.members.clone();
+        let again = self.ask_again(now, &failed, &members, decisions);
+        let what = if again.is_some() { "asking again" } else { "there is no checkpoint of this epoch" };
+        decisions.push(Decision::Note(format!("the state of {name} did not come: {cause}; {what}")));
+        if let Phase::Evaluating { state, .. } = &mut self.phase {
+            *state = again.map_or(Arrival::Missing, Arrival::Coming);
+        }
+        self.finish_epoch(now, decisions);
+    }
+
+    /// The upload that is waited for.
+    pub(crate) fn upload_mut(&mut self) -> Option<&mut Upload> {
+        if let Phase::Evaluating { state: Arrival::Coming(_), .. } = &self.phase {
+            let Phase::Evaluating { state: Arrival::Coming(upload), .. } = &mut self.phase else { return None };
+            return Some(upload);
+        }
+        self.saving_upload()
+    }
+
+    /// Asks another member for a state that does not come.
+    pub(crate) fn watch_upload(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+        let timeout = self.options.failure_timeout;
+        let Phase::Evaluating { state: Arrival::Coming(upload), .. } = &self.phase else { return };
+        let patience = self.workers.get(&upload.worker).map_or(timeout, |worker| worker.patience(timeout));
+        if upload.is_late(now, patience) {
+            let (id, cause) = (upload.id, format!("nothing came for {} s", patience.as_secs_f64()));
+            self.upload_failed(now, id, &cause, decisions);
         }
     }
 
-    /// Records the epoch and goes on, once the test set is evaluated and the state has arrived.
-    fn finish_epoch(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
-        let Phase::Evaluating { epoch, totals, evaluation, state_arrived: true, .. } = &self.phase else { return };
+    /// Records the epoch and goes on, once the test set is evaluated, all agree on the state, and that has come.
+    pub(crate) fn finish_epoch(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+        let Phase::Evaluating { epoch, totals, evaluation, state } = &self.phase else { return };
+        let end = Position { epoch: *epoch, step: self.options.config.steps().count() };
+        let Some(agreed) = self.agreed(end) else { return };
+        let here = match state {
+            Arrival::Coming(_) => return,
+            Arrival::Here { upload, digest, .. } => Some((*upload, *digest)),
+            Arrival::Missing => None,
+        };
+        if let Some((upload, _)) = here.filter(|(_, digest)| *digest != agreed) {
+            let cause = "what came is not the state on which all agreed";
+            return self.upload_failed(now, upload, cause, decisions);
+        }
         if !evaluation.is_complete() {
             return;
         }
@@ -227,17 +308,16 @@ impl Steering {
         };
         self.history.push(record.clone());
         decisions.push(Decision::Epoch(Box::new(record)));
-        decisions.push(Decision::Checkpoint {
-            generation: self.generation.number,
-            held: Position { epoch, step: self.steps() },
-            position: Position { epoch: epoch + 1, step: 0 },
-            schedule,
-            evaluation: Some((test_loss, test_accuracy)),
-        });
+        if let Some((upload, _)) = here {
+            let position = Position { epoch: epoch + 1, step: 0 };
+            self.handed = self.handed.max(Some(position));
+            let evaluation = Some((test_loss, test_accuracy));
+            decisions.push(Decision::Checkpoint { upload, held: end, position, schedule, evaluation });
+        }
         let leaving = self.generation.members.iter().any(|id| self.workers.get(id).is_some_and(|w| w.leaving));
         match self.stop.clone() {
-            Some(stop) if epoch + 1 < config.epochs => self.end(Outcome::Stopped, &stop, decisions),
-            _ if leaving && epoch + 1 < config.epochs => self.reform(now, "the set of workers changes", decisions),
+            Some(stop) if epoch + 1 < config.epochs => self.end(now, Outcome::Stopped, &stop, decisions),
+            _ if leaving && epoch + 1 < config.epochs => self.reform("the set of workers changes"),
             _ => self.next_epoch(now, decisions),
         }
     }

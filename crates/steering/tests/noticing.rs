@@ -32,7 +32,8 @@ fn a_stop_saves_after_the_step_in_progress() {
 
 /// A sign of life of a worker whose engine has done `pulse` things.
 fn alive(generation: u64, pulse: u64, waiting: bool) -> Event {
-    Event::Progress { generation, position: Position { epoch: 0, step: 1 }, pulse, waiting, compute: 0.1 }
+    let (position, stretch) = (Position { epoch: 0, step: 1 }, Duration::ZERO);
+    Event::Progress { generation, position, pulse, waiting, compute: 0.1, stretch }
 }
 
 /// Two workers that train, and then 11 s in which both are heard of, with these pulses and waits in the end.
@@ -79,13 +80,16 @@ fn a_silent_worker_is_given_up_by_name() {
     let mut cluster = Cluster::new(options(4));
     cluster.attach();
     cluster.attach();
-    cluster.now += Duration::from_secs(11);
+    let mut decisions = Vec::new();
     // One speaks; the other does not.
-    cluster.handle(1, alive(0, 7, false));
-    let decisions = cluster.steering.tick(cluster.now);
+    for second in 0..11 {
+        cluster.now += Duration::from_secs(1);
+        cluster.handle(1, alive(0, second, false));
+        decisions.extend(cluster.steering.tick(cluster.now));
+    }
     let dropped: Vec<_> = decisions.iter().filter(|d| matches!(d, Decision::Drop { worker: 2, .. })).collect();
     assert_eq!(dropped.len(), 1, "{decisions:?}");
-    assert!(cluster.steering.recoveries()[0].kind.starts_with("w2 lost: silent for 11"));
+    assert!(cluster.steering.recoveries()[0].kind.starts_with("w2 lost: silent for 10"));
 }
 
 #[test]
@@ -102,7 +106,8 @@ fn a_straggler_is_named_once() {
         // Four shards: the last of three has two of them and may take twice as long.
         for (worker, compute) in [(1, 0.5), (2, 0.2), (3, 0.4)] {
             let (position, waiting) = (Position { epoch: 0, step: 1 }, false);
-            cluster.handle(worker, Event::Progress { generation, position, pulse, waiting, compute });
+            let stretch = Duration::ZERO;
+            cluster.handle(worker, Event::Progress { generation, position, pulse, waiting, compute, stretch });
         }
         notes.extend(cluster.steering.tick(cluster.now));
     }
@@ -135,20 +140,6 @@ fn however_many_die_in_a_row_the_run_is_not_given_up() {
     }
     cluster.finish(100);
     cluster.assert_finished();
-}
-
-#[test]
-fn generations_that_fail_for_no_reason_end_the_run_with_one() {
-    let mut cluster = Cluster::new(options(4));
-    cluster.attach();
-    cluster.attach();
-    while cluster.ending.is_none() {
-        let (members, generation) = (cluster.members.clone(), cluster.generation);
-        cluster.fail(&members, generation);
-    }
-    let ending = cluster.ending.unwrap();
-    assert_eq!(ending.outcome, Outcome::Failed);
-    assert_eq!(ending.reason, "5 generations in a row failed without a step; the last by w1: connection closed");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What has to reach the engine while it is busy.
 
-use plan::Position;
+use crate::engine::{Held, StateSlot};
 use std::{
     sync::{
         Mutex, PoisonError,
@@ -10,22 +10,48 @@ use std::{
 };
 
 /// Set by the session, looked at by the engine between operations and while it waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Control {
     /// Generations up to this one are over.
     aborted: AtomicU64,
     /// The generation and epoch in which training is to stop after a step.
     halt: Mutex<Option<(u64, u32)>>,
-    /// The position of the state that the engine holds, for the next hello.
-    held: Mutex<Option<Position>>,
+    /// The state that the engine holds, for the next hello.
+    held: Mutex<Option<Held>>,
+    /// A state on its way to the coordinator.
+    pub(crate) outgoing: StateSlot,
     /// Counts what the engine does. It is how a coordinator tells one that works from one that is stuck.
     pulse: AtomicU64,
     /// How many waits the engine is in.
     waits: AtomicU64,
     /// Time spent in waits, in nanoseconds.
     waited: AtomicU64,
+    /// From here times are counted.
+    began: Instant,
+    /// When the engine last beat, or began to work after a wait, in nanoseconds.
+    beaten: AtomicU64,
+    /// The longest that it has worked without a beat, in nanoseconds.
+    stretch: AtomicU64,
     /// Whether the session is to lose its stream.
     cut: AtomicBool,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            aborted: AtomicU64::default(),
+            halt: Mutex::default(),
+            held: Mutex::default(),
+            outgoing: StateSlot::default(),
+            pulse: AtomicU64::default(),
+            waits: AtomicU64::default(),
+            waited: AtomicU64::default(),
+            began: Instant::now(),
+            beaten: AtomicU64::default(),
+            stretch: AtomicU64::default(),
+            cut: AtomicBool::default(),
+        }
+    }
 }
 
 impl Control {
@@ -54,14 +80,33 @@ impl Control {
     /// The engine has done something: a layer, a batch, a chunk.
     pub fn beat(&self) {
         self.pulse.fetch_add(1, Ordering::Relaxed);
+        let now = self.began.elapsed().as_nanos() as u64;
+        let before = self.beaten.swap(now, Ordering::Relaxed);
+        // Who waits does not work.
+        if self.waits.load(Ordering::Relaxed) == 0 {
+            self.stretch.fetch_max(now.saturating_sub(before), Ordering::Relaxed);
+        }
+    }
+
+    /// The engine begins to work: what was before is no part of a stretch.
+    pub(crate) fn begin_stretch(&self) {
+        self.beaten.store(self.began.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// The longest that the engine has worked without a beat.
+    #[must_use]
+    pub fn stretch(&self) -> Duration {
+        Duration::from_nanos(self.stretch.load(Ordering::Relaxed))
     }
 
     /// Does `wait`, which waits for other workers or for orders.
     pub(crate) fn while_waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.beat();
         self.waits.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
         let result = wait();
         self.waited.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.begin_stretch();
         self.waits.fetch_sub(1, Ordering::Relaxed);
         self.beat();
         result
@@ -89,13 +134,13 @@ impl Control {
     }
 
     /// Notes which state the engine holds.
-    pub(crate) fn set_held(&self, position: Option<Position>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = position;
+    pub(crate) fn set_held(&self, held: Option<Held>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
     }
 
     /// Which state the engine holds.
     #[must_use]
-    pub fn held(&self) -> Option<Position> {
+    pub fn held(&self) -> Option<Held> {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

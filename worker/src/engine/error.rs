@@ -1,6 +1,7 @@
 //! What can go wrong in the engine.
 
 use plan::Position;
+use proto::v1::Blame;
 use tch::TchError;
 use thiserror::Error;
 
@@ -68,6 +69,20 @@ pub enum EngineError {
         /// In words.
         cause: String,
     },
+    /// What was received is not what was sent.
+    #[error("the state that came is not the one that was to come")]
+    NotWhole,
+    /// What is held is not what was written there.
+    #[error("the state in memory is not what was put there: its digest has changed")]
+    Altered,
+    /// The others cannot reach this worker.
+    #[error("{host} is no address of this machine ({source}); give it one of its own with --host")]
+    Address {
+        /// As given or found.
+        host: String,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// The state does not fit the model.
     #[error(transparent)]
     State(#[from] checkpoint::Error),
@@ -82,6 +97,26 @@ impl EngineError {
     /// Names the thread that could not be started.
     pub(crate) fn thread(name: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Thread { name, source }
+    }
+
+    /// Whose failure it is: of this worker alone, or suffered from others.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Diverged { .. } => Blame::Diverged,
+            Self::Gone { .. } | Self::NotWhole | Self::Aborted { .. } => Blame::Suffered,
+            Self::Group(error) if !error.is_own() => Blame::Suffered,
+            Self::Group(_)
+            | Self::Network(_)
+            | Self::Memory(_)
+            | Self::Torch { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Thread { .. }
+            | Self::NotGiven { .. }
+            | Self::Altered
+            | Self::Address { .. }
+            | Self::State(_) => Blame::Own,
+        }
     }
 
     /// Whether the generation was given up on order, which is no failure of this worker.

@@ -1,7 +1,10 @@
 //! The handle on the thread that owns all tensors of a worker.
 
 use crate::engine::{
-    Command, Control, EngineError, Event, Fault, Progress, Replica, rehearsal::rehearse, thread::Thread,
+    Command, Control, EngineError, Event, Fault, Progress, Replica,
+    queue::{self, queue},
+    rehearsal::rehearse,
+    thread::Thread,
 };
 use cifar::Dataset;
 use plan::{Reduction, RunConfig};
@@ -42,15 +45,14 @@ pub struct EngineOptions {
 /// The handle on the engine's thread. The thread ends when the handle is dropped and its work is done or aborted.
 #[derive(Debug)]
 pub struct Engine {
-    commands: mpsc::SyncSender<Command>,
+    commands: queue::Sender,
     /// Shared with the thread.
     pub control: Arc<Control>,
     /// The last progress.
     pub progress: watch::Receiver<Progress>,
+    /// The longest that the engine did not beat in its first rehearsal.
+    pub stretch: Duration,
 }
-
-/// Commands under way at most: an epoch brings a handful.
-const COMMANDS: usize = 64;
 
 impl Engine {
     /// Starts the thread, and returns when it could train. Events go to `events`.
@@ -58,7 +60,7 @@ impl Engine {
     /// # Errors
     /// If there is no memory for a step of the model, or no thread.
     pub fn start(options: EngineOptions, events: async_mpsc::Sender<Event>) -> Result<Self, EngineError> {
-        let (commands, receiver) = mpsc::sync_channel(COMMANDS);
+        let (commands, receiver) = queue();
         let control = Arc::new(Control::default());
         let (progress_sender, progress) = watch::channel(Progress::default());
         let (started, start) = mpsc::sync_channel(1);
@@ -69,10 +71,10 @@ impl Engine {
             tch::Cuda::cudnn_set_benchmark(false);
             operations::set_deterministic(options.config.reduction == Reduction::Tree);
             let prepared = Replica::new(&options.config, options.device).and_then(|mut replica| {
-                rehearse(&mut replica)?;
-                Ok(replica)
+                let stretch = rehearse(&mut replica, &options.test, &options.host, &shared)?;
+                Ok((replica, stretch))
             });
-            let replica = match prepared {
+            let (replica, stretch) = match prepared {
                 Ok(replica) => replica,
                 Err(error) => {
                     // The caller waits for this; if it is gone nobody is left to tell.
@@ -81,21 +83,21 @@ impl Engine {
                 }
             };
             let thread = Thread::new(options, shared, replica, events, progress_sender);
-            let _ = started.send(Ok(()));
+            let _ = started.send(Ok(stretch));
             thread.run(&receiver);
         };
         let spawned = thread::Builder::new().name("engine".to_owned()).spawn(body);
         spawned.map_err(EngineError::thread("engine"))?;
-        start.recv().map_err(|_| EngineError::OutOfOrder {
+        let stretch = start.recv().map_err(|_| EngineError::OutOfOrder {
             order: "start".to_owned(),
             state: "the engine's thread died".to_owned(),
         })??;
-        Ok(Self { commands, control, progress })
+        Ok(Self { commands, control, progress, stretch })
     }
 
     /// Gives the engine a command. Returns `false` if it has ended or does not keep up.
     #[must_use]
     pub fn command(&self, command: Command) -> bool {
-        self.commands.try_send(command).is_ok()
+        self.commands.put(command, &self.control)
     }
 }

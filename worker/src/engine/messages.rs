@@ -3,7 +3,18 @@
 use crate::engine::EngineError;
 use checkpoint::State;
 use plan::{ChunkResult, Position, Totals};
-use std::sync::mpsc;
+use std::{sync::mpsc, time::Duration};
+
+/// What a worker holds of the run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Held {
+    /// The next step.
+    pub position: Position,
+    /// Of the epoch that it is in.
+    pub totals: Totals,
+    /// The generation in which the state was taken over.
+    pub lineage: u64,
+}
 
 /// A worker's place in a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +61,8 @@ pub enum Command {
         source_rank: u32,
         /// Where that rank has it from.
         source: Source,
+        /// Its digest, where it is known.
+        digest: Option<u64>,
     },
     /// Trains to the end of an epoch.
     Train {
@@ -65,6 +78,8 @@ pub enum Command {
         digest_every: u32,
         /// Steps between two checkpoints of the state; 0: none.
         save_every: u32,
+        /// For what order the state is sent for those; `None`: another member does.
+        ticket: Option<u64>,
     },
     /// Evaluates chunks of the test set.
     Evaluate {
@@ -75,23 +90,30 @@ pub enum Command {
         /// The chunks.
         chunks: std::ops::Range<u32>,
     },
-    /// Gives a copy of the state.
+    /// Gives a copy of the state to be sent.
     Upload {
-        /// Which generation.
-        generation: u64,
+        /// Of the order.
+        ticket: u64,
     },
+    /// Says what is held.
+    Attest {
+        /// The number of the question.
+        request: u64,
+    },
+    /// Rehearses a step.
+    Rehearse,
 }
 
 impl Command {
-    /// The generation that it is for.
-    pub(crate) fn generation(&self) -> u64 {
+    /// The generation that it is for; `None` if it is for none.
+    pub(crate) fn generation(&self) -> Option<u64> {
         match self {
-            Self::Form(formation) => formation.generation,
+            Self::Form(formation) => Some(formation.generation),
             Self::Connect { generation, .. }
             | Self::Synchronise { generation, .. }
             | Self::Train { generation, .. }
-            | Self::Evaluate { generation, .. }
-            | Self::Upload { generation } => *generation,
+            | Self::Evaluate { generation, .. } => Some(*generation),
+            Self::Upload { .. } | Self::Attest { .. } | Self::Rehearse => None,
         }
     }
 }
@@ -123,10 +145,8 @@ pub enum Event {
     Ready {
         /// The generation.
         generation: u64,
-        /// The state that this worker holds.
-        held: Option<Position>,
-        /// Of the epoch that it is in.
-        totals: Totals,
+        /// The state that this worker holds, with its digest.
+        held: Option<(Held, u64)>,
     },
     /// A digest of the state.
     Digest {
@@ -160,16 +180,28 @@ pub enum Event {
         /// The results.
         results: Vec<ChunkResult>,
     },
-    /// A copy of the state.
-    State {
-        /// The generation.
-        generation: u64,
-        /// The state.
-        state: Box<State>,
+    /// What is held, as asked.
+    Attested {
+        /// The number of the question.
+        request: u64,
+        /// It, with its digest.
+        held: Option<(Held, u64)>,
     },
-    /// The generation cannot go on.
+    /// A state that was ordered cannot be given.
+    NotUploaded {
+        /// Of the order.
+        ticket: u64,
+        /// In words.
+        cause: String,
+    },
+    /// A step was rehearsed, and went well.
+    Rehearsed {
+        /// The longest that the engine did not beat.
+        stretch: Duration,
+    },
+    /// The engine cannot go on.
     Failed {
-        /// The generation.
+        /// The generation; 0: outside of any.
         generation: u64,
         /// Why.
         error: EngineError,

@@ -1,20 +1,35 @@
 //! A step that does not count, before a worker is a member. What libraries and devices do at the first step alone, they do
-//! here, and a step for which there is no memory fails here, where nobody waits for it.
+//! here, and a step for which there is no memory, or an address that is not this machine's, fails here, where nobody waits
+//! for it. It shows how long the engine goes without a beat, too.
 
-use crate::engine::{EngineError, Profile, Replica, forward_backward, to_device};
-use cifar::IMAGE_BYTES;
+use crate::engine::{Control, EngineError, Profile, Replica, evaluate_chunk, forward_backward, to_device};
+use cifar::{Dataset, IMAGE_BYTES};
+use std::{net::TcpListener, time::Duration};
 use tch::{Kind, Tensor};
 
-/// Forward and backward of a shard of black images, as many as the largest shard has. The state stays as it is.
+/// Forward and backward of a shard of black images, as many as the largest shard has, and a chunk of the test set. The state
+/// stays as it is. Returns the longest that the engine did not beat.
 ///
 /// # Errors
-/// If libtorch fails, for example for want of memory.
-pub(super) fn rehearse(replica: &mut Replica) -> Result<(), EngineError> {
+/// If libtorch fails, for example for want of memory, or `host` is no address of this machine.
+pub(super) fn rehearse(
+    replica: &mut Replica,
+    test: &Dataset,
+    host: &str,
+    control: &Control,
+) -> Result<Duration, EngineError> {
+    // Where the other ranks will look for this one.
+    TcpListener::bind((host, 0)).map_err(|source| EngineError::Address { host: host.to_owned(), source })?;
     let (steps, shards) = (replica.config.steps(), replica.config.shards);
     let samples = (0..shards).map(|shard| steps.shard_of(0, shard, shards).len()).max().unwrap_or_default();
     let (pixels, labels) = (vec![0.0; samples * IMAGE_BYTES], vec![0; samples]);
     let (images, labels) = to_device(&pixels, &labels, replica.device)?;
     let mut vector = Tensor::f_empty([replica.vector_len() as i64], (Kind::Float, replica.device))
         .map_err(EngineError::torch("allocate a shard's vector"))?;
-    forward_backward(replica, &images, &labels, samples, false, &mut vector, || {}, |_| {}, &mut Profile::new(false))
+    control.begin_stretch();
+    let beat = || control.beat();
+    let profile = &mut Profile::new(false);
+    forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;
+    evaluate_chunk(replica, test, 0, beat)?;
+    Ok(control.stretch())
 }

@@ -54,10 +54,12 @@ pub struct Replica {
     pub momentum: Tensor,
     /// f32, laid out as `statistics`: what the last forward pass in training measured.
     pub batch_statistics: Tensor,
-    /// The next step. `None` until a state was loaded.
+    /// The next step. `None` until a state was loaded, and while one is being written.
     pub position: Option<Position>,
     /// Of the epoch in progress.
     pub totals: Totals,
+    /// The generation in which the state was taken over.
+    pub lineage: u64,
 }
 
 impl Replica {
@@ -86,7 +88,45 @@ impl Replica {
             batch_statistics,
             position: None,
             totals: Totals::default(),
+            lineage: 0,
         })
+    }
+
+    /// The state's buffers: parameters, running statistics and momentum.
+    pub(crate) fn buffers(&self) -> [&Tensor; 3] {
+        [&self.parameters, &self.statistics, &self.momentum]
+    }
+
+    /// The position of the state that is held.
+    ///
+    /// # Errors
+    /// If none is.
+    pub(crate) fn held(&self) -> Result<Position, EngineError> {
+        self.position.ok_or_else(|| EngineError::OutOfOrder {
+            order: "use the state".to_owned(),
+            state: "none is loaded".to_owned(),
+        })
+    }
+
+    /// Takes over what is in `aside`, all of it or nothing: until it is there, no state is held.
+    ///
+    /// # Errors
+    /// If libtorch fails; no state is held then.
+    pub(crate) fn take_over(
+        &mut self,
+        aside: [&Tensor; 3],
+        position: Position,
+        totals: Totals,
+        lineage: u64,
+    ) -> Result<(), EngineError> {
+        self.position = None;
+        no_grad(|| {
+            let live = [&mut self.parameters, &mut self.statistics, &mut self.momentum];
+            live.into_iter().zip(aside).try_for_each(|(live, aside)| live.f_copy_(aside))
+        })
+        .map_err(EngineError::torch("take a state over"))?;
+        (self.position, self.totals, self.lineage) = (Some(position), totals, lineage);
+        Ok(())
     }
 
     /// Elements of a shard's vector: gradients, batch statistics, [`Tail`].
@@ -107,25 +147,14 @@ impl Replica {
         self.statistics_range().end..self.vector_len()
     }
 
-    /// Takes over `state`.
+    /// Takes over `state`, as of the generation `lineage`.
     ///
     /// # Errors
-    /// If it is of another model, or libtorch fails.
-    pub fn load(&mut self, state: &State) -> Result<(), EngineError> {
+    /// If it is of another model, or libtorch fails; no state is held in the latter case.
+    pub fn load(&mut self, state: &State, lineage: u64) -> Result<(), EngineError> {
         state.check(&self.config.model, &self.layout)?;
-        no_grad(|| {
-            for (buffer, values) in [
-                (&mut self.parameters, &state.parameters),
-                (&mut self.statistics, &state.statistics),
-                (&mut self.momentum, &state.momentum),
-            ] {
-                buffer.f_copy_(&Tensor::from_slice(values)).map_err(EngineError::torch("load state"))?;
-            }
-            Ok::<_, EngineError>(())
-        })?;
-        self.position = Some(state.position);
-        self.totals = state.totals;
-        Ok(())
+        let tensors = [&state.parameters, &state.statistics, &state.momentum].map(|values| Tensor::from_slice(values));
+        self.take_over(tensors.each_ref(), state.position, state.totals, lineage)
     }
 
     /// A copy of the state.
@@ -133,10 +162,7 @@ impl Replica {
     /// # Errors
     /// If there is none yet, or libtorch fails.
     pub fn state(&self) -> Result<State, EngineError> {
-        let position = self.position.ok_or_else(|| EngineError::OutOfOrder {
-            order: "give a state".to_owned(),
-            state: "none was loaded yet".to_owned(),
-        })?;
+        let position = self.held()?;
         let values = |tensor: &Tensor| {
             tensor
                 .f_to_device(Device::Cpu)

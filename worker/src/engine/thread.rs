@@ -1,15 +1,12 @@
 //! The thread that owns all tensors of a worker: its places in generations, and what it does with its commands.
 
 use crate::engine::{
-    Command, Control, EngineError, EngineOptions, Event, Formation, Profile, Progress, Reducer, ReducerOptions,
-    Replica, Resident, evaluate_chunk, reports::Reports,
+    Command, Control, EngineError, EngineOptions, Event, Formation, Held, Outgoing, Profile, Progress, Reducer,
+    ReducerOptions, Replica, Resident, digest, evaluate_chunk, queue::Receiver, rehearsal::rehearse, reports::Reports,
 };
-use nccl_rs::{Backend, GroupOptions, ProcessGroup, Store};
+use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 use plan::Position;
-use std::{
-    rc::Rc,
-    sync::{Arc, mpsc},
-};
+use std::{rc::Rc, sync::Arc};
 use tokio::sync::{mpsc as async_mpsc, watch};
 
 /// What the thread has; [`Engine`](crate::engine::Engine) is the handle on it.
@@ -69,10 +66,10 @@ impl Thread {
     }
 
     /// Obeys until the handle is dropped.
-    pub(super) fn run(mut self, commands: &mpsc::Receiver<Command>) {
-        while let Ok(command) = self.control.while_waiting(|| commands.recv()) {
+    pub(super) fn run(mut self, commands: &Receiver) {
+        while let Some(command) = self.control.while_waiting(|| commands.next()) {
             let generation = command.generation();
-            if self.control.is_aborted(generation) {
+            if generation.is_some_and(|generation| self.control.is_aborted(generation)) {
                 continue;
             }
             match self.obey(command) {
@@ -80,16 +77,34 @@ impl Thread {
                 Ok(None) => {}
                 Err(error) => {
                     // Nothing of this generation can be used again, and what comes of it is not for this state.
-                    self.control.abort(generation);
-                    self.reducer = None;
-                    self.store = None;
+                    if let Some(generation) = generation {
+                        self.control.abort(generation);
+                    }
+                    self.leave();
                     if !error.is_abort() {
-                        self.report(Event::Failed { generation, error });
+                        self.report(Event::Failed { generation: generation.unwrap_or_default(), error });
                     }
                 }
             }
-            self.control.set_held(self.replica.position);
+            self.control.set_held(self.held());
         }
+    }
+
+    /// Leaves the process group behind, without waiting for it.
+    fn leave(&mut self) {
+        self.reducer = None;
+        self.store = None;
+    }
+
+    /// What is held.
+    pub(super) fn held(&self) -> Option<Held> {
+        let Replica { position, totals, lineage, .. } = &self.replica;
+        position.map(|position| Held { position, totals: *totals, lineage: *lineage })
+    }
+
+    /// What is held, with its digest.
+    fn attest(&self) -> Result<Option<(Held, u64)>, EngineError> {
+        self.held().map(|held| Ok((held, digest(&self.replica)?))).transpose()
     }
 
     fn report(&self, event: Event) {
@@ -101,13 +116,11 @@ impl Thread {
         match command {
             Command::Form(formation) => self.form(formation),
             Command::Connect { generation, host, port } => self.connect(generation, &host, port).map(Some),
-            Command::Synchronise { generation, source_rank, source } => {
-                self.synchronise(generation, source_rank, source).map(|()| None)
+            Command::Synchronise { generation, source_rank, source, digest } => {
+                self.synchronise(generation, source_rank, source, digest).map(Some)
             }
-            Command::Train { generation, epoch, first_step, rates, digest_every, save_every } => {
-                // Any member's state would do.
-                let sends = self.formation.is_some_and(|formation| formation.rank == 0);
-                let reports = Reports { digest_every, save_every, sends };
+            Command::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket } => {
+                let reports = Reports { digest_every, save_every, ticket };
                 self.train(generation, Position { epoch, step: first_step }, &rates, reports).map(Some)
             }
             Command::Evaluate { generation, epoch, chunks } => {
@@ -120,17 +133,25 @@ impl Thread {
                 }
                 Ok(Some(Event::Evaluated { generation, epoch, results }))
             }
-            Command::Upload { generation } => {
-                let state = Box::new(self.replica.state()?);
-                Ok(Some(Event::State { generation, state }))
+            Command::Upload { ticket } => match self.replica.state() {
+                Ok(state) => {
+                    self.control.outgoing.put(Outgoing { ticket, state: Box::new(state) });
+                    Ok(None)
+                }
+                Err(error) => Ok(Some(Event::NotUploaded { ticket, cause: error.to_string() })),
+            },
+            Command::Attest { request } => Ok(Some(Event::Attested { request, held: self.attest()? })),
+            Command::Rehearse => {
+                self.leave();
+                let options = &self.options;
+                let stretch = rehearse(&mut self.replica, &options.test, &options.host, &self.control)?;
+                Ok(Some(Event::Rehearsed { stretch }))
             }
         }
     }
 
     fn form(&mut self, formation: Formation) -> Result<Option<Event>, EngineError> {
-        // Left behind, not waited for.
-        self.reducer = None;
-        self.store = None;
+        self.leave();
         self.formation = Some(formation);
         if formation.rank != 0 {
             return Ok(None);
@@ -152,9 +173,9 @@ impl Thread {
             None
         } else {
             let timeout = self.options.connect_timeout;
-            let store = match self.store.take() {
-                Some(store) => store,
-                None => Store::reach(host, port, rank, timeout)?,
+            let rendezvous = match self.store.take() {
+                Some(store) => Rendezvous::Served(store),
+                None => Rendezvous::At { host: host.to_owned(), port, timeout },
             };
             let options = GroupOptions {
                 backend: Backend::for_device(self.options.device),
@@ -164,7 +185,7 @@ impl Thread {
                 timeout: self.options.collective_timeout,
             };
             let cancelled = || self.control.is_aborted(generation);
-            Some(self.control.while_waiting(|| ProcessGroup::connect(store, &options, cancelled))?)
+            Some(self.control.while_waiting(|| ProcessGroup::connect(rendezvous, &options, cancelled))?)
         };
         let config = &self.options.config;
         let options = ReducerOptions {
@@ -181,6 +202,6 @@ impl Thread {
             tracing::info!(generation, "gradients are added up {how}");
         }
         self.reducer = Some(reducer);
-        Ok(Event::Ready { generation, held: self.replica.position, totals: self.replica.totals })
+        Ok(Event::Ready { generation, held: self.attest()? })
     }
 }

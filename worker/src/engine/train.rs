@@ -1,7 +1,8 @@
 //! Training to the end of an epoch, or to where it is halted.
 
 use crate::engine::{
-    EngineError, Event, Input, Outcome, Progress, Samples, reports::Reports, speed::Speed, thread::Thread, train_step,
+    EngineError, Event, Held, Input, Outcome, Progress, Samples, reports::Reports, speed::Speed, thread::Thread,
+    train_step,
 };
 use plan::{Position, Totals, epoch_order};
 use std::{rc::Rc, sync::Arc, time::Instant};
@@ -38,10 +39,14 @@ impl Thread {
             });
         };
         let config = &self.options.config;
-        if self.order.as_ref().is_none_or(|(epoch, _)| *epoch != from.epoch) {
-            self.order = Some((from.epoch, epoch_order(config.seed, from.epoch, config.train_samples).into()));
-        }
-        let order = self.order.as_ref().map(|(_, order)| Arc::clone(order)).unwrap_or_default();
+        let order = match &self.order {
+            Some((epoch, order)) if *epoch == from.epoch => Arc::clone(order),
+            _ => {
+                let order: Arc<[u32]> = epoch_order(config.seed, from.epoch, config.train_samples).into();
+                self.order = Some((from.epoch, Arc::clone(&order)));
+                order
+            }
+        };
         let (plan, count, shards) = (config.steps(), config.shards, reducer.shards());
         let ranges = (from.step..steps).flat_map(move |step| {
             shards.clone().map(move |shard| plan.shard_of(step, shard, count)).filter(|range| !range.is_empty())
@@ -57,7 +62,7 @@ impl Thread {
         let mut speed = Speed::default();
         let mut halted = false;
         for step in from.step..steps {
-            let rate = if rates.len() == 1 { rates[0] } else { rates.get(step as usize).copied().unwrap_or(0.0) };
+            let rate = rate_of(rates, step)?;
             let (began, waited) = (Instant::now(), self.control.waited());
             if let Some(fault) = self.options.fault {
                 fault.strike(generation, &mut self.replica, &self.control)?;
@@ -67,7 +72,8 @@ impl Thread {
             speed.add(outcome.samples, began.elapsed(), self.control.waited().saturating_sub(waited));
             let (compute_seconds, wait_seconds) = speed.step();
             let position = Position { step: step + 1, ..from };
-            self.control.set_held(Some(position));
+            let (totals, lineage) = (self.replica.totals, self.replica.lineage);
+            self.control.set_held(Some(Held { position, totals, lineage }));
             self.progress.send_replace(Progress {
                 generation,
                 position,
@@ -76,13 +82,13 @@ impl Thread {
                 compute_seconds,
                 wait_seconds,
             });
-            reports.make(generation, &self.replica, steps, &self.events)?;
+            reports.make(generation, &self.replica, steps, &self.control, &self.events)?;
             if outcome.halt && step + 1 < steps {
                 halted = true;
                 break;
             }
         }
-        let position = self.replica.position.unwrap_or(from);
+        let position = self.replica.held()?;
         let outcome = Outcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
         if let Some((path, process)) = &self.options.trace {
             // No reason to stop training for.
@@ -91,5 +97,31 @@ impl Thread {
             }
         }
         Ok(if halted { Event::Halted { generation, outcome } } else { Event::EpochDone { generation, outcome } })
+    }
+}
+
+/// The rate of `step`, of one for the epoch or one a step.
+///
+/// # Errors
+/// If there is none: no other rate stands in for it.
+fn rate_of(rates: &[f64], step: u32) -> Result<f64, EngineError> {
+    let rate = if rates.len() == 1 { rates.first() } else { rates.get(step as usize) };
+    rate.copied().filter(|rate| rate.is_finite()).ok_or_else(|| EngineError::OutOfOrder {
+        order: format!("train step {step}"),
+        state: format!("there is no rate for it among {}", rates.len()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_is_trained_without_its_rate() {
+        assert_eq!(rate_of(&[0.1], 7).unwrap(), 0.1);
+        assert_eq!(rate_of(&[0.1, 0.2], 1).unwrap(), 0.2);
+        assert!(rate_of(&[0.1, 0.2], 2).is_err());
+        assert!(rate_of(&[], 0).is_err());
+        assert!(rate_of(&[f64::NAN], 0).is_err());
     }
 }

@@ -2,19 +2,15 @@
 
 use crate::{
     Args,
-    device::{device_name, has_bf16},
-    session::Session,
+    device::{device_name, has_bf16, kind},
+    session::{Session, report},
 };
 use proto::{VERSION, v1::Hello};
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    net::UdpSocket,
-};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use tch::Device;
-use tokio::net::lookup_host;
 
 impl Session {
-    pub(super) async fn hello(&self) -> Hello {
+    pub(super) fn hello(&self) -> Hello {
         let held = self.joined.as_ref().and_then(|joined| joined.engine.control.held());
         Hello {
             version: VERSION.to_owned(),
@@ -25,29 +21,22 @@ impl Session {
             },
             device_name: device_name(self.device),
             bf16: has_bf16(self.device),
-            host: self.host().await,
+            host: self.host(),
             run_id: self.joined.as_ref().map(|joined| joined.run_id.clone()),
-            held: held.map(Into::into),
+            held: held.map(|held| report::held(held, None)),
             model: self.args.model.clone(),
             generation: self.generation,
             instance: self.instance,
+            kind: kind(self.device),
+            libtorch: operations::libtorch_version(),
         }
     }
 
-    /// The address from which the coordinator is reached. Nothing is sent: connecting a UDP socket only picks a route.
-    pub(super) async fn host(&self) -> String {
-        if let Some(host) = &self.args.host {
-            return host.clone();
-        }
-        let authority = self.args.coordinator.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
-        let coordinator = lookup_host(authority).await.ok().and_then(|mut addresses| addresses.next());
-        let local = coordinator.and_then(|address| {
-            let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-            let socket = UdpSocket::bind(any).ok()?;
-            socket.connect(address).ok()?;
-            Some(socket.local_addr().ok()?.ip().to_string())
-        });
-        local.unwrap_or_else(|| "127.0.0.1".to_owned())
+    /// The address under which others reach this worker: the one that it was given, or the one from which it has reached the
+    /// coordinator.
+    pub(super) fn host(&self) -> String {
+        let given = self.args.host.clone();
+        given.or_else(|| Some(self.local.get()?.to_string())).unwrap_or_default()
     }
 
     /// The machine, by the address `host` under which others reach it; `None` if its memory is not to be shared.

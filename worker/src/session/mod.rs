@@ -1,15 +1,18 @@
 //! A worker's dealings with its coordinator: finding it, attaching, passing orders to the engine and reports back, and
 //! finding it again when it was gone. The engine goes on with its epoch meanwhile.
 
+mod connect;
 mod hello;
 mod prepare;
 mod report;
+mod uploads;
 
 use crate::{
     Args, Error,
     engine::{Command, Engine, EngineError, Event, Formation, Source},
     state_transfer,
 };
+use connect::LocalAddress;
 use hello::default_name;
 use plan::{RunConfig, Timeouts};
 use prepare::{Preparation, prepared};
@@ -30,13 +33,14 @@ use std::{
 use tch::Device;
 use tokio::{
     sync::mpsc,
-    time::{interval, sleep, timeout},
+    time::{interval, sleep, sleep_until, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Code, Request, Status, Streaming,
     transport::{Channel, Endpoint},
 };
+use uploads::Uploads;
 
 /// Reports under way to the coordinator at most.
 const REPORTS: usize = 64;
@@ -45,6 +49,8 @@ const EVENTS: usize = 64;
 /// Pauses between attempts to find the coordinator.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Longer than any coordinator sets a worker aside.
+const LONGEST_ASIDE: Duration = Duration::from_hours(1);
 
 /// The run that this worker takes part in, from its first welcome on.
 struct Joined {
@@ -73,6 +79,12 @@ pub struct Session {
     joined: Option<Joined>,
     /// What will be `joined`.
     preparation: Option<Preparation>,
+    /// The run that this worker prepares for, by its last welcome.
+    welcomed: Option<(String, RunConfig)>,
+    /// Until when this worker is set aside.
+    aside: Option<tokio::time::Instant>,
+    /// The address from which the coordinator is reached.
+    local: LocalAddress,
     /// The last one that this worker was told of.
     generation: u64,
     leaving: bool,
@@ -98,6 +110,9 @@ impl Session {
             event_sender,
             joined: None,
             preparation: None,
+            welcomed: None,
+            aside: None,
+            local: LocalAddress::default(),
             generation: 0,
             leaving: false,
             timeouts,
@@ -121,8 +136,9 @@ impl Session {
             let orders = self.attach(&mut client).await?;
             let Some((orders, reports)) = orders else { continue };
             let left = self.serve(client, orders, reports, leave.as_mut()).await?;
-            // The next coordinator may have another run.
+            // The next coordinator may have another run, and knows nothing of pauses.
             self.preparation = None;
+            self.aside = None;
             match left {
                 Left::Dismissed(reason) => {
                     tracing::info!("dismissed: {reason}");
@@ -146,7 +162,7 @@ impl Session {
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            let cause = match endpoint.connect().await {
+            let cause = match endpoint.connect_with_connector(connect::connector(&self.local)).await {
                 Ok(channel) => return Ok(ClusterClient::new(channel)),
                 Err(error) => innermost(&error),
             };
@@ -166,7 +182,7 @@ impl Session {
     ) -> Result<Option<(Streaming<Order>, mpsc::Sender<Report>)>, Error> {
         let (reports, up) = mpsc::channel(REPORTS);
         // Cannot fail: the channel is new.
-        let _ = reports.send(Report { report: Some(Up::Hello(self.hello().await)) }).await;
+        let _ = reports.send(Report { report: Some(Up::Hello(self.hello())) }).await;
         let attached = timeout(self.timeouts.request, client.attach(Request::new(ReceiverStream::new(up)))).await;
         match attached {
             Ok(Ok(orders)) => Ok(Some((orders.into_inner(), reports))),
@@ -211,6 +227,7 @@ impl Session {
         mut leave: std::pin::Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Left, Error> {
         let mut heartbeat = interval(self.timeouts.heartbeat);
+        let mut uploads = Uploads::default();
         loop {
             if self.joined.as_ref().is_some_and(|joined| joined.engine.control.takes_cut()) {
                 return Ok(Left::Lost("a fault that was asked for cut the stream".to_owned()));
@@ -230,10 +247,10 @@ impl Session {
                             None => continue,
                         }
                     }
-                    Ok(Some(order)) => {
-                        self.obey(&client, order)?;
-                        continue;
-                    }
+                    Ok(Some(order)) => match self.obey(&client, order)? {
+                        Some(report) => report,
+                        None => continue,
+                    },
                     Ok(None) => return Ok(Left::Lost("it closed the stream".to_owned())),
                     Err(status) => {
                         self.refused(&status).await?;
@@ -241,17 +258,17 @@ impl Session {
                     }
                 },
                 event = self.events.recv() => match event {
-                    Some(event) => match self.report(&client, event) {
-                        Some(report) => report,
-                        None => continue,
-                    },
+                    Some(event) => report::report(event),
                     None => continue,
                 },
                 joined = prepared(&mut self.preparation) => match joined {
                     Ok(joined) => {
+                        let stretch_seconds = joined.engine.stretch.as_secs_f64();
                         self.joined = Some(joined);
-                        Up::Prepared(v1::Prepared {})
+                        Up::Prepared(v1::Prepared { stretch_seconds })
                     }
+                    // It may pass: the coordinator says when to try again.
+                    Err(Error::Engine(error)) => report::failed(0, &error),
                     // Another coordinator may do better, or this one at another time.
                     Err(Error::Interrupted(cause)) => {
                         sleep(FIRST_PAUSE).await;
@@ -259,6 +276,14 @@ impl Session {
                     }
                     Err(error) => return Err(error),
                 },
+                () = over(self.aside) => {
+                    self.aside = None;
+                    match self.rehearse(&client).await? {
+                        Some(report) => report,
+                        None => continue,
+                    }
+                }
+                report = uploads.next(&client, self.joined.as_ref()) => report,
                 _ = heartbeat.tick() => self.progress(),
                 () = &mut leave, if !self.leaving => {
                     self.leaving = true;
@@ -272,10 +297,27 @@ impl Session {
         }
     }
 
-    fn obey(&mut self, client: &ClusterClient<Channel>, order: Order) -> Result<(), Error> {
+    /// Does what is ordered. Returns what there is to say to it at once.
+    fn obey(&mut self, client: &ClusterClient<Channel>, order: Order) -> Result<Option<Up>, Error> {
         let kind = order.order.ok_or_else(|| Malformed::new("an empty order"))?;
+        if let Kind::SetAside(v1::SetAside { reason, pause_ms }) = &kind {
+            let pause = Duration::from_millis(*pause_ms).min(LONGEST_ASIDE);
+            tracing::warn!("set aside for {:.0} s: {reason}", pause.as_secs_f64());
+            self.aside = Some(tokio::time::Instant::now() + pause);
+            return Ok(None);
+        }
         let Some(joined) = &self.joined else {
-            return Err(Malformed::new("an order before a welcome").into());
+            // Who prepares holds nothing.
+            return match kind {
+                Kind::Attest(v1::Attest { request, .. }) => {
+                    Ok(Some(Up::Attested(v1::Attested { request, held: None })))
+                }
+                Kind::Upload(v1::Upload { ticket }) => {
+                    Ok(Some(Up::NotUploaded(v1::NotUploaded { ticket, cause: "it holds no state".to_owned() })))
+                }
+                Kind::Abort(_) => Ok(None),
+                _ => Err(Malformed::new("an order to a worker that is not prepared").into()),
+            };
         };
         let command = match kind {
             Kind::Form(form) => {
@@ -293,57 +335,85 @@ impl Session {
                 Command::Form(Formation { generation, rank, world_size })
             }
             Kind::Connect(v1::Connect { generation, host, port }) => {
-                Command::Connect { generation, host, port: port as u16 }
+                let port = port.try_into().map_err(|_| Malformed::new(format!("the port {port}")))?;
+                Command::Connect { generation, host, port }
             }
-            Kind::Synchronise(order) => {
-                let source = match order.source {
-                    Some(From::Checkpoint(name)) => {
-                        // Beside the stream, as it may take long.
-                        let (given, source) = std_mpsc::sync_channel(1);
-                        let (mut client, control) = (client.clone(), Arc::clone(&joined.engine.control));
-                        tokio::spawn(async move {
-                            let piece = || {
-                                control.beat();
-                                !control.is_aborted(order.generation)
-                            };
-                            let state = state_transfer::download(&mut client, &name, piece).await;
-                            // Nobody takes it if the generation is over.
-                            let _ = state.transpose().map(|state| given.try_send(state));
-                        });
-                        Source::Given(source)
-                    }
-                    Some(From::Initial(_)) => Source::Initial,
-                    Some(From::Held(_)) | None => Source::Held,
-                };
-                Command::Synchronise { generation: order.generation, source_rank: order.source_rank, source }
-            }
-            Kind::Train(v1::Train { generation, epoch, first_step, rates, digest_every, save_every }) => {
-                Command::Train { generation, epoch, first_step, rates, digest_every, save_every }
+            Kind::Synchronise(order) => self.synchronise(client, joined, order)?,
+            Kind::Train(v1::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }) => {
+                let ticket = (ticket != 0).then_some(ticket);
+                Command::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }
             }
             Kind::Evaluate(v1::Evaluate { generation, epoch, first_chunk, chunks }) => {
-                Command::Evaluate { generation, epoch, chunks: first_chunk..first_chunk + chunks }
+                let end =
+                    first_chunk.checked_add(chunks).ok_or_else(|| Malformed::new("more chunks than there are"))?;
+                Command::Evaluate { generation, epoch, chunks: first_chunk..end }
             }
-            Kind::Upload(v1::Upload { generation }) => Command::Upload { generation },
+            Kind::Upload(v1::Upload { ticket }) => Command::Upload { ticket },
+            Kind::Attest(v1::Attest { request, generation }) => {
+                joined.engine.control.abort(generation);
+                Command::Attest { request }
+            }
             Kind::Halt(v1::Halt { generation, epoch, reason }) => {
                 tracing::info!(generation, "halting after the step in progress: {reason}");
                 joined.engine.control.halt(generation, epoch);
-                return Ok(());
+                return Ok(None);
             }
             Kind::Abort(v1::Abort { generation, reason }) => {
                 tracing::info!(generation, "generation aborted: {reason}");
                 joined.engine.control.abort(generation);
-                return Ok(());
+                return Ok(None);
             }
-            Kind::Welcome(_) | Kind::Dismiss(_) => return Ok(()),
+            Kind::Welcome(_) | Kind::Dismiss(_) | Kind::SetAside(_) => return Ok(None),
         };
-        if !joined.engine.command(command) {
-            return Err(EngineError::OutOfOrder {
-                order: "take another command".to_owned(),
-                state: "the engine has ended or does not keep up".to_owned(),
+        command_engine(joined, command)?;
+        Ok(None)
+    }
+
+    fn synchronise(
+        &self,
+        client: &ClusterClient<Channel>,
+        joined: &Joined,
+        order: v1::Synchronise,
+    ) -> Result<Command, Error> {
+        let source = match order.source {
+            Some(From::Checkpoint(name)) => {
+                // Beside the stream, as it may take long.
+                let (given, source) = std_mpsc::sync_channel(1);
+                let (mut client, control) = (client.clone(), Arc::clone(&joined.engine.control));
+                let (config, patience) = (joined.config.clone(), self.timeouts.collective);
+                tokio::spawn(async move {
+                    let wanted = || {
+                        control.beat();
+                        !control.is_aborted(order.generation)
+                    };
+                    let state = state_transfer::download(&mut client, &name, &config, patience, wanted).await;
+                    // Nobody takes it if the generation is over.
+                    let _ = state.transpose().map(|state| given.try_send(state));
+                });
+                Source::Given(source)
             }
-            .into());
+            Some(From::Initial(true)) => Source::Initial,
+            Some(From::Held(true)) => Source::Held,
+            Some(From::Initial(false) | From::Held(false)) | None => {
+                return Err(Malformed::new("a state to take over without its source").into());
+            }
+        };
+        let (generation, source_rank, digest) = (order.generation, order.source_rank, order.digest);
+        Ok(Command::Synchronise { generation, source_rank, source, digest })
+    }
+
+    /// The pause is over: a step is rehearsed, or what there is to rehearse with is prepared again.
+    async fn rehearse(&mut self, client: &ClusterClient<Channel>) -> Result<Option<Up>, Error> {
+        if let Some(joined) = &self.joined {
+            tracing::info!("rehearsing a step");
+            command_engine(joined, Command::Rehearse)?;
+        } else if let Some((run_id, config)) = self.welcomed.clone()
+            && self.preparation.is_none()
+        {
+            tracing::info!("preparing again");
+            self.preparation = Some(self.prepare(client, run_id, config).await?);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Returns what there is to say to it at once.
@@ -353,13 +423,37 @@ impl Session {
         if let Some(joined) = &self.joined {
             // The coordinator has compared the run's id with what the hello said.
             tracing::info!("attached again to run {}", joined.run_id);
-            return Ok(Some(Up::Prepared(v1::Prepared {})));
+            // Nobody waits any more for what was ordered before.
+            joined.engine.control.outgoing.clear();
+            let stretch_seconds = joined.engine.control.stretch().as_secs_f64();
+            return Ok(Some(Up::Prepared(v1::Prepared { stretch_seconds })));
         }
         let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
         let config = RunConfig::try_from(config)?;
         tracing::info!("attached to run {} as {}: {} in {}", welcome.run_id, self.name, config.model, config.precision);
+        self.welcomed = Some((welcome.run_id.clone(), config.clone()));
         self.preparation = Some(self.prepare(client, welcome.run_id, config).await?);
         Ok(None)
+    }
+}
+
+/// Gives the engine a command.
+fn command_engine(joined: &Joined, command: Command) -> Result<(), Error> {
+    if joined.engine.command(command) {
+        return Ok(());
+    }
+    Err(EngineError::OutOfOrder {
+        order: "take another command".to_owned(),
+        state: "the engine has ended or does not keep up".to_owned(),
+    }
+    .into())
+}
+
+/// Ends at `end`; never, if there is none.
+async fn over(end: Option<tokio::time::Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -41,7 +41,7 @@ impl Session {
         if let Some(fault) = &fault {
             tracing::warn!("this worker is made to fail: {fault:?}");
         }
-        let host = self.host().await;
+        let host = self.host();
         let (args, device, timeouts) = (self.args.clone(), self.device, self.timeouts);
         let trace = args.profile.as_ref().map(|path| (path.join(format!("{}.json", self.name)), self.name.clone()));
         let (mut client, events) = (client.clone(), self.event_sender.clone());

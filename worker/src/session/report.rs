@@ -1,18 +1,68 @@
 //! What goes up to the coordinator.
 
 use crate::{
-    engine::{EngineError, Event, Progress},
+    engine::{EngineError, Event, Held, Progress},
     session::Session,
-    state_transfer,
 };
-use proto::v1::{self, cluster_client::ClusterClient, report::Report as Up};
-use tonic::transport::Channel;
+use proto::v1::{self, Blame, report::Report as Up};
+
+/// What is held, as a message.
+pub(super) fn held(held: Held, digest: Option<u64>) -> v1::Held {
+    let Held { position, totals, lineage } = held;
+    v1::Held { position: Some(position.into()), totals: Some(totals.into()), lineage, digest }
+}
+
+/// The report of a failure, in `generation` or, as 0, outside of any.
+pub(super) fn failed(generation: u64, error: &EngineError) -> Up {
+    tracing::warn!(generation, "{error}");
+    let blame = error.blame();
+    debug_assert_ne!(blame, Blame::Unspecified);
+    Up::Failed(v1::Failed { generation, message: error.to_string(), blame: blame.into() })
+}
+
+/// What goes up for an event of the engine.
+pub(super) fn report(event: Event) -> Up {
+    let described = |(what, digest)| held(what, Some(digest));
+    match event {
+        Event::StoreOpened { generation, port } => Up::StoreOpened(v1::StoreOpened { generation, port: port.into() }),
+        Event::Ready { generation, held } => Up::Ready(v1::Ready { generation, held: held.map(described) }),
+        Event::Digest { generation, position, digest } => {
+            Up::StateDigest(v1::StateDigest { generation, position: Some(position.into()), digest })
+        }
+        Event::EpochDone { generation, outcome } => Up::EpochDone(v1::EpochDone {
+            generation,
+            epoch: outcome.position.epoch,
+            totals: Some(outcome.totals.into()),
+            seconds: outcome.seconds,
+            images: outcome.images,
+        }),
+        Event::Halted { generation, outcome } => Up::Halted(v1::Halted {
+            generation,
+            position: Some(outcome.position.into()),
+            totals: Some(outcome.totals.into()),
+            seconds: outcome.seconds,
+            images: outcome.images,
+        }),
+        Event::Evaluated { generation, epoch, results } => {
+            Up::Evaluated(v1::Evaluated { generation, epoch, chunks: results.into_iter().map(Into::into).collect() })
+        }
+        Event::Attested { request, held } => Up::Attested(v1::Attested { request, held: held.map(described) }),
+        Event::NotUploaded { ticket, cause } => Up::NotUploaded(v1::NotUploaded { ticket, cause }),
+        Event::Rehearsed { stretch } => Up::Prepared(v1::Prepared { stretch_seconds: stretch.as_secs_f64() }),
+        Event::Failed { generation, error } => failed(generation, &error),
+    }
+}
 
 impl Session {
     /// A sign of life.
     pub(super) fn progress(&self) -> Up {
-        let progress = self.joined.as_ref().map_or_else(Progress::default, |joined| *joined.engine.progress.borrow());
-        let (pulse, waiting) = self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
+        let Some(joined) = &self.joined else {
+            // Who prepares waits for data, not for the engine.
+            let (position, totals) = (Some(v1::Position::default()), Some(v1::Totals::default()));
+            return Up::Progress(v1::Progress { position, totals, waiting: true, ..v1::Progress::default() });
+        };
+        let progress: Progress = *joined.engine.progress.borrow();
+        let (pulse, waiting) = joined.engine.control.pulse();
         Up::Progress(v1::Progress {
             generation: progress.generation,
             position: Some(progress.position.into()),
@@ -22,56 +72,7 @@ impl Session {
             waiting,
             compute_seconds: progress.compute_seconds,
             wait_seconds: progress.wait_seconds,
-        })
-    }
-
-    /// What goes up for an event of the engine, if anything does.
-    pub(super) fn report(&self, client: &ClusterClient<Channel>, event: Event) -> Option<Up> {
-        Some(match event {
-            Event::StoreOpened { generation, port } => {
-                Up::StoreOpened(v1::StoreOpened { generation, port: port.into() })
-            }
-            Event::Ready { generation, held, totals } => {
-                Up::Ready(v1::Ready { generation, held: held.map(Into::into), totals: Some(totals.into()) })
-            }
-            Event::Digest { generation, position, digest } => {
-                Up::StateDigest(v1::StateDigest { generation, position: Some(position.into()), digest })
-            }
-            Event::EpochDone { generation, outcome } => Up::EpochDone(v1::EpochDone {
-                generation,
-                epoch: outcome.position.epoch,
-                totals: Some(outcome.totals.into()),
-                seconds: outcome.seconds,
-                images: outcome.images,
-            }),
-            Event::Halted { generation, outcome } => Up::Halted(v1::Halted {
-                generation,
-                position: Some(outcome.position.into()),
-                totals: Some(outcome.totals.into()),
-                seconds: outcome.seconds,
-                images: outcome.images,
-            }),
-            Event::Evaluated { generation, epoch, results } => Up::Evaluated(v1::Evaluated {
-                generation,
-                epoch,
-                chunks: results.into_iter().map(Into::into).collect(),
-            }),
-            Event::State { generation, state } => {
-                let run_id = self.joined.as_ref().map_or_else(String::new, |joined| joined.run_id.clone());
-                let mut client = client.clone();
-                // Beside the stream, so that orders and signs of life do not wait for it.
-                tokio::spawn(async move {
-                    if let Err(status) = state_transfer::upload(&mut client, &run_id, generation, &state).await {
-                        tracing::warn!("could not send the state: {}", status.message());
-                    }
-                });
-                return None;
-            }
-            Event::Failed { generation, error } => {
-                let diverged = matches!(error, EngineError::Diverged { .. });
-                tracing::warn!(generation, "{error}");
-                Up::Failed(v1::Failed { generation, message: error.to_string(), fatal: diverged, diverged })
-            }
+            stretch_seconds: joined.engine.control.stretch().as_secs_f64(),
         })
     }
 }

@@ -1,26 +1,56 @@
-//! What goes wrong: workers that fall silent or die within a step, and coordinators that are killed.
+//! What goes wrong: workers that fall silent, die within a step or lie, and coordinators that are killed or stand still.
 
 use super::Cluster;
 use plan::ScheduleState;
 use std::time::Duration;
-use steering::{Event, Start, Steering, WorkerId};
+use steering::{Order, Start, Steering, WorkerId};
 
 impl Cluster {
     /// A worker is not heard of for longer than the failure time-out; all others are.
     pub fn silence(&mut self, silent: WorkerId) {
-        self.now += self.options.failure_timeout + Duration::from_secs(1);
-        for worker in self.workers.keys().copied().collect::<Vec<_>>() {
-            if worker == silent || self.ending.is_some() {
-                continue;
-            }
-            let Some(known) = self.workers.get_mut(&worker) else { continue };
-            known.pulse += 1;
-            let (pulse, position) = (known.pulse, known.held.as_ref().map(|state| state.at).unwrap_or_default());
-            let generation = self.generation;
-            self.handle(worker, Event::Progress { generation, position, pulse, waiting: false, compute: 0.1 });
+        if let Some(worker) = self.workers.get_mut(&silent) {
+            worker.silent = true;
         }
+        self.pass(self.options.failure_timeout + Duration::from_secs(1));
+        // Given up by now, or it was none of the run's any more.
+        self.workers.remove(&silent);
+    }
+
+    /// The coordinator stands still for as long as `time`: nobody is heard of, and nobody is to blame.
+    pub fn stand_still(&mut self, time: Duration) {
+        self.now += time;
+        let before = self.steering.workers().len();
         if self.ending.is_none() {
             self.tick();
+        }
+        assert_eq!(self.steering.workers().len(), before, "nobody is judged by the coordinator's own absence");
+    }
+
+    /// The disk holds up all orders for as long as `time`, while all are heard of.
+    pub fn hold_up(&mut self, time: Duration) {
+        let before = self.steering.workers().len();
+        let end = self.now + time;
+        while self.now < end && self.ending.is_none() {
+            self.steering.held_up(self.now);
+            self.pass(Duration::from_millis(500));
+        }
+        assert!(
+            self.ending.is_some() || self.steering.workers().len() == before,
+            "nobody is late for an order not sent"
+        );
+    }
+
+    /// So many uploads break, once in a history: a state that never comes is given up in the end.
+    pub fn break_uploads(&mut self, count: u32) {
+        if !std::mem::replace(&mut self.broke, true) {
+            self.breaking = count;
+        }
+    }
+
+    /// A bit flips in the memory of a worker.
+    pub fn corrupt(&mut self, worker: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.corrupt = worker.held.is_some();
         }
     }
 
@@ -44,24 +74,39 @@ impl Cluster {
             base: (0, ScheduleState::new(config.lr)),
             checkpoint: self.disk.as_ref().map(|state| ("newest".to_owned(), state.at, state.totals)),
             recoveries: Vec::new(),
+            void: self.void,
         };
         self.steering = Steering::new(self.options.clone(), start);
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
+            if let Some(known) = self.workers.get_mut(&worker) {
+                known.tasks.clear();
+            }
             self.greet(worker);
         }
     }
 
-    /// A member dies in the middle of a step: some of the others have committed it, `committed` says which by the bits of
-    /// their ranks, and the rest report that it failed. Outside of training it only dies.
+    /// A member dies in the middle of a step, or of taking a state over: some of the others have come to its end, `committed`
+    /// says which by the bits of their ranks, and the rest report that it failed. Otherwise it only dies.
     pub fn die_in_step(&mut self, victim: WorkerId, committed: u64) {
         let (members, generation) = (self.members.clone(), self.generation);
         let others: Vec<WorkerId> = members.iter().copied().filter(|member| *member != victim).collect();
+        let committing: Vec<WorkerId> =
+            (0u32..).zip(&others).filter(|(bit, _)| committed >> (bit % 64) & 1 == 1).map(|(_, id)| *id).collect();
         if members.contains(&victim) && self.is_training() {
-            let committing: Vec<WorkerId> =
-                (0u32..).zip(&others).filter(|(bit, _)| committed >> (bit % 64) & 1 == 1).map(|(_, id)| *id).collect();
             self.commit(&committing);
+            self.fail(&others, generation);
+        } else if members.contains(&victim) && self.is_synchronising() {
+            self.synchronise_some(&members, &committing, generation);
             self.fail(&others, generation);
         }
         self.detach(victim);
+    }
+
+    fn is_synchronising(&self) -> bool {
+        !self.members.is_empty()
+            && self.members.iter().all(|member| {
+                let front = self.workers.get(member).and_then(|worker| worker.orders.front());
+                matches!(front, Some(Order::Synchronise { .. }))
+            })
     }
 }

@@ -6,18 +6,19 @@
 
 mod faults;
 mod obey;
+mod worker;
 
 use plan::{Plateau, Position, RunConfig, Schedule, Totals};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    rc::Rc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 use steering::{Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Start, Steering, WorkerId};
+pub use worker::{Illness, State, Worker};
 
 pub const EPOCHS: u32 = 3;
 pub const STEPS: u32 = 4;
 const TEST_SAMPLES: u32 = 600;
+
+/// Orders to one worker that follow from one moment at most: its queue is short.
+const ORDERS: usize = 12;
 
 /// A run of that many shards, of some samples each.
 pub fn options(shards: u32) -> Options {
@@ -35,34 +36,6 @@ pub fn options(shards: u32) -> Options {
     Options { config, workers: 2, min_workers: 1, failure_timeout, checkpoint_every: Some(2) }
 }
 
-/// What a worker holds, with all that it ever went through: a state in which a step were missing, or done twice, would show
-/// it for the rest of the run.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct State {
-    pub at: Position,
-    pub totals: Totals,
-    pub steps: Vec<(u32, u32)>,
-}
-
-impl State {
-    fn digest(&self) -> u64 {
-        self.steps.iter().fold(1, |digest, (epoch, step)| digest * 31 + u64::from(*epoch) * 7 + u64::from(*step))
-    }
-}
-
-/// A worker as the machine sees it: it obeys at once, but what it does takes steps of the simulation.
-#[derive(Default)]
-pub struct Worker {
-    pub held: Option<Rc<State>>,
-    /// Whether it has what it takes to train.
-    prepared: bool,
-    /// The last one that it was told of.
-    generation: u64,
-    orders: VecDeque<Order>,
-    halt: Option<(u64, u32)>,
-    pulse: u64,
-}
-
 pub struct Cluster {
     pub steering: Steering,
     options: Options,
@@ -73,18 +46,26 @@ pub struct Cluster {
     pub generation: u64,
     /// The last one that the journal knows.
     recorded: u64,
+    /// States of generations up to this one are void, by the journal.
+    void: u64,
     pub members: Vec<WorkerId>,
     pub ending: Option<Ending>,
     /// As the journal has them.
     pub epochs: Vec<EpochRecord>,
-    /// States that came in.
+    /// States that came in, by the order that they were sent for.
     arrived: BTreeMap<(u64, Position), Rc<State>>,
     /// Checkpoints that are not on disk yet.
     writing: Vec<Rc<State>>,
     /// The newest one that is.
     pub disk: Option<Rc<State>>,
+    /// How many uploads are to break before one comes through.
+    breaking: u32,
+    /// Whether any were to.
+    broke: bool,
     /// The longest that the machine took to decide.
     pub longest: Duration,
+    /// What it told people.
+    pub notes: Vec<String>,
 }
 
 impl Cluster {
@@ -98,13 +79,17 @@ impl Cluster {
             now: Duration::ZERO,
             generation: 0,
             recorded: 0,
+            void: 0,
             members: Vec::new(),
             ending: None,
             epochs: Vec::new(),
             arrived: BTreeMap::new(),
             writing: Vec::new(),
             disk: None,
+            breaking: 0,
+            broke: false,
             longest: Duration::ZERO,
+            notes: Vec::new(),
         }
     }
 
@@ -113,9 +98,17 @@ impl Cluster {
     }
 
     pub fn handle(&mut self, worker: WorkerId, event: Event) {
+        self.handle_all(vec![(worker, event)]);
+    }
+
+    /// All of `events` in one moment.
+    pub fn handle_all(&mut self, events: Vec<(WorkerId, Event)>) {
+        if self.ending.is_some() {
+            return;
+        }
         self.now += Duration::from_millis(1);
-        let began = std::time::Instant::now();
-        let decisions = self.steering.handle(self.now, worker, event);
+        let (now, began) = (self.now, std::time::Instant::now());
+        let decisions = self.steering.handle_all(events.into_iter().map(|(worker, event)| (now, worker, event)));
         self.longest = self.longest.max(began.elapsed());
         self.carry_out(decisions);
     }
@@ -128,15 +121,21 @@ impl Cluster {
     }
 
     pub fn stop(&mut self) {
-        let decisions = self.steering.stop("a person asked");
+        let decisions = self.steering.stop(self.now, "a person asked");
         self.carry_out(decisions);
     }
 
     pub fn carry_out(&mut self, decisions: Vec<Decision>) {
+        let mut orders: BTreeMap<WorkerId, usize> = BTreeMap::new();
         for decision in decisions {
             assert!(self.ending.is_none(), "a decision after the end: {decision:?}");
             match decision {
-                Decision::Send { worker, order } => self.send(worker, order),
+                Decision::Send { worker, order } => {
+                    let count = orders.entry(worker).or_default();
+                    *count += 1;
+                    assert!(*count <= ORDERS, "{count} orders in one moment: {order:?}");
+                    self.send(worker, order);
+                }
                 Decision::Generation { generation, members, .. } => {
                     assert!(generation > self.recorded, "generations only grow");
                     self.recorded = generation;
@@ -151,8 +150,10 @@ impl Cluster {
                     self.epochs.push(*record);
                 }
                 Decision::Rewind { epoch } => self.epochs.truncate(epoch as usize),
-                Decision::Checkpoint { generation, held, position, .. } => {
-                    let mut state = State::clone(&self.arrived[&(generation, held)]);
+                Decision::Void { generation, .. } => self.void = generation,
+                Decision::Checkpoint { upload, held, position, .. } => {
+                    let mut state = State::clone(&self.arrived[&(upload, held)]);
+                    assert_eq!(state.taint, 0, "what is saved is right");
                     if position.step == 0 {
                         state.totals = Totals::default();
                     }
@@ -162,10 +163,35 @@ impl Cluster {
                 Decision::Drop { worker, .. } => {
                     self.workers.remove(&worker);
                 }
-                Decision::Note(_) => {}
-                Decision::End(ending) => self.ending = Some(ending),
+                Decision::Note(text) => self.notes.push(text),
+                Decision::End(ending) => {
+                    self.ending = Some(ending);
+                    self.assert_saved();
+                }
             }
         }
+        self.arrived.retain(|(upload, position), _| self.steering.wants(*upload, *position));
+    }
+
+    /// Asserts that the newest state that anyone holds is saved, or on its way to the disk.
+    fn assert_saved(&self) {
+        let saved = self.writing.iter().chain(&self.disk).map(|state| self.reach(state)).max().unwrap_or_default();
+        let held = self.workers.values().filter(|worker| !worker.is_mute()).filter_map(|worker| self.usable(worker));
+        let newest = held.map(|state| self.reach(state)).max().unwrap_or_default();
+        assert!(newest <= saved, "{saved} is saved, and {newest} is held: {:#?}; {:?}", self.notes, self.workers);
+    }
+
+    /// The state of a worker that the run could go on from.
+    fn usable<'a>(&self, worker: &'a Worker) -> Option<&'a State> {
+        let state = worker.held.as_deref()?;
+        (state.at.epoch as usize <= self.epochs.len() && worker.lineage > self.void).then_some(state)
+    }
+
+    /// How far a state is: the end of a recorded epoch is the beginning of the next.
+    fn reach(&self, state: &State) -> Position {
+        let Position { epoch, step } = state.at;
+        let recorded = (epoch as usize) < self.epochs.len();
+        if step == STEPS && recorded { Position { epoch: epoch + 1, step: 0 } } else { state.at }
     }
 
     fn send(&mut self, worker: WorkerId, order: Order) {
@@ -175,15 +201,15 @@ impl Cluster {
             | Order::Synchronise { generation, .. }
             | Order::Train { generation, .. }
             | Order::Halt { generation, .. }
-            | Order::Evaluate { generation, .. }
-            | Order::Upload { generation } => Some(*generation),
+            | Order::Evaluate { generation, .. } => Some(*generation),
             Order::Abort { generation, .. } => {
                 assert!(*generation <= self.generation);
                 None
             }
-            Order::Dismiss { .. } => None,
+            Order::Attest { .. } | Order::Upload { .. } | Order::SetAside { .. } | Order::Dismiss { .. } => None,
         };
         assert!(of.is_none_or(|of| of == self.generation), "one generation is active at most: {order:?}");
+        let now = self.now;
         let Some(known) = self.workers.get_mut(&worker) else { return };
         match order {
             Order::Abort { .. } => known.orders.clear(),
@@ -195,6 +221,12 @@ impl Cluster {
                 known.orders.clear();
                 known.orders.push_back(order);
             }
+            Order::Attest { .. } | Order::Upload { .. } => known.tasks.push_back(order),
+            Order::SetAside { pause, .. } => {
+                known.prepared = false;
+                known.aside_until = Some(now + pause);
+            }
+            Order::Dismiss { .. } => {}
             order => known.orders.push_back(order),
         }
     }
@@ -203,6 +235,16 @@ impl Cluster {
     pub fn attach(&mut self) {
         let worker = self.attach_unprepared();
         self.prepare(worker);
+    }
+
+    /// A worker comes that is ill.
+    pub fn attach_ill(&mut self, illness: Illness) -> WorkerId {
+        let worker = self.attach_unprepared();
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.illness = Some(illness);
+        }
+        self.prepare(worker);
+        worker
     }
 
     /// A worker comes that has to get the data set first.
@@ -215,15 +257,19 @@ impl Cluster {
     }
 
     pub fn prepare(&mut self, worker: WorkerId) {
-        if let Some(known) = self.workers.get_mut(&worker) {
+        let now = self.now;
+        if let Some(known) = self.workers.get_mut(&worker)
+            && known.aside_until.is_none_or(|until| until <= now)
+        {
             known.prepared = true;
-            self.handle(worker, Event::Prepared);
+            known.aside_until = None;
+            self.handle(worker, Event::Prepared { stretch: Duration::from_millis(10) });
         }
     }
 
     pub fn prepare_all(&mut self) {
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
-            if self.ending.is_none() {
+            if self.ending.is_none() && self.workers.get(&worker).is_some_and(|worker| !worker.prepared) {
                 self.prepare(worker);
             }
         }
@@ -232,18 +278,24 @@ impl Cluster {
     fn greet(&mut self, worker: WorkerId) {
         let (name, host) = (format!("w{worker}"), "127.0.0.1".to_owned());
         let known = &self.workers[&worker];
-        let (held, generation) = (known.held.as_ref().map(|state| state.at), known.generation);
+        let (held, generation) = (known.description(), known.generation);
         let prepared = known.prepared;
         self.handle(worker, Event::Attached { name, host, held, generation });
         if prepared {
-            self.handle(worker, Event::Prepared);
+            self.handle(worker, Event::Prepared { stretch: Duration::from_millis(10) });
         }
     }
 
     pub fn detach(&mut self, worker: WorkerId) {
-        if self.workers.remove(&worker).is_some() {
-            self.handle(worker, Event::Detached { cause: "killed".to_owned() });
-        }
+        self.detach_all(&[worker]);
+    }
+
+    /// Workers are killed, all in one moment.
+    pub fn detach_all(&mut self, workers: &[WorkerId]) {
+        let gone: Vec<WorkerId> =
+            workers.iter().copied().filter(|worker| self.workers.remove(worker).is_some()).collect();
+        let detached = |worker| (worker, Event::Detached { cause: "killed".to_owned() });
+        self.handle_all(gone.into_iter().map(detached).collect());
     }
 
     /// Those that asked to go, and are told that they may, go.
@@ -253,6 +305,7 @@ impl Cluster {
             .workers()
             .iter()
             .filter(|(id, worker)| worker.leaving && self.steering.rank_of(**id).is_none())
+            .filter(|(id, _)| self.workers.get(id).is_some_and(|worker| worker.tasks.is_empty()))
             .map(|(id, _)| *id)
             .collect();
         for worker in leavers {
@@ -272,6 +325,28 @@ impl Cluster {
         }
     }
 
+    /// Lets some time pass in which all that live are heard of.
+    pub fn pass(&mut self, time: Duration) {
+        const BEAT: Duration = Duration::from_millis(500);
+        let end = self.now + time;
+        while self.now < end && self.ending.is_none() {
+            self.now += BEAT;
+            for worker in self.workers.keys().copied().collect::<Vec<_>>() {
+                let Some(known) = self.workers.get(&worker) else { continue };
+                if known.is_mute() {
+                    continue;
+                }
+                let event = known.sign_of_life(self.generation);
+                self.handle(worker, event);
+            }
+            // What a worker does alone does not wait for the others.
+            self.do_tasks();
+            if self.ending.is_none() {
+                self.tick();
+            }
+        }
+    }
+
     /// Goes on until the run is over, for so many advances at the most.
     pub fn finish(&mut self, most: u32) {
         for _ in 0..most {
@@ -282,10 +357,13 @@ impl Cluster {
             self.let_leavers_go();
             self.prepare_all();
             // A stop that was asked for takes the workers along.
-            while self.workers.len() < self.options.workers && self.ending.is_none() {
+            let healthy = |cluster: &Self| cluster.workers.values().filter(|worker| worker.illness.is_none()).count();
+            while healthy(self) < self.options.workers && self.ending.is_none() {
                 self.attach();
             }
-            self.advance();
+            if !self.advance() {
+                self.pass(Duration::from_secs(1));
+            }
         }
         for state in std::mem::take(&mut self.writing) {
             self.disk = Some(state);
@@ -296,11 +374,12 @@ impl Cluster {
     /// every epoch was recorded.
     pub fn assert_finished(&self) {
         let outcome = self.ending.as_ref().map(|ending| ending.outcome);
-        assert_eq!(outcome, Some(Outcome::Finished), "{}", self.steering.status().reason);
+        assert_eq!(outcome, Some(Outcome::Finished), "{:#?}", self.steering);
         let epochs: Vec<u32> = self.epochs.iter().map(|record| record.epoch).collect();
         assert_eq!(epochs, (0..EPOCHS).collect::<Vec<_>>());
         let state = self.disk.as_ref().unwrap();
         let steps: Vec<(u32, u32)> = (0..EPOCHS).flat_map(|epoch| (0..STEPS).map(move |step| (epoch, step))).collect();
         assert_eq!((state.at, &state.steps), (Position { epoch: EPOCHS, step: 0 }, &steps));
+        assert_eq!(state.taint, 0);
     }
 }

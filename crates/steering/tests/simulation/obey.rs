@@ -1,9 +1,9 @@
-//! What members do of what they are ordered to: all of them together, as collectives make them.
+//! What workers do of what they are ordered to: members all together, as collectives make them; the rest each alone.
 
-use super::{Cluster, State, TEST_SAMPLES, Worker};
-use plan::{ChunkResult, Chunks, Confusion, Totals, block};
-use std::rc::Rc;
-use steering::{Event, Failure, Order, Stretch, WorkerId};
+use super::{Cluster, Illness, State, TEST_SAMPLES, Worker};
+use plan::{ChunkResult, Chunks, Confusion, Position, Totals, block};
+use std::{rc::Rc, time::Duration};
+use steering::{Blame, Event, Failure, Order, Stretch, WorkerId};
 
 impl Cluster {
     /// Whether the members are about to do a step together.
@@ -17,19 +17,25 @@ impl Cluster {
 
     /// Whether every member lives.
     fn whole(&self) -> bool {
-        self.members.iter().all(|member| self.workers.contains_key(member))
+        self.members.iter().all(|member| self.workers.get(member).is_some_and(|worker| !worker.silent))
     }
 
-    /// All members do their next order together, as collectives make them. Returns whether there was any.
+    /// The member that has this illness, if others depend on it.
+    fn ill(&self, illness: Illness) -> Option<WorkerId> {
+        self.members.iter().copied().find(|member| self.workers.get(member).is_some_and(|w| w.illness == Some(illness)))
+    }
+
+    /// Everyone does what it is to do alone, and all members their next order together. Returns whether there was any.
     pub fn advance(&mut self) -> bool {
         for state in std::mem::take(&mut self.writing) {
             self.steering.checkpointed("newest".to_owned(), state.at, state.totals);
             self.disk = Some(state);
         }
+        let did = self.do_tasks();
         let members = self.members.clone();
         let generation = self.generation;
         let Some(next) = members.iter().find_map(|member| self.workers.get(member)?.orders.front().cloned()) else {
-            return false;
+            return did;
         };
         match next {
             Order::Form { .. } => {
@@ -38,61 +44,92 @@ impl Cluster {
                     self.handle(*first, Event::StoreOpened { generation, port: 1 });
                 }
             }
+            Order::Connect { .. } if self.ill(Illness::CannotConnect).is_some() => {
+                self.fail_of_its_own(self.ill(Illness::CannotConnect), generation);
+            }
+            // Nothing comes of it until somebody loses patience.
+            Order::Connect { .. } if members.len() > 1 && self.ill(Illness::Unreachable).is_some() => return did,
             Order::Connect { .. } if self.whole() => {
                 for member in &members {
                     self.pop(&[*member]);
                     let Some(worker) = self.workers.get(member) else { continue };
-                    let held = worker.held.as_ref().map(|state| state.at);
-                    let totals = worker.held.as_ref().map(|state| state.totals).unwrap_or_default();
-                    self.handle(*member, Event::Ready { generation, held, totals });
+                    let held = worker.description().map(|held| (held, worker.digest()));
+                    self.handle(*member, Event::Ready { generation, held });
                 }
             }
-            Order::Synchronise { source_rank, initial, checkpoint, .. } if self.whole() => {
-                let state = match (initial, checkpoint) {
-                    (true, _) => Some(Rc::default()),
-                    (_, Some(_)) => self.disk.clone(),
-                    _ => self.workers[&members[source_rank as usize]].held.clone(),
-                };
-                let at = state.as_ref().unwrap().at;
-                let known = members.iter().filter_map(|member| self.workers[member].held.as_ref());
-                // What belongs to a course that was given up is of no use.
-                let mut known = known.chain(&self.disk).filter(|known| known.at.epoch as usize <= self.epochs.len());
-                assert!(known.all(|known| known.at <= at), "no step that is committed is done again");
-                self.pop(&members);
-                for member in &members {
-                    self.workers.get_mut(member).unwrap().held.clone_from(&state);
-                }
+            Order::Synchronise { .. } if self.whole() => {
+                self.synchronise(&members, generation);
+            }
+            Order::Train { .. } | Order::Evaluate { .. } if self.ill(Illness::Fails).is_some() => {
+                self.fail_of_its_own(self.ill(Illness::Fails), generation);
+            }
+            Order::Train { .. } if self.ill(Illness::Dies).is_some() => {
+                let ill = self.ill(Illness::Dies);
+                ill.iter().for_each(|id| self.detach(*id));
+            }
+            Order::Train { .. } if members.len() > 1 && self.ill(Illness::Breaks).is_some() => {
+                self.fail(&members, generation);
             }
             Order::Train { .. } if self.whole() => self.train_step(&members, generation),
-            Order::Evaluate { .. } if self.whole() => {
-                let all = Chunks::new(TEST_SAMPLES);
-                for (rank, member) in members.iter().enumerate() {
-                    self.pop(&[*member]);
-                    if !self.is_member(*member, generation) {
-                        continue;
-                    }
-                    let results = block(all.count(), members.len() as u32, rank as u32)
-                        .map(|chunk| {
-                            let mut confusion = Confusion::default();
-                            all.images(chunk).for_each(|image| confusion.count(image as usize % 10, 0));
-                            ChunkResult { chunk, loss: 1.0, confusion }
-                        })
-                        .collect();
-                    self.handle(*member, Event::Evaluated { generation, results });
-                }
-            }
-            Order::Upload { .. } => {
-                self.pop(&members[..1]);
-                self.upload(members[0], generation);
-            }
-            Order::Dismiss { .. } => self.pop(&members),
-            // A collective with a dead rank in it fails on the others.
+            Order::Evaluate { .. } if self.whole() => self.evaluate(&members, generation),
+            // A collective with a dead rank in it fails on the others; one with a silent rank in it takes its time.
+            _ if self.members.iter().any(|member| self.workers.get(member).is_some_and(|w| w.silent)) => return did,
             _ => self.fail(&members, generation),
         }
         true
     }
 
-    fn pop(&mut self, members: &[WorkerId]) {
+    fn evaluate(&mut self, members: &[WorkerId], generation: u64) {
+        let all = Chunks::new(TEST_SAMPLES);
+        for (rank, member) in members.iter().enumerate() {
+            self.pop(&[*member]);
+            if !self.is_member(*member, generation) {
+                continue;
+            }
+            let lies = self.workers.get(member).is_some_and(|worker| worker.illness == Some(Illness::Lies));
+            let results = block(all.count(), members.len() as u32, rank as u32)
+                .map(|chunk| {
+                    let mut confusion = Confusion::default();
+                    all.images(chunk).for_each(|image| confusion.count(image as usize % 10, 0));
+                    ChunkResult { chunk: if lies { chunk + 1 } else { chunk }, loss: 1.0, confusion }
+                })
+                .collect();
+            self.handle(*member, Event::Evaluated { generation, results });
+        }
+    }
+
+    /// What workers do beside their generation. Returns whether there was any.
+    pub(super) fn do_tasks(&mut self) -> bool {
+        let mut any = false;
+        for worker in self.workers.keys().copied().collect::<Vec<_>>() {
+            let Some(known) = self.workers.get_mut(&worker) else { continue };
+            if known.silent {
+                continue;
+            }
+            match known.tasks.pop_front() {
+                Some(Order::Attest { request, .. }) => {
+                    known.orders.clear();
+                    let held = known.description().map(|held| (held, known.digest()));
+                    self.handle(worker, Event::Attested { request, held });
+                }
+                Some(Order::Upload { upload }) => {
+                    self.handle(worker, Event::UploadMoved { upload });
+                    if self.breaking > 0 {
+                        self.breaking -= 1;
+                        let cause = "the line broke".to_owned();
+                        self.handle(worker, Event::UploadFailed { upload, cause });
+                    } else {
+                        self.upload(worker, upload);
+                    }
+                }
+                _ => continue,
+            }
+            any = true;
+        }
+        any
+    }
+
+    pub(super) fn pop(&mut self, members: &[WorkerId]) {
         for member in members {
             if let Some(worker) = self.workers.get_mut(member) {
                 worker.orders.pop_front();
@@ -100,20 +137,74 @@ impl Cluster {
         }
     }
 
-    fn upload(&mut self, member: WorkerId, generation: u64) {
-        if let Some(state) = self.workers.get(&member).and_then(|worker| worker.held.clone()) {
-            let position = state.at;
-            self.arrived.insert((generation, position), state);
-            self.handle(member, Event::StateArrived { generation, position });
+    fn upload(&mut self, member: WorkerId, upload: u64) {
+        let Some(worker) = self.workers.get(&member) else { return };
+        let Some(state) = worker.held.clone() else { return };
+        let (position, digest) = (state.at, worker.digest());
+        self.arrived.insert((upload, position), state);
+        self.handle(member, Event::StateArrived { upload, position, digest });
+    }
+
+    /// The members take over the state of one of them.
+    pub(super) fn synchronise(&mut self, members: &[WorkerId], generation: u64) {
+        let all = members.to_vec();
+        self.synchronise_some(members, &all, generation);
+    }
+
+    /// Of `members` only `receiving` come to the end of taking the state over. The others hold what they held.
+    pub(super) fn synchronise_some(&mut self, members: &[WorkerId], receiving: &[WorkerId], generation: u64) {
+        let Some(order) = members.iter().find_map(|member| self.workers.get(member)?.orders.front().cloned()) else {
+            return;
+        };
+        let Order::Synchronise { source_rank, initial, checkpoint, .. } = order else { return };
+        let source = &self.workers[&members[source_rank as usize]];
+        let state = match (initial, &checkpoint) {
+            (true, _) => Some(Rc::default()),
+            (_, Some(_)) => self.disk.clone(),
+            _ => source.held.clone(),
+        };
+        let mut state = State::clone(&state.unwrap());
+        if !initial && checkpoint.is_none() && source.corrupt {
+            // What was one worker's is everyone's now.
+            state.taint += 1;
+        }
+        let at = self.reach(&state);
+        let known = members.iter().filter_map(|member| self.usable(self.workers.get(member)?));
+        let mut known = known.chain(self.disk.as_deref().filter(|disk| disk.at.epoch as usize <= self.epochs.len()));
+        assert!(known.all(|known| self.reach(known) <= at), "no step that is committed is done again");
+        let state = Rc::new(state);
+        self.pop(members);
+        for member in receiving {
+            if let Some(worker) = self.workers.get_mut(member) {
+                worker.held = Some(Rc::clone(&state));
+                worker.lineage = generation;
+                worker.corrupt = false;
+            }
+        }
+        for member in receiving {
+            let Some(worker) = self.workers.get(member) else { continue };
+            let (position, digest) = (state.at, worker.digest());
+            self.handle(*member, Event::Digest { generation, position, digest });
         }
     }
 
     /// One of those that live reports that its collective failed.
     pub fn fail(&mut self, members: &[WorkerId], generation: u64) {
-        if let Some(survivor) = members.iter().copied().find(|member| self.workers.contains_key(member)) {
-            let failure = Failure { message: "connection closed".to_owned(), fatal: false };
+        let lives = |member: &WorkerId| self.workers.get(member).is_some_and(|worker| !worker.silent);
+        if let Some(survivor) = members.iter().copied().find(lives) {
+            let failure = Failure { message: "connection closed".to_owned(), blame: Blame::Suffered };
             self.handle(survivor, Event::Failed { generation, failure });
         }
+    }
+
+    /// A worker reports that it cannot go on.
+    pub fn fail_of_its_own(&mut self, worker: Option<WorkerId>, generation: u64) {
+        let Some(worker) = worker else { return };
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.orders.clear();
+        }
+        let failure = Failure { message: "CUDA error: an illegal memory access".to_owned(), blame: Blame::Own };
+        self.handle(worker, Event::Failed { generation, failure });
     }
 
     fn is_member(&self, worker: WorkerId, generation: u64) -> bool {
@@ -142,6 +233,8 @@ impl Cluster {
         state.totals.samples += u64::from(steps.samples_of(at.step).len() as u32);
         state.steps.push((at.epoch, at.step));
         state.at.step += 1;
+        // What a wrong worker computes goes into the sum.
+        state.taint += u32::from(self.members.iter().any(|member| self.workers[member].corrupt));
         let generation = self.generation;
         let halted = self.members.iter().any(|m| self.workers[m].halt == Some((generation, at.epoch)));
         let over = halted || state.at.step == steps.count();
@@ -164,6 +257,13 @@ impl Cluster {
         else {
             return;
         };
+        let uploads: Vec<Option<u64>> = members
+            .iter()
+            .map(|member| match self.workers[member].orders.front() {
+                Some(Order::Train { upload, .. }) => *upload,
+                _ => None,
+            })
+            .collect();
         let before = self.workers[&members[0]].held.clone().unwrap().totals.samples;
         let Some(state) = self.commit(members) else { return };
         let (position, totals) = (state.at, state.totals);
@@ -171,20 +271,30 @@ impl Cluster {
         let over = self.workers[&members[0]].orders.front().is_none();
         let stretch = Stretch { seconds: 1.0, images: totals.samples.saturating_sub(before) };
         let save = !done && save_every.is_some_and(|every| position.step.is_multiple_of(every));
-        for (rank, member) in members.iter().enumerate() {
-            let Some(pulse) = self.workers.get(member).map(|worker| worker.pulse) else { continue };
+        for (member, upload) in members.iter().zip(uploads) {
+            let Some(worker) = self.workers.get(member) else { continue };
+            let (pulse, digest) = (worker.pulse, worker.digest());
+            let lies = worker.illness == Some(Illness::Lies);
             if save || done || position.step.is_multiple_of(digest_every) {
-                self.handle(*member, Event::Digest { generation, position, digest: state.digest() });
+                self.handle(*member, Event::Digest { generation, position, digest });
             }
-            if save && rank == 0 {
-                self.upload(*member, generation);
+            if let Some(upload) = upload.filter(|_| save) {
+                self.upload(*member, upload);
             }
-            let event = if done {
+            let beat = Duration::from_millis(10);
+            let event = if done && lies {
+                Event::EpochDone { generation, totals: Totals { samples: 7, ..totals }, stretch }
+            } else if lies && over {
+                Event::Halted { generation, position: Position { epoch: 9, step: 9 }, totals, stretch }
+            } else if lies {
+                let position = Position { epoch: 9, step: u32::MAX };
+                Event::Progress { generation, position, pulse, waiting: false, compute: f64::NAN, stretch: beat }
+            } else if done {
                 Event::EpochDone { generation, totals, stretch }
             } else if over {
                 Event::Halted { generation, position, totals, stretch }
             } else {
-                Event::Progress { generation, position, pulse, waiting: false, compute: 0.1 }
+                Event::Progress { generation, position, pulse, waiting: false, compute: 0.1, stretch: beat }
             };
             self.handle(*member, event);
         }

@@ -1,0 +1,53 @@
+//! What a worker holds of the run.
+
+use plan::{Position, Totals};
+
+/// A state that a worker holds, by its description.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Held {
+    /// The next step.
+    pub position: Position,
+    /// Of the epoch that it is in.
+    pub totals: Totals,
+    /// The generation in which the worker took the state over. What was computed before a rewind is void, and this tells.
+    pub lineage: u64,
+}
+
+impl Held {
+    /// How far the state is. The end of an epoch that is recorded is the beginning of the next.
+    pub(crate) fn progress(&self, steps: u32, epochs_done: u32) -> Position {
+        let Position { epoch, step } = self.position;
+        if step >= steps && epoch < epochs_done { Position { epoch: epoch + 1, step: 0 } } else { self.position }
+    }
+
+    /// Whether a run of `steps` an epoch, of which `epochs_done` are recorded, can go on from the state. States of
+    /// generations up to `void` are void.
+    pub(crate) fn is_usable(&self, steps: u32, epochs_done: u32, void: u64) -> bool {
+        // A state of a later epoch is of a course whose decisions are not recorded any more.
+        self.position.epoch <= epochs_done && self.position.step <= steps && self.lineage > void
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(epoch: u32, step: u32, lineage: u64) -> Held {
+        Held { position: Position { epoch, step }, totals: Totals::default(), lineage }
+    }
+
+    #[test]
+    fn the_end_of_a_recorded_epoch_is_the_beginning_of_the_next() {
+        assert_eq!(held(1, 5, 1).progress(5, 2), Position { epoch: 2, step: 0 });
+        assert_eq!(held(1, 5, 1).progress(5, 1), Position { epoch: 1, step: 5 });
+        assert_eq!(held(1, 4, 1).progress(5, 2), Position { epoch: 1, step: 4 });
+    }
+
+    #[test]
+    fn a_state_of_another_course_is_of_no_use() {
+        assert!(held(1, 5, 4).is_usable(5, 1, 3));
+        assert!(!held(2, 0, 4).is_usable(5, 1, 3), "epoch 1 is not recorded");
+        assert!(!held(1, 6, 4).is_usable(5, 1, 3), "an epoch has five steps");
+        assert!(!held(1, 5, 3).is_usable(5, 1, 3), "it is void");
+    }
+}

@@ -1,0 +1,328 @@
+//! Saving the newest state that anyone holds, outside of any generation: before a run ends, however it does, and before the
+//! last holder of a state leaves.
+//!
+//! All who may hold the newest state say what they hold, with its digest. The most advanced state counts. If its holders
+//! agree on it one of them sends it; if they do not, no state since the newest checkpoint can be trusted. No process group is needed for any of this.
+
+use crate::{
+    Decision, Ending, Held, Order, Outcome, Steering, WorkerId,
+    digest::{Verdict, judge},
+    phase::Phase,
+    upload::Upload,
+};
+use plan::Position;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// Workers that are asked at most.
+const ASKED: usize = 16;
+
+/// What comes after a state was saved.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Then {
+    /// The run ends.
+    End(Ending),
+    /// Who asked to leave goes, and the others form a generation, for this reason.
+    GoOn(String),
+}
+
+/// The newest state on its way to a checkpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Saving {
+    then: Then,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone)]
+enum Stage {
+    /// Those who may hold it are asked.
+    Asking { request: u64, since: Duration, asked: BTreeSet<WorkerId>, answers: BTreeMap<WorkerId, (Held, u64)> },
+    /// One of its holders sends it.
+    Coming { upload: Upload, held: Held, digest: u64, holders: Vec<WorkerId> },
+}
+
+impl Steering {
+    /// Ends the run once the newest state is saved.
+    pub(crate) fn end(&mut self, now: Duration, outcome: Outcome, reason: &str, decisions: &mut Vec<Decision>) {
+        let ending = Ending { outcome, reason: reason.to_owned() };
+        self.save_then(now, Then::End(ending), decisions);
+    }
+
+    /// Leaves the generation, and saves the newest state if it is newer than what is saved.
+    pub(crate) fn save_then(&mut self, now: Duration, then: Then, decisions: &mut Vec<Decision>) {
+        let why = match &then {
+            Then::End(ending) => ending.reason.clone(),
+            Then::GoOn(reason) => reason.clone(),
+        };
+        // A run that has all its epochs has nothing newer. Otherwise a report of the last steps may be under way.
+        let finished = matches!(&then, Then::End(Ending { outcome: Outcome::Finished, .. }));
+        let asked = self.possible_holders(finished);
+        if asked.is_empty() && matches!(then, Then::End(_)) {
+            // Who is dismissed needs no other word.
+            self.generation.members.clear();
+            return self.after_saving(now, then, decisions);
+        }
+        self.leave_generation(&why, decisions);
+        if asked.is_empty() {
+            return self.after_saving(now, then, decisions);
+        }
+        let request = self.number();
+        for worker in &asked {
+            let order = Order::Attest { request, generation: self.generation.number.max(self.last_known) };
+            decisions.push(Decision::Send { worker: *worker, order });
+        }
+        self.reason = format!("saving the newest state: {why}");
+        let asked = asked.into_iter().collect();
+        let stage = Stage::Asking { request, since: now, asked, answers: BTreeMap::new() };
+        self.phase = Phase::Saving(Box::new(Saving { then, stage }));
+    }
+
+    /// A stop was asked for while a state is being saved.
+    pub(crate) fn stop_after_saving(&mut self, reason: &str) {
+        if let Phase::Saving(saving) = &mut self.phase
+            && matches!(saving.then, Then::GoOn(_))
+        {
+            saving.then = Then::End(Ending { outcome: Outcome::Stopped, reason: reason.to_owned() });
+        }
+    }
+
+    /// Whether someone who is to stay, or else to leave, holds more than what is saved.
+    pub(crate) fn only_leavers_hold_the_news(&self) -> bool {
+        let newest = |leaving: bool| {
+            self.workers.values().filter(|worker| worker.leaving == leaving).filter_map(|w| self.news_of(w.held)).max()
+        };
+        newest(true).is_some_and(|leaving| newest(false).is_none_or(|staying| staying < leaving))
+    }
+
+    /// How far `held` is, if a run could go on from it.
+    fn reach(&self, held: Option<Held>) -> Option<Position> {
+        let (steps, done) = (self.steps(), self.epochs_done());
+        let held = held.filter(|held| held.is_usable(steps, done, self.void))?;
+        Some(held.progress(steps, done))
+    }
+
+    /// How far the newest state is that is saved, or on its way to the disk.
+    fn saved(&self) -> Position {
+        self.checkpoint.as_ref().map(|(_, position, _)| *position).max(self.handed).unwrap_or_default()
+    }
+
+    /// How far `held` is, if it is newer than what is saved.
+    fn news_of(&self, held: Option<Held>) -> Option<Position> {
+        self.reach(held).filter(|at| *at > self.saved())
+    }
+
+    /// Workers that may hold news, those that are known to be most advanced first. `known`: only those that are known to hold
+    /// any. Of the others the last report may be under way.
+    fn possible_holders(&self, known: bool) -> Vec<WorkerId> {
+        let mut holders: Vec<(Option<Position>, WorkerId)> =
+            self.workers.iter().map(|(id, worker)| (self.reach(worker.held), *id)).collect();
+        if known {
+            let saved = self.saved();
+            holders.retain(|(at, _)| at.is_some_and(|at| at > saved));
+        }
+        holders.sort_by_key(|(position, id)| (std::cmp::Reverse(*position), *id));
+        holders.into_iter().take(ASKED).map(|(_, id)| id).collect()
+    }
+
+    pub(crate) fn attested(
+        &mut self,
+        now: Duration,
+        worker: WorkerId,
+        request: u64,
+        held: Option<(Held, u64)>,
+        decisions: &mut Vec<Decision>,
+    ) {
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.held = held.map(|(held, _)| held);
+        }
+        let Phase::Saving(saving) = &mut self.phase else { return };
+        let Stage::Asking { request: asked_with, asked, answers, .. } = &mut saving.stage else { return };
+        if *asked_with != request || !asked.remove(&worker) {
+            return;
+        }
+        if let Some(held) = held {
+            answers.insert(worker, held);
+        }
+        self.choose_holder(now, false, decisions);
+    }
+
+    /// Has a holder of the newest state send it, once all have answered or `late` says that the rest is not waited for.
+    fn choose_holder(&mut self, now: Duration, late: bool, decisions: &mut Vec<Decision>) {
+        let Phase::Saving(saving) = &self.phase else { return };
+        let Stage::Asking { asked, answers, .. } = &saving.stage else { return };
+        if !asked.is_empty() && !late {
+            return;
+        }
+        let then = saving.then.clone();
+        let newest = answers.values().filter_map(|(held, _)| self.news_of(Some(*held))).max();
+        let Some(newest) = newest else { return self.after_saving(now, then, decisions) };
+        let holders: BTreeMap<WorkerId, (Held, u64)> = answers
+            .iter()
+            .filter(|(_, (held, _))| self.news_of(Some(*held)) == Some(newest))
+            .map(|(id, answer)| (*id, *answer))
+            .collect();
+        let digests = holders.iter().map(|(id, (_, digest))| (*id, *digest)).collect();
+        let Some((first, (held, digest))) = holders.first_key_value().map(|(id, answer)| (*id, *answer)) else {
+            return;
+        };
+        if judge(&digests) != Verdict::Agreed {
+            let names: Vec<String> = holders.keys().map(|id| self.name(*id)).collect();
+            // Even those who are right have added up what the wrong one computed.
+            self.void(&format!("the states of {} at {newest} differ", names.join(" and ")), decisions);
+            return self.after_saving(now, then, decisions);
+        }
+        let holders: Vec<WorkerId> = holders.into_keys().collect();
+        let upload = self.ask_for_state(now, first, decisions);
+        let stage = Stage::Coming { upload, held, digest, holders };
+        self.phase = Phase::Saving(Box::new(Saving { then, stage }));
+    }
+
+    /// The state of `upload` has come with `digest`. Returns whether it was one that was waited for.
+    pub(crate) fn saved_state_arrived(
+        &mut self,
+        now: Duration,
+        upload: u64,
+        (position, digest): (Position, u64),
+        decisions: &mut Vec<Decision>,
+    ) -> bool {
+        let Phase::Saving(saving) = &self.phase else { return false };
+        let Stage::Coming { upload: ordered, held, digest: expected, .. } = &saving.stage else { return false };
+        if ordered.id != upload {
+            return false;
+        }
+        if (position, digest) != (held.position, *expected) {
+            self.saved_state_failed(now, upload, "what came is not what was to come", decisions);
+            return true;
+        }
+        let (then, held) = (saving.then.clone(), *held);
+        decisions.push(self.checkpoint_of(upload, held));
+        self.after_saving(now, then, decisions);
+        true
+    }
+
+    /// The state of `upload` does not come. Returns whether it was one that was waited for.
+    pub(crate) fn saved_state_failed(
+        &mut self,
+        now: Duration,
+        upload: u64,
+        cause: &str,
+        decisions: &mut Vec<Decision>,
+    ) -> bool {
+        let Phase::Saving(saving) = &self.phase else { return false };
+        let Stage::Coming { upload: failed, held, digest, holders } = &saving.stage else { return false };
+        if failed.id != upload {
+            return false;
+        }
+        let (then, failed, held, digest) = (saving.then.clone(), failed.clone(), *held, *digest);
+        let holders: Vec<WorkerId> = holders.iter().copied().filter(|id| self.workers.contains_key(id)).collect();
+        let name = self.name(failed.worker);
+        if holders.is_empty() {
+            // Others may hold what comes next to it.
+            decisions.push(Decision::Note(format!("the state of {name} did not come: {cause}; asking the others")));
+            self.save_then(now, then, decisions);
+            return true;
+        }
+        if let Some(upload) = self.ask_again(now, &failed, &holders, decisions) {
+            decisions.push(Decision::Note(format!("the state of {name} did not come: {cause}; asking again")));
+            let stage = Stage::Coming { upload, held, digest, holders };
+            self.phase = Phase::Saving(Box::new(Saving { then, stage }));
+        } else {
+            decisions.push(Decision::Note(format!("the newest state could not be saved: {name}: {cause}")));
+            self.after_saving(now, then, decisions);
+        }
+        true
+    }
+
+    /// A worker is gone while a state is being saved.
+    pub(crate) fn lost_while_saving(&mut self, now: Duration, worker: WorkerId, decisions: &mut Vec<Decision>) {
+        let Phase::Saving(saving) = &mut self.phase else { return };
+        match &mut saving.stage {
+            Stage::Asking { asked, answers, .. } => {
+                answers.remove(&worker);
+                asked.remove(&worker);
+                self.choose_holder(now, false, decisions);
+            }
+            Stage::Coming { upload, .. } if upload.worker == worker => {
+                let id = upload.id;
+                self.saved_state_failed(now, id, "it is gone", decisions);
+            }
+            Stage::Coming { .. } => {}
+        }
+    }
+
+    /// Waits for nobody who does not answer and for no state that does not come.
+    pub(crate) fn watch_saving(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+        let patience = self.options.failure_timeout;
+        let Phase::Saving(saving) = &self.phase else { return };
+        match &saving.stage {
+            Stage::Asking { since, asked, .. } => {
+                // An engine in the middle of a long piece of work answers after it.
+                let of = |id: &WorkerId| self.workers.get(id).map_or(patience, |worker| worker.patience(patience));
+                let patience = asked.iter().map(of).max().unwrap_or(patience);
+                if now.saturating_sub(*since) > patience {
+                    self.choose_holder(now, true, decisions);
+                }
+            }
+            Stage::Coming { upload, .. } if upload.is_late(now, patience) => {
+                let (id, cause) = (upload.id, format!("nothing came for {} s", patience.as_secs_f64()));
+                self.saved_state_failed(now, id, &cause, decisions);
+            }
+            Stage::Coming { .. } => {}
+        }
+    }
+
+    /// The upload that is waited for, to note that a piece of it has come.
+    pub(crate) fn saving_upload(&mut self) -> Option<&mut Upload> {
+        match &mut self.phase {
+            Phase::Saving(saving) => match &mut saving.stage {
+                Stage::Coming { upload, .. } => Some(upload),
+                Stage::Asking { .. } => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Begins to wait anew: what was ordered could not be sent until now.
+    pub(crate) fn wait_anew_while_saving(&mut self, now: Duration) {
+        if let Phase::Saving(saving) = &mut self.phase
+            && let Stage::Asking { since, .. } = &mut saving.stage
+        {
+            *since = now;
+        }
+    }
+
+    /// A checkpoint of a state that has come, at the position that it has by what is recorded.
+    fn checkpoint_of(&mut self, upload: u64, held: Held) -> Decision {
+        let position = held.progress(self.steps(), self.epochs_done());
+        let evaluated = self.history.last().filter(|last| position == Position { epoch: last.epoch + 1, step: 0 });
+        self.handed = self.handed.max(Some(position));
+        Decision::Checkpoint {
+            upload,
+            held: held.position,
+            position,
+            schedule: self.schedule().clone(),
+            evaluation: evaluated.map(|record| (record.test_loss, record.test_accuracy)),
+        }
+    }
+
+    fn after_saving(&mut self, now: Duration, then: Then, decisions: &mut Vec<Decision>) {
+        match then {
+            Then::End(ending) => {
+                ending.reason.clone_into(&mut self.reason);
+                self.phase = Phase::Over(ending.clone());
+                for worker in self.workers.keys() {
+                    let order = Order::Dismiss { reason: format!("the run is over: {}", ending.reason) };
+                    decisions.push(Decision::Send { worker: *worker, order });
+                }
+                decisions.push(Decision::End(ending));
+            }
+            Then::GoOn(reason) => {
+                self.phase = Phase::Waiting;
+                self.dismiss_leaving(decisions);
+                self.form_if_enough(now, &reason, decisions);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A worker as the machine sees it: it obeys at once, but what it does takes steps of the simulation.
+
+use plan::{Position, Totals};
+use std::{collections::VecDeque, rc::Rc, time::Duration};
+use steering::{Event, Held, Order};
+
+/// What a worker holds, with all that it ever went through: a state in which a step were missing, or done twice, would show
+/// it for the rest of the run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    pub at: Position,
+    pub totals: Totals,
+    pub steps: Vec<(u32, u32)>,
+    /// Steps whose gradients came from a worker with a wrong state.
+    pub taint: u32,
+}
+
+impl State {
+    pub fn digest(&self) -> u64 {
+        let steps = self.steps.iter().fold(1, |digest: u64, (epoch, step)| {
+            digest.wrapping_mul(31).wrapping_add(u64::from(*epoch) * 7 + u64::from(*step))
+        });
+        steps.wrapping_mul(31).wrapping_add(u64::from(self.taint))
+    }
+}
+
+/// What is wrong with a worker, for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Illness {
+    /// Every step fails on it for a reason of its own, as on a GPU with an error that stays.
+    Fails,
+    /// It cannot be a member at all, for a reason of its own, as with an address that is not its own.
+    CannotConnect,
+    /// Nobody reaches it: a generation with it and others is never formed.
+    Unreachable,
+    /// Collectives with it break, on all alike.
+    Breaks,
+    /// It neither does nor says anything from its first step on.
+    Dies,
+    /// It reports what cannot be.
+    Lies,
+}
+
+#[derive(Debug, Default)]
+pub struct Worker {
+    pub held: Option<Rc<State>>,
+    /// The generation in which it took the state over.
+    pub lineage: u64,
+    /// Whether a bit of what it holds is flipped.
+    pub corrupt: bool,
+    /// Whether it has what it takes to train.
+    pub prepared: bool,
+    /// Until when it is set aside.
+    pub aside_until: Option<Duration>,
+    /// The last one that it was told of.
+    pub generation: u64,
+    /// What it does together with the others.
+    pub orders: VecDeque<Order>,
+    /// What it does alone.
+    pub tasks: VecDeque<Order>,
+    pub halt: Option<(u64, u32)>,
+    pub pulse: u64,
+    pub illness: Option<Illness>,
+    /// Whether it has fallen silent for good.
+    pub silent: bool,
+}
+
+impl Worker {
+    pub fn description(&self) -> Option<Held> {
+        let state = self.held.as_ref()?;
+        Some(Held { position: state.at, totals: state.totals, lineage: self.lineage })
+    }
+
+    pub fn digest(&self) -> u64 {
+        self.held.as_ref().map_or(0, |state| state.digest()) ^ (u64::from(self.corrupt) << 60)
+    }
+
+    pub fn is_mute(&self) -> bool {
+        self.silent
+    }
+
+    pub fn sign_of_life(&self, generation: u64) -> Event {
+        let position = self.held.as_ref().map(|state| state.at).unwrap_or_default();
+        let stretch = Duration::from_millis(10);
+        Event::Progress { generation, position, pulse: self.pulse, waiting: true, compute: 0.1, stretch }
+    }
+}

@@ -1,0 +1,70 @@
+//! A state on its way to the coordinator. At most one waits: a newer one takes its place, so that a coordinator that is away
+//! or a slow line does not fill the memory.
+
+use checkpoint::State;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// A state to be sent, and the ticket of the order that it is sent for.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Of the order.
+    pub ticket: u64,
+    /// What is sent.
+    pub state: Box<State>,
+}
+
+/// Where the engine puts states, and the session finds them.
+#[derive(Debug, Default)]
+pub struct StateSlot {
+    waiting: Mutex<Option<Outgoing>>,
+    put: Notify,
+}
+
+impl StateSlot {
+    /// Puts a state where the session finds it, in the place of one that still waits.
+    pub fn put(&self, outgoing: Outgoing) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(outgoing);
+        self.put.notify_one();
+    }
+
+    /// Forgets a state that nobody waits for any more.
+    pub fn clear(&self) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The next state.
+    pub async fn next(&self) -> Outgoing {
+        loop {
+            let put = self.put.notified();
+            if let Some(outgoing) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return outgoing;
+            }
+            put.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plan::{Position, Totals};
+
+    fn outgoing(ticket: u64) -> Outgoing {
+        let (position, totals) = (Position::default(), Totals::default());
+        let state = State { position, totals, parameters: vec![], statistics: vec![], momentum: vec![] };
+        Outgoing { ticket, state: Box::new(state) }
+    }
+
+    #[tokio::test]
+    async fn a_newer_state_takes_the_place_of_one_that_waits() {
+        let slot = StateSlot::default();
+        slot.put(outgoing(1));
+        slot.put(outgoing(2));
+        assert_eq!(slot.next().await.ticket, 2);
+        slot.put(outgoing(3));
+        slot.clear();
+        slot.put(outgoing(4));
+        assert_eq!(slot.next().await.ticket, 4);
+    }
+}
