@@ -6,6 +6,7 @@
 mod config;
 mod confusion;
 mod evaluation;
+pub mod number;
 mod order;
 mod position;
 pub mod random;
