@@ -1,12 +1,12 @@
 //! What a run leaves in its directory for scripts: config.json, metrics.jsonl, summary.json.
 
 use crate::Error;
-use checkpoint::Store;
-use plan::RunConfig;
+use checkpoint::{Manifest, Store};
+use plan::{RunConfig, number};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
     time::Duration,
@@ -37,14 +37,19 @@ pub struct Summary {
     /// Images evaluated after each epoch.
     pub test_images: u64,
     /// Of training only; evaluation and waiting are left out.
+    #[serde(with = "number")]
     pub images_per_second: f64,
     /// Of the last epoch.
+    #[serde(with = "number::optional")]
     pub test_accuracy: Option<f64>,
     /// Of the last epoch.
+    #[serde(with = "number::optional")]
     pub test_loss: Option<f64>,
     /// Of the last epoch, by class.
+    #[serde(with = "number::list")]
     pub per_class_accuracy: Vec<f64>,
     /// The rate that the next epoch would have.
+    #[serde(with = "number")]
     pub lr: f64,
     /// SHA-256 over names and bytes of the final state dict, in name order.
     pub weights_sha256: Option<String>,
@@ -53,12 +58,15 @@ pub struct Summary {
     /// The checkpoint with the highest test accuracy.
     pub best_checkpoint: Option<String>,
     /// Its accuracy.
+    #[serde(with = "number::optional")]
     pub best_accuracy: Option<f64>,
     /// The failures that were survived.
     pub recoveries: Vec<Recovery>,
     /// Time in steps, over all epochs.
+    #[serde(with = "number")]
     pub train_seconds: f64,
     /// From the start of this coordinator.
+    #[serde(with = "number")]
     pub wall_seconds: f64,
 }
 
@@ -100,8 +108,15 @@ impl Summary {
             train_images: images,
             test_images: last.map_or(0, |record| record.confusion.images()),
             images_per_second: if train_seconds > 0.0 { measured / train_seconds } else { 0.0 },
-            test_accuracy: last.map(|record| record.test_accuracy),
-            test_loss: last.map(|record| record.test_loss),
+            // The epochs before a checkpoint that was taken in are not known, but what it was evaluated to is.
+            test_accuracy: match last {
+                Some(record) => Some(record.test_accuracy),
+                None => newest.as_ref().and_then(|(_, manifest)| manifest.test_accuracy),
+            },
+            test_loss: match last {
+                Some(record) => Some(record.test_loss),
+                None => newest.as_ref().and_then(|(_, manifest)| manifest.test_loss),
+            },
             per_class_accuracy: last.map_or_else(Vec::new, |record| record.confusion.per_class_accuracy()),
             lr: last.map_or(config.lr, |record| record.schedule.rate),
             weights_sha256: newest.as_ref().map(|(_, manifest)| manifest.weights_sha256.clone()),
@@ -112,6 +127,15 @@ impl Summary {
             train_seconds,
             wall_seconds: wall.as_secs_f64(),
         })
+    }
+
+    /// Whether the `summary.json` in `run_dir` is that of a run that finished with the checkpoint `newest`.
+    #[must_use]
+    pub fn tells_the_end(run_dir: &Path, newest: Option<&Manifest>) -> bool {
+        let read = fs::read(run_dir.join("summary.json")).ok();
+        let Some(summary) = read.and_then(|json| serde_json::from_slice::<Value>(&json).ok()) else { return false };
+        let weights = summary["weights_sha256"].as_str();
+        summary["state"] == "finished" && weights == newest.map(|newest| newest.weights_sha256.as_str())
     }
 
     /// Writes `summary.json`.
@@ -138,7 +162,7 @@ pub fn write_config(run_dir: &Path, config: &RunConfig) -> Result<(), Error> {
 pub fn append_metrics(run_dir: &Path, record: &EpochRecord) -> Result<(), Error> {
     let path = run_dir.join("metrics.jsonl");
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed("open", &path))?;
-    writeln!(file, "{}", metrics(record)).map_err(failed("write", &path))
+    file.write_all(line(&path, record)?.as_bytes()).map_err(failed("write", &path))
 }
 
 /// Writes `metrics.jsonl` anew.
@@ -147,46 +171,162 @@ pub fn append_metrics(run_dir: &Path, record: &EpochRecord) -> Result<(), Error>
 /// If the file system refuses.
 pub fn write_metrics(run_dir: &Path, history: &[EpochRecord]) -> Result<(), Error> {
     let path = run_dir.join("metrics.jsonl");
-    let lines: Vec<String> = history.iter().map(|record| metrics(record).to_string() + "\n").collect();
+    let lines: Vec<String> = history.iter().map(|record| line(&path, record)).collect::<Result<_, _>>()?;
     replace(&path, &lines.concat())
 }
 
-fn metrics(record: &EpochRecord) -> Value {
-    json!({
-        "epoch": record.epoch + 1,
-        "train_loss": record.train_loss,
-        "train_accuracy": record.train_accuracy,
-        "train_images": record.train_images,
-        "test_loss": record.test_loss,
-        "test_accuracy": record.test_accuracy,
-        "test_images": record.confusion.images(),
-        "per_class_accuracy": record.confusion.per_class_accuracy(),
-        "lr": record.lr,
-        "images_per_second": record.images_per_second,
-        "train_seconds": record.train_seconds,
-        "wall_seconds": record.seconds,
-    })
+/// A line of `metrics.jsonl`.
+#[derive(Debug, Serialize)]
+struct Metrics {
+    /// From 1.
+    epoch: u32,
+    #[serde(with = "number")]
+    train_loss: f64,
+    #[serde(with = "number")]
+    train_accuracy: f64,
+    train_images: u64,
+    #[serde(with = "number")]
+    test_loss: f64,
+    #[serde(with = "number")]
+    test_accuracy: f64,
+    test_images: u64,
+    #[serde(with = "number::list")]
+    per_class_accuracy: Vec<f64>,
+    #[serde(with = "number")]
+    lr: f64,
+    #[serde(with = "number")]
+    images_per_second: f64,
+    #[serde(with = "number")]
+    train_seconds: f64,
+    #[serde(with = "number")]
+    wall_seconds: f64,
+}
+
+impl From<&EpochRecord> for Metrics {
+    fn from(record: &EpochRecord) -> Self {
+        Self {
+            epoch: record.epoch + 1,
+            train_loss: record.train_loss,
+            train_accuracy: record.train_accuracy,
+            train_images: record.train_images,
+            test_loss: record.test_loss,
+            test_accuracy: record.test_accuracy,
+            test_images: record.confusion.images(),
+            per_class_accuracy: record.confusion.per_class_accuracy(),
+            lr: record.lr,
+            images_per_second: record.images_per_second,
+            train_seconds: record.train_seconds,
+            wall_seconds: record.seconds,
+        }
+    }
+}
+
+/// An epoch as a line of `metrics.jsonl`.
+fn line(path: &Path, record: &EpochRecord) -> Result<String, Error> {
+    Ok(serde_json::to_string(&Metrics::from(record)).map_err(unspeakable(path))? + "\n")
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| Error::RunDir {
-        operation: "write",
-        path: path.to_owned(),
-        why: error.to_string(),
-    })?;
-    replace(path, &(json + "\n"))
+    let json = serde_json::to_string_pretty(value).map_err(unspeakable(path))?;
+    replace_durably(path, &(json + "\n"))
 }
 
 /// Puts `content` in the place of a file: all of it, or what was there stays.
 fn replace(path: &Path, content: &str) -> Result<(), Error> {
+    let (aside, _) = write_aside(path, content)?;
+    fs::rename(&aside, path).map_err(failed("rename", &aside))
+}
+
+/// As [`replace`], for what nobody could write again: a loss of power leaves one or the other too.
+fn replace_durably(path: &Path, content: &str) -> Result<(), Error> {
+    let (aside, file) = write_aside(path, content)?;
+    file.sync_all().map_err(failed("sync", &aside))?;
+    fs::rename(&aside, path).map_err(failed("rename", &aside))
+}
+
+fn write_aside(path: &Path, content: &str) -> Result<(PathBuf, File), Error> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
     let aside = PathBuf::from(aside);
-    fs::write(&aside, content).map_err(failed("write", &aside))?;
-    fs::rename(&aside, path).map_err(failed("rename", &aside))
+    let mut file = File::create(&aside).map_err(failed("create", &aside))?;
+    file.write_all(content.as_bytes()).map_err(failed("write", &aside))?;
+    Ok((aside, file))
+}
+
+fn unspeakable(path: &Path) -> impl FnOnce(serde_json::Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::RunDir { operation: "write", path, why: error.to_string() }
 }
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |error| Error::RunDir { operation, path, why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plan::{Confusion, ScheduleState};
+
+    fn record(number: f64) -> EpochRecord {
+        EpochRecord {
+            epoch: 0,
+            train_loss: number,
+            train_accuracy: number,
+            train_images: 2,
+            test_loss: number,
+            test_accuracy: number,
+            confusion: Confusion::default(),
+            lr: number,
+            seconds: number,
+            train_seconds: number,
+            images_per_second: number,
+            note: None,
+            schedule: ScheduleState { rate: number, ..ScheduleState::new(0.1) },
+        }
+    }
+
+    /// The fields of an object that are no finite numbers, and what they are.
+    fn words(value: &Value) -> Vec<(&str, &str)> {
+        let fields = value.as_object().unwrap().iter();
+        fields.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_words_for_scripts_and_never_null() {
+        let directory = tempfile::tempdir().unwrap();
+        write_metrics(directory.path(), &[record(0.5)]).unwrap();
+        append_metrics(directory.path(), &record(f64::NAN)).unwrap();
+        append_metrics(directory.path(), &record(f64::NEG_INFINITY)).unwrap();
+        let text = fs::read_to_string(directory.path().join("metrics.jsonl")).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let numbers = |line: &Value| line.as_object().unwrap().values().filter(|value| value.is_number()).count();
+        assert_eq!((words(&lines[0]), numbers(&lines[0])), (vec![], 11));
+        for (line, word) in [(&lines[1], "NaN"), (&lines[2], "-Infinity")] {
+            assert_eq!((numbers(line), words(line).len()), (3, 8), "{line}");
+            assert!(words(line).iter().all(|(_, found)| *found == word), "{line}");
+            assert!(!line.as_object().unwrap().values().any(Value::is_null), "{line}");
+        }
+    }
+
+    #[test]
+    fn so_are_they_in_the_summary() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().join("checkpoints"));
+        let ending = Ending { outcome: Outcome::Failed, reason: "it diverged".to_owned() };
+        let (config, wall) = (RunConfig::default(), Duration::from_secs(1));
+        let summary = |history: &[EpochRecord]| {
+            Summary::new(&ending, &config, 1, history, &[], &store, wall).unwrap().write(directory.path()).unwrap();
+            let text = fs::read_to_string(directory.path().join("summary.json")).unwrap();
+            serde_json::from_str::<Value>(&text).unwrap()
+        };
+        let (fine, diverged) = (summary(&[record(0.5)]), summary(&[record(f64::INFINITY)]));
+        let became: Vec<&str> =
+            words(&diverged).into_iter().filter(|(_, word)| *word == "Infinity").map(|(n, _)| n).collect();
+        assert_eq!(became, ["lr", "test_accuracy", "test_loss", "train_seconds"]);
+        assert_eq!(diverged["images_per_second"], "NaN");
+        for (name, value) in fine.as_object().unwrap() {
+            assert_eq!(value.is_null(), diverged[name].is_null(), "{name}");
+        }
+    }
 }

@@ -1,68 +1,23 @@
 //! What is known of a run, in a SQLite file that survives a crash at any moment.
 
+mod entry;
+mod schema;
+mod write;
+
+pub use entry::{Content, Entry, Import};
+
 use crate::Error;
 use plan::RunConfig;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use serde::de::DeserializeOwned;
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 use steering::{EpochRecord, Recovery};
+use write::{Refused, write};
 
 const FILE: &str = "journal.sqlite";
-/// Two coordinators at work on one run would contradict each other, so the first one keeps the file locked.
-const LOCK_PATIENCE: Duration = Duration::from_millis(500);
-
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS generations (
-        generation INTEGER PRIMARY KEY, members TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL
-    ) STRICT;
-    CREATE TABLE IF NOT EXISTS epochs (epoch INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS checkpoints (name TEXT PRIMARY KEY, steps_done INTEGER NOT NULL, at REAL NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS recoveries (record TEXT NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS events (at REAL NOT NULL, text TEXT NOT NULL) STRICT;
-";
-
-/// What is recorded.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Entry {
-    /// The run begins.
-    Run {
-        /// Its id.
-        id: String,
-        /// What decides its weights.
-        config: Box<RunConfig>,
-    },
-    /// A generation begins.
-    Generation {
-        /// Which.
-        generation: u64,
-        /// The names of its members, by rank.
-        members: Vec<String>,
-        /// In words.
-        reason: String,
-    },
-    /// An epoch is done.
-    Epoch(Box<EpochRecord>),
-    /// Epochs from this one on are done again.
-    Rewind {
-        /// The first.
-        epoch: u32,
-    },
-    /// A checkpoint is on disk.
-    Checkpoint {
-        /// Its name.
-        name: String,
-        /// Steps since the run began.
-        steps_done: u64,
-    },
-    /// A failure was survived.
-    Recovery(Recovery),
-    /// Something happened, in words.
-    Event(String),
-}
 
 /// The journal of a run.
 #[derive(Debug)]
@@ -79,36 +34,15 @@ impl Journal {
     /// Opens the journal in `run_dir`, or begins one.
     ///
     /// # Errors
-    /// If another coordinator has it open, or it cannot be read or written.
+    /// If another coordinator has it open, it cannot be read or written, or is of a newer version.
     pub fn open(run_dir: &Path) -> Result<Self, Error> {
         let path = run_dir.join(FILE);
-        let failed = |operation| {
-            let path = path.clone();
-            move |error: rusqlite::Error| {
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) {
-                    let run_dir = path.parent().unwrap_or(&path).to_owned();
-                    return Error::Busy { run_dir };
-                }
-                Error::RunDir { operation, path, why: error.to_string() }
-            }
-        };
-        let connection = Connection::open(&path).map_err(failed("open"))?;
-        connection.busy_timeout(LOCK_PATIENCE).map_err(failed("open"))?;
-        for (pragma, value) in [("locking_mode", "EXCLUSIVE"), ("journal_mode", "WAL"), ("synchronous", "FULL")] {
-            connection.pragma_update(None, pragma, value).map_err(failed("open"))?;
-        }
-        connection.execute_batch(&format!("BEGIN EXCLUSIVE;{SCHEMA}COMMIT;")).map_err(failed("open"))?;
+        let connection = schema::open(&path)?;
         Ok(Self { connection, path, backlog: Vec::new(), refused: None })
     }
 
     fn failed(&self, operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
-        let path = self.path.clone();
-        move |error| Error::RunDir { operation, path, why: error.to_string() }
-    }
-
-    fn corrupt(&self, what: &str, error: &impl ToString) -> Error {
-        let why = format!("{what}: {}", error.to_string());
-        Error::RunDir { operation: "understand", path: self.path.clone(), why }
+        move |error| schema::failed(operation, &self.path, &error)
     }
 
     fn get(&self, key: &str) -> Result<Option<String>, Error> {
@@ -123,9 +57,14 @@ impl Journal {
     /// # Errors
     /// If the journal cannot be read.
     pub fn run(&self) -> Result<Option<(String, RunConfig)>, Error> {
-        let (Some(id), Some(config)) = (self.get("id")?, self.get("config")?) else { return Ok(None) };
-        let config = serde_json::from_str(&config).map_err(|error| self.corrupt("the configuration", &error))?;
-        Ok(Some((id, config)))
+        match (self.get("id")?, self.get("config")?) {
+            (Some(id), Some(config)) => {
+                let config = self.understand("the configuration", &config)?;
+                Ok(Some((id, config)))
+            }
+            (None, None) => Ok(None),
+            _ => Err(schema::damaged(&self.path, &"it has an id or a configuration, but not both")),
+        }
     }
 
     /// Records what happened. On a disk that is full or read-only that is done as soon as it can be:
@@ -136,6 +75,17 @@ impl Journal {
     pub fn record(&mut self, entry: Entry) -> Result<(), Error> {
         self.backlog.push((now(), entry));
         self.catch_up()
+    }
+
+    /// Records what happened at once: all of `entries` are on disk, or none.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub fn commit(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), Error> {
+        self.settle()?;
+        let now = now();
+        self.backlog.extend(entries.into_iter().map(|entry| (now, entry)));
+        self.settle()
     }
 
     /// Tries to write what could not be written yet, all of it or nothing.
@@ -157,7 +107,11 @@ impl Journal {
                 Ok(())
             }
             Err(Refused::ForEver(error)) => Err(self.failed("write")(error)),
-            Err(Refused::Unspeakable(error)) => Err(self.corrupt("an entry", &error)),
+            Err(Refused::Unspeakable(error)) => Err(Error::RunDir {
+                operation: "write",
+                path: self.path.clone(),
+                why: format!("an entry has no form in JSON: {error}"),
+            }),
         }
     }
 
@@ -190,6 +144,45 @@ impl Journal {
             .map_err(self.failed("read"))
     }
 
+    /// How many members the last generation had; 0 before the first.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn last_members(&self) -> Result<usize, Error> {
+        let members: Option<String> = self
+            .connection
+            .query_row("SELECT members FROM generations ORDER BY generation DESC LIMIT 1", [], |row| row.get(0))
+            .optional()
+            .map_err(self.failed("read"))?;
+        Ok(members.map_or(0, |members| members.split(',').count()))
+    }
+
+    /// The checkpoint that was recorded last, whether it is there still or not.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn last_checkpoint(&self) -> Result<Option<String>, Error> {
+        self.connection
+            .query_row("SELECT name FROM checkpoints ORDER BY at DESC, steps_done DESC LIMIT 1", [], |row| row.get(0))
+            .optional()
+            .map_err(self.failed("read"))
+    }
+
+    /// The last import, and whether it is done.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn last_import(&self) -> Result<Option<(Import, bool)>, Error> {
+        let row: Option<(String, bool)> = self
+            .connection
+            .query_row("SELECT record, done FROM imports ORDER BY rowid DESC LIMIT 1", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
+            .map_err(self.failed("read"))?;
+        row.map(|(record, done)| Ok((self.understand("an import", &record)?, done))).transpose()
+    }
+
     /// The epochs that are done, in their order.
     ///
     /// # Errors
@@ -211,76 +204,14 @@ impl Journal {
         let rows = query.query_map([], |row| row.get::<_, String>(0)).map_err(self.failed("read"))?;
         let mut records = Vec::new();
         for row in rows {
-            let json = row.map_err(self.failed("read"))?;
-            records.push(serde_json::from_str(&json).map_err(|error| self.corrupt(what, &error))?);
+            records.push(self.understand(what, &row.map_err(self.failed("read"))?)?);
         }
         Ok(records)
     }
-}
 
-/// Why a journal takes no entries.
-enum Refused {
-    /// The disk does not; it may later.
-    ForNow(rusqlite::Error),
-    /// The file is damaged.
-    ForEver(rusqlite::Error),
-    /// An entry has no form in JSON.
-    Unspeakable(serde_json::Error),
-}
-
-impl From<rusqlite::Error> for Refused {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
-        match error.sqlite_error_code() {
-            Some(DiskFull | ReadOnly | SystemIoFailure | CannotOpen) => Self::ForNow(error),
-            _ => Self::ForEver(error),
-        }
+    fn understand<T: DeserializeOwned>(&self, what: &str, json: &str) -> Result<T, Error> {
+        serde_json::from_str(json).map_err(|error| schema::unclear(&self.path, what, &error))
     }
-}
-
-impl From<serde_json::Error> for Refused {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Unspeakable(error)
-    }
-}
-
-/// Writes all of `entries`, or none.
-fn write(connection: &mut Connection, entries: &[(f64, Entry)]) -> Result<(), Refused> {
-    let transaction = connection.transaction()?;
-    for (at, entry) in entries {
-        match entry {
-            Entry::Run { id, config } => {
-                let config = serde_json::to_string(config)?;
-                for (key, value) in [("id", id), ("config", &config)] {
-                    transaction.execute("INSERT OR REPLACE INTO run (key, value) VALUES (?1, ?2)", [key, value])?;
-                }
-            }
-            Entry::Generation { generation, members, reason } => {
-                let values = params![*generation as i64, members.join(","), reason, at];
-                transaction.execute("INSERT INTO generations VALUES (?1, ?2, ?3, ?4)", values)?;
-            }
-            Entry::Epoch(record) => {
-                let values = params![record.epoch, serde_json::to_string(record)?];
-                transaction.execute("INSERT OR REPLACE INTO epochs VALUES (?1, ?2)", values)?;
-            }
-            Entry::Rewind { epoch } => {
-                transaction.execute("DELETE FROM epochs WHERE epoch >= ?1", [epoch])?;
-            }
-            Entry::Checkpoint { name, steps_done } => {
-                let values = params![name, *steps_done as i64, at];
-                transaction.execute("INSERT OR REPLACE INTO checkpoints VALUES (?1, ?2, ?3)", values)?;
-            }
-            Entry::Recovery(recovery) => {
-                let record = serde_json::to_string(recovery)?;
-                transaction.execute("INSERT INTO recoveries VALUES (?1)", [record])?;
-            }
-            Entry::Event(text) => {
-                transaction.execute("INSERT INTO events VALUES (?1, ?2)", params![at, text])?;
-            }
-        }
-    }
-    transaction.commit()?;
-    Ok(())
 }
 
 /// Seconds since 1970.
@@ -289,45 +220,4 @@ pub(crate) fn now() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_second_coordinator_is_kept_out() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut first = Journal::open(directory.path()).unwrap();
-        let members = vec!["a".to_owned(), "b".to_owned()];
-        first.record(Entry::Generation { generation: 3, members, reason: "why".to_owned() }).unwrap();
-        assert!(matches!(Journal::open(directory.path()), Err(Error::Busy { .. })));
-        drop(first);
-        assert_eq!(Journal::open(directory.path()).unwrap().last_generation().unwrap(), 3);
-    }
-    #[test]
-    fn what_a_full_disk_does_not_take_is_written_later() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(directory.path()).unwrap();
-        let limit = |journal: &Journal, pages: i64| {
-            journal.connection.pragma_update(None, "max_page_count", pages).unwrap();
-        };
-        let pages: i64 = journal.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-        limit(&journal, pages);
-        let long = "what happened ".repeat(1000);
-        journal.record(Entry::Event(long.clone())).unwrap();
-        assert!(journal.refused().unwrap().contains("full"), "{:?}", journal.refused());
-        assert!(matches!(journal.settle(), Err(Error::RunDir { .. })));
-        let generation =
-            |generation| Entry::Generation { generation, members: vec!["a".to_owned()], reason: String::new() };
-        journal.record(generation(1)).unwrap();
-        journal.record(generation(2)).unwrap();
-        assert_eq!(journal.last_generation().unwrap(), 0, "in their order, and none without those before");
-        limit(&journal, 1000);
-        journal.settle().unwrap();
-        assert_eq!((journal.refused(), journal.last_generation().unwrap()), (None, 2));
-        let events: Vec<String> = journal
-            .connection
-            .prepare("SELECT text FROM events")
-            .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
-            .unwrap();
-        assert_eq!(events, [long]);
-    }
-}
+mod tests;
