@@ -1,17 +1,26 @@
 //! A run that is complete before it begins: its command was given again, and nothing is left to do.
 
-use crate::{Error, begin::Begun, display::Display, local, summary::Summary};
+use crate::{
+    Error,
+    begin::Begun,
+    display::Display,
+    local,
+    summary::{self, Summary},
+};
 use checkpoint::Store;
 use std::time::Duration;
 use steering::{Ending, Outcome};
 
-/// Says so, and ends what workers of this machine are left. The summary stays as it is; one that is not of this end, as
-/// when a coordinator was killed before it wrote it, is written.
+/// Says so, and ends what workers of this machine are left. What a coordinator that was killed did not come to is made
+/// up for: metrics.jsonl is completed, and a summary that is not of this end is written. One that is stays as it is.
 ///
 /// # Errors
-/// If the summary cannot be written.
+/// If these cannot be written.
 pub fn tell(begun: &Begun, display: &Display) -> Result<(), Error> {
     local::end_left_behind(&begun.run_dir);
+    if !begun.start.history.is_empty() {
+        summary::write_metrics(&begun.run_dir, &begun.start.history)?;
+    }
     let reason = format!("all {} epochs are done", begun.start.epochs_done());
     if !Summary::tells_the_end(&begun.run_dir, begun.newest.as_ref().map(|(_, manifest, _)| manifest)) {
         let store = Store::new(begun.run_dir.join("checkpoints")).of_run(&begun.run_id);
