@@ -90,12 +90,13 @@ fn nobody_waits_for_a_disk_that_is_stuck() {
     let directory = tempfile::tempdir().unwrap();
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &RUN).wait().well();
     let run_dir = directory.path().join("stuck");
-    // Whoever opens it to write waits for a reader: as long as this is there, so does every checkpoint.
+    let every = ["--checkpoint-every", "1"];
+    let mut run = Coordinator::start(&run_dir, &[&RUN[..], &every].concat());
+    // Whoever opens it to write waits for a reader: as long as this is there, so does every checkpoint. The workers have
+    // not even begun to prepare.
     let stuck = run_dir.join("checkpoints/.latest.new");
     fs::create_dir_all(run_dir.join("checkpoints")).unwrap();
     mkfifo(&stuck, Mode::S_IRWXU).unwrap();
-    let every = ["--checkpoint-every", "1"];
-    let mut run = Coordinator::start(&run_dir, &[&RUN[..], &every].concat());
     run.wait_for("the disk does not keep up: no checkpoint of epoch 1, step 2, but a newer one");
     run.wait_until(|run| run.epoch == 2 || run.state() == RunState::Saving);
     // Who waited goes on, to fail with what is no file; the next one finds nothing in its way.

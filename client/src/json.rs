@@ -1,6 +1,8 @@
-//! The run as JSON: the names of the `.proto` files, in their order.
+//! The run as JSON: the names of the `.proto` files, in their order. Numbers that JSON does not have are strings, as in
+//! protobuf's own JSON: "NaN", "Infinity", "-Infinity".
 
 use crate::state;
+use plan::number;
 use proto::v1::{Epoch, Recovery, Run, RunConfig, Worker};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,10 +16,15 @@ pub struct RunView<'a> {
     epoch: u32,
     step: u32,
     steps_per_epoch: u32,
+    #[serde(with = "number::optional")]
     train_loss: Option<f64>,
+    #[serde(with = "number::optional")]
     train_accuracy: Option<f64>,
+    #[serde(with = "number")]
     learning_rate: f64,
+    #[serde(with = "number")]
     images_per_second: f64,
+    #[serde(with = "number::optional")]
     seconds_left: Option<f64>,
     generation: u64,
     workers: Vec<WorkerView<'a>>,
@@ -25,7 +32,9 @@ pub struct RunView<'a> {
     config: Option<ConfigView<'a>>,
     checkpoint: &'a str,
     best_checkpoint: &'a str,
+    #[serde(with = "number::optional")]
     best_accuracy: Option<f64>,
+    #[serde(with = "number")]
     wall_seconds: f64,
     recoveries: Vec<RecoveryView<'a>>,
 }
@@ -49,7 +58,9 @@ struct WorkerView<'a> {
     epoch: u32,
     step: u32,
     last_seen_ms: u64,
+    #[serde(with = "number")]
     compute_seconds: f64,
+    #[serde(with = "number")]
     wait_seconds: f64,
     strikes: u32,
     set_aside: &'a str,
@@ -59,13 +70,21 @@ struct WorkerView<'a> {
 #[derive(Debug, Serialize)]
 struct EpochView<'a> {
     epoch: u32,
+    #[serde(with = "number")]
     train_loss: f64,
+    #[serde(with = "number")]
     train_accuracy: f64,
+    #[serde(with = "number")]
     test_loss: f64,
+    #[serde(with = "number")]
     test_accuracy: f64,
+    #[serde(with = "number")]
     learning_rate: f64,
+    #[serde(with = "number")]
     seconds: f64,
+    #[serde(with = "number")]
     images_per_second: f64,
+    #[serde(with = "number::list")]
     per_class_accuracy: &'a [f64],
 }
 
@@ -80,8 +99,11 @@ struct ConfigView<'a> {
     precision: &'a str,
     reduction: &'a str,
     wire: &'a str,
+    #[serde(with = "number")]
     learning_rate: f64,
+    #[serde(with = "number")]
     momentum: f64,
+    #[serde(with = "number")]
     weight_decay: f64,
     /// The message holds JSON as text; here it is part of the object.
     schedule: Value,
@@ -209,6 +231,45 @@ mod tests {
         assert_eq!(value["workers"][0]["rank"], Value::Null);
         assert_eq!(value["epochs"][0]["test_accuracy"], 0.25);
         assert_eq!(value["config"]["schedule"]["plateau"]["patience"], 5);
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_words() {
+        let run = |number| Run {
+            train_loss: Some(number),
+            train_accuracy: Some(number),
+            learning_rate: number,
+            images_per_second: number,
+            seconds_left: Some(number),
+            best_accuracy: Some(number),
+            wall_seconds: number,
+            workers: vec![Worker { compute_seconds: number, wait_seconds: number, ..Worker::default() }],
+            epochs: vec![Epoch {
+                train_loss: number,
+                train_accuracy: number,
+                test_loss: number,
+                test_accuracy: number,
+                learning_rate: number,
+                seconds: number,
+                images_per_second: number,
+                per_class_accuracy: vec![number],
+                ..Epoch::default()
+            }],
+            config: Some(RunConfig {
+                learning_rate: number,
+                momentum: number,
+                weight_decay: number,
+                schedule: "{}".to_owned(),
+                ..RunConfig::default()
+            }),
+            ..Run::default()
+        };
+        let json = |number| serde_json::to_string(&RunView::new(&run(number))).unwrap();
+        let fine = json(0.5);
+        assert_eq!(fine.matches(":0.5").count() + fine.matches("[0.5]").count(), 20, "{fine}");
+        for (number, word) in [(f64::NAN, "NaN"), (f64::INFINITY, "Infinity"), (f64::NEG_INFINITY, "-Infinity")] {
+            assert_eq!(json(number), fine.replace("0.5", &format!("\"{word}\"")));
+        }
     }
 
     #[test]

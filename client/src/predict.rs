@@ -10,6 +10,7 @@ use crate::{
     table::{Align, table},
     text::{one_line, percent},
 };
+use plan::number::{self, Number};
 use proto::{Malformed, v1::PredictResponse};
 use serde::{Serialize, Serializer};
 use std::collections::VecDeque;
@@ -108,6 +109,7 @@ struct View<'a> {
     #[serde(serialize_with = "by_class")]
     probabilities: &'a PredictResponse,
     checkpoint: &'a str,
+    #[serde(with = "number::optional")]
     checkpoint_accuracy: Option<f64>,
 }
 
@@ -126,7 +128,7 @@ impl<'a> View<'a> {
 
 /// An object of class and probability, in the order of the classes.
 fn by_class<S: Serializer>(response: &PredictResponse, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(response.classes.iter().zip(&response.probabilities))
+    serializer.collect_map(response.classes.iter().zip(response.probabilities.iter().copied().map(Number)))
 }
 
 #[cfg(test)]

@@ -57,9 +57,10 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub limit_test: Option<u32>,
 
-    /// Passes over the training set
-    #[arg(long, value_name = "N", default_value_t = RunConfig::default().epochs)]
-    pub epochs: u32,
+    /// Passes over the training set: a run that exists becomes longer by it, where the schedule does not spread over all
+    /// of them [default: 9, or what the run has]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u32>,
 
     /// Images of one step, over all workers
     #[arg(long, value_name = "B", default_value_t = RunConfig::default().batch_size)]
@@ -125,7 +126,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
 
-    /// auto: go on where the run directory is; never: refuse if it holds a run; or a checkpoint to begin from
+    /// auto: go on where the run directory is; never: refuse if it holds a run; or a checkpoint to begin from, which is
+    /// taken in once: the same command goes on from the run's own newest one
     #[arg(long, value_name = "auto|never|PATH", default_value = "auto")]
     pub resume: String,
 
@@ -288,7 +290,7 @@ mod tests {
         fs::write(file.path(), "epochs = 3\nlocal = true\nbatch-size = 64\nmilestones = [1, 2]\n").unwrap();
         let path = file.path().to_str().unwrap();
         let args = read(&["--config", path, "--batch-size", "32"]).unwrap();
-        assert_eq!((args.epochs, args.batch_size, args.local), (3, 32, true));
+        assert_eq!((args.epochs, args.batch_size, args.local), (Some(3), 32, true));
         assert_eq!(args.milestones, [1, 2]);
     }
 

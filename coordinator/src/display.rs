@@ -75,6 +75,14 @@ impl Display {
         self.print(&table(summary, run_dir));
     }
 
+    /// The end of a run that was over before it began.
+    pub fn over(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.print(text);
+    }
+
     /// Prints to standard output, above the bar.
     fn print(&self, text: &str) {
         let print = || {

@@ -36,13 +36,38 @@ pub enum Error {
     #[error(
         "{} holds a run with another configuration:\n{}\nGive it those values, or this run another --run-dir",
         run_dir.display(),
-        differences.iter().map(|difference| format!("  {difference}")).collect::<Vec<_>>().join("\n")
+        lines(differences)
     )]
     ConfigChanged {
         /// Which directory.
         run_dir: PathBuf,
         /// From what it holds to what was asked for.
         differences: Vec<Difference>,
+    },
+    /// The checkpoint to begin from has another configuration.
+    #[error(
+        "checkpoint {} is of a run with another configuration:\n{}\nGive those values, or begin a run without it",
+        checkpoint.display(),
+        lines(differences)
+    )]
+    CheckpointDiffers {
+        /// Which checkpoint.
+        checkpoint: PathBuf,
+        /// From what it has to what was asked for.
+        differences: Vec<Difference>,
+    },
+    /// A run was there, and nothing of it can be gone on from.
+    #[error(
+        "a run was in {} already, and it cannot be gone on from:\n{}\nMend that, begin from another checkpoint with \
+         --resume PATH, or give this run another --run-dir",
+        run_dir.display(),
+        lines(why)
+    )]
+    NothingToGoOnFrom {
+        /// Which directory.
+        run_dir: PathBuf,
+        /// In words, for all that is there.
+        why: Vec<String>,
     },
     /// The run directory holds a run, and `--resume never` was given.
     #[error("{} holds a run already: give another --run-dir, or --resume auto to go on with it", run_dir.display())]
@@ -83,6 +108,11 @@ pub enum Error {
     Failed(String),
 }
 
+/// A line for each.
+fn lines(items: &[impl ToString]) -> String {
+    items.iter().map(|item| format!("  {}", item.to_string())).collect::<Vec<_>>().join("\n")
+}
+
 impl Error {
     /// The exit code of a coordinator that ends with it.
     #[must_use]
@@ -90,11 +120,14 @@ impl Error {
         match self {
             Self::Usage(_) | Self::ConfigFile { .. } | Self::Config(_) | Self::Model(_) => 2,
             Self::Listen { .. } | Self::Serve(_) => 3,
-            Self::ConfigChanged { .. } | Self::RunExists { .. } | Self::Busy { .. } => 4,
+            Self::ConfigChanged { .. }
+            | Self::CheckpointDiffers { .. }
+            | Self::RunExists { .. }
+            | Self::Busy { .. } => 4,
             Self::Spawn(_) => 5,
             Self::Data(_) => 6,
             Self::Failed(_) => 7,
-            Self::Checkpoint(_) => 8,
+            Self::Checkpoint(_) | Self::NothingToGoOnFrom { .. } => 8,
             Self::RunDir { .. } => 9,
         }
     }

@@ -5,6 +5,8 @@
 //! own, so that training never waits for them.
 
 mod args;
+mod begin;
+mod complete;
 mod display;
 mod error;
 mod helm;

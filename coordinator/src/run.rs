@@ -2,28 +2,25 @@
 
 use crate::{
     Args, Error,
+    begin::{Begun, begin},
+    complete,
     display::Display,
     helm::{Helm, HelmOptions, Input, Tickets},
-    journal::{Entry, Journal},
     local::{LocalOptions, LocalWorkers},
     predict::Predictor,
     services::{ClusterOptions, ClusterService, InferenceService, TrainingService},
-    settings, summary,
 };
-use checkpoint::{Manifest, Retention, State, Store};
+use checkpoint::{Retention, Store};
 use cifar::{Dataset, Split};
 use plan::{RunConfig, Timeouts};
 use proto::v1::{cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer};
 use resnet::{Architecture, Layout};
 use std::{
-    fs,
     future::Future,
-    path::{Path, PathBuf},
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
-use steering::{Options, Start};
+use steering::Options;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -52,19 +49,28 @@ pub async fn run(
 ) -> Result<(), Error> {
     let timeouts = Timeouts::new(args.failure_timeout)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
-    let prepared = {
+    let begun = {
         let args = args.clone();
-        spawn_blocking(move || prepare(&args)).await.map_err(|error| Error::Serve(error.to_string()))??
+        spawn_blocking(move || begin(&args, |config| check_data(&args, config)))
+            .await
+            .map_err(|error| Error::Serve(error.to_string()))??
     };
-    let Prepared { run_id, config, auto_precision, run_dir, journal, start, newest } = prepared;
-    tracing::info!("run {run_id} in {}, listening on {address}", run_dir.display());
+    tracing::info!("run {} in {}, listening on {address}", begun.run_id, begun.run_dir.display());
+    let complete = begun.start.is_complete(&begun.config);
+    if complete {
+        complete::tell(&begun, &display)?;
+        if !args.serve {
+            return Ok(());
+        }
+    }
+    let Begun { run_id, config, auto_precision, run_dir, journal, start, newest } = begun;
     let predictor = Predictor::start(config.clone())?;
     let layout = Layout::new(&Architecture::named(&config.model)?);
     let tickets = Tickets::default();
     let store = Store::new(run_dir.join("checkpoints"));
     let profile = args.profile.then(|| run_dir.join("profile"));
     let directory = run_dir.clone();
-    let (inputs, mut receiver) = mpsc::channel(INPUTS);
+    let (inputs, receiver) = mpsc::channel(INPUTS);
     let options = HelmOptions {
         options: Options {
             config,
@@ -84,18 +90,10 @@ pub async fn run(
         retention: Retention { last: args.keep, best: true },
         predictor: predictor.clone(),
         display,
-        newest,
+        newest: newest.map(|(name, manifest, state)| (name, manifest.test_accuracy, state)),
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
-    let (over, mut helm_ended) = oneshot::channel();
-    thread::Builder::new()
-        .name("helm".to_owned())
-        .spawn(move || {
-            // The receiver only goes away with the whole coordinator.
-            let _ = over.send(helm.run(&mut receiver));
-        })
-        .map_err(|error| Error::Serve(error.to_string()))?;
-
+    let mut helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterOptions { store, run_id, layout, data_dir: args.data_dir.clone(), timeouts, tickets };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let router =
@@ -115,7 +113,7 @@ pub async fn run(
         profile: profile.as_deref(),
         farewell: timeouts.farewell,
     };
-    let workers = args.local.then(|| LocalWorkers::start(local)).transpose()?;
+    let workers = (args.local && !complete).then(|| LocalWorkers::start(local)).transpose()?;
 
     let mut stop = Box::pin(stop);
     let mut stopping = false;
@@ -157,6 +155,38 @@ pub async fn run(
     result
 }
 
+/// What the helm comes to.
+type Ended = oneshot::Receiver<Result<(), Error>>;
+
+/// Has a thread of its own at the helm.
+fn steer(helm: Helm, mut inputs: mpsc::Receiver<Input>) -> Result<Ended, Error> {
+    let (over, ended) = oneshot::channel();
+    let body = move || {
+        // The receiver only goes away with the whole coordinator.
+        let _ = over.send(helm.run(&mut inputs));
+    };
+    thread::Builder::new().name("helm".to_owned()).spawn(body).map_err(|error| Error::Serve(error.to_string()))?;
+    Ok(ended)
+}
+
+/// Of a run that is complete there is nothing to steer: what others saw of it last is all that is left.
+fn over_already(helm: Helm, inputs: mpsc::Receiver<Input>) -> Ended {
+    drop((helm, inputs));
+    let (over, ended) = oneshot::channel();
+    // The receiver is there.
+    let _ = over.send(Ok(()));
+    ended
+}
+
+/// That the data set is there, as far as `config` uses it.
+fn check_data(args: &Args, config: &RunConfig) -> Result<(), Error> {
+    for split in Split::ALL {
+        let limit = if split == Split::Train { config.train_samples } else { config.test_samples };
+        Dataset::open(&args.data_dir, split, Some(limit as usize))?;
+    }
+    Ok(())
+}
+
 /// All that is served on the one port.
 async fn services(
     timeouts: Timeouts,
@@ -183,131 +213,4 @@ async fn services(
         .add_service(ClusterServer::new(cluster))
         .add_service(TrainingServer::new(training))
         .add_service(InferenceServer::new(inference).max_decoding_message_size(LARGEST_MESSAGE)))
-}
-
-/// What a coordinator finds before it begins.
-struct Prepared {
-    run_id: String,
-    config: RunConfig,
-    auto_precision: bool,
-    run_dir: PathBuf,
-    journal: Journal,
-    start: Start,
-    newest: Option<(String, Option<f64>, Arc<State>)>,
-}
-
-fn prepare(args: &Args) -> Result<Prepared, Error> {
-    let run_dir = settings::run_dir(args);
-    // Before anything is created, what is plainly wrong.
-    settings::run_config(args, None)?;
-    fs::create_dir_all(&run_dir).map_err(|error| Error::RunDir {
-        operation: "create",
-        path: run_dir.clone(),
-        why: error.to_string(),
-    })?;
-    let mut journal = Journal::open(&run_dir)?;
-    let stored = journal.run()?;
-    if stored.is_some() && args.resume == "never" {
-        return Err(Error::RunExists { run_dir });
-    }
-    let from = checkpoint_to_begin_from(args)?;
-    let known = stored.as_ref().map(|(_, config)| config).or(from.as_ref().map(|(_, manifest, _)| &manifest.config));
-    let (config, auto_precision) = settings::run_config(args, known)?;
-    if let Some(known) = known {
-        let differences = known.differences(&config);
-        if !differences.is_empty() {
-            return Err(Error::ConfigChanged { run_dir, differences });
-        }
-    }
-    for split in Split::ALL {
-        let limit = if split == Split::Train { config.train_samples } else { config.test_samples };
-        Dataset::open(&args.data_dir, split, Some(limit as usize))?;
-    }
-    let run_id = match &stored {
-        Some((id, _)) => id.clone(),
-        None => new_run_id(&config),
-    };
-    if stored.is_none() && !auto_precision {
-        journal.record(Entry::Run { id: run_id.clone(), config: Box::new(config.clone()) })?;
-        journal.settle()?;
-        summary::write_config(&run_dir, &config)?;
-    }
-    let store = Store::new(run_dir.join("checkpoints"));
-    let begun = match from {
-        // Taken into this run, so that it can begin from there again and again.
-        Some((path, manifest, state)) => Some(import(&store, &run_id, &path, manifest, state)?),
-        None => newest_of(&store)?,
-    };
-    let mut start = Start::fresh(&config);
-    start.generation = journal.last_generation()?;
-    start.history = journal.epochs()?;
-    start.recoveries = journal.recoveries()?;
-    start.void = journal.void()?;
-    let mut newest = None;
-    if let Some((name, manifest, state)) = begun {
-        if args.resume != "auto" && args.resume != "never" {
-            // What was recorded after the checkpoint is void.
-            journal.record(Entry::Rewind { epoch: manifest.position.epoch })?;
-            journal.settle()?;
-            start.history.retain(|record| record.epoch < manifest.position.epoch);
-            summary::write_metrics(&run_dir, &start.history)?;
-        }
-        if start.history.is_empty() {
-            start.base = (manifest.position.epoch, manifest.schedule.clone());
-        }
-        tracing::info!("going on from checkpoint {name} at {}", manifest.position);
-        start.checkpoint = Some((name.clone(), manifest.position, state.totals));
-        newest = Some((name, manifest.test_accuracy, Arc::new(state)));
-    }
-    Ok(Prepared { run_id, config, auto_precision, run_dir, journal, start, newest })
-}
-
-/// The checkpoint that `--resume PATH` names.
-fn checkpoint_to_begin_from(args: &Args) -> Result<Option<(PathBuf, Manifest, State)>, Error> {
-    if args.resume == "auto" || args.resume == "never" {
-        return Ok(None);
-    }
-    let path = PathBuf::from(&args.resume);
-    let (manifest, state) = checkpoint::read(&path)?;
-    Ok(Some((path, manifest, state)))
-}
-
-fn newest_of(store: &Store) -> Result<Option<(String, Manifest, State)>, Error> {
-    let (newest, damaged) = store.newest()?;
-    for error in damaged {
-        tracing::warn!("{error}; taking the one before");
-    }
-    Ok(newest)
-}
-
-fn import(
-    store: &Store,
-    run_id: &str,
-    path: &Path,
-    manifest: Manifest,
-    state: State,
-) -> Result<(String, Manifest, State), Error> {
-    let inside = path.file_name().map(|name| store.path(&name.to_string_lossy()));
-    let same = inside.is_some_and(|inside| inside.canonicalize().ok() == path.canonicalize().ok());
-    if same && let Some(name) = path.file_name() {
-        // Newer ones are of a course that is given up.
-        store.remove_after(manifest.steps_done)?;
-        return Ok((name.to_string_lossy().into_owned(), manifest, state));
-    }
-    store.remove_after(0)?;
-    let saved = checkpoint::Saved {
-        run_id,
-        config: &manifest.config,
-        schedule: &manifest.schedule,
-        evaluation: manifest.test_loss.zip(manifest.test_accuracy),
-        state: &state,
-    };
-    let (name, manifest) = store.write(&saved)?;
-    Ok((name, manifest, state))
-}
-
-/// Unique enough to tell runs apart, and readable.
-fn new_run_id(config: &RunConfig) -> String {
-    let millis = (crate::journal::now() * 1000.0) as u64;
-    format!("{}-{:x}-{:x}", config.model, millis, std::process::id())
 }

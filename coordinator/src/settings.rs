@@ -27,7 +27,7 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<(RunConfig,
     };
     let config = RunConfig {
         model: args.model.clone(),
-        epochs: args.epochs,
+        epochs: args.epochs.or(stored.map(|stored| stored.epochs)).unwrap_or(RunConfig::default().epochs),
         batch_size: args.batch_size,
         shards,
         threads: args.threads,

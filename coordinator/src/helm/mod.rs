@@ -143,7 +143,7 @@ impl Helm {
     /// # Errors
     /// If the thread that saves cannot be had.
     pub fn new(options: HelmOptions, inputs: mpsc::Sender<Input>) -> Result<(Self, watch::Receiver<v1::Run>), Error> {
-        let store = Store::new(options.run_dir.join("checkpoints"));
+        let store = Store::new(options.run_dir.join("checkpoints")).of_run(&options.run_id);
         let best = store.best()?.and_then(|(name, manifest)| Some((name, manifest.test_accuracy?)));
         if let Some((name, accuracy, state)) = &options.newest {
             options.predictor.load(name, *accuracy, Arc::clone(state));

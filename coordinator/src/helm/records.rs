@@ -53,7 +53,7 @@ impl Records {
                 _ => {}
             }
         }
-        self.journal.record_all(entries)?;
+        self.journal.record(entries)?;
         self.tell();
         if again || (self.metrics_behind && !done.is_empty()) {
             self.write_metrics();

@@ -93,6 +93,14 @@ impl LocalWorkers {
     }
 }
 
+/// Ends the workers of the run in `run_dir` that an earlier coordinator left behind, where they are needed no longer.
+pub fn end_left_behind(run_dir: &Path) {
+    for (name, process) in record::running(run_dir) {
+        tracing::info!("ending {name}, process {}, which an earlier coordinator started", process.id());
+        process.kill();
+    }
+}
+
 /// The program `worker` beside this one.
 fn worker_program() -> Result<PathBuf, Error> {
     let own = env::current_exe().map_err(|error| Error::Spawn(error.to_string()))?;

@@ -9,6 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Of the run directory.
+const DIRECTORY: &str = "local-workers";
+
 /// A process, told from a later one with the same number by the time at which it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
@@ -50,6 +53,15 @@ impl Process {
     }
 }
 
+/// The workers of the run in `run_dir` that run, with their names.
+#[must_use]
+pub fn running(run_dir: &Path) -> Vec<(String, Process)> {
+    // Where none was ever started there is no directory.
+    let entries = fs::read_dir(run_dir.join(DIRECTORY)).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter_map(|name| Record::new(run_dir, &name).read().map(|process| (name, process))).collect()
+}
+
 /// The file in which the process of one local worker is kept.
 #[derive(Debug, Clone)]
 pub struct Record(PathBuf);
@@ -58,7 +70,7 @@ impl Record {
     /// That of the worker `name` of the run in `run_dir`.
     #[must_use]
     pub fn new(run_dir: &Path, name: &str) -> Self {
-        Self(run_dir.join("local-workers").join(name))
+        Self(run_dir.join(DIRECTORY).join(name))
     }
 
     /// The process that was kept last, if it runs.
@@ -97,10 +109,12 @@ mod tests {
         record.write(child.id()).unwrap();
         let process = record.read().unwrap();
         assert_eq!(process.id(), child.id());
+        assert_eq!(running(directory.path()), [("local-0".to_owned(), process)]);
         process.kill();
         child.wait().unwrap();
         assert!(!process.lives());
         assert_eq!(record.read(), None);
+        assert_eq!(running(directory.path()), []);
     }
 
     #[test]

@@ -24,11 +24,33 @@ pub enum Error {
         /// What does not fit.
         why: String,
     },
+    /// A file has something in it that this version does not know.
+    #[error("{} is of a newer version of coxswain ({why}): use that version, or another checkpoint", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// What is not known.
+        why: String,
+    },
     /// The path is no checkpoint.
     #[error("{} is no checkpoint: it has no manifest.json", path.display())]
     NotACheckpoint {
         /// Which path.
         path: PathBuf,
+    },
+    /// A checkpoint in a run's directory is of another run.
+    #[error("{} is of run {run_id}, not of this one: --resume begins from it", path.display())]
+    OtherRun {
+        /// Which checkpoint.
+        path: PathBuf,
+        /// Which run.
+        run_id: String,
+    },
+    /// A state is of no use for anything.
+    #[error("{holder} has weights that are NaN or infinite: training has diverged there")]
+    Diverged {
+        /// Where it is.
+        holder: String,
     },
     /// The state does not have the sizes of its model.
     #[error("a state of {model} has {expected} {what}, not {got}")]
@@ -42,7 +64,7 @@ pub enum Error {
         /// Its elements.
         got: usize,
     },
-    /// The manifest names a model that this version does not know.
+    /// No such model.
     #[error(transparent)]
     UnknownModel(#[from] resnet::UnknownModel),
 }
@@ -55,5 +77,9 @@ impl Error {
 
     pub(crate) fn damaged(path: impl Into<PathBuf>, why: &impl ToString) -> Self {
         Self::Damaged { path: path.into(), why: why.to_string() }
+    }
+
+    pub(crate) fn newer(path: impl Into<PathBuf>, why: &impl ToString) -> Self {
+        Self::Newer { path: path.into(), why: why.to_string() }
     }
 }

@@ -1,11 +1,17 @@
 //! What is known of a checkpoint beside its tensors.
 
+use crate::Error;
 use plan::{Position, RunConfig, ScheduleState};
+use resnet::Architecture;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
-/// `manifest.json`.
+/// The version of the layout of checkpoints.
+pub(crate) const FORMAT: u32 = 1;
+
+/// `manifest.json`. A field that is not among these is a newer version's, and may change what the others mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The version of the layout of checkpoints; 1.
     pub format: u32,
@@ -18,8 +24,10 @@ pub struct Manifest {
     /// The learning-rate schedule at that position.
     pub schedule: ScheduleState,
     /// Test loss of these weights, where they were evaluated: at the end of an epoch.
+    #[serde(with = "plan::number::optional")]
     pub test_loss: Option<f64>,
     /// Test accuracy of these weights, likewise.
+    #[serde(with = "plan::number::optional")]
     pub test_accuracy: Option<f64>,
     /// The run's configuration.
     pub config: RunConfig,
@@ -33,9 +41,46 @@ pub struct Manifest {
 
 /// Size and checksum of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FileDigest {
     /// In bytes.
     pub bytes: u64,
     /// In hexadecimal.
     pub sha256: String,
+}
+
+impl Manifest {
+    /// Makes sense of `json`, the content of `file`: of all of it, or of nothing.
+    pub(crate) fn parse(file: &Path, json: &[u8]) -> Result<Self, Error> {
+        let damaged = |error: &dyn ToString| Error::damaged(file, &error.to_string());
+        let value: serde_json::Value = serde_json::from_slice(json).map_err(|error| damaged(&error))?;
+        // Before anything else: of another format nothing is known.
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(format) if format == u64::from(FORMAT) => {}
+            Some(format) if format > u64::from(FORMAT) => {
+                let why = format!("its format is {format}, and this version knows {FORMAT}");
+                return Err(Error::newer(file, &why));
+            }
+            _ => return Err(damaged(&"it does not say of which format it is")),
+        }
+        let manifest: Self = serde_json::from_value(value).map_err(|error| match error.to_string() {
+            // serde has no other way to tell what is not known from what is wrong.
+            why if why.starts_with("unknown ") => Error::newer(file, &why),
+            why => damaged(&why),
+        })?;
+        Architecture::named(&manifest.config.model).map_err(|error| Error::newer(file, &error))?;
+        manifest.config.check().map_err(|error| damaged(&error))?;
+        let steps = manifest.config.steps().count();
+        let Self { position, steps_done, .. } = manifest;
+        if position.step > steps || position.steps_done(steps) != steps_done {
+            return Err(damaged(&format!("{position} of {steps} steps an epoch is not after {steps_done} steps")));
+        }
+        Ok(manifest)
+    }
+
+    /// Whether these weights were evaluated, to a loss that is a number.
+    #[must_use]
+    pub fn is_evaluated(&self) -> bool {
+        self.test_loss.is_some_and(f64::is_finite)
+    }
 }

@@ -7,7 +7,7 @@ use crate::Manifest;
 pub struct Retention {
     /// The newest so many; the newest one stays always.
     pub last: usize,
-    /// The one with the highest test accuracy; of equals the first.
+    /// The one with the highest test accuracy, among those whose test loss is a number; of equals the first.
     pub best: bool,
 }
 
@@ -21,11 +21,12 @@ impl Retention {
     }
 }
 
-/// The checkpoint with the highest test accuracy; of equals the first.
+/// The checkpoint with the highest test accuracy, among those whose test loss is a number; of equals the first.
 pub(crate) fn best(checkpoints: &[Manifest]) -> Option<usize> {
     let mut best: Option<(usize, f64)> = None;
     for (index, manifest) in checkpoints.iter().enumerate() {
         if let Some(accuracy) = manifest.test_accuracy
+            && manifest.is_evaluated()
             && best.is_none_or(|(_, highest)| accuracy > highest)
         {
             best = Some((index, accuracy));

@@ -44,6 +44,12 @@ impl State {
         digest.wrapping_add(digest_numbers(self.position, self.totals, first))
     }
 
+    /// Whether all weights are finite. What has lost that never finds back to it.
+    #[must_use]
+    pub fn has_numbers(&self) -> bool {
+        self.parameters.iter().chain(&self.statistics).all(|value| value.is_finite())
+    }
+
     /// Checks the sizes of the buffers.
     ///
     /// # Errors

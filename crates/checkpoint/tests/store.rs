@@ -2,41 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use checkpoint::{Error, Retention, Saved, State, Store, read, weights_sha256};
-use plan::{Position, RunConfig, ScheduleState, Totals};
-use resnet::{Architecture, Layout};
+mod common;
+
+use checkpoint::{Error, Retention, Saved, Store, read, weights_sha256};
+use common::{config, layout, save, state, write};
+use plan::ScheduleState;
 use std::fs;
-
-fn config() -> RunConfig {
-    RunConfig {
-        epochs: 3,
-        batch_size: 10,
-        shards: 2,
-        seed: 5,
-        train_samples: 100,
-        test_samples: 50,
-        ..RunConfig::default()
-    }
-}
-
-fn layout() -> Layout {
-    Layout::new(&Architecture::named("resnet20").unwrap())
-}
-
-fn state(epoch: u32, step: u32) -> State {
-    let mut state = State::initial(&layout(), 5);
-    state.position = Position { epoch, step };
-    state.totals = Totals { loss: 0.1 + 0.2, correct: 7, samples: 30 };
-    state.momentum.iter_mut().enumerate().for_each(|(i, value)| *value = (i as f32).sin());
-    state
-}
-
-fn write(store: &Store, state: &State, accuracy: Option<f64>) -> String {
-    let schedule = ScheduleState::new(0.1);
-    let evaluation = accuracy.map(|accuracy| (1.0, accuracy));
-    let (config, run_id) = (config(), "a run");
-    store.write(&Saved { run_id, config: &config, schedule: &schedule, evaluation, state }).unwrap().0
-}
 
 #[test]
 fn what_is_read_is_what_was_written() {
@@ -83,7 +54,7 @@ fn a_damaged_checkpoint_is_passed_over() {
 
     let (newest, damaged) = store.newest().unwrap();
     assert_eq!(newest.unwrap().0, good);
-    let text: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    let text: Vec<String> = damaged.iter().map(|damaged| damaged.why.to_string()).collect();
     assert!(text[0].contains("training.safetensors is damaged: its checksum is not the manifest's"), "{text:?}");
     assert!(text[1].contains("model.safetensors is damaged: it has"), "{text:?}");
     assert!(matches!(read(directory.path()), Err(Error::NotACheckpoint { .. })));
@@ -101,6 +72,34 @@ fn the_last_and_the_best_stay() {
     assert_eq!(store.prune(Retention { last: 2, best: true }).unwrap(), [names[0].clone(), names[2].clone()]);
     assert_eq!(store.best().unwrap().unwrap().0, names[1]);
     assert_eq!(store.prune(Retention { last: 1, best: false }).unwrap(), [names[1].clone(), names[3].clone()]);
+}
+
+#[test]
+fn what_was_evaluated_to_no_number_is_not_the_best() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(directory.path());
+    let names: Vec<String> = [(1.5, 0.3), (f64::NAN, 0.9), (f64::INFINITY, 0.8), (1.4, 0.2)]
+        .into_iter()
+        .zip(0..)
+        .map(|(evaluation, step)| save(&store, "a run", &state(0, step), Some(evaluation)).unwrap())
+        .collect();
+    let (manifest, _) = read(&store.path(&names[1])).unwrap();
+    assert!(manifest.test_loss.is_some_and(f64::is_nan), "it is written and read as it is");
+    assert_eq!(store.best().unwrap().unwrap().0, names[0]);
+    assert_eq!(store.prune(Retention { last: 1, best: true }).unwrap(), names[1..3]);
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_not_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(directory.path());
+    let good = write(&store, &state(0, 1), None);
+    let mut diverged = state(0, 2);
+    diverged.parameters[7] = f32::NAN;
+    let error = save(&store, "a run", &diverged, None).unwrap_err();
+    let expected = "the state at epoch 1, step 2 has weights that are NaN or infinite: training has diverged there";
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(store.newest().unwrap().0.unwrap().0, good);
 }
 
 #[test]

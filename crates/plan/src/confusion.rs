@@ -5,11 +5,21 @@ use serde::{Deserialize, Serialize};
 
 /// How many images of each class were taken for which: `counts[CLASSES * truth + answer]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u32>")]
 pub struct Confusion(Vec<u32>);
 
 impl Default for Confusion {
     fn default() -> Self {
         Self(vec![0; CLASSES * CLASSES])
+    }
+}
+
+impl TryFrom<Vec<u32>> for Confusion {
+    type Error = String;
+
+    fn try_from(counts: Vec<u32>) -> Result<Self, String> {
+        let found = counts.len();
+        Self::from_counts(counts).ok_or_else(|| format!("{found} counts by class instead of {}", CLASSES * CLASSES))
     }
 }
 
@@ -68,6 +78,16 @@ impl Confusion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_survive_json_all_of_them_or_none() {
+        let mut confusion = Confusion::default();
+        confusion.count(3, 5);
+        let json = serde_json::to_string(&confusion).unwrap();
+        assert_eq!(serde_json::from_str::<Confusion>(&json).unwrap(), confusion);
+        let error = serde_json::from_str::<Confusion>("[1,2]").unwrap_err().to_string();
+        assert!(error.starts_with("2 counts by class instead of 100"), "{error}");
+    }
 
     #[test]
     fn counts_and_fractions() {

@@ -7,6 +7,7 @@ mod config;
 mod confusion;
 mod digest;
 mod evaluation;
+pub mod number;
 mod order;
 mod position;
 pub mod random;

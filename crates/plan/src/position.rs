@@ -8,6 +8,7 @@ use std::fmt;
 /// `step` of `epoch` is the next to be done. `step` equal to the steps of an epoch: the epoch is trained and waits for
 /// its evaluation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Position {
     /// From 0.
     pub epoch: u32,

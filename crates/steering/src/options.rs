@@ -26,8 +26,8 @@ pub struct Start {
     pub generation: u64,
     /// The epochs that are done, with the schedule after each.
     pub history: Vec<EpochRecord>,
-    /// The epoch in which the history begins, and the schedule there. Above 0 where a run goes on from a checkpoint of
-    /// another one.
+    /// The epoch in which the run begins if its history is empty, and the schedule there. Above 0 where the epochs before
+    /// the checkpoint are of another run, or their figures are lost.
     pub base: (u32, ScheduleState),
     /// The newest checkpoint: name, position, totals.
     pub checkpoint: Option<(String, Position, Totals)>,
@@ -43,5 +43,58 @@ impl Start {
     pub fn fresh(config: &RunConfig) -> Self {
         let base = (0, ScheduleState::new(config.lr));
         Self { generation: 0, history: Vec::new(), base, checkpoint: None, recoveries: Vec::new(), void: 0 }
+    }
+    /// Epochs that are done.
+    #[must_use]
+    pub fn epochs_done(&self) -> u32 {
+        self.history.last().map_or(self.base.0, |record| record.epoch + 1)
+    }
+
+    /// Whether nothing is left to do for a run of `config`: all its epochs are recorded, and the state after the last of
+    /// them is on disk.
+    #[must_use]
+    pub fn is_complete(&self, config: &RunConfig) -> bool {
+        let end = Position { epoch: config.epochs, step: 0 };
+        self.epochs_done() >= config.epochs && self.checkpoint.as_ref().is_some_and(|(_, saved, _)| *saved >= end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RunState, Steering};
+
+    fn options() -> Options {
+        let config = RunConfig { epochs: 2, ..RunConfig::default() };
+        let failure_timeout = Duration::from_secs(10);
+        Options { config, workers: 2, min_workers: 1, failure_timeout, checkpoint_every: None }
+    }
+
+    /// The figures of epochs 1 and 2 are lost: what is known is the checkpoint.
+    fn start(recorded: u32, saved: Position) -> Start {
+        let checkpoint = Some(("step".to_owned(), saved, Totals::default()));
+        Start { base: (recorded, ScheduleState::new(0.1)), checkpoint, ..Start::fresh(&options().config) }
+    }
+
+    #[test]
+    fn a_run_that_is_complete_is_over_before_it_begins() {
+        let start = start(2, Position { epoch: 2, step: 0 });
+        assert!(start.is_complete(&options().config));
+        let mut steering = Steering::new(options(), start);
+        let status = steering.status();
+        assert_eq!((status.state, status.reason.as_str()), (RunState::Finished, "all 2 epochs are done"));
+        assert_eq!(steering.stop("a person asked"), []);
+        assert_eq!(steering.status().state, RunState::Finished);
+    }
+
+    #[test]
+    fn it_is_not_complete_before_its_last_state_is_saved_and_evaluated() {
+        let at = |epoch, step| Position { epoch, step };
+        for (recorded, saved) in [(2, at(1, 391)), (1, at(1, 391)), (2, at(1, 0))] {
+            let start = start(recorded, saved);
+            assert!(!start.is_complete(&options().config), "{start:?}");
+            assert_eq!(Steering::new(options(), start).status().state, RunState::Waiting);
+        }
+        assert!(!start(2, at(2, 0)).is_complete(&RunConfig { epochs: 3, ..options().config }), "it was made longer");
     }
 }

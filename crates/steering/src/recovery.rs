@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A failure and the way back from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recovery {
     /// What happened, in words.
     pub kind: String,

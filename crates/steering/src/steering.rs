@@ -69,9 +69,10 @@ pub struct Steering {
 }
 
 impl Steering {
-    /// A run that begins, or goes on, at `start`.
+    /// A run that begins, or goes on, at `start`; one that is complete there is over.
     #[must_use]
     pub fn new(options: Options, start: Start) -> Self {
+        let complete = start.is_complete(&options.config);
         let mut steering = Self {
             options,
             base: start.base,
@@ -100,6 +101,10 @@ impl Steering {
             reason: String::new(),
         };
         steering.reason = steering.waiting_reason(Duration::ZERO);
+        if complete {
+            steering.reason = format!("all {} epochs are done", steering.epochs_done());
+            steering.phase = Phase::Over(Ending { outcome: Outcome::Finished, reason: steering.reason.clone() });
+        }
         steering
     }
 

@@ -7,6 +7,7 @@ use std::f64::consts::PI;
 
 /// The options of `CosineAnnealingLR`; its `T_max` is the number of epochs of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cosine {
     /// The floor, `eta_min`.
     pub min_lr: f64,

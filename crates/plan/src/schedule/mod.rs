@@ -10,6 +10,7 @@ pub use multistep::MultiStep;
 pub use one_cycle::OneCycle;
 pub use plateau::{Mode, Plateau, PlateauState, ThresholdMode};
 
+use crate::number;
 use serde::{Deserialize, Serialize};
 
 /// How the learning rate moves. Part of a run's configuration.
@@ -40,12 +41,23 @@ impl Schedule {
             Self::Constant => "constant",
         }
     }
+
+    /// Whether its rates depend on how many epochs the run has.
+    #[must_use]
+    pub fn spans_the_run(&self) -> bool {
+        match self {
+            Self::Cosine(_) | Self::OneCycle(_) => true,
+            Self::Plateau(_) | Self::Multistep(_) | Self::Constant => false,
+        }
+    }
 }
 
 /// Where a schedule is. Saved with every checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScheduleState {
     /// The rate of the epoch to come.
+    #[serde(with = "number")]
     pub rate: f64,
     /// Epochs finished.
     pub epochs: u32,

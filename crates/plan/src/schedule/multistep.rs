@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The options of `MultiStepLR`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MultiStep {
     /// After how many epochs the rate falls; an epoch named twice counts twice.
     pub milestones: Vec<u32>,

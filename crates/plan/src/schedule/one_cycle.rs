@@ -8,6 +8,7 @@ use std::f64::consts::PI;
 
 /// The options of `OneCycleLR`, with PyTorch's names; its `max_lr` is the run's rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OneCycle {
     /// The part of the steps in which the rate rises.
     pub pct_start: f64,

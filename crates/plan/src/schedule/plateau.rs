@@ -2,6 +2,7 @@
 //!
 //! Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`, PyTorch 2.13. Everything in f64.
 
+use crate::number;
 use serde::{Deserialize, Serialize};
 
 /// Which way is better.
@@ -28,6 +29,7 @@ pub enum ThresholdMode {
 
 /// The options of `ReduceLROnPlateau`, with PyTorch's names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plateau {
     /// What the rate is multiplied by; below 1.
     pub factor: f64,
@@ -65,8 +67,10 @@ impl Default for Plateau {
 
 /// What a plateau remembers between epochs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlateauState {
     /// The best metric so far.
+    #[serde(with = "number::optional")]
     pub best: Option<f64>,
     /// Epochs since it improved.
     pub bad_epochs: u32,
@@ -142,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_state_survives_json_bit_for_bit() {
-        for best in [None, Some(0.1 + 0.2), Some(1.0 / 3.0)] {
+        for best in [None, Some(0.1 + 0.2), Some(1.0 / 3.0), Some(f64::NEG_INFINITY)] {
             let state = PlateauState { best, bad_epochs: 2, cooldown: 1 };
             let json = serde_json::to_string(&state).unwrap();
             assert_eq!(serde_json::from_str::<PlateauState>(&json).unwrap(), state);

@@ -1,5 +1,9 @@
 //! The configuration of a run: all that decides the weights, and nothing else.
 
+mod difference;
+
+pub use difference::Difference;
+
 use crate::{Plateau, Schedule, Steps};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -63,7 +67,8 @@ impl fmt::Display for Wire {
     }
 }
 
-/// All that decides the weights of a run. It never changes while the run lives.
+/// All that decides the weights of a run. It never changes while the run lives, but for how long it is:
+/// [`RunConfig::conflicts`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -132,23 +137,6 @@ pub struct ConfigError {
     pub value: String,
     /// What it has to be.
     pub why: String,
-}
-
-/// One setting in which two configurations differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// The setting's name.
-    pub name: String,
-    /// In the first.
-    pub before: String,
-    /// In the second.
-    pub now: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} -> {}", self.name, self.before, self.now)
-    }
 }
 
 impl RunConfig {
@@ -220,37 +208,6 @@ impl RunConfig {
         }
         Ok(())
     }
-
-    /// The settings in which `now` differs.
-    #[must_use]
-    pub fn differences(&self, now: &Self) -> Vec<Difference> {
-        let rows = |config: &Self| {
-            let schedule = format!("{:?}", config.schedule);
-            [
-                ("model", config.model.clone()),
-                ("epochs", config.epochs.to_string()),
-                ("batch-size", config.batch_size.to_string()),
-                ("shards", config.shards.to_string()),
-                ("threads", config.threads.to_string()),
-                ("seed", config.seed.to_string()),
-                ("precision", config.precision.to_string()),
-                ("reduction", config.reduction.to_string()),
-                ("wire", config.wire.to_string()),
-                ("lr", config.lr.to_string()),
-                ("momentum", config.momentum.to_string()),
-                ("weight-decay", config.weight_decay.to_string()),
-                ("schedule", schedule),
-                ("limit-train", config.train_samples.to_string()),
-                ("limit-test", config.test_samples.to_string()),
-            ]
-        };
-        rows(self)
-            .into_iter()
-            .zip(rows(now))
-            .filter(|((_, before), (_, now))| before != now)
-            .map(|((name, before), (_, now))| Difference { name: name.to_owned(), before, now })
-            .collect()
-    }
 }
 
 #[cfg(test)]
@@ -272,13 +229,6 @@ mod tests {
         assert_eq!(flag(RunConfig { momentum: 1.0, ..config() }), "momentum");
         let schedule = Schedule::Plateau(Plateau { factor: 1.0, ..Plateau::default() });
         assert_eq!(flag(RunConfig { schedule, ..config() }), "plateau-factor");
-    }
-
-    #[test]
-    fn differences_are_listed() {
-        let now = RunConfig { lr: 0.2, epochs: 3, ..config() };
-        let text: Vec<String> = config().differences(&now).iter().map(ToString::to_string).collect();
-        assert_eq!(text, [format!("epochs: {} -> 3", config().epochs), "lr: 0.1 -> 0.2".to_owned()]);
     }
 
     #[test]

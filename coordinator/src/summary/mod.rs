@@ -1,16 +1,17 @@
 //! What a run leaves in its directory for scripts: config.json, metrics.jsonl, summary.json.
 
+mod files;
+mod metrics;
+
+pub use metrics::{append_metrics, write_metrics};
+
 use crate::Error;
-use checkpoint::Store;
-use plan::RunConfig;
+use checkpoint::{Manifest, Store};
+use files::write_json;
+use plan::{RunConfig, number};
 use serde::Serialize;
-use serde_json::{Value, json};
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use serde_json::Value;
+use std::{fs, path::Path, time::Duration};
 use steering::{Ending, EpochRecord, Outcome, Recovery};
 
 /// `summary.json`. Fractions are 0 to 1.
@@ -28,7 +29,7 @@ pub struct Summary {
     pub workers: usize,
     /// Logical shards.
     pub shards: u32,
-    /// Epochs done.
+    /// Epochs done, those before a checkpoint that was taken in included.
     pub epochs: usize,
     /// Steps done.
     pub steps: u64,
@@ -37,14 +38,19 @@ pub struct Summary {
     /// Images evaluated after each epoch.
     pub test_images: u64,
     /// Of training only; evaluation and waiting are left out.
+    #[serde(with = "number")]
     pub images_per_second: f64,
     /// Of the last epoch.
+    #[serde(with = "number::optional")]
     pub test_accuracy: Option<f64>,
     /// Of the last epoch.
+    #[serde(with = "number::optional")]
     pub test_loss: Option<f64>,
     /// Of the last epoch, by class.
+    #[serde(with = "number::list")]
     pub per_class_accuracy: Vec<f64>,
     /// The rate that the next epoch would have.
+    #[serde(with = "number")]
     pub lr: f64,
     /// SHA-256 over names and bytes of the final state dict, in name order.
     pub weights_sha256: Option<String>,
@@ -53,12 +59,15 @@ pub struct Summary {
     /// The checkpoint with the highest test accuracy.
     pub best_checkpoint: Option<String>,
     /// Its accuracy.
+    #[serde(with = "number::optional")]
     pub best_accuracy: Option<f64>,
     /// The failures that were survived.
     pub recoveries: Vec<Recovery>,
     /// Time in steps, over all epochs.
+    #[serde(with = "number")]
     pub train_seconds: f64,
     /// From the start of this coordinator.
+    #[serde(with = "number")]
     pub wall_seconds: f64,
 }
 
@@ -95,13 +104,23 @@ impl Summary {
             precision: config.precision.to_string(),
             workers,
             shards: config.shards,
-            epochs: history.len(),
+            epochs: last.map_or_else(
+                || newest.as_ref().map_or(0, |(_, manifest)| manifest.position.epoch as usize),
+                |record| record.epoch as usize + 1,
+            ),
             steps: newest.as_ref().map_or(0, |(_, manifest)| manifest.steps_done),
             train_images: images,
             test_images: last.map_or(0, |record| record.confusion.images()),
             images_per_second: if train_seconds > 0.0 { measured / train_seconds } else { 0.0 },
-            test_accuracy: last.map(|record| record.test_accuracy),
-            test_loss: last.map(|record| record.test_loss),
+            // The epochs before a checkpoint that was taken in are not known, but what it was evaluated to is.
+            test_accuracy: match last {
+                Some(record) => Some(record.test_accuracy),
+                None => newest.as_ref().and_then(|(_, manifest)| manifest.test_accuracy),
+            },
+            test_loss: match last {
+                Some(record) => Some(record.test_loss),
+                None => newest.as_ref().and_then(|(_, manifest)| manifest.test_loss),
+            },
             per_class_accuracy: last.map_or_else(Vec::new, |record| record.confusion.per_class_accuracy()),
             lr: last.map_or(config.lr, |record| record.schedule.rate),
             weights_sha256: newest.as_ref().map(|(_, manifest)| manifest.weights_sha256.clone()),
@@ -112,6 +131,15 @@ impl Summary {
             train_seconds,
             wall_seconds: wall.as_secs_f64(),
         })
+    }
+
+    /// Whether the `summary.json` in `run_dir` is that of a run that finished with the checkpoint `newest`.
+    #[must_use]
+    pub fn tells_the_end(run_dir: &Path, newest: Option<&Manifest>) -> bool {
+        let read = fs::read(run_dir.join("summary.json")).ok();
+        let Some(summary) = read.and_then(|json| serde_json::from_slice::<Value>(&json).ok()) else { return false };
+        let weights = summary["weights_sha256"].as_str();
+        summary["state"] == "finished" && weights == newest.map(|newest| newest.weights_sha256.as_str())
     }
 
     /// Writes `summary.json`.
@@ -131,62 +159,31 @@ pub fn write_config(run_dir: &Path, config: &RunConfig) -> Result<(), Error> {
     write_json(&run_dir.join("config.json"), config)
 }
 
-/// Adds an epoch to `metrics.jsonl`.
-///
-/// # Errors
-/// If the file system refuses.
-pub fn append_metrics(run_dir: &Path, record: &EpochRecord) -> Result<(), Error> {
-    let path = run_dir.join("metrics.jsonl");
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed("open", &path))?;
-    writeln!(file, "{}", metrics(record)).map_err(failed("write", &path))
-}
+#[cfg(test)]
+mod tests {
+    use super::{
+        metrics::testing::{record, words},
+        *,
+    };
 
-/// Writes `metrics.jsonl` anew.
-///
-/// # Errors
-/// If the file system refuses.
-pub fn write_metrics(run_dir: &Path, history: &[EpochRecord]) -> Result<(), Error> {
-    let path = run_dir.join("metrics.jsonl");
-    let lines: Vec<String> = history.iter().map(|record| metrics(record).to_string() + "\n").collect();
-    replace(&path, &lines.concat())
-}
-
-fn metrics(record: &EpochRecord) -> Value {
-    json!({
-        "epoch": record.epoch + 1,
-        "train_loss": record.train_loss,
-        "train_accuracy": record.train_accuracy,
-        "train_images": record.train_images,
-        "test_loss": record.test_loss,
-        "test_accuracy": record.test_accuracy,
-        "test_images": record.confusion.images(),
-        "per_class_accuracy": record.confusion.per_class_accuracy(),
-        "lr": record.lr,
-        "images_per_second": record.images_per_second,
-        "train_seconds": record.train_seconds,
-        "wall_seconds": record.seconds,
-    })
-}
-
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| Error::RunDir {
-        operation: "write",
-        path: path.to_owned(),
-        why: error.to_string(),
-    })?;
-    replace(path, &(json + "\n"))
-}
-
-/// Puts `content` in the place of a file: all of it, or what was there stays.
-fn replace(path: &Path, content: &str) -> Result<(), Error> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
-    let aside = PathBuf::from(aside);
-    fs::write(&aside, content).map_err(failed("write", &aside))?;
-    fs::rename(&aside, path).map_err(failed("rename", &aside))
-}
-
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |error| Error::RunDir { operation, path, why: error.to_string() }
+    #[test]
+    fn so_are_they_in_the_summary() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().join("checkpoints"));
+        let ending = Ending { outcome: Outcome::Failed, reason: "it diverged".to_owned() };
+        let (config, wall) = (RunConfig::default(), Duration::from_secs(1));
+        let summary = |history: &[EpochRecord]| {
+            Summary::new(&ending, &config, 1, history, &[], &store, wall).unwrap().write(directory.path()).unwrap();
+            let text = fs::read_to_string(directory.path().join("summary.json")).unwrap();
+            serde_json::from_str::<Value>(&text).unwrap()
+        };
+        let (fine, diverged) = (summary(&[record(0.5)]), summary(&[record(f64::INFINITY)]));
+        let became: Vec<&str> =
+            words(&diverged).into_iter().filter(|(_, word)| *word == "Infinity").map(|(n, _)| n).collect();
+        assert_eq!(became, ["lr", "test_accuracy", "test_loss", "train_seconds"]);
+        assert_eq!(diverged["images_per_second"], "NaN");
+        for (name, value) in fine.as_object().unwrap() {
+            assert_eq!(value.is_null(), diverged[name].is_null(), "{name}");
+        }
+    }
 }

@@ -1,0 +1,277 @@
+//! What a coordinator finds in its run directory, and where the run begins or goes on.
+//!
+//! A run never begins anew where one is. What cannot be understood is refused by name if there is nothing else to go on
+//! from, and else passed over with a warning and kept.
+
+mod history;
+mod import;
+mod resume;
+mod tidy;
+
+use crate::{
+    Args, Error,
+    journal::{Entry, Journal},
+    settings,
+};
+use checkpoint::{Found, Manifest, PassedOver, State, Store};
+use import::{Source, TakenIn};
+use plan::{Position, RunConfig};
+use resume::Resume;
+use std::{fs, path::PathBuf, sync::Arc};
+use steering::Start;
+
+/// Where a run begins.
+pub struct Begun {
+    /// The run.
+    pub run_id: String,
+    /// What decides its weights.
+    pub config: RunConfig,
+    /// Whether the first worker's hardware decides the precision.
+    pub auto_precision: bool,
+    /// Its directory.
+    pub run_dir: PathBuf,
+    /// Its journal.
+    pub journal: Journal,
+    /// Where it begins.
+    pub start: Start,
+    /// The newest checkpoint: name, manifest, state.
+    pub newest: Option<(String, Manifest, Arc<State>)>,
+}
+
+/// Begins the run that `args` ask for, or goes on with it. `check` says whether a configuration can be run here.
+///
+/// # Errors
+/// If it cannot begin; what is in the directory is as it was, but for what a coordinator that was killed left behind.
+pub fn begin(args: &Args, check: impl Fn(&RunConfig) -> Result<(), Error>) -> Result<Begun, Error> {
+    let run_dir = settings::run_dir(args);
+    // Before anything is created, what is plainly wrong.
+    settings::run_config(args, None)?;
+    fs::create_dir_all(&run_dir).map_err(|error| Error::RunDir {
+        operation: "create",
+        path: run_dir.clone(),
+        why: error.to_string(),
+    })?;
+    let mut journal = Journal::open(&run_dir)?;
+    let store = Store::new(run_dir.join("checkpoints"));
+    tidy::tidy(&run_dir, &mut journal, &store)?;
+    let run = journal.run()?;
+    let directory = Directory { args, run_dir, journal, store };
+    match Resume::of(&args.resume) {
+        Resume::Never if run.is_some() => Err(Error::RunExists { run_dir: directory.run_dir }),
+        Resume::From(path) => match import::wanted(&path, &directory.journal)? {
+            Some(source) => directory.begin_from(run, source, check),
+            None => directory.go_on(run.as_ref(), check),
+        },
+        Resume::Auto | Resume::Never => directory.go_on(run.as_ref(), check),
+    }
+}
+
+/// A run directory that this coordinator has to itself.
+struct Directory<'a> {
+    args: &'a Args,
+    run_dir: PathBuf,
+    journal: Journal,
+    store: Store,
+}
+
+impl Directory<'_> {
+    /// Begins from a checkpoint of another place, or an earlier one of the run.
+    fn begin_from(
+        mut self,
+        run: Option<(String, RunConfig)>,
+        source: Source,
+        check: impl Fn(&RunConfig) -> Result<(), Error>,
+    ) -> Result<Begun, Error> {
+        let (run_id, stored) = run.unzip();
+        // Where the journal was lost, a checkpoint of the directory still says whose it is.
+        let run_id = match run_id {
+            None if import::name_of(&self.store, &source.path)?.is_some() => Some(source.manifest.run_id.clone()),
+            run_id => run_id,
+        };
+        let theirs = &source.manifest.config;
+        let (config, _) = settings::run_config(self.args, Some(stored.as_ref().unwrap_or(theirs)))?;
+        let begun = epochs_begun(source.manifest.position);
+        if let Some(stored) = &stored {
+            self.check_unchanged(stored, &config, begun)?;
+        }
+        let differences = theirs.conflicts(&config, begun);
+        if !differences.is_empty() {
+            return Err(Error::CheckpointDiffers { checkpoint: source.path, differences });
+        }
+        check(&config)?;
+        let fresh = new_run_id(&config);
+        let TakenIn { run_id, found } =
+            import::take_in(&mut self.journal, &self.store, run_id, fresh, &config, source)?;
+        if self.journal.epochs()?.is_empty() {
+            tidy::empty_metrics(&self.run_dir, true)?;
+        }
+        self.begun(run_id, config, false, Some(found))
+    }
+
+    /// Goes on where the directory is; begins where nothing is.
+    fn go_on(
+        mut self,
+        run: Option<&(String, RunConfig)>,
+        check: impl Fn(&RunConfig) -> Result<(), Error>,
+    ) -> Result<Begun, Error> {
+        let store = run.map_or_else(|| self.store.clone(), |(run_id, _)| self.store.of_run(run_id));
+        let (newest, passed_over) = store.newest()?;
+        self.judge(run.is_some(), newest.as_ref(), &passed_over)?;
+        // A journal that knows nothing of its checkpoints was lost, or a full disk never took it.
+        let adopted = run.is_none().then_some(newest.as_ref()).flatten();
+        let adopted = adopted.map(|(_, manifest, _)| (manifest.run_id.clone(), manifest.config.clone()));
+        let known = run.or(adopted.as_ref());
+        if adopted.is_some() && self.args.resume == "never" {
+            return Err(Error::RunExists { run_dir: self.run_dir });
+        }
+        let (config, auto_precision) = settings::run_config(self.args, known.map(|(_, config)| config))?;
+        if let Some((_, known)) = known {
+            let recorded = self.journal.epochs()?.last().map_or(0, |record| record.epoch + 1);
+            let saved = newest.as_ref().map_or(0, |(_, manifest, _)| epochs_begun(manifest.position));
+            self.check_unchanged(known, &config, recorded.max(saved))?;
+        }
+        check(&config)?;
+        let run_id = known.map_or_else(|| new_run_id(&config), |(run_id, _)| run_id.clone());
+        if let (Some((_, manifest, _)), true) = (&newest, adopted.is_some()) {
+            tracing::warn!(
+                "the journal in {} knows no run, and its checkpoints are of run {run_id}: going on with that from {}. \
+                 The figures of the epochs before are not known",
+                self.run_dir.display(),
+                manifest.position
+            );
+        }
+        self.record_run(run.map(|(_, config)| config), &run_id, &config, auto_precision)?;
+        self.begun(run_id, config, auto_precision, newest)
+    }
+
+    /// Records the run, unless its first worker is still to complete its configuration or nothing of it is new.
+    fn record_run(
+        &mut self,
+        stored: Option<&RunConfig>,
+        run_id: &str,
+        config: &RunConfig,
+        auto_precision: bool,
+    ) -> Result<(), Error> {
+        if auto_precision || stored == Some(config) {
+            return Ok(());
+        }
+        let mut entries = vec![Entry::Run { id: run_id.to_owned(), config: Box::new(config.clone()) }];
+        for difference in stored.map_or_else(Vec::new, |stored| stored.differences(config)) {
+            tracing::info!("{difference}, as asked");
+            entries.push(Entry::Event(difference.to_string()));
+        }
+        self.journal.commit(entries)
+    }
+
+    fn check_unchanged(&self, known: &RunConfig, config: &RunConfig, begun: u32) -> Result<(), Error> {
+        let differences = known.conflicts(config, begun);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::ConfigChanged { run_dir: self.run_dir.clone(), differences })
+    }
+
+    /// Tells what is passed over, and refuses to begin anew where a run is.
+    fn judge(&self, recorded: bool, newest: Option<&Found>, passed_over: &[PassedOver]) -> Result<(), Error> {
+        if let Some((newest, _, _)) = newest {
+            for PassedOver { name, why } in passed_over {
+                let instead = if name > newest { ", taking the one before" } else { "" };
+                tracing::warn!("{why}; {name} counts for nothing and is kept{instead}");
+            }
+            return Ok(());
+        }
+        let mut why: Vec<String> = passed_over.iter().map(|passed_over| passed_over.why.to_string()).collect();
+        if let Some((import, false)) = self.journal.last_import()? {
+            why.push(format!(
+                "checkpoint {} was to be taken in, and what was of it is gone: name it again",
+                import.path
+            ));
+        }
+        if why.is_empty()
+            && recorded
+            && let Some(name) = self.journal.last_checkpoint()?
+        {
+            why.push(format!(
+                "the journal tells of checkpoint {name}, and there is none in {}",
+                self.store.root().display()
+            ));
+        }
+        if why.is_empty() && !recorded && tidy::has_metrics(&self.run_dir) {
+            why.push(
+                "metrics.jsonl tells of epochs, and there is neither a journal of them nor a checkpoint".to_owned(),
+            );
+        }
+        if why.is_empty() { Ok(()) } else { Err(Error::NothingToGoOnFrom { run_dir: self.run_dir.clone(), why }) }
+    }
+
+    /// All that is known, once the run is recorded and `newest` is where it goes on.
+    fn begun(
+        mut self,
+        run_id: String,
+        config: RunConfig,
+        auto_precision: bool,
+        newest: Option<Found>,
+    ) -> Result<Begun, Error> {
+        self.mend(newest.as_ref())?;
+        let mut start = Start::fresh(&config);
+        start.generation = self.journal.last_generation()?;
+        start.history = self.journal.epochs()?;
+        start.recoveries = self.journal.recoveries()?;
+        start.void = self.journal.void()?;
+        if let Some((name, manifest, state)) = &newest {
+            // Whatever epochs are forgotten, none before the checkpoint is.
+            start.base = (manifest.position.epoch, manifest.schedule.clone());
+            start.checkpoint = Some((name.clone(), manifest.position, state.totals));
+            tracing::info!("going on from checkpoint {name} at {}", manifest.position);
+        } else if !start.history.is_empty() {
+            tracing::warn!(
+                "{} epochs are recorded, and no checkpoint of them was ever written: they are done again, unless a \
+                 worker still holds their state",
+                start.history.len()
+            );
+        }
+        if !auto_precision {
+            tidy::mend_config(&self.run_dir, &config)?;
+        }
+        let newest = newest.map(|(name, manifest, state)| (name, manifest, Arc::new(state)));
+        let Self { run_dir, journal, .. } = self;
+        Ok(Begun { run_id, config, auto_precision, run_dir, journal, start, newest })
+    }
+
+    /// Sees to it that the records fit the checkpoint that the run goes on from.
+    fn mend(&mut self, newest: Option<&Found>) -> Result<(), Error> {
+        let recorded = self.journal.epochs()?;
+        let fits = match newest {
+            Some((_, manifest, _)) => history::leads_to(&recorded, manifest),
+            None => history::is_without_gaps(&recorded) && recorded.first().is_none_or(|first| first.epoch == 0),
+        };
+        if !fits {
+            let text = "the epochs in the journal do not lead to the checkpoint that the run goes on from: their figures \
+                        are left out";
+            tracing::warn!("{text}");
+            self.journal.commit([Entry::Rewind { epoch: 0 }, Entry::Event(text.to_owned())])?;
+        }
+        if !fits || recorded.is_empty() {
+            tidy::empty_metrics(&self.run_dir, false)?;
+        }
+        self.store.mend_latest(newest.map(|(name, _, _)| name.as_str()))?;
+        Ok(())
+    }
+}
+
+/// Epochs that are done, and the one that is begun.
+fn epochs_begun(position: Position) -> u32 {
+    position.epoch + u32::from(position.step > 0)
+}
+
+/// Unique enough to tell runs apart, and readable.
+fn new_run_id(config: &RunConfig) -> String {
+    let millis = (crate::journal::now() * 1000.0) as u64;
+    format!("{}-{:x}-{:x}", config.model, millis, std::process::id())
+}
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
+mod tests;

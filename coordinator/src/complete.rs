@@ -1,0 +1,37 @@
+//! A run that is complete before it begins: its command was given again, and nothing is left to do.
+
+use crate::{
+    Error,
+    begin::Begun,
+    display::Display,
+    local,
+    summary::{self, Summary},
+};
+use checkpoint::Store;
+use std::time::Duration;
+use steering::{Ending, Outcome};
+
+/// Says so, and ends what workers of this machine are left. What a coordinator that was killed did not come to is made
+/// up for: metrics.jsonl is completed, and a summary that is not of this end is written. One that is stays as it is.
+///
+/// # Errors
+/// If these cannot be written.
+pub fn tell(begun: &Begun, display: &Display) -> Result<(), Error> {
+    local::end_left_behind(&begun.run_dir);
+    if !begun.start.history.is_empty() {
+        summary::write_metrics(&begun.run_dir, &begun.start.history)?;
+    }
+    let reason = format!("all {} epochs are done", begun.start.epochs_done());
+    if !Summary::tells_the_end(&begun.run_dir, begun.newest.as_ref().map(|(_, manifest, _)| manifest)) {
+        let store = Store::new(begun.run_dir.join("checkpoints")).of_run(&begun.run_id);
+        let ending = Ending { outcome: Outcome::Finished, reason: reason.clone() };
+        let workers = begun.journal.last_members()?;
+        let (history, recoveries) = (&begun.start.history, &begun.start.recoveries);
+        Summary::new(&ending, &begun.config, workers, history, recoveries, &store, Duration::ZERO)?
+            .write(&begun.run_dir)?;
+    }
+    let longer = if begun.config.schedule.spans_the_run() { "" } else { "; --epochs makes the run longer" };
+    tracing::info!("{reason}: nothing is left to do");
+    display.over(&format!("{} in {}: nothing is left to do{longer}", reason, begun.run_dir.display()));
+    Ok(())
+}
