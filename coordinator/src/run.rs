@@ -29,8 +29,10 @@ use tokio::{
     task::spawn_blocking,
     time::{interval, timeout},
 };
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::{Server, server::Router};
+use tonic::transport::{
+    Server,
+    server::{Router, TcpIncoming},
+};
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
@@ -95,7 +97,9 @@ pub async fn run(
         services(timeouts, cluster, TrainingService::new(view, inputs.clone()), InferenceService::new(predictor))
             .await?;
     let (close, closed) = oneshot::channel::<()>();
-    let server = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
+    // The builder's own setting counts only for listeners that it opens itself.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let server = router.serve_with_incoming_shutdown(incoming, async {
         // Dropping the sender closes as well.
         let _ = closed.await;
     });
@@ -167,7 +171,6 @@ async fn services(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(timeouts.keepalive))
         .http2_keepalive_timeout(Some(timeouts.failure))
         .add_service(health)
