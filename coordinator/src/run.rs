@@ -6,8 +6,8 @@ use crate::{
     helm::{Helm, HelmOptions, Input},
     journal::{Entry, Journal},
     local::{LocalOptions, LocalWorkers},
-    predict::Predictor,
-    services::{ClusterService, InferenceService, TrainingService},
+    predict::{Decoders, Memory, Predictor},
+    services::{Admission, ClusterService, InferenceService, LARGEST_MESSAGE, TrainingService},
     settings, summary,
 };
 use checkpoint::{Manifest, Retention, State, Store};
@@ -36,8 +36,6 @@ use tonic::transport::{
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
-/// A picture of any sensible size fits.
-const LARGEST_MESSAGE: usize = 32 << 20;
 /// How long clients get to take their last answers.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -93,9 +91,8 @@ pub async fn run(
         .map_err(|error| Error::Serve(error.to_string()))?;
 
     let cluster = ClusterService::new(inputs.clone(), store, run_id, args.data_dir.clone(), timeouts.request);
-    let router =
-        services(timeouts, cluster, TrainingService::new(view, inputs.clone()), InferenceService::new(predictor))
-            .await?;
+    let training = TrainingService::new(view, inputs.clone());
+    let router = services(timeouts, cluster, training, predictor, Memory::from_mib(args.predict_memory)).await?;
     let (close, closed) = oneshot::channel::<()>();
     // The builder's own setting counts only for listeners that it opens itself.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -159,8 +156,11 @@ async fn services(
     timeouts: Timeouts,
     cluster: ClusterService,
     training: TrainingService,
-    inference: InferenceService,
+    predictor: Predictor,
+    memory: Memory,
 ) -> Result<Router, Error> {
+    let inference = InferenceServer::new(InferenceService::new(predictor, Decoders::new(memory)));
+    let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
     health_reporter.set_serving::<InferenceServer<InferenceService>>().await;
@@ -178,7 +178,7 @@ async fn services(
         .add_service(reflection().build_v1alpha().map_err(reflect)?)
         .add_service(ClusterServer::new(cluster))
         .add_service(TrainingServer::new(training))
-        .add_service(InferenceServer::new(inference).max_decoding_message_size(LARGEST_MESSAGE)))
+        .add_service(inference))
 }
 
 /// What a coordinator finds before it begins.
