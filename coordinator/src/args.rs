@@ -161,6 +161,10 @@ pub struct Args {
     #[arg(long)]
     pub serve: bool,
 
+    /// What pictures that are to be predicted may take of the memory in all, in MiB; what does not fit waits, or is refused
+    #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
+    pub predict_memory: u32,
+
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
     pub log_format: String,

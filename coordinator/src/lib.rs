@@ -22,6 +22,6 @@ mod summary;
 pub use args::Args;
 pub use display::{Display, LogWriter};
 pub use error::Error;
-pub use predict::resize_rgb;
+pub use predict::{Patience, Picture, PictureError, resize_rgb};
 pub use run::run;
 pub use shutdown::stop_signal;

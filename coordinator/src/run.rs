@@ -7,8 +7,8 @@ use crate::{
     display::Display,
     helm::{Helm, HelmOptions, Input, Tickets},
     local::{LocalOptions, LocalWorkers},
-    predict::Predictor,
-    services::{ClusterOptions, ClusterService, InferenceService, TrainingService},
+    predict::{Decoders, Memory, Predictor},
+    services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, TrainingService},
 };
 use checkpoint::{Retention, Store};
 use cifar::{Dataset, Split};
@@ -27,13 +27,13 @@ use tokio::{
     task::spawn_blocking,
     time::{interval, timeout},
 };
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::{Server, server::Router};
+use tonic::transport::{
+    Server,
+    server::{Router, TcpIncoming},
+};
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
-/// A picture of any sensible size fits.
-const LARGEST_MESSAGE: usize = 32 << 20;
 /// How long clients get to take their last answers.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -96,11 +96,12 @@ pub async fn run(
     let mut helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterOptions { store, run_id, layout, data_dir: args.data_dir.clone(), timeouts, tickets };
     let cluster = ClusterService::new(inputs.clone(), cluster);
-    let router =
-        services(timeouts, cluster, TrainingService::new(view, inputs.clone()), InferenceService::new(predictor))
-            .await?;
+    let training = TrainingService::new(view, inputs.clone());
+    let router = services(timeouts, cluster, training, predictor, Memory::from_mib(args.predict_memory)).await?;
     let (close, closed) = oneshot::channel::<()>();
-    let server = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
+    // The builder's own setting counts only for listeners that it opens itself.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let server = router.serve_with_incoming_shutdown(incoming, async {
         // Dropping the sender closes as well.
         let _ = closed.await;
     });
@@ -192,8 +193,11 @@ async fn services(
     timeouts: Timeouts,
     cluster: ClusterService,
     training: TrainingService,
-    inference: InferenceService,
+    predictor: Predictor,
+    memory: Memory,
 ) -> Result<Router, Error> {
+    let inference = InferenceServer::new(InferenceService::new(predictor, Decoders::new(memory)));
+    let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
     health_reporter.set_serving::<InferenceServer<InferenceService>>().await;
@@ -204,7 +208,6 @@ async fn services(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(timeouts.keepalive))
         .http2_keepalive_timeout(Some(timeouts.failure))
         .add_service(health)
@@ -212,5 +215,5 @@ async fn services(
         .add_service(reflection().build_v1alpha().map_err(reflect)?)
         .add_service(ClusterServer::new(cluster))
         .add_service(TrainingServer::new(training))
-        .add_service(InferenceServer::new(inference).max_decoding_message_size(LARGEST_MESSAGE)))
+        .add_service(inference))
 }

@@ -195,6 +195,12 @@ impl Coordinator {
         &self.address
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The process of its local worker `name`.
     ///
     /// # Panics

@@ -67,7 +67,7 @@ fn numbers_that_are_none_are_read_as_they_were_written() {
     let directory = tempfile::tempdir().unwrap();
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.1 + 0.2] {
         let mut journal = Journal::open(directory.path()).unwrap();
-        journal.record(Entry::Epoch(Box::new(epoch(number)))).unwrap();
+        journal.record([Entry::Epoch(Box::new(epoch(number)))]).unwrap();
         drop(journal);
         let read = Journal::open(directory.path()).unwrap().epochs().unwrap();
         assert_eq!(format!("{read:?}"), format!("{:?}", [epoch(number)]));
@@ -111,7 +111,7 @@ fn a_journal_of_a_newer_version_is_refused_and_left_as_it_is() {
 fn a_record_of_a_newer_version_is_told_from_damage() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(directory.path()).unwrap();
-    journal.record(Entry::Epoch(Box::new(epoch(1.5)))).unwrap();
+    journal.record([Entry::Epoch(Box::new(epoch(1.5)))]).unwrap();
     let set = |journal: &Journal, record: &str| journal.connection.execute("UPDATE epochs SET record = ?1", [record]);
     let record = serde_json::to_string(&epoch(1.5)).unwrap();
     set(&journal, &record.replacen('{', "{\"colour\":1,", 1)).unwrap();

@@ -1,9 +1,19 @@
 //! Predictions of the running job: pictures in, probabilities out.
 
+mod budget;
+mod decoders;
+mod error;
+mod jpeg;
+mod patience;
 mod picture;
+mod png;
 mod predictor;
 mod resize;
 
-pub use picture::{PictureError, normalised};
+pub use budget::{Budget, Memory, Refused, Share};
+pub use decoders::Decoders;
+pub use error::PictureError;
+pub use patience::Patience;
+pub use picture::Picture;
 pub use predictor::{PredictError, Predictor};
 pub use resize::resize_rgb;

@@ -1,57 +1,67 @@
-//! From the bytes of a picture to what a model takes.
+//! From the bytes of a picture's file to what a model takes.
 
-use crate::predict::resize_rgb;
-use image::{ImageFormat, ImageReader, Limits};
-use std::io::Cursor;
-use thiserror::Error;
+use crate::predict::{Patience, PictureError, jpeg::Jpeg, png::Png};
 
 /// A side of a picture longer than this is refused.
 const LONGEST_SIDE: u32 = 10_000;
-/// Memory that decoding one picture may take.
-const DECODE_BYTES: u64 = 512 << 20;
 
-/// Bytes that are no picture.
-#[derive(Debug, Error)]
-pub enum PictureError {
-    /// Neither PNG nor JPEG.
-    #[error("this is neither a PNG nor a JPEG file, and not 3072 bytes of pixels either")]
-    UnknownFormat,
-    /// Damaged, or too large.
-    #[error("this {format} cannot be read: {why}")]
-    Unreadable {
-        /// As its first bytes say.
-        format: &'static str,
-        /// The decoder's words.
-        why: String,
-    },
-    /// Pixels of another number.
-    #[error("an image has 3072 bytes of pixels (3 planes of 32x32), not {0}")]
-    WrongPixels(usize),
+/// A picture that is not decoded yet: what it is, and what it will take.
+#[derive(Debug)]
+pub struct Picture(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Png(Png),
+    Jpeg(Jpeg),
 }
 
-/// The file of a picture as a model takes it: 32x32, channels last, normalised. Without its alpha channel and as stored,
-/// whatever its EXIF says, as `Image.open(..).convert("RGB").resize((32, 32), Image.BILINEAR)` does in Pillow.
-///
-/// # Errors
-/// If it is no picture.
-pub fn normalised(file: &[u8]) -> Result<Vec<f32>, PictureError> {
-    let format = image::guess_format(file).map_err(|_| PictureError::UnknownFormat)?;
-    let name = match format {
-        ImageFormat::Png => "PNG",
-        ImageFormat::Jpeg => "JPEG",
-        _ => return Err(PictureError::UnknownFormat),
-    };
-    let mut reader = ImageReader::with_format(Cursor::new(file), format);
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LONGEST_SIDE);
-    limits.max_image_height = Some(LONGEST_SIDE);
-    limits.max_alloc = Some(DECODE_BYTES);
-    reader.limits(limits);
-    let picture =
-        reader.decode().map_err(|error| PictureError::Unreadable { format: name, why: error.to_string() })?.into_rgb8();
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let small = resize_rgb(picture.as_raw(), width, height, cifar::SIDE, cifar::SIDE);
-    let mut out = vec![0.0; cifar::IMAGE_BYTES];
-    cifar::normalise_image(&small, &mut out);
-    Ok(out)
+impl Picture {
+    /// Looks at a file without decoding it, in the memory that the file has.
+    ///
+    /// # Errors
+    /// If it is no picture, or none that is decoded.
+    pub fn open(file: Vec<u8>) -> Result<Self, PictureError> {
+        let picture = if file.starts_with(b"\x89PNG\r\n\x1a\n") {
+            Self(Kind::Png(Png::open(file)?))
+        } else if file.starts_with(&[0xff, 0xd8, 0xff]) {
+            Self(Kind::Jpeg(Jpeg::open(file)?))
+        } else {
+            return Err(PictureError::UnknownFormat);
+        };
+        let (width, height) = picture.size();
+        if width.max(height) > LONGEST_SIDE {
+            return Err(PictureError::TooLarge { width, height, longest: LONGEST_SIDE });
+        }
+        Ok(picture)
+    }
+
+    /// Width and height in pixels.
+    #[must_use]
+    pub fn size(&self) -> (u32, u32) {
+        match &self.0 {
+            Kind::Png(png) => png.size(),
+            Kind::Jpeg(jpeg) => jpeg.size(),
+        }
+    }
+
+    /// What decoding takes at its peak, in bytes, beside the file.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        match &self.0 {
+            Kind::Png(png) => png.memory(),
+            Kind::Jpeg(jpeg) => jpeg.memory(),
+        }
+    }
+
+    /// Decoded and made as small as the data set's images: 32x32, channels last. Without its alpha channel and as stored,
+    /// whatever its EXIF says, as `Image.open(..).convert("RGB").resize((32, 32), Image.BILINEAR)` does in Pillow.
+    ///
+    /// # Errors
+    /// If it is truncated or damaged, or takes too long.
+    pub fn decode(self, patience: &Patience) -> Result<Vec<u8>, PictureError> {
+        match self.0 {
+            Kind::Png(png) => png.decode(patience),
+            Kind::Jpeg(jpeg) => jpeg.decode(patience),
+        }
+    }
 }

@@ -14,6 +14,14 @@ struct Window {
     weights: Vec<i64>,
 }
 
+impl Window {
+    /// The weighted sum of the pixels, which `at` gives.
+    fn sum(&self, at: impl Fn(usize) -> u8) -> u8 {
+        let pixels = self.weights.iter().enumerate();
+        rounded(pixels.map(|(k, weight)| weight * i64::from(at(self.first + k))).sum())
+    }
+}
+
 fn windows(from: usize, to: usize) -> Vec<Window> {
     let scale = from as f64 / to as f64;
     let support = scale.max(1.0);
@@ -36,6 +44,62 @@ fn rounded(sum: i64) -> u8 {
     ((sum + (1 << (BITS - 1))) >> BITS).clamp(0, 255) as u8
 }
 
+/// Makes a picture of another size, from its rows one after the other: of a row only what it becomes is kept.
+pub(crate) struct Resizer {
+    width: usize,
+    height: usize,
+    to_width: usize,
+    to_height: usize,
+    /// Of the horizontal pass, if there is one.
+    windows: Vec<Window>,
+    /// The rows so far, of the new width.
+    rows: Vec<u8>,
+}
+
+impl Resizer {
+    /// From `width` by `height` to `to_width` by `to_height`.
+    pub(crate) fn new(width: usize, height: usize, to_width: usize, to_height: usize) -> Self {
+        let windows = if width == to_width { Vec::new() } else { windows(width, to_width) };
+        Self { width, height, to_width, to_height, windows, rows: Vec::with_capacity(3 * to_width * height) }
+    }
+
+    /// Takes the next row, interleaved RGB.
+    ///
+    /// # Panics
+    /// If there are not `3 * width` bytes.
+    pub(crate) fn push(&mut self, row: &[u8]) {
+        assert_eq!(row.len(), 3 * self.width, "interleaved RGB");
+        if self.windows.is_empty() {
+            self.rows.extend_from_slice(row);
+            return;
+        }
+        for window in &self.windows {
+            for channel in 0..3 {
+                self.rows.push(window.sum(|k| row[3 * k + channel]));
+            }
+        }
+    }
+
+    /// The picture.
+    ///
+    /// # Panics
+    /// If there were not `height` rows.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        let Self { height, to_width, to_height, rows, .. } = self;
+        assert_eq!(rows.len(), 3 * to_width * height, "all rows");
+        if height == to_height {
+            return rows;
+        }
+        let mut out = Vec::with_capacity(3 * to_width * to_height);
+        for window in windows(height, to_height) {
+            for x in 0..3 * to_width {
+                out.push(window.sum(|k| rows[3 * to_width * k + x]));
+            }
+        }
+        out
+    }
+}
+
 /// `pixels`, interleaved RGB of `width` by `height`, as `to_width` by `to_height`.
 ///
 /// # Panics
@@ -43,38 +107,9 @@ fn rounded(sum: i64) -> u8 {
 #[must_use]
 pub fn resize_rgb(pixels: &[u8], width: usize, height: usize, to_width: usize, to_height: usize) -> Vec<u8> {
     assert_eq!(pixels.len(), 3 * width * height, "interleaved RGB");
-    let pass = |pixels: &[u8], windows: &[Window], lines: usize, at: &dyn Fn(usize, usize) -> usize| {
-        let mut out = Vec::with_capacity(3 * windows.len() * lines);
-        for line in 0..lines {
-            for window in windows {
-                for channel in 0..3 {
-                    let sum = window
-                        .weights
-                        .iter()
-                        .enumerate()
-                        .map(|(k, weight)| weight * i64::from(pixels[3 * at(line, window.first + k) + channel]));
-                    out.push(rounded(sum.sum()));
-                }
-            }
-        }
-        out
-    };
-    let wide = if width == to_width {
-        pixels.to_vec()
-    } else {
-        pass(pixels, &windows(width, to_width), height, &|line, k| line * width + k)
-    };
-    if height == to_height {
-        return wide;
+    let mut resizer = Resizer::new(width, height, to_width, to_height);
+    for row in pixels.chunks_exact(3 * width) {
+        resizer.push(row);
     }
-    // By column; then turned round.
-    let columns = pass(&wide, &windows(height, to_height), to_width, &|column, k| k * to_width + column);
-    let mut out = vec![0; 3 * to_width * to_height];
-    for column in 0..to_width {
-        for row in 0..to_height {
-            let (from, to) = (3 * (column * to_height + row), 3 * (row * to_width + column));
-            out[to..to + 3].copy_from_slice(&columns[from..from + 3]);
-        }
-    }
-    out
+    resizer.finish()
 }

@@ -1,9 +1,11 @@
 //! The gRPC services.
 
+mod admission;
 mod cluster;
 mod inference;
 mod training;
 
+pub use admission::{Admission, Admitted, LARGEST_MESSAGE};
 pub use cluster::{ClusterOptions, ClusterService};
 pub use inference::InferenceService;
 pub use training::TrainingService;
@@ -28,7 +30,10 @@ impl From<Refusal> for Status {
 
 impl From<PictureError> for Status {
     fn from(error: PictureError) -> Self {
-        Self::invalid_argument(error.to_string())
+        match error {
+            PictureError::Busy => Self::resource_exhausted(error.to_string()),
+            _ => Self::invalid_argument(error.to_string()),
+        }
     }
 }
 

@@ -1,0 +1,160 @@
+//! Memory that strangers' pictures may take: shares are taken before memory is asked for, and given back after.
+
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// Shares are whole numbers of this.
+const UNIT: u64 = 1024;
+/// What `--predict-memory` counts in.
+const MIB: u64 = 1 << 20;
+/// Of all that predictions may take, requests get this part, and decoding the rest. So neither waits for the other while
+/// it keeps it waiting.
+const REQUESTS: u64 = 4;
+
+/// What predictions may take in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory(u64);
+
+impl Memory {
+    /// So many MiB.
+    #[must_use]
+    pub fn from_mib(mib: u32) -> Self {
+        Self(u64::from(mib) * MIB)
+    }
+
+    /// What requests may take, in bytes.
+    #[must_use]
+    pub fn requests(self) -> u64 {
+        self.0 / REQUESTS
+    }
+
+    /// What decoding may take, in bytes.
+    #[must_use]
+    pub fn decoding(self) -> u64 {
+        self.0 - self.requests()
+    }
+
+    /// How many MiB there would have to be for a request of so many bytes.
+    #[must_use]
+    pub fn mib_for_request(bytes: u64) -> u64 {
+        bytes.saturating_mul(REQUESTS).div_ceil(MIB)
+    }
+
+    /// How many MiB there would have to be for a picture that takes so many bytes.
+    #[must_use]
+    pub fn mib_for_decoding(bytes: u64) -> u64 {
+        bytes.saturating_mul(REQUESTS).div_ceil(MIB * (REQUESTS - 1))
+    }
+}
+
+/// So much memory. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    free: Arc<Semaphore>,
+    /// In units.
+    total: u32,
+    /// Places for those who wait.
+    places: Arc<Semaphore>,
+    patience: Duration,
+}
+
+/// Memory that was counted. It is given back when this is dropped.
+#[derive(Debug)]
+pub struct Share(#[allow(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
+
+/// Why there is no share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// More than the budget has, however long one waits.
+    TooMuch,
+    /// Others have it, and too many wait, or for too long.
+    Busy,
+}
+
+impl Budget {
+    /// `bytes` of memory, for which `places` may wait as long as `patience`.
+    #[must_use]
+    pub fn new(bytes: u64, places: usize, patience: Duration) -> Self {
+        let total = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX);
+        let free = Arc::new(Semaphore::new(total as usize));
+        Self { free, total, places: Arc::new(Semaphore::new(places)), patience }
+    }
+
+    /// All of it, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.total) * UNIT
+    }
+
+    /// Waits for so much of it. Who comes first gets it first.
+    ///
+    /// # Errors
+    /// If it cannot be had.
+    pub async fn share(&self, bytes: u64) -> Result<Share, Refused> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Refused::TooMuch)?;
+        if units > self.total {
+            return Err(Refused::TooMuch);
+        }
+        if let Ok(permit) = self.free.clone().try_acquire_many_owned(units) {
+            return Ok(Share(permit));
+        }
+        let _place = self.places.try_acquire().map_err(|_| Refused::Busy)?;
+        match timeout(self.patience, self.free.clone().acquire_many_owned(units)).await {
+            Ok(Ok(permit)) => Ok(Share(permit)),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Refused::Busy),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn the_flag_that_is_named_would_do() {
+        for bytes in [1, 5 * MIB, 12 * MIB + 1, 700_123_456] {
+            let enough = |mib: u64| Memory::from_mib(mib as u32);
+            let mib = Memory::mib_for_decoding(bytes);
+            assert!(enough(mib).decoding() >= bytes && enough(mib - 1).decoding() < bytes, "{bytes}");
+            let mib = Memory::mib_for_request(bytes);
+            assert!(enough(mib).requests() >= bytes && enough(mib - 1).requests() < bytes, "{bytes}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_held_is_not_given_twice() {
+        let budget = Budget::new(10 * UNIT, 1, LONG);
+        let first = budget.share(6 * UNIT).await.unwrap();
+        let other = budget.clone();
+        let waiting = tokio::spawn(async move { other.share(5 * UNIT).await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        assert_eq!(budget.share(5 * UNIT).await.unwrap_err(), Refused::Busy, "one may wait");
+        drop(first);
+        let second = waiting.await.unwrap().unwrap();
+        let third = budget.share(5 * UNIT).await.unwrap();
+        drop((second, third));
+        drop(budget.share(10 * UNIT).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn more_than_there_is_is_refused_at_once() {
+        let budget = Budget::new(10 * UNIT, 1, LONG);
+        for bytes in [10 * UNIT + 1, u64::MAX] {
+            assert_eq!(budget.share(bytes).await.unwrap_err(), Refused::TooMuch);
+        }
+    }
+
+    #[tokio::test]
+    async fn waiting_ends() {
+        let budget = Budget::new(10 * UNIT, 1, Duration::from_millis(10));
+        let _first = budget.share(10 * UNIT).await.unwrap();
+        assert_eq!(budget.share(1).await.unwrap_err(), Refused::Busy);
+    }
+}

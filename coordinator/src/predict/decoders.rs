@@ -1,0 +1,76 @@
+//! Pictures are decoded beside everything else: few at a time, in memory that was counted, and not for ever.
+
+use crate::predict::{Budget, Memory, Patience, Picture, PictureError, Refused};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+
+/// Pictures that are decoded at a time.
+const THREADS: usize = 2;
+/// Pictures that wait to be decoded, or are.
+const PLACES: usize = 64;
+/// How long one waits for a thread, and again for memory.
+const WAIT: Duration = Duration::from_secs(20);
+/// How long decoding one may take.
+const DECODE: Duration = Duration::from_secs(20);
+
+/// Where pictures are decoded. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Decoders {
+    places: Arc<Semaphore>,
+    threads: Arc<Semaphore>,
+    memory: Budget,
+}
+
+impl Decoders {
+    /// Decoding takes its part of `memory` at the most.
+    #[must_use]
+    pub fn new(memory: Memory) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(PLACES)),
+            threads: Arc::new(Semaphore::new(THREADS)),
+            memory: Budget::new(memory.decoding(), PLACES, WAIT),
+        }
+    }
+
+    /// The picture of `file`, 32x32, channels last. What is `held` is dropped with the file: only when the work at it has
+    /// really ended, also if nobody waits for it any more.
+    ///
+    /// # Errors
+    /// If it cannot be decoded, or too many others wait.
+    pub async fn decode(&self, file: Vec<u8>, held: impl Send + 'static) -> Result<Vec<u8>, PictureError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| PictureError::Busy)?;
+        let thread = timeout(WAIT, self.threads.clone().acquire_owned()).await;
+        // The semaphore is never closed.
+        let Ok(Ok(thread)) = thread else { return Err(PictureError::Busy) };
+        let held = (held, place, thread);
+        let (held, picture) = work(move || (held, Picture::open(file))).await?;
+        let picture = picture?;
+        let share = self.memory.share(picture.memory()).await;
+        let share = share.map_err(|refused| self.refusal(refused, &picture))?;
+        let patience = Patience::new(DECODE);
+        let _waiting = patience.waiting();
+        let (pixels, _) = work(move || (picture.decode(&patience), (held, share))).await?;
+        pixels
+    }
+
+    fn refusal(&self, refused: Refused, picture: &Picture) -> PictureError {
+        let (width, height) = picture.size();
+        let need = picture.memory();
+        match refused {
+            Refused::Busy => PictureError::Busy,
+            Refused::TooMuch => PictureError::TooMuchMemory {
+                width,
+                height,
+                need: need.div_ceil(1 << 20),
+                given: self.memory.bytes() >> 20,
+                flag: Memory::mib_for_decoding(need),
+            },
+        }
+    }
+}
+
+/// Does what takes a while where it holds up nothing else.
+async fn work<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> Result<T, PictureError> {
+    // A decoder that panics has met a file that nobody thought of.
+    spawn_blocking(task).await.map_err(|_| PictureError::Undecodable)
+}

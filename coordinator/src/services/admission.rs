@@ -1,0 +1,151 @@
+//! Predictions are let in one by one: the memory of a request is counted before it is read.
+
+use crate::predict::{Budget, Memory, Refused, Share};
+use bytes::{Bytes, BytesMut};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::time::timeout;
+use tonic::{Status, body::Body, server::NamedService};
+use tower_service::Service;
+
+/// A picture of any sensible size fits.
+pub const LARGEST_MESSAGE: usize = 32 << 20;
+/// Requests that wait for memory.
+const WAITING: usize = 256;
+/// How long they wait.
+const WAIT: Duration = Duration::from_secs(20);
+/// From its first byte to the answer: who sends slower keeps memory from others.
+const REQUEST: Duration = Duration::from_mins(1);
+/// Before a message of gRPC: whether it is compressed, and four bytes of length.
+const HEAD: usize = 5;
+/// A message is there twice while it is decoded.
+const COPIES: u64 = 2;
+
+/// That the memory of a request was counted: it is given back when the last of these is dropped.
+#[derive(Debug, Clone)]
+pub struct Admitted(#[allow(dead_code, reason = "held until it is dropped")] Arc<Share>);
+
+/// A service whose requests wait until there is memory for them.
+#[derive(Debug, Clone)]
+pub struct Admission<S> {
+    service: S,
+    memory: Budget,
+}
+
+impl<S> Admission<S> {
+    /// Before `service`; requests take their part of `memory` at the most.
+    #[must_use]
+    pub fn new(service: S, memory: Memory) -> Self {
+        Self { service, memory: Budget::new(memory.requests(), WAITING, WAIT) }
+    }
+}
+
+impl<S: NamedService> NamedService for Admission<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<http::Request<Body>> for Admission<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        // The one that is ready; the clone becomes so for the next request.
+        let clone = self.service.clone();
+        let mut service = std::mem::replace(&mut self.service, clone);
+        let memory = self.memory.clone();
+        Box::pin(async move {
+            let answer = async {
+                match admit(&memory, request).await {
+                    Ok(request) => service.call(request).await,
+                    Err(status) => Ok(status.into_http()),
+                }
+            };
+            let late = || Status::deadline_exceeded(format!("the request took longer than {} s", REQUEST.as_secs()));
+            timeout(REQUEST, answer).await.unwrap_or_else(|_| Ok(late().into_http()))
+        })
+    }
+}
+
+/// The request, with its memory counted.
+async fn admit(memory: &Budget, request: http::Request<Body>) -> Result<http::Request<Body>, Status> {
+    let (mut parts, body) = request.into_parts();
+    let (length, body) = Message::begin(body).await?;
+    let need = COPIES * length as u64;
+    let share = memory.share(need).await.map_err(|refused| match refused {
+        Refused::Busy => Status::resource_exhausted("too many requests wait to be read; try again later"),
+        Refused::TooMuch => Status::invalid_argument(format!(
+            "a request of {length} bytes takes more memory than the coordinator gives; give a smaller version of the \
+             picture, or raise --predict-memory of the coordinator to {}",
+            Memory::mib_for_request(need)
+        )),
+    })?;
+    parts.extensions.insert(Admitted(Arc::new(share)));
+    Ok(http::Request::from_parts(parts, Body::new(body)))
+}
+
+/// A body of which the beginning was read already: one message, and no more than that.
+struct Message {
+    begun: Option<Bytes>,
+    rest: Body,
+    /// What may still come, in bytes.
+    left: usize,
+}
+
+impl Message {
+    /// Reads as far as it says how long it is, which is the first of what is returned.
+    async fn begin(mut body: Body) -> Result<(usize, Self), Status> {
+        let mut begun = BytesMut::new();
+        while begun.len() < HEAD {
+            let frame =
+                body.frame().await.ok_or_else(|| Status::invalid_argument("the request holds no message"))??;
+            if let Ok(data) = frame.into_data() {
+                begun.extend_from_slice(&data);
+            }
+        }
+        let length = u32::from_be_bytes([begun[1], begun[2], begun[3], begun[4]]) as usize;
+        if length > LARGEST_MESSAGE {
+            let why = format!("a request of {length} bytes is too long: {LARGEST_MESSAGE} is the limit");
+            return Err(Status::invalid_argument(why));
+        }
+        let left = (HEAD + length).checked_sub(begun.len()).ok_or_else(too_long)?;
+        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left }))
+    }
+}
+
+fn too_long() -> Status {
+    Status::invalid_argument("the request is longer than its one message")
+}
+
+impl http_body::Body for Message {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(begun) = self.begun.take() {
+            return Poll::Ready(Some(Ok(Frame::data(begun))));
+        }
+        let Some(frame) = ready!(Pin::new(&mut self.rest).poll_frame(context)?) else { return Poll::Ready(None) };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        self.left = match self.left.checked_sub(length) {
+            Some(left) => left,
+            None => return Poll::Ready(Some(Err(too_long()))),
+        };
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
