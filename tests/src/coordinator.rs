@@ -183,6 +183,12 @@ impl Coordinator {
         Ended { code: output.status.code().unwrap_or(-1), log, run_dir: run_dir.to_owned() }
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {

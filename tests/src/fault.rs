@@ -1,8 +1,9 @@
 //! Faults at a step of one's choice.
 
 /// Has the local worker `worker` fail before a step of generation 1, epoch and step counted from 0. `what` is kill, stop,
-/// exit, drop (its stream to the coordinator), corrupt (a bit of its parameters), hang, or slow=MILLISECONDS (every step
-/// from there on).
+/// exit, drop (its stream to the coordinator), corrupt (a bit of its parameters), hang, slow=MILLISECONDS (every step from
+/// there on), fail (every step from there on, for a reason of its own), halfway (it dies while others take its state over) or
+/// keep (the state of that step never goes to the coordinator).
 #[must_use]
 pub fn fail_at(worker: u32, at: (u32, u32), what: &str) -> String {
     fail_in(1, &format!("local-{worker}"), at, what)

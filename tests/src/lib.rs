@@ -11,6 +11,7 @@ mod namespace;
 mod network;
 mod place;
 mod process;
+mod stall;
 mod worker;
 
 pub use compare::assert_same;
@@ -21,4 +22,5 @@ pub use line::Line;
 pub use network::{Cut, Host, Network};
 pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;
+pub use stall::Stall;
 pub use worker::{Worker, gpu};

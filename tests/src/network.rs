@@ -111,6 +111,30 @@ impl Network {
         address.to_owned()
     }
 
+    /// Gives names the meanings in `lines`, and no other, on all hosts.
+    ///
+    /// # Panics
+    /// If that cannot be done.
+    pub fn names(&self, lines: &str) {
+        let names = names();
+        fs::write(&names, lines).expect("there is room for some lines");
+        run("mount", &format!("--bind {} /etc/hosts", names.display()));
+    }
+
+    /// Gives `host` a further address that it knows itself, and that others look for on the bridge in vain.
+    ///
+    /// # Panics
+    /// If that cannot be done.
+    pub fn add_hidden_address(&mut self, host: &Host, address: &str) {
+        run("ip", &format!("-n {host} addr add {address}/32 dev lo"));
+        run("ip", &format!("route add {address}/32 dev br0"));
+        for other in self.hosts.iter().filter(|other| **other != host.0) {
+            run("ip", &format!("-n {other} route add {address}/32 dev eth0"));
+        }
+        // It does not answer for it on its link.
+        run("ip", &format!("netns exec {host} sysctl -qw net.ipv4.conf.all.arp_ignore=1"));
+    }
+
     /// Another host, linked to the bridge.
     ///
     /// # Panics

@@ -27,6 +27,15 @@ impl Worker {
         Self::spawn(Command::new(binary("worker")), &coordinator.url(), name, &on_cpu(flags))
     }
 
+    /// As [`Self::start`], for the coordinator at `url`.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_for(url: &str, name: &str, flags: &[&str]) -> Self {
+        Self::spawn(Command::new(binary("worker")), url, name, &on_cpu(flags))
+    }
+
     /// As [`Self::start_failing`], on a GPU that [`gpu`] has found.
     ///
     /// # Panics

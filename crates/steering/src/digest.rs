@@ -114,12 +114,18 @@ impl Steering {
         digests: &BTreeMap<WorkerId, u64>,
         decisions: &mut Vec<Decision>,
     ) -> bool {
-        match judge(digests) {
+        match self.judge_members(digests) {
             Verdict::Agreed => true,
             Verdict::Outvoted(wrong) => {
                 let right = digests.len() - wrong.len();
-                let reason = format!("its state at {position} differs from that of {right} others");
-                self.void(&reason, decisions);
+                let others = if right == 1 { "other".to_owned() } else { format!("{right} others") };
+                let reason = format!("its state at {position} differs from that of {others}");
+                // What a newcomer has just taken over wrongly has gone into nothing yet.
+                let taken_over = self.generation.from == Some(position);
+                let is_proven = |worker: &WorkerId| self.workers.get(worker).is_some_and(|worker| worker.proven);
+                if !taken_over || wrong.iter().any(is_proven) {
+                    self.void(&reason, decisions);
+                }
                 for worker in wrong {
                     decisions.push(Decision::Drop { worker, reason: reason.clone(), corrupt: true });
                     self.lost(now, worker, &reason, decisions);
@@ -147,6 +153,24 @@ impl Steering {
                 false
             }
         }
+    }
+
+    /// As [`judge`]; where that cannot tell, those who have worked together are right, and newcomers wrong.
+    fn judge_members(&self, digests: &BTreeMap<WorkerId, u64>) -> Verdict {
+        let verdict = judge(digests);
+        if verdict != Verdict::Undecided {
+            return verdict;
+        }
+        let is_proven = |worker: &WorkerId| self.workers.get(worker).is_some_and(|worker| worker.proven);
+        let proven =
+            digests.iter().filter(|(worker, _)| is_proven(worker)).map(|(id, digest)| (*id, *digest)).collect();
+        let Some(right) = digests.iter().find(|(worker, _)| is_proven(worker)).map(|(_, digest)| *digest) else {
+            return Verdict::Undecided;
+        };
+        if judge(&proven) != Verdict::Agreed {
+            return Verdict::Undecided;
+        }
+        Verdict::Outvoted(digests.iter().filter(|(_, digest)| **digest != right).map(|(id, _)| *id).collect())
     }
 
     /// Declares all states void that anyone holds now.

@@ -222,6 +222,7 @@ impl Steering {
         let members = self.select(now);
         self.begun = true;
         self.generation.number = self.generation.number.max(self.last_known).saturating_add(1);
+        self.generation.from = None;
         self.digests.begin();
         let generation = self.generation.number;
         for (id, worker) in &mut self.workers {
@@ -395,6 +396,7 @@ impl Steering {
             (plan::Position::default(), plan::Totals::default(), (0, None, true, None))
         };
         let (source_rank, checkpoint, initial, digest) = order;
+        self.generation.from = Some(position);
         self.to_all(decisions, |_| Order::Synchronise {
             generation,
             source_rank,

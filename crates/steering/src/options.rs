@@ -83,7 +83,7 @@ mod tests {
         let mut steering = Steering::new(options(), start);
         let status = steering.status();
         assert_eq!((status.state, status.reason.as_str()), (RunState::Finished, "all 2 epochs are done"));
-        assert_eq!(steering.stop("a person asked"), []);
+        assert_eq!(steering.stop(Duration::ZERO, "a person asked"), []);
         assert_eq!(steering.status().state, RunState::Finished);
     }
 

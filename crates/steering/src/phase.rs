@@ -1,7 +1,7 @@
 //! What a run is doing.
 
 use crate::{Held, Stretch, WorkerId, saving::Saving, upload::Upload};
-use plan::{Evaluation, Totals};
+use plan::{Evaluation, Position, Totals};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -101,6 +101,8 @@ pub(crate) struct Generation {
     pub members: Vec<WorkerId>,
     /// What was measured of the epoch in progress.
     pub stretch: Stretch,
+    /// The position at which all took a state over, once they were told to.
+    pub from: Option<Position>,
 }
 
 impl Generation {

@@ -50,6 +50,12 @@ impl Steering {
         self.save_then(now, Then::End(ending), decisions);
     }
 
+    /// Ends the run without saving: nothing good comes of the newest state.
+    pub(crate) fn end_unsaved(&mut self, now: Duration, outcome: Outcome, reason: &str, decisions: &mut Vec<Decision>) {
+        self.generation.members.clear();
+        self.after_saving(now, Then::End(Ending { outcome, reason: reason.to_owned() }), decisions);
+    }
+
     /// Leaves the generation, and saves the newest state if it is newer than what is saved.
     pub(crate) fn save_then(&mut self, now: Duration, then: Then, decisions: &mut Vec<Decision>) {
         let why = match &then {

@@ -51,6 +51,8 @@ pub struct Steering {
     pub(crate) epoch_began: Option<Duration>,
     /// Generations in a row that failed without a step and without a loss that explains it.
     pub(crate) fruitless: u32,
+    /// Who has said that a loss is no number since the last step, by name.
+    pub(crate) diverged: BTreeSet<String>,
     /// How the workers have done lately, by name.
     pub(crate) register: Register,
     /// How many newcomers may be members of the next generation.
@@ -91,6 +93,7 @@ impl Steering {
             reforming: None,
             epoch_began: None,
             fruitless: 0,
+            diverged: BTreeSet::new(),
             register: Register::default(),
             trial: usize::MAX,
             digests: Digests::default(),
@@ -398,6 +401,7 @@ impl Steering {
     /// A member has committed a step.
     pub(crate) fn committed(&mut self, now: Duration, worker: WorkerId) {
         self.fruitless = 0;
+        self.diverged.clear();
         self.resumed(now);
         let Some(known) = self.workers.get_mut(&worker) else { return };
         if !std::mem::replace(&mut known.proven, true) {
@@ -448,7 +452,7 @@ impl Steering {
         let reason = format!("{}: {}", self.name(worker), failure.message);
         let member = generation > 0;
         match failure.blame {
-            Blame::Diverged if member => self.end(now, Outcome::Failed, &reason, decisions),
+            Blame::Diverged if member => self.diverges(now, worker, &failure.message, decisions),
             Blame::Own | Blame::Diverged => self.fail_of_its_own(now, worker, &failure.message, decisions),
             // Who fails alone suffers from nobody.
             Blame::Suffered if self.generation.members.len() < 2 => {
@@ -465,6 +469,17 @@ impl Steering {
                 self.fruitless_generation(now, &reason, decisions);
             }
         }
+    }
+
+    /// A member says that a loss is no number. All would come to the same, so the run ends if another one says so too, or
+    /// there is none. One alone may be sick, and the others do the step without it.
+    pub(crate) fn diverges(&mut self, now: Duration, worker: WorkerId, message: &str, decisions: &mut Vec<Decision>) {
+        self.diverged.insert(self.name(worker));
+        if self.diverged.len() > 1 || self.generation.members.len() < 2 {
+            let reason = format!("{}: {message}", self.name(worker));
+            return self.end_unsaved(now, Outcome::Failed, &reason, decisions);
+        }
+        self.fail_of_its_own(now, worker, message, decisions);
     }
 
     /// A worker cannot go on for a reason of its own: the others go on at once without it.

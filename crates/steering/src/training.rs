@@ -108,10 +108,10 @@ impl Steering {
         if first {
             self.generation.stretch.add(stretch);
         }
+        // All hold the same after the step. Each has reported its digest before, also one that leaves now.
         match (halt, self.stop.clone()) {
-            // All hold the same after the step, and each says so before one of them is asked for it.
-            (Some(Halt::Stop), Some(stop)) if all => self.end(now, Outcome::Stopped, &stop, decisions),
-            (Some(Halt::Stop), Some(_)) => {}
+            _ if !all => {}
+            (Some(Halt::Stop), Some(stop)) => self.end(now, Outcome::Stopped, &stop, decisions),
             _ => self.reform("the set of workers changes"),
         }
     }
@@ -180,6 +180,15 @@ impl Steering {
         let world = self.generation.members.len() as u32;
         let Phase::Evaluating { evaluation, .. } = &mut self.phase else { return };
         let own = block(Chunks::new(self.options.config.test_samples).count(), world, rank as u32);
+        // One alone may be sick. If another one comes to the same, the run has diverged.
+        if let Some(result) = results.iter().find(|result| !result.loss.is_finite())
+            && world > 1
+            && self.diverged.is_empty()
+        {
+            let message = format!("its part of the test loss became {}", result.loss);
+            self.diverged.insert(self.name(worker));
+            return self.fail_of_its_own(now, worker, &message, decisions);
+        }
         for result in results {
             let wrong = if own.contains(&result.chunk) {
                 evaluation.insert(result).err().map(|error| error.to_string())
@@ -308,6 +317,14 @@ impl Steering {
         };
         self.history.push(record.clone());
         decisions.push(Decision::Epoch(Box::new(record)));
+        if !test_loss.is_finite() {
+            // Its figures are recorded, and its state is not saved: the newest checkpoint is one of before.
+            let reason = format!(
+                "training has diverged: the test loss of epoch {} is {test_loss}; begin another run with a lower --lr",
+                epoch + 1
+            );
+            return self.end_unsaved(now, Outcome::Failed, &reason, decisions);
+        }
         if let Some((upload, _)) = here {
             let position = Position { epoch: epoch + 1, step: 0 };
             self.handed = self.handed.max(Some(position));

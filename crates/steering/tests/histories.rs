@@ -84,7 +84,10 @@ fn act(cluster: &mut Cluster, action: &Action) {
         Action::AttachUnprepared if cluster.workers.len() < 8 => {
             cluster.attach_unprepared();
         }
-        Action::Attach | Action::AttachUnprepared => {}
+        Action::AttachIll(illness) if cluster.workers.len() < 8 => {
+            cluster.attach_ill(illness);
+        }
+        Action::Attach | Action::AttachUnprepared | Action::AttachIll(_) => {}
         Action::Prepare(index) => {
             if let Some(worker) = pick(index) {
                 cluster.prepare(worker);
@@ -110,10 +113,6 @@ fn act(cluster: &mut Cluster, action: &Action) {
                 cluster.silence(worker);
             }
         }
-        Action::AttachIll(illness) if cluster.workers.len() < 8 => {
-            cluster.attach_ill(illness);
-        }
-        Action::AttachIll(_) => {}
         Action::KillMany(bits) => {
             let all = cluster.workers.keys().copied();
             let picked: Vec<WorkerId> =
@@ -144,7 +143,9 @@ fn cases() -> u32 {
 
 /// Whether three or more train, and the coordinator knows of it.
 fn trains_well(cluster: &Cluster) -> bool {
-    cluster.is_training() && cluster.steering.members() == cluster.members && cluster.members.len() > 2
+    let well = |member: &WorkerId| cluster.workers.get(member).is_some_and(|worker| worker.illness.is_none());
+    let known = cluster.is_training() && cluster.steering.members() == cluster.members;
+    known && cluster.members.len() > 2 && cluster.members.iter().all(well)
 }
 
 proptest! {

@@ -7,7 +7,7 @@ mod simulation;
 use plan::Position;
 use simulation::{Cluster, options};
 use std::time::Duration;
-use steering::{Decision, Event, Outcome};
+use steering::{Blame, Decision, Event, Failure, Outcome};
 
 #[test]
 fn a_stop_saves_after_the_step_in_progress() {
@@ -164,5 +164,61 @@ fn a_state_of_a_course_that_was_given_up_is_of_no_use() {
     cluster.workers.extend(away);
     cluster.restart(0, 0);
     cluster.finish(100);
+    cluster.assert_finished();
+}
+
+/// The first of two says that the loss is no number: it may be sick. The other one says so too: the run has diverged.
+#[test]
+fn one_alone_ends_no_run() {
+    let diverged = |generation| Event::Failed {
+        generation,
+        failure: Failure { message: "the loss became NaN".to_owned(), blame: Blame::Diverged },
+    };
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    while !cluster.is_training() {
+        assert!(cluster.advance());
+    }
+    cluster.handle(2, diverged(1));
+    assert_eq!((cluster.members.as_slice(), cluster.generation), (&[1][..], 2));
+    assert_eq!(cluster.steering.conduct("w2").unwrap().reason, "the loss became NaN");
+    let mut sick = cluster;
+    let mut truly = Cluster::new(options(4));
+    truly.attach();
+    truly.attach();
+    while !truly.is_training() {
+        assert!(truly.advance());
+    }
+    truly.handle_all(vec![(2, diverged(1)), (1, diverged(1))]);
+    let ending = truly.ending.unwrap();
+    assert_eq!((ending.outcome, ending.reason.as_str()), (Outcome::Failed, "w1: the loss became NaN"));
+    sick.finish(300);
+    sick.assert_finished();
+}
+
+/// A newcomer's wrong state has gone into nothing: nobody goes back for it, and of two it is the one that is not believed.
+#[test]
+fn a_newcomer_with_a_wrong_state_is_given_up() {
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    for _ in 0..5 {
+        assert!(cluster.advance());
+    }
+    cluster.detach(2);
+    while !cluster.is_training() {
+        assert!(cluster.advance());
+    }
+    cluster.attach();
+    while !cluster.is_training() || cluster.members.len() < 2 {
+        assert!(cluster.advance());
+    }
+    let (generation, position) = (cluster.generation, cluster.workers[&1].held.as_ref().unwrap().at);
+    let digest = cluster.workers[&1].digest();
+    cluster.handle(3, Event::Digest { generation, position, digest: 12345 });
+    cluster.handle(1, Event::Digest { generation, position, digest });
+    assert_eq!(cluster.steering.members(), [1]);
+    cluster.finish(300);
     cluster.assert_finished();
 }

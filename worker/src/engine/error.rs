@@ -69,6 +69,9 @@ pub enum EngineError {
         /// In words.
         cause: String,
     },
+    /// A test has asked for it.
+    #[error("this step was made to fail")]
+    Asked,
     /// What was received is not what was sent.
     #[error("the state that came is not the one that was to come")]
     NotWhole,
@@ -114,6 +117,7 @@ impl EngineError {
             | Self::Thread { .. }
             | Self::NotGiven { .. }
             | Self::Altered
+            | Self::Asked
             | Self::Address { .. }
             | Self::State(_) => Blame::Own,
         }

@@ -40,6 +40,12 @@ pub enum What {
     Hang,
     /// Every step from this one on takes this much longer.
     Slow(Duration),
+    /// Every step from this one on fails, for a reason of the worker's own.
+    Fail,
+    /// SIGKILL, after a part of the state was sent that others are to take over.
+    Halfway,
+    /// The state at this step is never sent to the coordinator.
+    Keep,
 }
 
 /// What goes wrong, and when.
@@ -52,20 +58,21 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The fault that `text`, as [`FAULTS`] has it, asks of the worker `name`.
+    /// The faults that `text`, as [`FAULTS`] has it, asks of the worker `name`.
     ///
     /// # Errors
     /// If `text` is not of that form.
-    pub fn of(name: &str, text: &str) -> Result<Option<Self>, Error> {
+    pub fn of(name: &str, text: &str) -> Result<Vec<Self>, Error> {
+        let mut faults = Vec::new();
         for fault in text.split(',').filter(|fault| !fault.is_empty()) {
             let bad = || Error::BadFault(fault.to_owned());
             let (worker, when) = fault.split_once('@').ok_or_else(bad)?;
             let parsed = Self::parse(when).ok_or_else(bad)?;
             if worker == name || worker == ANY {
-                return Ok(Some(parsed));
+                faults.push(parsed);
             }
         }
-        Ok(None)
+        Ok(faults)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -85,6 +92,9 @@ impl Fault {
                 "drop" => What::Drop,
                 "corrupt" => What::Corrupt,
                 "hang" => What::Hang,
+                "fail" => What::Fail,
+                "halfway" => What::Halfway,
+                "keep" => What::Keep,
                 _ => return None,
             },
         };
@@ -102,6 +112,9 @@ impl Fault {
             thread::sleep(longer);
             return Ok(());
         }
+        if self.what == What::Fail && replica.position >= Some(self.position) {
+            return Err(EngineError::Asked);
+        }
         if replica.position != Some(self.position) {
             return Ok(());
         }
@@ -118,9 +131,23 @@ impl Fault {
                     thread::sleep(Duration::from_millis(10));
                 }
             }
-            What::Slow(_) => {}
+            What::Slow(_) | What::Fail | What::Halfway | What::Keep => {}
         }
         Ok(())
+    }
+
+    /// Dies in the middle of sending a state to the others, from the step on.
+    pub(crate) fn strike_halfway(self, generation: u64, position: Position) {
+        let wanted = self.generation.is_none_or(|wanted| wanted == generation);
+        if self.what == What::Halfway && wanted && position >= self.position {
+            // Fails only for a signal that is none.
+            let _ = raise(Signal::SIGKILL);
+        }
+    }
+
+    /// Whether the state at `position` is to be kept from the coordinator.
+    pub(crate) fn keeps(self, position: Option<Position>) -> bool {
+        self.what == What::Keep && position == Some(self.position)
     }
 }
 
@@ -143,12 +170,13 @@ mod tests {
         let text = "a@1:0:5:kill,b@2:3:4:slow=250";
         let position = Position { epoch: 3, step: 4 };
         let slow = Fault { generation: Some(2), position, what: What::Slow(Duration::from_millis(250)) };
-        assert_eq!(Fault::of("b", text).unwrap(), Some(slow));
-        assert_eq!(Fault::of("a", text).unwrap().map(|fault| fault.what), Some(What::Kill));
-        assert_eq!(Fault::of("c", text).unwrap(), None);
-        assert_eq!(Fault::of("c", "").unwrap(), None);
+        assert_eq!(Fault::of("b", text).unwrap(), [slow]);
+        assert_eq!(Fault::of("a", text).unwrap()[0].what, What::Kill);
+        assert_eq!(Fault::of("c", text).unwrap(), []);
+        assert_eq!(Fault::of("c", "").unwrap(), []);
         let always = Fault { generation: None, ..slow };
-        assert_eq!(Fault::of("c", "*@*:3:4:slow=250").unwrap(), Some(always));
+        assert_eq!(Fault::of("c", "*@*:3:4:slow=250").unwrap(), [always]);
+        assert_eq!(Fault::of("b", &format!("{text},*@*:3:4:slow=250")).unwrap(), [slow, always]);
         for wrong in ["a@1:0:5", "1:0:5:kill", "a@1:0:x:kill", "a@1:0:5:explode", "a@1:0:5:kill=3"] {
             assert!(Fault::of("b", wrong).is_err(), "{wrong}");
         }

@@ -35,7 +35,7 @@ pub struct EngineOptions {
     /// The test set.
     pub test: Arc<Dataset>,
     /// What is to go wrong, for tests.
-    pub fault: Option<Fault>,
+    pub faults: Vec<Fault>,
     /// Where this worker is, if it shares its memory with others that are there too ([`ReducerOptions`]).
     pub place: Option<u64>,
     /// Where to write a trace, and under which name of this process.

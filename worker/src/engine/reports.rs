@@ -15,8 +15,8 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// Those that are due after a step of an epoch of `steps`. A digest that finds no room within the epoch is left out, for
-    /// no step waits for it; the digest at its end comes before the epoch's own report, as the checkpoint there wants it.
+    /// Those that are due after a step of an epoch of `steps`, after which training stops if it is `halted`. A digest that
+    /// finds no room in between is left out, for no step waits for it. The one at the end comes before the report of that.
     ///
     /// # Errors
     /// If libtorch fails.
@@ -24,14 +24,14 @@ impl Reports {
         self,
         generation: u64,
         replica: &Replica,
-        steps: u32,
+        (steps, halted): (u32, bool),
         control: &Control,
         events: &mpsc::Sender<Event>,
     ) -> Result<(), EngineError> {
         let position = replica.held()?;
         let due = |every: u32| every > 0 && position.step.is_multiple_of(every);
         let save = due(self.save_every) && position.step < steps;
-        let last = position.step == steps;
+        let last = halted || position.step == steps;
         if save || last || due(self.digest_every) {
             let event = Event::Digest { generation, position, digest: digest(replica)? };
             control.beat();

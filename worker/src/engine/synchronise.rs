@@ -125,6 +125,9 @@ impl Thread {
         if own {
             for tensor in self.replica.buffers() {
                 reducer.broadcast(tensor, source_rank, &self.control)?;
+                for fault in &self.options.faults {
+                    fault.strike_halfway(generation, self.replica.held()?);
+                }
             }
             return Ok((description[5] as u64) << 32 | description[6] as u64);
         }

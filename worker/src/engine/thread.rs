@@ -133,6 +133,9 @@ impl Thread {
                 }
                 Ok(Some(Event::Evaluated { generation, epoch, results }))
             }
+            Command::Upload { .. } if self.options.faults.iter().any(|fault| fault.keeps(self.replica.position)) => {
+                Ok(None)
+            }
             Command::Upload { ticket } => match self.replica.state() {
                 Ok(state) => {
                     self.control.outgoing.put(Outgoing { ticket, state: Box::new(state) });

@@ -64,7 +64,7 @@ impl Thread {
         for step in from.step..steps {
             let rate = rate_of(rates, step)?;
             let (began, waited) = (Instant::now(), self.control.waited());
-            if let Some(fault) = self.options.fault {
+            for fault in &self.options.faults {
                 fault.strike(generation, &mut self.replica, &self.control)?;
             }
             let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
@@ -82,7 +82,7 @@ impl Thread {
                 compute_seconds,
                 wait_seconds,
             });
-            reports.make(generation, &self.replica, steps, &self.control, &self.events)?;
+            reports.make(generation, &self.replica, (steps, outcome.halt), &self.control, &self.events)?;
             if outcome.halt && step + 1 < steps {
                 halted = true;
                 break;

@@ -37,8 +37,8 @@ impl Session {
         run_id: String,
         config: RunConfig,
     ) -> Result<Preparation, Error> {
-        let fault = Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?;
-        if let Some(fault) = &fault {
+        let faults = Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?;
+        for fault in &faults {
             tracing::warn!("this worker is made to fail: {fault:?}");
         }
         let host = self.host();
@@ -56,7 +56,7 @@ impl Session {
                 collective_timeout: timeouts.collective,
                 train: data.train,
                 test: data.test,
-                fault,
+                faults,
                 trace,
             };
             let engine = spawn_blocking(move || Engine::start(options, events))

@@ -153,7 +153,7 @@ impl Cluster {
                 Decision::Void { generation, .. } => self.void = generation,
                 Decision::Checkpoint { upload, held, position, .. } => {
                     let mut state = State::clone(&self.arrived[&(upload, held)]);
-                    assert_eq!(state.taint, 0, "what is saved is right");
+                    assert_eq!(state.taint, 0, "what is saved is right: {:#?}; {:?}", self.notes, self.workers);
                     if position.step == 0 {
                         state.totals = Totals::default();
                     }

@@ -65,7 +65,9 @@ impl Cluster {
             }
             Order::Train { .. } if self.ill(Illness::Dies).is_some() => {
                 let ill = self.ill(Illness::Dies);
-                ill.iter().for_each(|id| self.detach(*id));
+                if let Some(ill) = ill {
+                    self.detach(ill);
+                }
             }
             Order::Train { .. } if members.len() > 1 && self.ill(Illness::Breaks).is_some() => {
                 self.fail(&members, generation);
@@ -275,7 +277,7 @@ impl Cluster {
             let Some(worker) = self.workers.get(member) else { continue };
             let (pulse, digest) = (worker.pulse, worker.digest());
             let lies = worker.illness == Some(Illness::Lies);
-            if save || done || position.step.is_multiple_of(digest_every) {
+            if save || done || over || position.step.is_multiple_of(digest_every) {
                 self.handle(*member, Event::Digest { generation, position, digest });
             }
             if let Some(upload) = upload.filter(|_| save) {

@@ -1,0 +1,226 @@
+//! Promise P8: one bad machine never hurts the others. It is named, set aside and told why; it ends no run, costs the others no
+//! more than the step it was in, and leaves no mark in the weights.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use nix::sys::signal::Signal;
+use proto::v1::{Run, RunState};
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+use system_tests::{Coordinator, Ended, Network, Worker, assert_same, members, pace};
+
+/// Three epochs of ten steps and a small one.
+const RUN: [&str; 10] =
+    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
+
+/// In milliseconds: a run takes longer than it takes to be set aside and to come back.
+const PACE: u32 = 300;
+
+fn data() -> [String; 2] {
+    ["--data-dir".to_owned(), system_tests::data_dir().to_str().unwrap().to_owned()]
+}
+
+fn with<'a>(data: &'a [String; 2], flags: &[&'a str]) -> Vec<&'a str> {
+    [&[data[0].as_str(), data[1].as_str()], flags].concat()
+}
+
+fn undisturbed(directory: &Path) -> Ended {
+    Coordinator::run(&directory.join("undisturbed"), 2, &RUN).well()
+}
+
+/// Whether the worker `name` is set aside, for a reason with `words` in it.
+fn is_aside(run: &Run, name: &str, words: &str) -> bool {
+    run.workers.iter().any(|worker| {
+        worker.name == name
+            && worker.back_in_seconds.is_some()
+            && worker.strikes > 0
+            && worker.set_aside.contains(words)
+    })
+}
+
+fn alone(directory: &Path, name: &str) -> Coordinator {
+    Coordinator::start(&directory.join(name), &[&["--workers", "1"], &RUN[..]].concat())
+}
+
+#[test]
+fn a_worker_with_an_address_that_is_not_its_own_is_set_aside_and_told_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let mut run = alone(directory.path(), "address");
+    let data = data();
+    let healthy = Worker::start_failing(&run, "healthy", &with(&data, &[]), &pace(PACE));
+    run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
+    let wrong = Worker::start(&run, "wrong", &with(&data, &["--host", "10.255.255.1"]));
+    let words = "10.255.255.1 is no address of this machine";
+    let before = run.wait_until(|run| is_aside(run, "wrong", words));
+    // Again, after a longer pause; and the others hear nothing of it.
+    let again = run.wait_until(|run| run.workers.iter().any(|worker| worker.name == "wrong" && worker.strikes > 1));
+    assert_eq!((before.generation, again.generation), (1, 1));
+    wrong.signal(Signal::SIGTERM);
+    let (code, log) = wrong.wait();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("set aside for 2 s") && log.contains(words), "{log}");
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
+    assert_eq!(healthy.wait().0, 0);
+}
+
+#[test]
+fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let mut run = alone(directory.path(), "sick");
+    let data = data();
+    let healthy = Worker::start_failing(&run, "healthy", &with(&data, &[]), &pace(PACE));
+    run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
+    let sick = Worker::start_failing(&run, "sick", &with(&data, &[]), "sick@*:0:0:fail");
+    let words = "this step was made to fail";
+    let first = run.wait_until(|run| is_aside(run, "sick", words));
+    let second = run.wait_until(|run| run.workers.iter().any(|worker| worker.name == "sick" && worker.strikes > 1));
+    // In between it was away for two seconds, in which the other went on.
+    let steps = |run: &Run| run.epoch * 11 + run.step;
+    assert!(steps(&second) >= steps(&first) + 2, "{first:?} {second:?}");
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    let summary = ended.summary();
+    let kinds: Vec<&str> =
+        summary["recoveries"].as_array().unwrap().iter().map(|recovery| recovery["kind"].as_str().unwrap()).collect();
+    assert!(kinds.iter().all(|kind| kind.starts_with("sick set aside: ")), "{kinds:?}");
+    // A run of ten seconds has room for two or three of its attempts.
+    assert!((2..=4).contains(&kinds.len()), "{kinds:?}");
+    for worker in [healthy, sick] {
+        assert_eq!(worker.wait().0, 0);
+    }
+}
+
+#[test]
+fn a_run_ends_when_nobody_who_could_go_on_is_left_and_what_was_done_is_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run_dir = directory.path().join("hopeless");
+    let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();
+    let start = Instant::now();
+    let fault = ["*@*:1:3:fail".to_owned()];
+    let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait();
+    assert_eq!(ended.code, 7, "{}", ended.log);
+    assert!(ended.log.contains("nobody who could go on is left"), "{}", ended.log);
+    assert!(start.elapsed() < Duration::from_mins(2), "{:?}", start.elapsed());
+    assert_eq!(ended.summary()["steps"], 14, "{}", ended.log);
+    let ended = Coordinator::start(&run_dir, &flags).wait().well();
+    assert!(ended.log.contains("going on from checkpoint step-00000014"), "{}", ended.log);
+    assert_same(&ended, &expected);
+}
+
+#[test]
+fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
+    let Some(mut network) = Network::inside("a_worker_that_nobody_reaches_is_found_and_the_others_go_on") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let shards = [&RUN[..8], &["--shards", "3"]].concat();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 3, &shards).well();
+    let flags = [&["--workers", "2", "--failure-timeout", "2s"], &shards[..]].concat();
+    let mut run = Coordinator::start_at(&network.listen(), &directory.path().join("firewall"), &flags);
+    let data = data();
+    let well: Vec<Worker> = ["a", "b"]
+        .map(|name| Worker::start_on(&network.host(name), &run.url(), name, &with(&data, &[]), &pace(PACE)))
+        .into();
+    run.wait_until(|run| run.state() == RunState::Training && members(run) == 2 && run.step >= 1);
+    // It has the address, and nothing leads there.
+    let hidden = network.host("hidden");
+    network.add_hidden_address(&hidden, "10.99.0.1");
+    let hidden = Worker::start_on(&hidden, &run.url(), "hidden", &with(&data, &["--host", "10.99.0.1"]), &pace(PACE));
+    let aside = run.wait_until(|run| is_aside(run, "hidden", "did not come to generation"));
+    assert_eq!(aside.workers.iter().filter(|worker| worker.strikes > 0).count(), 1, "{:?}", aside.workers);
+    let on = run.wait_until(|run| run.state() == RunState::Training && members(run) == 2 && run.generation > 2);
+    assert!(on.workers.iter().all(|worker| (worker.name == "hidden") == worker.rank.is_none()), "{on:?}");
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    drop(hidden);
+    for worker in well {
+        let (code, log) = worker.wait();
+        assert_eq!(code, 0, "{log}");
+    }
+}
+
+#[test]
+fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run = Coordinator::start(&directory.path().join("halfway"), &[&["--workers", "2"], &RUN[..]].concat());
+    let data = data();
+    // The second loses its coordinator and falls behind. When it comes back, it is to take over what the first holds, and the
+    // first dies when a part of that has come.
+    let pace = pace(150);
+    let first = Worker::start_failing(&run, "first", &with(&data, &[]), &format!("{pace},first@3:0:0:halfway"));
+    let second = Worker::start_failing(&run, "second", &with(&data, &[]), &format!("{pace},second@1:0:3:drop"));
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(first.wait().0, -1, "it was killed");
+    let (code, log) = second.wait();
+    assert_eq!(code, 0, "{log}");
+    let members: Vec<usize> = ["generation of 2", "generation of 1"].map(|of| log.matches(of).count()).into();
+    assert_eq!(members, [2, 1], "{log}");
+}
+
+#[test]
+fn a_name_that_its_owner_left_behind_is_free_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let flags = [&["--workers", "1", "--failure-timeout", "2s"], &RUN[..]].concat();
+    let mut run = Coordinator::start(&directory.path().join("name"), &flags);
+    let data = data();
+    let before = Worker::start_failing(&run, "node", &with(&data, &[]), &pace(PACE));
+    run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
+    // As a node that has lost its power: its connections are open, and nobody is there.
+    before.signal(Signal::SIGSTOP);
+    thread::sleep(Duration::from_millis(500));
+    let after = Worker::start(&run, "node", &with(&data, &[]));
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    let (code, log) = after.wait();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("it may be gone"), "{log}");
+    // Its twin finds the run over, or its name taken, when it wakes.
+    before.signal(Signal::SIGKILL);
+}
+
+#[test]
+fn a_worker_that_comes_to_a_run_that_is_over_goes_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = [&["--local", "--workers", "1", "--serve"], &RUN[..6], &["--epochs", "1"]].concat();
+    let mut run = Coordinator::start(directory.path(), &flags);
+    run.wait_until(|run| run.state() == RunState::Finished);
+    let start = Instant::now();
+    let data = data();
+    let (code, log) = Worker::start(&run, "late", &with(&data, &[])).wait();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("dismissed: the run is over"), "{log}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+/// The address comes from the connection: with `::1 localhost` first, a resolver's first address is another one.
+#[test]
+fn a_name_with_addresses_of_two_families_leads_to_the_one_that_answers() {
+    let Some(network) = Network::inside("a_name_with_addresses_of_two_families_leads_to_the_one_that_answers") else {
+        return;
+    };
+    network.names("::1 localhost\n127.0.0.1 localhost\n");
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run = Coordinator::start(&directory.path().join("run"), &[&["--workers", "2"], &RUN[..]].concat());
+    let port = run.address().rsplit_once(':').unwrap().1.to_owned();
+    let data = data();
+    let by_number = Worker::start(&run, "by-number", &with(&data, &[]));
+    let by_name = Worker::start_for(&format!("http://localhost:{port}"), "by-name", &with(&data, &[]));
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    for worker in [by_number, by_name] {
+        let (code, log) = worker.wait();
+        assert_eq!(code, 0, "{log}");
+    }
+}

@@ -1,0 +1,135 @@
+//! However a run ends, the newest state that anyone holds is saved; and a state that does not come is asked for again.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use proto::v1::RunState;
+use std::path::Path;
+use system_tests::{Coordinator, Ended, Worker, assert_same, fail_at, members, pace};
+
+/// Three epochs of ten steps and a small one.
+const RUN: [&str; 10] =
+    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
+
+fn undisturbed(directory: &Path) -> Ended {
+    Coordinator::run(&directory.join("undisturbed"), 2, &RUN).well()
+}
+
+fn steps(ended: &Ended) -> u64 {
+    ended.summary()["steps"].as_u64().unwrap()
+}
+
+fn data() -> [String; 2] {
+    ["--data-dir".to_owned(), system_tests::data_dir().to_str().unwrap().to_owned()]
+}
+
+#[test]
+fn a_stop_while_workers_are_waited_for_saves_what_those_who_are_left_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run_dir = directory.path().join("waiting");
+    let flags = [&["--workers", "2", "--min-workers", "2"], &RUN[..]].concat();
+    let mut run = Coordinator::start(&run_dir, &flags);
+    let data = data();
+    let data = [data[0].as_str(), data[1].as_str()];
+    let stays = Worker::start_failing(&run, "stays", &data, &pace(100));
+    let goes = Worker::start_failing(&run, "goes", &data, &pace(100));
+    run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    drop(goes);
+    run.wait_until(|run| run.state() == RunState::Waiting && members(run) == 0);
+    run.terminate();
+    let ended = run.wait().well();
+    assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
+    assert!((14..22).contains(&steps(&ended)), "{} steps\n{}", steps(&ended), ended.log);
+    assert_eq!(stays.wait().0, 0);
+    let local = [&["--local", "--workers", "2"], &RUN[..]].concat();
+    assert_same(&Coordinator::start(&run_dir, &local).wait().well(), &expected);
+}
+
+#[test]
+fn the_last_worker_to_leave_leaves_its_state_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    for workers in [1, 2] {
+        let run_dir = directory.path().join(workers.to_string());
+        let count = workers.to_string();
+        let mut run = Coordinator::start(&run_dir, &[&["--workers", &count], &RUN[..]].concat());
+        let data = data();
+        let data = [data[0].as_str(), data[1].as_str()];
+        let leavers: Vec<Worker> =
+            (0..workers).map(|index| Worker::start_failing(&run, &format!("w{index}"), &data, &pace(100))).collect();
+        run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+        leavers.iter().for_each(|worker| worker.signal(Signal::SIGTERM));
+        for worker in leavers {
+            let (code, log) = worker.wait();
+            assert_eq!(code, 0, "{log}");
+        }
+        let left = run.wait_until(|run| run.state() == RunState::Waiting && run.workers.is_empty());
+        let saved: u32 = left.checkpoint.strip_prefix("step-").unwrap().parse().unwrap();
+        assert!((14..22).contains(&saved), "{left:?}");
+        // Whoever comes goes on from there.
+        let late = Worker::start(&run, "late", &data);
+        let ended = run.wait().well();
+        assert_same(&ended, &expected);
+        assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
+        assert_eq!(late.wait().0, 0);
+    }
+}
+
+#[test]
+fn a_state_that_does_not_come_is_asked_for_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let flags = [&["--local", "--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    // That of the first epoch, from either: whoever is asked first keeps it. At the end of the second both do.
+    for who in 0..2 {
+        let fault = [fail_at(who, (0, 11), "keep")];
+        let run_dir = directory.path().join(format!("one-{who}"));
+        let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait().well();
+        assert_same(&ended, &expected);
+        assert_eq!(steps(&ended), 33);
+    }
+    let both = [fail_at(0, (1, 11), "keep"), fail_at(1, (1, 11), "keep")];
+    let ended = Coordinator::start_failing(&directory.path().join("both"), &flags, &both).wait().well();
+    assert_same(&ended, &expected);
+    assert!(ended.log.contains("there is no checkpoint of this epoch"), "{}", ended.log);
+}
+
+#[test]
+fn a_stop_saves_the_state_of_the_step_and_no_earlier_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run_dir = directory.path().join("every");
+    let flags = [&["--local", "--workers", "2", "--checkpoint-every", "1"], &RUN[..]].concat();
+    let mut run = Coordinator::start_failing(&run_dir, &flags, &[pace(20)]);
+    run.wait_until(|run| run.epoch == 1 && run.step >= 3);
+    run.terminate();
+    let ended = run.wait().well();
+    assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
+    let saved = steps(&ended);
+    let ended = Coordinator::start(&run_dir, &flags).wait().well();
+    assert!(ended.log.contains(&format!("going on from checkpoint step-{saved:08}")), "{}", ended.log);
+    assert_same(&ended, &expected);
+}
+
+#[test]
+fn a_stopped_coordinator_blames_nobody_for_its_own_absence() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let flags = [&["--local", "--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let mut run = Coordinator::start_failing(&directory.path().join("absent"), &flags, &[pace(100)]);
+    run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
+    let process = Pid::from_raw(run.id() as i32);
+    kill(process, Signal::SIGSTOP).unwrap();
+    // Longer than workers wait for it, and than it waits for them.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    kill(process, Signal::SIGCONT).unwrap();
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    // Workers may have looked for another one meanwhile, and come back.
+    let kinds = ended.summary()["recoveries"].to_string();
+    assert!(!kinds.contains("silent") && !kinds.contains("no progress"), "{kinds}");
+}

@@ -1,0 +1,57 @@
+//! A disk that stands still holds up neither training nor the judge of who is alive.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use proto::v1::RunState;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+use system_tests::{Coordinator, Stall, assert_same, pace};
+
+/// Four epochs of ten steps and a small one.
+const RUN: [&str; 12] = [
+    "--local",
+    "--workers",
+    "2",
+    "--limit-train",
+    "650",
+    "--batch-size",
+    "64",
+    "--limit-test",
+    "300",
+    "--epochs",
+    "4",
+    "--shards",
+];
+
+#[test]
+fn a_disk_that_stalls_for_three_time_outs_costs_nobody_anything() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = [&RUN[..], &["2", "--failure-timeout", "1s", "--checkpoint-every", "2"]].concat();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &flags).wait().well();
+    let stall = Stall::new(directory.path());
+    let pace = pace(200);
+    let [preload, switch] = stall.variables();
+    let variables = [preload, switch, ("COXSWAIN_FAULT", pace.as_str())];
+    let mut run = Coordinator::start_within(&variables, &directory.path().join("stalls"), &flags);
+    // Under journal and checkpoints alike: in the middle of an epoch, and over the end of one.
+    for epoch in [0, 1] {
+        run.wait_until(|run| run.state() == RunState::Training && run.epoch >= epoch && run.step >= 3);
+        stall.begin();
+        let began = Instant::now();
+        let before = run.wait_until(|_| true);
+        while began.elapsed() < Duration::from_secs(3) {
+            let now = run.wait_until(|_| true);
+            assert_eq!((now.workers.len(), now.generation), (2, before.generation), "{now:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
+        let after = run.wait_until(|_| true);
+        let steps = |run: &proto::v1::Run| run.epoch * 11 + run.step;
+        assert!(steps(&after) > steps(&before), "training goes on: {after:?}");
+        stall.end();
+    }
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
+}
