@@ -8,9 +8,11 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    thread,
+    time::Instant,
 };
-use system_tests::{Coordinator, Ended, binary, pace};
+use system_tests::{Coordinator, Ended, binary, data_dir, pace};
 use tempfile::TempDir;
 
 /// Epochs of four steps.
@@ -141,6 +143,45 @@ fn a_command_that_resumes_a_checkpoint_can_be_given_again_and_again() {
     assert!(ended.log.contains("going on from checkpoint step-00000008 at epoch 3, step 0"), "{}", ended.log);
     assert_eq!(ended.weights(), whole.weights());
     assert_eq!(ended.metrics().iter().map(|line| line["epoch"].clone()).collect::<Vec<_>>(), [3, 4]);
+}
+
+#[test]
+fn a_coordinator_that_is_killed_while_it_takes_a_checkpoint_in_leaves_what_the_next_one_goes_on_with() {
+    const MOMENTS: u32 = 24;
+    let (directory, run_dir, _) = done("2");
+    let other = directory.path().join("other");
+    let expected = Coordinator::run(&other, 1, &with(&["--epochs", "2"])).well();
+    let path = |name: &str| other.join("checkpoints").join(name).to_str().unwrap().to_owned();
+    let (first, second) = (path("step-00000004"), path("step-00000008"));
+    let [resume, other_one] = [&first, &second].map(|path| with(&["--epochs", "2", "--resume", path]));
+    let start = Instant::now();
+    drop(Coordinator::start(&directory.path().join("measured"), &resume));
+    let whole = start.elapsed();
+    for moment in 0..MOMENTS {
+        // Another one each time, so that each takes one in.
+        let flags = if moment % 2 == 0 { &resume } else { &other_one };
+        let mut command = Command::new(binary("coordinator"));
+        command
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_dir())
+            .args(flags)
+            .arg("--run-dir")
+            .arg(&run_dir);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(whole * moment / MOMENTS);
+        // It may have ended: the second one is complete.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let ended = Coordinator::run(&run_dir, 1, &resume).well();
+    assert_eq!(ended.weights(), expected.weights(), "{}", ended.log);
+    assert_eq!(ended.metrics().iter().map(|line| line["epoch"].clone()).collect::<Vec<_>>(), [2]);
+    let mut left: Vec<String> = fs::read_dir(run_dir.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["latest", "step-00000004", "step-00000008"]);
 }
 
 #[test]
