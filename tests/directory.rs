@@ -230,3 +230,27 @@ fn what_a_newer_version_wrote_is_refused_by_name_and_left_as_it_is() {
     assert_eq!(refused.code, 9, "{}", refused.log);
     assert!(refused.log.contains("journal.sqlite: it is damaged (file is not a database)"), "{}", refused.log);
 }
+
+#[test]
+fn a_run_that_diverges_fails_and_says_so_however_often() {
+    let directory = tempfile::tempdir().unwrap();
+    let run_dir = directory.path().join("run");
+    let flags = ["--lr", "100", "--limit-train", "512", "--limit-test", "200", "--epochs", "3"];
+    for _ in 0..2 {
+        let ended = Coordinator::run(&run_dir, 1, &flags);
+        assert_eq!(ended.code, 7, "{}", ended.log);
+        let summary = ended.summary();
+        let reason = summary["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("training has diverged: the test loss of epoch ") && reason.contains("--lr"),
+            "{reason}"
+        );
+        assert_eq!((&summary["state"], &summary["best_checkpoint"]), (&"failed".into(), &Value::Null));
+        // As words, and in every line that a strict parser reads.
+        let metrics = ended.metrics();
+        let last = metrics.last().unwrap();
+        assert!(matches!(last["test_loss"].as_str(), Some("NaN" | "Infinity")), "{last}");
+        assert_eq!(summary["test_loss"], last["test_loss"]);
+        assert!(!run_dir.join("checkpoints/latest").exists());
+    }
+}

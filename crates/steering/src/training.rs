@@ -227,6 +227,14 @@ impl Steering {
         };
         self.history.push(record.clone());
         decisions.push(Decision::Epoch(Box::new(record)));
+        if !test_loss.is_finite() {
+            // Its figures are recorded, and its state is not saved: the newest checkpoint is one of before.
+            let reason = format!(
+                "training has diverged: the test loss of epoch {} is {test_loss}; begin another run with a lower --lr",
+                epoch + 1
+            );
+            return self.end(Outcome::Failed, &reason, decisions);
+        }
         decisions.push(Decision::Checkpoint {
             generation: self.generation.number,
             held: Position { epoch, step: self.steps() },
