@@ -8,9 +8,11 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    thread,
+    time::Instant,
 };
-use system_tests::{Coordinator, Ended, binary, pace};
+use system_tests::{Coordinator, Ended, binary, data_dir, pace};
 use tempfile::TempDir;
 
 /// Epochs of four steps.
@@ -144,6 +146,45 @@ fn a_command_that_resumes_a_checkpoint_can_be_given_again_and_again() {
 }
 
 #[test]
+fn a_coordinator_that_is_killed_while_it_takes_a_checkpoint_in_leaves_what_the_next_one_goes_on_with() {
+    const MOMENTS: u32 = 24;
+    let (directory, run_dir, _) = done("2");
+    let other = directory.path().join("other");
+    let expected = Coordinator::run(&other, 1, &with(&["--epochs", "2"])).well();
+    let path = |name: &str| other.join("checkpoints").join(name).to_str().unwrap().to_owned();
+    let (first, second) = (path("step-00000004"), path("step-00000008"));
+    let [resume, other_one] = [&first, &second].map(|path| with(&["--epochs", "2", "--resume", path]));
+    let start = Instant::now();
+    drop(Coordinator::start(&directory.path().join("measured"), &resume));
+    let whole = start.elapsed();
+    for moment in 0..MOMENTS {
+        // Another one each time, so that each takes one in.
+        let flags = if moment % 2 == 0 { &resume } else { &other_one };
+        let mut command = Command::new(binary("coordinator"));
+        command
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_dir())
+            .args(flags)
+            .arg("--run-dir")
+            .arg(&run_dir);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(whole * moment / MOMENTS);
+        // It may have ended: the second one is complete.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let ended = Coordinator::run(&run_dir, 1, &resume).well();
+    assert_eq!(ended.weights(), expected.weights(), "{}", ended.log);
+    assert_eq!(ended.metrics().iter().map(|line| line["epoch"].clone()).collect::<Vec<_>>(), [2]);
+    let mut left: Vec<String> = fs::read_dir(run_dir.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["latest", "step-00000004", "step-00000008"]);
+}
+
+#[test]
 fn workers_that_hold_a_state_of_the_run_before_do_not_bring_it_into_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let (run_dir, other) = (directory.path().join("run"), directory.path().join("other"));
@@ -188,4 +229,28 @@ fn what_a_newer_version_wrote_is_refused_by_name_and_left_as_it_is() {
     let refused = Coordinator::fails(&run_dir, &RUN);
     assert_eq!(refused.code, 9, "{}", refused.log);
     assert!(refused.log.contains("journal.sqlite: it is damaged (file is not a database)"), "{}", refused.log);
+}
+
+#[test]
+fn a_run_that_diverges_fails_and_says_so_however_often() {
+    let directory = tempfile::tempdir().unwrap();
+    let run_dir = directory.path().join("run");
+    let flags = ["--lr", "100", "--limit-train", "512", "--limit-test", "200", "--epochs", "3"];
+    for _ in 0..2 {
+        let ended = Coordinator::run(&run_dir, 1, &flags);
+        assert_eq!(ended.code, 7, "{}", ended.log);
+        let summary = ended.summary();
+        let reason = summary["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("training has diverged: the test loss of epoch ") && reason.contains("--lr"),
+            "{reason}"
+        );
+        assert_eq!((&summary["state"], &summary["best_checkpoint"]), (&"failed".into(), &Value::Null));
+        // As words, and in every line that a strict parser reads.
+        let metrics = ended.metrics();
+        let last = metrics.last().unwrap();
+        assert!(matches!(last["test_loss"].as_str(), Some("NaN" | "Infinity")), "{last}");
+        assert_eq!(summary["test_loss"], last["test_loss"]);
+        assert!(!run_dir.join("checkpoints/latest").exists());
+    }
 }

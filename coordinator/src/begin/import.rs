@@ -32,7 +32,7 @@ pub(super) fn wanted(path: &Path, journal: &Journal) -> Result<Option<Source>, E
     let own = "going on from the run's own newest checkpoint. To begin from that path, give another --run-dir";
     match checkpoint::read(path) {
         Ok((manifest, _)) if last.is_some_and(|last| last.content == Content::from(&manifest)) => {
-            tracing::info!("checkpoint {} was taken in already: {own}", path.display());
+            tracing::warn!("checkpoint {} was taken in already: {own}", path.display());
             Ok(None)
         }
         Ok(_) if from_here => {

@@ -196,7 +196,7 @@ impl Directory<'_> {
                 self.store.root().display()
             ));
         }
-        if why.is_empty() && !recorded && tidy::has_metrics(&self.run_dir) {
+        if why.is_empty() && !recorded && tidy::has_metrics(&self.run_dir)? {
             why.push(
                 "metrics.jsonl tells of epochs, and there is neither a journal of them nor a checkpoint".to_owned(),
             );

@@ -5,13 +5,14 @@ use crate::{Error, journal::Journal, summary};
 use checkpoint::Store;
 use plan::RunConfig;
 use std::{
-    fs::{self, Metadata},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 /// Files that are written aside and renamed.
-const REPLACED: [&str; 3] = ["config.json", "metrics.jsonl", "summary.json"];
+const REPLACED: [&str; 3] = [CONFIG, METRICS, "summary.json"];
+const CONFIG: &str = "config.json";
+const METRICS: &str = "metrics.jsonl";
 
 /// Finishes or undoes what was under way. Only for who holds the journal, and so has the run to itself.
 pub(super) fn tidy(run_dir: &Path, journal: &mut Journal, store: &Store) -> Result<(), Error> {
@@ -41,29 +42,23 @@ pub(super) fn tidy(run_dir: &Path, journal: &mut Journal, store: &Store) -> Resu
     Ok(())
 }
 
-/// Gives what is under `path`, and is neither understood nor thrown away, another name.
-fn keep_aside(path: &Path) -> Result<PathBuf, Error> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut number = 1;
-    let kept = loop {
-        let kept = match number {
-            1 => path.with_file_name(format!("kept-{name}")),
-            _ => path.with_file_name(format!("kept-{number}-{name}")),
-        };
-        if fs::symlink_metadata(&kept).is_err() {
-            break kept;
-        }
+/// Gives the file `name` of the run directory, which is neither understood nor thrown away, another name.
+fn keep_aside(run_dir: &Path, name: &str) -> Result<PathBuf, Error> {
+    let (mut kept, mut number) = (run_dir.join(format!("kept-{name}")), 1);
+    while fs::symlink_metadata(&kept).is_ok() {
         number += 1;
-    };
-    let failed =
-        |error: io::Error| Error::RunDir { operation: "rename", path: path.to_owned(), why: error.to_string() };
-    fs::rename(path, &kept).map_err(failed)?;
-    Ok(kept)
+        kept = run_dir.join(format!("kept-{number}-{name}"));
+    }
+    let path = run_dir.join(name);
+    match fs::rename(&path, &kept) {
+        Ok(()) => Ok(kept),
+        Err(error) => Err(Error::RunDir { operation: "rename", path, why: error.to_string() }),
+    }
 }
 
 /// Sees to it that `config.json` says what the journal says.
 pub(super) fn mend_config(run_dir: &Path, config: &RunConfig) -> Result<(), Error> {
-    let path = run_dir.join("config.json");
+    let path = run_dir.join(CONFIG);
     let found: Result<RunConfig, String> = match fs::read(&path) {
         Ok(json) => serde_json::from_slice(&json).map_err(|error| error.to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return summary::write_config(run_dir, config),
@@ -73,7 +68,7 @@ pub(super) fn mend_config(run_dir: &Path, config: &RunConfig) -> Result<(), Erro
         Ok(found) if found == *config => Ok(()),
         Ok(_) => summary::write_config(run_dir, config),
         Err(why) => {
-            let kept = keep_aside(&path)?;
+            let kept = keep_aside(run_dir, CONFIG)?;
             tracing::warn!(
                 "{} cannot be understood ({why}): it is kept as {}, and written anew",
                 path.display(),
@@ -85,20 +80,24 @@ pub(super) fn mend_config(run_dir: &Path, config: &RunConfig) -> Result<(), Erro
 }
 
 /// Whether `metrics.jsonl` tells of epochs.
-pub(super) fn has_metrics(run_dir: &Path) -> bool {
-    fs::metadata(run_dir.join("metrics.jsonl")).as_ref().map(Metadata::len).is_ok_and(|bytes| bytes > 0)
+pub(super) fn has_metrics(run_dir: &Path) -> Result<bool, Error> {
+    let path = run_dir.join(METRICS);
+    match fs::metadata(&path) {
+        Ok(found) => Ok(found.len() > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::RunDir { operation: "look at", path, why: error.to_string() }),
+    }
 }
 
 /// Takes out of `metrics.jsonl` what the journal does not know. `void` says that nobody will want it back.
 pub(super) fn empty_metrics(run_dir: &Path, void: bool) -> Result<(), Error> {
-    if !has_metrics(run_dir) {
+    if !has_metrics(run_dir)? {
         return Ok(());
     }
     if void {
         return summary::write_metrics(run_dir, &[]);
     }
-    let path = run_dir.join("metrics.jsonl");
-    let kept = keep_aside(&path)?;
-    tracing::warn!("what {} told is kept as {}", path.display(), kept.display());
+    let kept = keep_aside(run_dir, METRICS)?;
+    tracing::warn!("what {METRICS} in {} told is kept as {}", run_dir.display(), kept.display());
     Ok(())
 }

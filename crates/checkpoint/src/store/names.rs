@@ -65,7 +65,7 @@ pub(super) fn kept(directory: &Path, name: &str) -> String {
     let (mut kept, mut number) = (format!("kept-{name}"), 1);
     while directory.join(&kept).symlink_metadata().is_ok() {
         number += 1;
-        kept = format!("kept-{name}-{number}");
+        kept = format!("kept-{number}-{name}");
     }
     kept
 }
@@ -91,6 +91,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(kept(directory.path(), "step-1"), "kept-step-1");
         std::fs::write(directory.path().join("kept-step-1"), "").unwrap();
-        assert_eq!(kept(directory.path(), "step-1"), "kept-step-1-2");
+        assert_eq!(kept(directory.path(), "step-1"), "kept-2-step-1");
     }
 }
