@@ -1,6 +1,6 @@
 //! Pictures from files and the web.
 
-use crate::error::Failure;
+use crate::{download::download, error::Failure};
 use proto::v1::{PredictRequest, predict_request::Image};
 use std::{
     convert::Infallible,
@@ -9,16 +9,12 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     str::FromStr,
-    time::Duration,
 };
-use ureq::Agent;
 
 /// More is no picture for a network of 32x32 pixels.
 pub const LIMIT: u64 = 20_000_000;
 /// Red, green and blue planes of 32x32, as in the data set.
 const PIXELS: usize = 3072;
-/// For a whole download.
-const DOWNLOAD: Duration = Duration::from_secs(30);
 
 /// Where a picture is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +30,8 @@ impl FromStr for Source {
 
     /// URLs begin with `http://` or `https://`; everything else is a file.
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        // As in browsers, space before an address is no part of it.
+        let scheme = text.trim_start().split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
         Ok(match scheme.as_deref() {
             Some("http" | "https") => Self::Url(text.to_owned()),
             _ => Self::File(PathBuf::from(text)),
@@ -94,23 +91,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     if bytes.len() as u64 > LIMIT { Err(too_large()) } else { Ok(bytes) }
 }
 
-fn download(url: &str) -> Result<Vec<u8>, String> {
-    let agent = Agent::config_builder()
-        .timeout_global(Some(DOWNLOAD))
-        .user_agent(concat!("cox/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent();
-    let body =
-        agent.get(url).call().and_then(|mut response| response.body_mut().with_config().limit(LIMIT).read_to_vec());
-    body.map_err(|error| match error {
-        ureq::Error::BodyExceedsLimit(_) => too_large(),
-        ureq::Error::StatusCode(status) => format!("the server answers {status}; check the address"),
-        ureq::Error::Timeout(_) => format!("the download took longer than {} s", DOWNLOAD.as_secs()),
-        other => format!("it cannot be downloaded: {other}"),
-    })
-}
-
-fn too_large() -> String {
+/// What is said of a file that is larger than [`LIMIT`].
+pub(crate) fn too_large() -> String {
     format!("it is larger than {} MB; give a smaller version of the picture", LIMIT / 1_000_000)
 }
 
@@ -130,7 +112,7 @@ mod tests {
 
     #[test]
     fn urls_and_files() {
-        for url in ["http://h/a.png", "https://h/a.png", "HTTPS://h/a.png"] {
+        for url in ["http://h/a.png", "https://h/a.png", "HTTPS://h/a.png", " http://h/my cat ü.png?x=a b#c"] {
             assert_eq!(source(url), Source::Url(url.to_owned()));
         }
         for file in ["a.png", "./http/a.png", "http:/a.png", "ftp://h/a.png", "https", ""] {

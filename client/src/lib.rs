@@ -1,10 +1,12 @@
 //! `cox`: what a person types to look at a run and to ask it.
 //!
-//! Rendering is pure: messages of the coordinator in, text out. Only [`connect`], [`image`] and [`output`] do I/O.
+//! Rendering is pure: messages of the coordinator in, text out. Only [`connect`], [`image`],
+//! [`download`] and [`output`] do I/O.
 
 pub mod args;
 pub mod bars;
 pub mod connect;
+pub mod download;
 pub mod error;
 pub mod history;
 pub mod image;

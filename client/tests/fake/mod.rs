@@ -45,6 +45,7 @@ impl Fake {
     }
 
     /// The next stream gives `views` instead.
+    #[allow(dead_code, reason = "of no use to some tests")]
     pub fn then(self, views: Vec<Run>) -> Self {
         self.views.lock().unwrap().push_back(views);
         self
