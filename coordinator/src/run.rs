@@ -5,7 +5,7 @@ use crate::{
     display::Display,
     helm::{Helm, HelmOptions, Input},
     journal::{Entry, Journal},
-    local::{LocalOptions, LocalWorkers},
+    local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     predict::Predictor,
     services::{ClusterService, InferenceService, TrainingService},
     settings, summary,
@@ -26,7 +26,7 @@ use steering::{Options, Start};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
-    task::spawn_blocking,
+    task::{JoinError, spawn_blocking},
     time::{interval, timeout},
 };
 use tokio_stream::wrappers::TcpListenerStream;
@@ -39,7 +39,8 @@ const LARGEST_MESSAGE: usize = 32 << 20;
 /// How long clients get to take their last answers.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end.
+/// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end. Its value
+/// says who asks. The processes of local workers are known to `processes`.
 ///
 /// # Errors
 /// Why it cannot run, or failed.
@@ -48,13 +49,13 @@ pub async fn run(
     listener: TcpListener,
     display: Display,
     stop: impl Future<Output = String> + Send + 'static,
+    processes: LocalProcesses,
 ) -> Result<(), Error> {
+    let program = args.local.then(worker_program).transpose()?;
+    let mut stop = Box::pin(async move { format!("asked to by {}", stop.await) });
     let timeouts = Timeouts::new(args.failure_timeout)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
-    let prepared = {
-        let args = args.clone();
-        spawn_blocking(move || prepare(&args)).await.map_err(|error| Error::Serve(error.to_string()))??
-    };
+    let Some(prepared) = prepare_unless(&mut stop, args.clone()).await? else { return Ok(()) };
     let Prepared { run_id, config, auto_precision, run_dir, journal, start, newest } = prepared;
     tracing::info!("run {run_id} in {}, listening on {address}", run_dir.display());
     let predictor = Predictor::start(config.clone())?;
@@ -77,7 +78,7 @@ pub async fn run(
         journal,
         retention: Retention { last: args.keep, best: true },
         predictor: predictor.clone(),
-        display,
+        display: display.clone(),
         newest,
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
@@ -91,26 +92,35 @@ pub async fn run(
         .map_err(|error| Error::Serve(error.to_string()))?;
 
     let cluster = ClusterService::new(inputs.clone(), store, run_id, args.data_dir.clone(), timeouts.request);
-    let router =
-        services(timeouts, cluster, TrainingService::new(view, inputs.clone()), InferenceService::new(predictor))
-            .await?;
+    let router = services(
+        timeouts,
+        cluster,
+        TrainingService::new(view.clone(), inputs.clone()),
+        InferenceService::new(predictor),
+    )
+    .await?;
     let (close, closed) = oneshot::channel::<()>();
     let server = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
         // Dropping the sender closes as well.
         let _ = closed.await;
     });
     let mut server = tokio::spawn(server);
-    let local = LocalOptions {
-        count: args.workers,
-        address,
-        data_dir: &args.data_dir,
-        run_dir: &directory,
-        profile: profile.as_deref(),
-        farewell: timeouts.farewell,
-    };
-    let workers = args.local.then(|| LocalWorkers::start(local)).transpose()?;
+    let mut workers = program.map(|program| {
+        LocalWorkers::start(&LocalOptions {
+            program,
+            count: args.workers,
+            least: args.min_workers,
+            address,
+            data_dir: &args.data_dir,
+            run_dir: &directory,
+            profile: profile.as_deref(),
+            farewell: timeouts.farewell,
+            log: display.log(),
+            view: view.clone(),
+            processes,
+        })
+    });
 
-    let mut stop = Box::pin(stop);
     let mut stopping = false;
     let mut tick = interval(timeouts.tick);
     let result = loop {
@@ -118,14 +128,7 @@ pub async fn run(
             result = &mut helm_ended => {
                 break result.unwrap_or_else(|_| Err(Error::Serve("the helm died".to_owned())));
             }
-            ended = &mut server => {
-                let why = match ended {
-                    Ok(Ok(())) => "it closed".to_owned(),
-                    Ok(Err(error)) => error.to_string(),
-                    Err(error) => error.to_string(),
-                };
-                return Err(Error::Serve(why));
-            }
+            ended = &mut server => return Err(broken(ended)),
             reason = &mut stop, if !stopping => {
                 stopping = true;
                 // If the helm is gone its result is next.
@@ -134,12 +137,16 @@ pub async fn run(
             _ = tick.tick() => {
                 // A helm that is busy looks at the time later.
                 let _ = inputs.try_send(Input::Tick);
+                if let Some(workers) = &mut workers {
+                    workers.report(&view.borrow(), &inputs);
+                }
             }
         }
     };
-    if let Some(workers) = workers {
-        workers.end().await;
-    }
+    let result = match workers {
+        Some(workers) => workers.end(result).await,
+        None => result,
+    };
     if args.serve && result.is_ok() && !stopping {
         tracing::info!("training is over; answering predictions on {address} until stopped");
         stop.await;
@@ -148,6 +155,32 @@ pub async fn run(
     // Streams of workers that are gone may linger; they are not waited for.
     let _ = timeout(GRACE, server).await;
     result
+}
+
+/// What a coordinator finds before it begins; nothing if it is asked to stop before that.
+async fn prepare_unless(
+    stop: &mut (impl Future<Output = String> + Unpin),
+    args: Args,
+) -> Result<Option<Prepared>, Error> {
+    tokio::select! {
+        prepared = spawn_blocking(move || prepare(&args)) => {
+            prepared.map_err(|error| Error::Serve(error.to_string()))?.map(Some)
+        }
+        reason = stop => {
+            // Nothing has begun, and the same command begins it.
+            tracing::info!("stopped before the run began: {reason}");
+            Ok(None)
+        }
+    }
+}
+
+/// Why the server has ended, which it is not to do by itself.
+fn broken(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Error {
+    Error::Serve(match ended {
+        Ok(Ok(())) => "it closed".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    })
 }
 
 /// All that is served on the one port.

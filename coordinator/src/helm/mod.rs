@@ -31,7 +31,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use steering::{Ending, Event, Options, Outcome, Start, Steering, WorkerId};
+use steering::{Ending, Event, Options, Outcome, RunState, Start, Steering, WorkerId};
 use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
@@ -103,6 +103,8 @@ pub struct Helm {
     /// When others last saw how the run stands.
     shown: Instant,
     failure_timeout: Duration,
+    /// Why workers do not come; empty if nothing is wrong.
+    trouble: String,
     ending: Option<Ending>,
     /// Of the last generation.
     workers: usize,
@@ -148,6 +150,7 @@ impl Helm {
             best,
             began: Instant::now(),
             shown: Instant::now(),
+            trouble: String::new(),
             ending: None,
             workers: 0,
             view,
@@ -221,6 +224,14 @@ impl Helm {
                 self.gives_up = self.ending.is_some();
                 let decisions = self.steering.stop(&reason);
                 self.carry_out(decisions)?;
+            }
+            Input::Trouble { text } => self.trouble = text,
+            Input::Fail { reason } => {
+                // Unless somebody came meanwhile.
+                if self.steering.status().state == RunState::Waiting {
+                    let decisions = self.steering.fail(&reason);
+                    self.carry_out(decisions)?;
+                }
             }
             Input::Tick => {
                 self.records.catch_up(self.steering.history())?;

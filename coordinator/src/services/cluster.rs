@@ -1,6 +1,6 @@
 //! Cluster: workers attach, report and are told what to do; data and states go beside.
 
-use crate::{helm::Input, services::over};
+use crate::{helm::Input, services::over, strangers};
 use checkpoint::Store;
 use proto::{
     Assembly, CHUNK_BYTES, state_chunks,
@@ -52,6 +52,7 @@ impl Cluster for ClusterService {
             return Err(Status::invalid_argument("the first report has to be a hello"));
         };
         let (answer, answered) = oneshot::channel();
+        let hello = strangers::hello(&hello);
         self.inputs.send(Input::Attach { hello, answer }).await.map_err(|_| over())?;
         let attached = answered.await.map_err(|_| over())??;
         let (worker, inputs) = (attached.worker, self.inputs.clone());
@@ -59,6 +60,7 @@ impl Cluster for ClusterService {
             let cause = loop {
                 match reports.message().await {
                     Ok(Some(report)) => {
+                        let report = strangers::report(report);
                         if inputs.send(Input::Report { worker, report }).await.is_err() {
                             return;
                         }
