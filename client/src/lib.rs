@@ -32,6 +32,9 @@ use connect::Coordinator;
 use output::Output;
 use tokio::runtime;
 
+/// As it calls itself.
+pub const NAME: &str = "cox";
+
 /// Does what the command line asks for.
 ///
 /// # Errors

@@ -1,15 +1,20 @@
 //! `cox`: watch a run, ask it, look at a model.
 
-use clap::Parser;
-use client::{Args, run};
-use std::process::ExitCode;
+use client::{Args, NAME, run};
+use program::{Format, say};
+use std::{ffi::OsString, process::ExitCode};
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let args = match Args::read(&line) {
+        Ok(args) => args,
+        Err(usage) => return ExitCode::from(usage.tell(NAME, Format::Text)),
+    };
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
-                eprintln!("cox: {failure}");
+                say(NAME, &failure);
             }
             ExitCode::from(failure.exit_code())
         }

@@ -1,7 +1,7 @@
 //! `cox predict`: what is in pictures, by the newest checkpoint of the run.
 
 use crate::{
-    args, bars,
+    NAME, args, bars,
     connect::Coordinator,
     error::Failure,
     image::Source,
@@ -11,6 +11,7 @@ use crate::{
     text::{one_line, percent},
 };
 use plan::number::{self, Number};
+use program::say;
 use proto::{Malformed, v1::PredictResponse};
 use serde::{Serialize, Serializer};
 use std::collections::VecDeque;
@@ -38,7 +39,7 @@ pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: 
         match answer.await? {
             Ok(response) => print(&image, &response, options.top.into(), output)?,
             Err(failure @ Failure::Image { .. }) if all > 1 => {
-                eprintln!("cox: {failure}");
+                say(NAME, &failure);
                 failed += 1;
             }
             Err(failure) => return Err(failure),

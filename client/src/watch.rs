@@ -1,7 +1,7 @@
 //! `cox watch`: the run until it is over.
 
 use crate::{
-    args,
+    NAME, args,
     connect::Coordinator,
     error::Failure,
     history, json,
@@ -10,6 +10,7 @@ use crate::{
     state, status,
     text::{duration, one_line},
 };
+use program::say;
 use proto::v1::{Run, RunState};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -124,7 +125,7 @@ impl<'a> Screen<'a> {
                 self.draw(&view, note)
             }
             _ => {
-                eprintln!("cox: {note}");
+                say(NAME, &note);
                 Ok(())
             }
         }

@@ -2,10 +2,11 @@
 //! `--config` names; the command line outweighs the environment, and that the file.
 
 use crate::Error;
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use plan::RunConfig;
+use program::{Format, arguments};
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -166,8 +167,8 @@ pub struct Args {
     pub predict_memory: u32,
 
     /// Log lines as text or as JSON
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
-    pub log_format: String,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub log_format: Format,
 
     /// A file in TOML that sets any of these flags
     #[arg(long, value_name = "FILE")]
@@ -222,32 +223,15 @@ impl Args {
     /// Reads the command line, the environment and the file that `--config` names.
     ///
     /// # Errors
-    /// If the file cannot be read or sets what is no flag. A wrong command line ends the process with clap's message.
+    /// If the file cannot be read or sets what is no flag, or what was given makes no sense.
     pub fn read(line: &[OsString]) -> Result<Self, Error> {
-        let mut command = Self::command().mut_args(|arg| {
-            let name = format!("COXSWAIN_{}", arg.get_id().as_str().to_uppercase());
-            arg.env(name)
-        });
-        if let Some(path) = config_path(line) {
-            command = with_file(command, &path)?;
+        let mut command = arguments::command::<Self>(&[]);
+        let file = arguments::value_of(line, "--config");
+        if let Some(path) = file.or_else(|| program::variable(&arguments::variable_of("config"))) {
+            command = with_file(command, Path::new(&path))?;
         }
-        let matches = command.get_matches_from(line);
-        Self::from_arg_matches(&matches).map_err(|error| Error::Usage(error.to_string()))
+        Ok(arguments::read(command, line, &[])?)
     }
-}
-
-/// The value of `--config`, before anything else is looked at.
-fn config_path(line: &[OsString]) -> Option<PathBuf> {
-    let mut words = line.iter();
-    while let Some(word) = words.next() {
-        if word == "--config" {
-            return words.next().map(PathBuf::from);
-        }
-        if let Some(path) = word.to_str().and_then(|word| word.strip_prefix("--config=")) {
-            return Some(path.into());
-        }
-    }
-    std::env::var_os("COXSWAIN_CONFIG").map(PathBuf::from)
 }
 
 /// Makes what the file sets the defaults of the flags.
@@ -268,7 +252,9 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
             toml::Value::Array(values) => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
             other => other.to_string(),
         };
-        command = command.mut_arg(flag.replace('-', "_"), |arg| arg.default_value(text));
+        let id = flag.replace('-', "_");
+        arguments::check(&command, &id, OsStr::new(&text)).map_err(bad)?;
+        command = command.mut_arg(id, |arg| arg.default_value(text));
     }
     Ok(command)
 }
@@ -304,5 +290,18 @@ mod tests {
         fs::write(file.path(), "epoch = 3\n").unwrap();
         let error = read(&["--config", file.path().to_str().unwrap()]).unwrap_err().to_string();
         assert!(error.contains("there is no flag epoch: did you mean epochs?"), "{error}");
+    }
+    #[test]
+    fn a_value_of_the_file_that_makes_no_sense_is_refused_with_its_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "workers = \"many\"\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let error = read(&["--config", path]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("--config {path}: invalid value 'many' for '--workers <N>'")), "{error}");
+    }
+
+    #[test]
+    fn clap_accepts_the_definition() {
+        arguments::command::<Args>(&[]).debug_assert();
     }
 }

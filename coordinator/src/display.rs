@@ -1,7 +1,11 @@
 //! What a person at the terminal sees: a bar while it works, the article's line after each epoch, a table in the end.
+//!
+//! All of it is written by threads of their own. Whoever has something to show never waits for a terminal that is blocked,
+//! or for a pipe that nobody reads.
 
-use crate::summary::Summary;
+use crate::{Error, summary::Summary};
 use indicatif::{ProgressBar, ProgressStyle};
+use program::{FAREWELL, Format, Log, Outlet, text};
 use proto::v1::{self, RunState};
 use std::{
     fmt::Write as _,
@@ -16,13 +20,20 @@ use steering::EpochRecord;
 pub struct Display {
     /// Only on a terminal.
     bar: Option<ProgressBar>,
+    log: Log,
+    /// Where lines on standard output are written.
+    lines: Outlet,
 }
 
 impl Display {
-    /// A bar if standard error is a terminal, plain lines else.
-    #[must_use]
-    pub fn new() -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
+    /// A bar if standard error is a terminal, plain lines else; and a log that looks as `format` says, which goes above the
+    /// bar.
+    ///
+    /// # Errors
+    /// If there are no threads to be had.
+    pub fn new(format: Format) -> Result<Self, Error> {
+        // A line of JSON has no bar beside it.
+        let bar = (io::stderr().is_terminal() && format == Format::Text).then(|| {
             let bar = ProgressBar::new(1);
             bar.set_style(
                 ProgressStyle::with_template("{prefix} {bar:32.green/dim} {pos:>4}/{len} {msg}")
@@ -30,31 +41,63 @@ impl Display {
             );
             bar
         });
-        Self { bar }
+        let above = bar.clone();
+        let write = move |line: &[u8]| {
+            // Who reads it may be gone; that is no reason to stop training.
+            let write = || drop(io::stderr().write_all(line));
+            match &above {
+                Some(bar) => bar.suspend(write),
+                None => write(),
+            }
+        };
+        let log = Log::new("coordinator", format, write).map_err(Error::Output)?;
+        // On the same terminal, lines and the bar are one thread's; a pipe that is blocked holds up nothing else.
+        let lines = match &bar {
+            Some(_) if io::stdout().is_terminal() => log.outlet().clone(),
+            _ => Outlet::start("lines", |_| {}).map_err(Error::Output)?,
+        };
+        Ok(Self { bar, log, lines })
+    }
+
+    /// The log on standard error.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Whether a bar tells what plain log lines would.
+    #[must_use]
+    pub fn has_bar(&self) -> bool {
+        self.bar.is_some()
     }
 
     /// The run as it stands.
     pub fn progress(&self, run: &v1::Run) {
-        let Some(bar) = &self.bar else { return };
+        let Some(bar) = self.bar.clone() else { return };
         let epochs = run.config.as_ref().map_or(0, |config| config.epochs);
-        bar.set_prefix(format!("Epoch [{:3}/{epochs:3}]", run.epoch + 1));
-        bar.set_length(u64::from(run.steps_per_epoch));
-        bar.set_position(u64::from(run.step));
+        let prefix = format!("Epoch [{:3}/{epochs:3}]", u64::from(run.epoch) + 1);
+        let (length, position) = (u64::from(run.steps_per_epoch), u64::from(run.step));
         let training = run.state() == RunState::Training;
-        bar.set_message(match (run.train_loss, run.train_accuracy) {
+        let message = match (run.train_loss, run.train_accuracy) {
             (Some(loss), Some(accuracy)) if training => format!(
                 "loss {loss:.4}  acc {:.2}%  {:.0} img/s  {} left",
                 100.0 * accuracy,
                 run.images_per_second,
                 run.seconds_left.map_or_else(|| "?".to_owned(), duration),
             ),
-            _ => run.reason.clone(),
+            _ => text::one_line(&run.reason),
+        };
+        self.log.outlet().show(move || {
+            bar.set_prefix(prefix);
+            bar.set_length(length);
+            bar.set_position(position);
+            bar.set_message(message);
         });
     }
 
     /// An epoch that is done.
     pub fn epoch(&self, record: &EpochRecord, epochs: u32) {
-        self.print(&format!(
+        self.print(format!(
             "Epoch [{:3}/{epochs:3}]  Train Loss:{:.4}  Train Acc:{:.2}%  Test Loss:{:.4}  Test Acc:{:.2}%  \
              Learning Rate:{:.6}  Time {}",
             record.epoch + 1,
@@ -69,10 +112,22 @@ impl Display {
 
     /// The end of the run.
     pub fn end(&self, summary: &Summary, run_dir: &Path) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        self.print(&table(summary, run_dir));
+        self.clear();
+        self.print(table(summary, run_dir));
+    }
+
+    /// Takes the bar away, and waits a little until everything is written.
+    pub fn finish(&self) {
+        self.clear();
+        self.lines.finish(FAREWELL);
+        self.log.finish();
+    }
+
+    fn clear(&self) {
+        let Some(bar) = self.bar.clone() else { return };
+        // What it would have shown next is of no interest any more.
+        self.log.outlet().show(|| {});
+        self.log.outlet().push(move || bar.finish_and_clear());
     }
 
     /// The end of a run that was over before it began.
@@ -80,50 +135,20 @@ impl Display {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        self.print(text);
+        self.print(text.to_owned());
     }
 
     /// Prints to standard output, above the bar.
-    fn print(&self, text: &str) {
-        let print = || {
+    fn print(&self, text: String) {
+        let bar = self.bar.clone().filter(|_| io::stdout().is_terminal());
+        self.lines.push(move || {
             // A closed pipe is no reason to stop training.
-            let _ = writeln!(io::stdout(), "{text}");
-        };
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
-    }
-
-    /// Where log lines go: standard error, above the bar.
-    #[must_use]
-    pub fn log_writer(&self) -> LogWriter {
-        LogWriter { bar: self.bar.clone() }
-    }
-}
-
-impl Default for Display {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Writes log lines above the bar.
-#[derive(Debug, Clone)]
-pub struct LogWriter {
-    bar: Option<ProgressBar>,
-}
-
-impl Write for LogWriter {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| io::stderr().write(line)),
-            None => io::stderr().write(line),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+            let print = || drop(writeln!(io::stdout(), "{text}"));
+            match &bar {
+                Some(bar) => bar.suspend(print),
+                None => print(),
+            }
+        });
     }
 }
 
@@ -142,7 +167,7 @@ fn table(summary: &Summary, run_dir: &Path) -> String {
     const BAR: usize = 40;
     let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
     let row = |name: &str, value: String| format!("  {name:<18} {value}\n");
-    let mut text = format!("\n{} {}: {}\n\n", summary.model, summary.state, summary.reason);
+    let mut text = format!("\n{} {}: {}\n\n", summary.model, summary.state, text::one_line(&summary.reason));
     if let (Some(accuracy), Some(loss)) = (summary.test_accuracy, summary.test_loss) {
         text += &row("test accuracy", percent(accuracy));
         text += &row("test loss", format!("{loss:.4}"));

@@ -1,15 +1,16 @@
 //! Why a coordinator ends, and with which exit code.
 
 use plan::{ConfigError, Difference};
+use program::Usage;
 use std::{net::SocketAddr, path::PathBuf};
 use thiserror::Error;
 
 /// Why a coordinator ends.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The command line is wrong.
-    #[error("{0}")]
-    Usage(String),
+    /// The command line or a variable is wrong, or help was asked for.
+    #[error(transparent)]
+    Usage(#[from] Usage),
     /// The file of flags is wrong.
     #[error("--config {}: {why}", path.display())]
     ConfigFile {
@@ -100,6 +101,9 @@ pub enum Error {
     /// Local workers cannot be started.
     #[error("cannot start a worker: {0}")]
     Spawn(String),
+    /// Nothing can be printed.
+    #[error("cannot write the output: {0}")]
+    Output(std::io::Error),
     /// The server broke.
     #[error("the gRPC server ended: {0}")]
     Serve(String),
@@ -118,6 +122,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Output(_) => 1,
             Self::Usage(_) | Self::ConfigFile { .. } | Self::Config(_) | Self::Model(_) => 2,
             Self::Listen { .. } | Self::Serve(_) => 3,
             Self::ConfigChanged { .. }

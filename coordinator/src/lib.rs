@@ -16,12 +16,12 @@ mod predict;
 mod run;
 mod services;
 mod settings;
-mod shutdown;
+mod strangers;
 mod summary;
 
 pub use args::Args;
-pub use display::{Display, LogWriter};
+pub use display::Display;
 pub use error::Error;
+pub use local::LocalProcesses;
 pub use predict::{Patience, Picture, PictureError, resize_rgb};
 pub use run::run;
-pub use shutdown::stop_signal;

@@ -1,50 +1,77 @@
 //! `coordinator`: steers a training run.
 
-use coordinator::{Args, Display, Error, run, stop_signal};
+use coordinator::{Args, Display, Error, LocalProcesses, run};
 use plan::Timeouts;
-use std::{io::IsTerminal, process::ExitCode};
-use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
+use program::{FAREWELL, Usage, arguments, print, signals};
+use std::{ffi::OsString, process::ExitCode};
+use tokio::{net::TcpListener, runtime};
+
+const NAME: &str = "coordinator";
 
 fn main() -> ExitCode {
-    let line: Vec<_> = std::env::args_os().collect();
-    match Args::read(&line).and_then(obey) {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let format = arguments::wanted_format(&line);
+    let result = match Args::read(&line) {
+        Ok(args) if args.explain_timeouts => explain(&args),
+        Ok(args) => return start(args),
+        Err(error) => Err(error),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Usage(usage)) => ExitCode::from(usage.tell(NAME, format)),
         Err(error) => {
-            eprintln!("coordinator: {error}");
+            format.say(NAME, &error);
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-fn obey(args: Args) -> Result<(), Error> {
-    if args.explain_timeouts {
-        print!("{}", Timeouts::new(args.failure_timeout)?);
-        return Ok(());
-    }
-    start(args)
+fn explain(args: &Args) -> Result<(), Error> {
+    print(&Timeouts::new(args.failure_timeout)?.to_string()).map_err(Error::Output)
 }
 
-#[tokio::main(worker_threads = 2)]
-async fn start(args: Args) -> Result<(), Error> {
-    let display = Display::new();
-    // On a terminal the bar tells what plain lines would.
-    let level = if std::io::stderr().is_terminal() { "warn" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let writer = display.clone();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        // Who reads standard error may be gone; a complaint about that would be a panic.
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(move || writer.log_writer());
-    if args.log_format == "json" {
-        log.json().init();
-    } else {
-        log.init();
+fn start(args: Args) -> ExitCode {
+    let format = args.log_format;
+    let result = Display::new(format).and_then(|display| {
+        // On a terminal the bar tells what plain lines would.
+        let level = if display.has_bar() { "warn" } else { "info" };
+        display.log().start(level, display.has_bar()).map_err(Usage::from)?;
+        Ok(display)
+    });
+    let display = match result {
+        Ok(display) => display,
+        Err(error) => {
+            format.say(NAME, &error);
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let result = serve(args, &display);
+    display.finish();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            display.log().last_words(&error);
+            ExitCode::from(error.exit_code())
+        }
     }
+}
+
+fn serve(args: Args, display: &Display) -> Result<(), Error> {
+    let local = LocalProcesses::default();
+    let impatient = local.clone();
+    // Whoever asks twice waits for nothing more, but leaves nothing behind.
+    let stop = signals::stop_request(move || impatient.kill_all()).map_err(|error| Error::Serve(error.to_string()))?;
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Error::Serve(error.to_string()))?;
     let address = args.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-    run(args, listener, display, stop_signal()).await
+    let ours = local.clone();
+    let result = runtime.block_on(async {
+        let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+        run(args, listener, display.clone(), stop, ours).await
+    });
+    // However it ended. Those that were told to have ended by now.
+    local.kill_all();
+    // What a slow disk holds up is not waited for.
+    runtime.shutdown_timeout(FAREWELL);
+    result
 }

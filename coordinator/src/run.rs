@@ -6,7 +6,7 @@ use crate::{
     complete,
     display::Display,
     helm::{Helm, HelmOptions, Input, Tickets},
-    local::{LocalOptions, LocalWorkers},
+    local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     predict::{Decoders, Memory, Predictor},
     services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, TrainingService},
 };
@@ -24,7 +24,7 @@ use steering::Options;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
-    task::spawn_blocking,
+    task::{JoinError, spawn_blocking},
     time::{interval, timeout},
 };
 use tonic::transport::{
@@ -37,7 +37,8 @@ const INPUTS: usize = 1024;
 /// How long clients get to take their last answers.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end.
+/// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end. Its value
+/// says who asks. The processes of local workers are known to `processes`.
 ///
 /// # Errors
 /// Why it cannot run, or failed.
@@ -46,15 +47,13 @@ pub async fn run(
     listener: TcpListener,
     display: Display,
     stop: impl Future<Output = String> + Send + 'static,
+    processes: LocalProcesses,
 ) -> Result<(), Error> {
+    let program = args.local.then(worker_program).transpose()?;
+    let mut stop = Box::pin(async move { format!("asked to by {}", stop.await) });
     let timeouts = Timeouts::new(args.failure_timeout)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
-    let begun = {
-        let args = args.clone();
-        spawn_blocking(move || begin(&args, |config| check_data(&args, config)))
-            .await
-            .map_err(|error| Error::Serve(error.to_string()))??
-    };
+    let Some(begun) = begin_unless(&mut stop, args.clone()).await? else { return Ok(()) };
     tracing::info!("run {} in {}, listening on {address}", begun.run_id, begun.run_dir.display());
     let complete = begun.start.is_complete(&begun.config);
     if complete {
@@ -89,14 +88,14 @@ pub async fn run(
         journal,
         retention: Retention { last: args.keep, best: true },
         predictor: predictor.clone(),
-        display,
+        display: display.clone(),
         newest: newest.map(|(name, manifest, state)| (name, manifest.test_accuracy, state)),
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let mut helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterOptions { store, run_id, layout, data_dir: args.data_dir.clone(), timeouts, tickets };
     let cluster = ClusterService::new(inputs.clone(), cluster);
-    let training = TrainingService::new(view, inputs.clone());
+    let training = TrainingService::new(view.clone(), inputs.clone());
     let router = services(timeouts, cluster, training, predictor, Memory::from_mib(args.predict_memory)).await?;
     let (close, closed) = oneshot::channel::<()>();
     // The builder's own setting counts only for listeners that it opens itself.
@@ -106,17 +105,22 @@ pub async fn run(
         let _ = closed.await;
     });
     let mut server = tokio::spawn(server);
-    let local = LocalOptions {
-        count: args.workers,
-        address,
-        data_dir: &args.data_dir,
-        run_dir: &directory,
-        profile: profile.as_deref(),
-        farewell: timeouts.farewell,
-    };
-    let workers = (args.local && !complete).then(|| LocalWorkers::start(local)).transpose()?;
+    let mut workers = program.filter(|_| !complete).map(|program| {
+        LocalWorkers::start(&LocalOptions {
+            program,
+            count: args.workers,
+            least: args.min_workers,
+            address,
+            data_dir: &args.data_dir,
+            run_dir: &directory,
+            profile: profile.as_deref(),
+            farewell: timeouts.farewell,
+            log: display.log(),
+            view: view.clone(),
+            processes,
+        })
+    });
 
-    let mut stop = Box::pin(stop);
     let mut stopping = false;
     let mut tick = interval(timeouts.tick);
     let result = loop {
@@ -124,14 +128,7 @@ pub async fn run(
             result = &mut helm_ended => {
                 break result.unwrap_or_else(|_| Err(Error::Serve("the helm died".to_owned())));
             }
-            ended = &mut server => {
-                let why = match ended {
-                    Ok(Ok(())) => "it closed".to_owned(),
-                    Ok(Err(error)) => error.to_string(),
-                    Err(error) => error.to_string(),
-                };
-                return Err(Error::Serve(why));
-            }
+            ended = &mut server => return Err(broken(ended)),
             reason = &mut stop, if !stopping => {
                 stopping = true;
                 // If the helm is gone its result is next.
@@ -140,12 +137,16 @@ pub async fn run(
             _ = tick.tick() => {
                 // A helm that is busy looks at the time later.
                 let _ = inputs.try_send(Input::Tick { at: Instant::now() });
+                if let Some(workers) = &mut workers {
+                    workers.report(&view.borrow(), &inputs);
+                }
             }
         }
     };
-    if let Some(workers) = workers {
-        workers.end().await;
-    }
+    let result = match workers {
+        Some(workers) => workers.end(result).await,
+        None => result,
+    };
     if args.serve && result.is_ok() && !stopping {
         tracing::info!("training is over; answering predictions on {address} until stopped");
         stop.await;
@@ -186,6 +187,29 @@ fn check_data(args: &Args, config: &RunConfig) -> Result<(), Error> {
         Dataset::open(&args.data_dir, split, Some(limit as usize))?;
     }
     Ok(())
+}
+
+/// What a coordinator finds before it begins; nothing if it is asked to stop before that.
+async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: Args) -> Result<Option<Begun>, Error> {
+    tokio::select! {
+        begun = spawn_blocking(move || begin(&args, |config| check_data(&args, config))) => {
+            begun.map_err(|error| Error::Serve(error.to_string()))?.map(Some)
+        }
+        reason = stop => {
+            // Nothing has begun, and the same command begins it.
+            tracing::info!("stopped before the run began: {reason}");
+            Ok(None)
+        }
+    }
+}
+
+/// Why the server has ended, which it is not to do by itself.
+fn broken(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Error {
+    Error::Serve(match ended {
+        Ok(Ok(())) => "it closed".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    })
 }
 
 /// All that is served on the one port.

@@ -131,8 +131,20 @@ impl Coordinator {
         Self::spawn(listen, run_dir, flags, Vec::new())
     }
 
+    /// As [`Self::start`], with another `program` than the one that was built, such as one beside another `worker`.
+    ///
+    /// # Panics
+    /// If it ends before it listens.
+    #[must_use]
+    pub fn start_program(program: &Path, run_dir: &Path, flags: &[&str]) -> Self {
+        Self::listening(command(program, run_dir, ANY_PORT, flags), run_dir, Vec::new())
+    }
+
     fn spawn(listen: &str, run_dir: &Path, flags: &[&str], variables: Vec<(String, String)>) -> Self {
-        let mut command = command(run_dir, listen, flags);
+        Self::listening(command(&binary("coordinator"), run_dir, listen, flags), run_dir, variables)
+    }
+
+    fn listening(mut command: Command, run_dir: &Path, variables: Vec<(String, String)>) -> Self {
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         let mut child = command.spawn().expect("the coordinator can be started");
         let log = lines(&mut child);
@@ -178,15 +190,10 @@ impl Coordinator {
     /// If it cannot be started.
     #[must_use]
     pub fn fails(run_dir: &Path, flags: &[&str]) -> Ended {
-        let output = command(run_dir, ANY_PORT, flags).output().expect("the coordinator can be started");
+        let output =
+            command(&binary("coordinator"), run_dir, ANY_PORT, flags).output().expect("the coordinator can be started");
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         Ended { code: output.status.code().unwrap_or(-1), log, run_dir: run_dir.to_owned() }
-    }
-
-    /// The number of its process.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Its URL.
@@ -239,7 +246,21 @@ impl Coordinator {
     /// # Panics
     /// If it is gone already.
     pub fn terminate(&self) {
-        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).expect("the coordinator runs");
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// If it is gone already.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the coordinator runs");
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The run as it tells it; `None` while it does not answer.
@@ -327,8 +348,8 @@ pub fn members(run: &Run) -> usize {
     run.workers.iter().filter(|worker| worker.rank.is_some()).count()
 }
 
-fn command(run_dir: &Path, listen: &str, flags: &[&str]) -> Command {
-    let mut command = Command::new(binary("coordinator"));
+fn command(program: &Path, run_dir: &Path, listen: &str, flags: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command
         .args(["--listen", listen, "--run-dir"])
         .arg(run_dir)

@@ -1,7 +1,16 @@
-//! The command line of `worker`.
+//! The command line of `worker`. Every flag is also read from an environment variable, as [`program::arguments`] has it.
 
+use crate::engine::{FAULTS, Fault};
 use clap::{ArgGroup, Parser};
-use std::{path::PathBuf, time::Duration};
+use program::{
+    BadVariable, Format, Usage, address,
+    arguments::{self, Alias},
+    variable,
+};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+/// Variables that other programs set as well.
+const ALIASES: &[Alias] = &[("gpu", "LOCAL_RANK"), ("coordinator", "COORDINATOR")];
 
 /// Trains for a coordinator, on one GPU or on the CPU.
 #[derive(Debug, Clone, Parser)]
@@ -12,51 +21,113 @@ pub struct Args {
     pub cpu: bool,
 
     /// Train on the GPU of this index (with CUDA_VISIBLE_DEVICES set, of those that it names)
-    #[arg(long, value_name = "N", env = "LOCAL_RANK")]
+    #[arg(long, value_name = "N")]
     pub gpu: Option<usize>,
 
-    /// Where the coordinator is
-    #[arg(long, value_name = "URL", env = "COORDINATOR", default_value = "http://127.0.0.1:50051")]
+    /// Where the coordinator is: http://HOST:PORT, or HOST:PORT
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051", value_parser = address::normalise)]
     pub coordinator: String,
 
     /// The address of this machine under which the other workers reach it [default: the one it reaches the coordinator
     /// from]
-    #[arg(long, value_name = "ADDR", env = "COXSWAIN_HOST")]
+    #[arg(long, value_name = "ADDR")]
     pub host: Option<String>,
 
     /// A name for people to read, unique in the cluster [default: host name and process id]
-    #[arg(long, env = "COXSWAIN_NAME")]
+    #[arg(long, value_parser = name)]
     pub name: Option<String>,
 
     /// Whether workers of one machine add up gradients in memory that they share, or over the network as all others
-    #[arg(long, env = "COXSWAIN_SHARED_MEMORY", default_value = "auto", value_parser = ["auto", "off"])]
+    #[arg(long, default_value = "auto", value_parser = ["auto", "off"])]
     pub shared_memory: String,
 
     /// Take part only in a run of this model
-    #[arg(long, env = "COXSWAIN_MODEL")]
+    #[arg(long)]
     pub model: Option<String>,
 
     /// Where CIFAR-10 is, if it is on this machine; else the coordinator sends it
-    #[arg(long, value_name = "DIR", env = "COXSWAIN_DATA_DIR")]
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
     /// Where to keep what the coordinator sent [default: coxswain in the user's cache directory]
-    #[arg(long, value_name = "DIR", env = "COXSWAIN_CACHE_DIR")]
+    #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
     /// How long to look for a coordinator before giving up
-    #[arg(long, value_name = "TIME", env = "COXSWAIN_GIVE_UP_AFTER", default_value = "10m", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub give_up_after: Duration,
 
     /// Write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome
-    #[arg(long, value_name = "DIR", env = "COXSWAIN_PROFILE")]
+    #[arg(long, value_name = "DIR")]
     pub profile: Option<PathBuf>,
 
     /// Log lines as text or as JSON
-    #[arg(long, value_name = "FORMAT", env = "COXSWAIN_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
-    pub log_format: String,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub log_format: Format,
 }
 
-fn seconds(text: &str) -> Result<Duration, humantime::DurationError> {
-    humantime::parse_duration(text)
+impl Args {
+    /// Reads the command line and the environment.
+    ///
+    /// # Errors
+    /// If what was given makes no sense, or help was asked for.
+    pub fn read(line: &[OsString]) -> Result<Self, Usage> {
+        let args: Self = arguments::read(arguments::command::<Self>(ALIASES), line, ALIASES)?;
+        if !args.cpu && args.gpu.is_none() {
+            return Err(Usage::Contradiction("neither the CPU nor a GPU: give --cpu or --gpu N".to_owned()));
+        }
+        check_faults()?;
+        Ok(args)
+    }
+}
+
+/// Whether the faults that a test asks for make sense, before it waits for them.
+fn check_faults() -> Result<(), BadVariable> {
+    let Some(text) = variable(FAULTS) else { return Ok(()) };
+    let bad = |why: String| BadVariable { name: FAULTS.to_owned(), why };
+    let text = text.to_str().ok_or_else(|| bad("it is no text".to_owned()))?;
+    Fault::of("", text).map(drop).map_err(|error| bad(error.to_string()))
+}
+
+/// A name that can be shown as it is.
+fn name(text: &str) -> Result<String, String> {
+    let shown = program::text::name(text);
+    if shown.is_empty() {
+        return Err("a name has at least one letter".to_owned());
+    }
+    if shown != text {
+        return Err("a name is short, and has no letters that cannot be seen".to_owned());
+    }
+    Ok(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<Args, String> {
+        let line: Vec<OsString> = ["worker", "--cpu"].iter().chain(words).map(OsString::from).collect();
+        Args::read(&line).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn clap_accepts_the_definition() {
+        arguments::command::<Args>(ALIASES).debug_assert();
+    }
+
+    #[test]
+    fn an_address_is_completed_or_refused() {
+        assert_eq!(read(&["--coordinator", "127.0.0.1:7"]).unwrap().coordinator, "http://127.0.0.1:7");
+        for wrong in ["https://h:1", "h", "h:0", "a b:1"] {
+            assert!(read(&["--coordinator", wrong]).unwrap_err().contains("http://HOST:PORT"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_name_can_be_shown() {
+        assert_eq!(read(&["--name", "gpu 0 (left)"]).unwrap().name.unwrap(), "gpu 0 (left)");
+        for wrong in ["", "a\nb", "\u{1b}[2J", &"x".repeat(101)] {
+            assert!(read(&["--name", wrong]).unwrap_err().contains("a name "), "{wrong:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use crate::{Args, Error};
 use cifar::{Dataset, FileSpec, Split};
 use plan::RunConfig;
+use program::variable;
 use proto::v1::{GetDatasetRequest, cluster_client::ClusterClient};
 use std::{
     env, fs,
@@ -78,8 +79,8 @@ fn cache_directory(args: &Args) -> PathBuf {
     let digest = hash.finalize();
     let key = u64::from_be_bytes(std::array::from_fn(|index| digest[index]));
     let base = args.cache_dir.clone().unwrap_or_else(|| {
-        let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+        let home = || variable("HOME").map(|home| PathBuf::from(home).join(".cache"));
+        let cache = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
         cache.unwrap_or_else(env::temp_dir).join("coxswain")
     });
     base.join(format!("cifar10-{key:016x}"))

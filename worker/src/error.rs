@@ -1,12 +1,19 @@
 //! Why a worker ends.
 
 use crate::engine::EngineError;
+use program::Usage;
 use std::{path::PathBuf, time::Duration};
 use thiserror::Error;
 
 /// Why a worker ends before the run is over.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// The command line or a variable is wrong.
+    #[error(transparent)]
+    Usage(#[from] Usage),
+    /// The system does not give what every program needs.
+    #[error("cannot start: {0}")]
+    Start(std::io::Error),
     /// No coordinator was found in time.
     #[error(
         "no coordinator at {url} for {} s ({cause}): start one, or say where it is with --coordinator or COORDINATOR",
@@ -91,12 +98,12 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::BadUrl { .. } | Self::BadFault(_) => 2,
+            Self::Usage(_) | Self::BadUrl { .. } | Self::BadFault(_) => 2,
             Self::Unreachable { .. } => 3,
             Self::Refused { .. } | Self::Malformed(_) => 4,
             Self::Device(_) => 5,
             Self::Data(_) | Self::Cache { .. } => 6,
-            Self::Engine(_) | Self::Prepare(_) | Self::Interrupted(_) => 7,
+            Self::Engine(_) | Self::Prepare(_) | Self::Interrupted(_) | Self::Start(_) => 7,
             Self::GivenUp { .. } => 8,
             Self::Corrupt { .. } => 9,
         }

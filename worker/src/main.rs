@@ -1,51 +1,63 @@
 //! `worker`: trains for a coordinator.
 
-use clap::Parser;
-use std::io::IsTerminal;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use program::{Log, Usage, arguments, signals};
+use std::{
+    ffi::OsString,
+    future::Future,
+    io::{self, IsTerminal, Write},
+};
 use worker::{Args, Error, Session};
+
+const NAME: &str = "worker";
 
 fn main() {
     worker::keep_freed_memory();
-    let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // Who reads standard error may be gone, as a killed coordinator is; a complaint about that would be a panic.
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
-    if args.log_format == "json" {
-        log.json().init();
-    } else {
-        log.init();
-    }
-    let code = match run(args) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("worker: {error}");
-            i32::from(error.exit_code())
-        }
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let format = arguments::wanted_format(&line);
+    let code = match Args::read(&line) {
+        Ok(args) => start(args),
+        Err(usage) => usage.tell(NAME, format),
     };
     // Destructors of C++ statics would wait for process groups that were left behind.
     // SAFETY: `_exit` takes any code; nothing of this process is needed after.
-    unsafe { nix::libc::_exit(code) }
+    unsafe { nix::libc::_exit(i32::from(code)) }
+}
+
+/// Returns the exit code.
+fn start(args: Args) -> u8 {
+    let format = args.log_format;
+    // Who reads standard error may be gone, as a killed coordinator is.
+    let log = Log::new(NAME, format, |line| drop(io::stderr().write_all(line))).map_err(Error::Start);
+    let started = log.and_then(|log| {
+        log.start("info", io::stderr().is_terminal()).map_err(Usage::from)?;
+        // Whoever asks twice waits for nothing more.
+        let stop = signals::stop_request(|| {}).map_err(Error::Start)?;
+        Ok((log, stop))
+    });
+    let (log, stop) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            format.say(NAME, &error);
+            return error.exit_code();
+        }
+    };
+    match run(args, stop) {
+        Ok(()) => {
+            log.finish();
+            0
+        }
+        Err(error) => {
+            log.last_words(&error);
+            error.exit_code()
+        }
+    }
 }
 
 #[tokio::main(worker_threads = 2)]
-async fn run(args: Args) -> Result<(), Error> {
+async fn run(args: Args, stop: impl Future<Output = String>) -> Result<(), Error> {
     let device = worker::device(&args)?;
     let leave = async {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        stop.await;
     };
     Session::new(args, device).run(leave).await
 }

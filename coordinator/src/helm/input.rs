@@ -70,7 +70,12 @@ pub enum Input {
         /// In words.
         reason: String,
     },
-    /// The run cannot go on: it ends as failed, saved.
+    /// Why workers do not come, for people who see the run wait for them; empty: nothing is wrong.
+    Trouble {
+        /// In words.
+        text: String,
+    },
+    /// The run waits for workers that cannot come, and is to end as failed.
     Fail {
         /// In words.
         reason: String,

@@ -40,7 +40,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use steering::{Ending, Event, Options, Outcome, Start, Steering, WorkerId};
+use steering::{Ending, Event, Options, Outcome, RunState, Start, Steering, WorkerId};
 use tokio::sync::{mpsc, watch};
 
 /// Inputs that are looked at together: what happens in one moment leads to one decision.
@@ -131,6 +131,8 @@ pub struct Helm {
     /// When others last saw how the run stands.
     shown: Instant,
     timeouts: Timeouts,
+    /// Why workers do not come; empty if nothing is wrong.
+    trouble: String,
     ending: Option<Ending>,
     /// Of the last generation.
     workers: usize,
@@ -184,6 +186,7 @@ impl Helm {
             best,
             began: Instant::now(),
             shown: Instant::now(),
+            trouble: String::new(),
             ending: None,
             workers: 0,
             view,
@@ -319,6 +322,12 @@ impl Helm {
                 self.gives_up = self.ending.is_some();
                 self.steering.stop(self.now(), &reason)
             }
+            Input::Trouble { text } => {
+                self.trouble = text;
+                return;
+            }
+            // Unless somebody came meanwhile.
+            Input::Fail { .. } if self.steering.status().state != RunState::Waiting => return,
             Input::Fail { reason } => self.steering.fail(self.now(), &reason),
             Input::Tick { at } => {
                 self.retry_the_last();

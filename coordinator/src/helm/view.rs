@@ -24,6 +24,9 @@ impl Helm {
             // Over for the machine, but not on disk yet.
             status.state = RunState::Saving;
         }
+        if status.state == RunState::Waiting && !self.trouble.is_empty() {
+            status.reason = format!("{}; {}", status.reason, self.trouble);
+        }
         if let Some(unsaved) = &self.unsaved {
             status.reason = format!("the last checkpoint is tried again: {}", unsaved.why);
         }

@@ -1,36 +1,43 @@
 //! Workers on this machine, started and ended by the coordinator.
 
+mod ends;
+mod environment;
+mod keeper;
+mod processes;
 mod record;
+mod said;
+mod standing;
 
-use crate::Error;
-use record::{Process, Record};
+pub use processes::LocalProcesses;
+
+use crate::{Error, helm::Input};
+use keeper::Keeper;
+use program::Log;
+use proto::v1;
+use record::Record;
+use standing::Standings;
 use std::{
     env,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
-    process::{Child, Command},
-    sync::watch,
+    process::Command,
+    sync::{mpsc, watch},
     task::JoinHandle,
-    time::{sleep, timeout},
 };
 
-/// Before a worker that died is started again; longer each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A worker that has lived for this long died of something new: its pauses begin anew.
-const GOOD_LIFE: Duration = Duration::from_secs(30);
-/// How often a worker that an earlier coordinator started is looked at.
-const LOOK: Duration = Duration::from_millis(50);
-
 /// How local workers are started.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LocalOptions<'a> {
+    /// The program, from [`worker_program`].
+    pub program: PathBuf,
     /// How many.
     pub count: usize,
+    /// Workers without which a run that has begun does not go on.
+    pub least: usize,
     /// Where the coordinator listens.
     pub address: SocketAddr,
     /// The data set, theirs too.
@@ -41,6 +48,12 @@ pub struct LocalOptions<'a> {
     pub profile: Option<&'a Path>,
     /// How long they get to end by themselves.
     pub farewell: Duration,
+    /// Where what they log goes.
+    pub log: &'a Log,
+    /// The run, which tells how they do.
+    pub view: watch::Receiver<v1::Run>,
+    /// What ends all of them at once.
+    pub processes: LocalProcesses,
 }
 
 /// Keeps workers running until it is told to end them.
@@ -48,47 +61,76 @@ pub struct LocalOptions<'a> {
 pub struct LocalWorkers {
     tasks: Vec<JoinHandle<()>>,
     end: watch::Sender<bool>,
+    standings: Standings,
+    /// Workers that the run needs before it begins, and from then on.
+    needed: (usize, usize),
+    /// The generation before it began.
+    before: u64,
+    /// What the helm knows to be wrong.
+    told: String,
+    /// Why the run was said to be in vain.
+    in_vain: Option<String>,
 }
 
 impl LocalWorkers {
     /// Starts the workers. Those that an earlier coordinator of the run has left behind are taken over.
-    ///
-    /// # Errors
-    /// If there is no program `worker` beside this one.
-    pub fn start(options: LocalOptions<'_>) -> Result<Self, Error> {
-        let program = worker_program()?;
+    #[must_use]
+    pub fn start(options: &LocalOptions<'_>) -> Self {
         let (end, ended) = watch::channel(false);
+        let standings = Standings::default();
         let tasks = (0..options.count)
             .map(|index| {
                 let name = format!("local-{index}");
-                let mut command = Command::new(&program);
-                command
-                    .args(["--cpu", "--coordinator", &format!("http://{}", options.address), "--name", &name])
-                    .arg("--data-dir")
-                    .arg(options.data_dir)
-                    .stdin(Stdio::null())
-                    // A terminal's Ctrl-C is for the coordinator, which ends the workers in its own time.
-                    .process_group(0)
-                    .kill_on_drop(true);
-                if let Some(directory) = options.profile {
-                    command.arg("--profile").arg(directory);
-                }
-                if env::var_os("RUST_LOG").is_none() {
-                    command.env("RUST_LOG", "warn");
-                }
-                let record = Record::new(options.run_dir, &name);
-                tokio::spawn(keep_running(command, name, record, options.farewell, ended.clone()))
+                let keeper = Keeper {
+                    command: command(options, &name),
+                    record: Record::new(options.run_dir, &name),
+                    farewell: options.farewell,
+                    end: ended.clone(),
+                    view: options.view.clone(),
+                    log: options.log.clone(),
+                    standings: standings.clone(),
+                    processes: options.processes.clone(),
+                    name,
+                };
+                tokio::spawn(keeper.keep())
             })
             .collect();
-        Ok(Self { tasks, end })
+        let before = options.view.borrow().generation;
+        let needed = (options.count, options.least);
+        Self { tasks, end, standings, needed, before, told: String::new(), in_vain: None }
     }
 
-    /// Waits until the workers have ended, and ends them if they do not.
-    pub async fn end(self) {
+    /// Tells the helm, which shows `run`, what is wrong with workers that do not come to train, and if the run waits in vain.
+    pub fn report(&mut self, run: &v1::Run, inputs: &mpsc::Sender<Input>) {
+        let text = self.standings.trouble();
+        // A helm that is busy is told later.
+        if text != self.told && inputs.try_send(Input::Trouble { text: text.clone() }).is_ok() {
+            self.told = text;
+        }
+        let (first, later) = self.needed;
+        let needed = if run.generation > self.before { later } else { first };
+        // Said again until the run ends: the helm only heeds it while the run waits.
+        if let Some(reason) = self.standings.hopeless(run, needed)
+            && inputs.try_send(Input::Fail { reason: reason.clone() }).is_ok()
+        {
+            self.in_vain = Some(reason);
+        }
+    }
+
+    /// Waits until the workers have ended, and ends them if they do not. Of a run that failed for want of them `result` says
+    /// so.
+    ///
+    /// # Errors
+    /// That of `result`.
+    pub async fn end(self, result: Result<(), Error>) -> Result<(), Error> {
         self.end.send_replace(true);
         for task in self.tasks {
             // A task only fails if it panics, and then there is nothing left to wait for.
             let _ = task.await;
+        }
+        match (result, self.in_vain) {
+            (Err(Error::Failed(why)), Some(reason)) if why == reason => Err(Error::Spawn(reason)),
+            (result, _) => result,
         }
     }
 }
@@ -101,8 +143,32 @@ pub fn end_left_behind(run_dir: &Path) {
     }
 }
 
+/// What starts the worker `name`.
+fn command(options: &LocalOptions<'_>, name: &str) -> Command {
+    let mut command = Command::new(&options.program);
+    command
+        .args(["--cpu", "--coordinator", &format!("http://{}", options.address), "--name", name])
+        .args(["--log-format", options.log.format().flag(), "--data-dir"])
+        .arg(options.data_dir)
+        .stdin(Stdio::null())
+        // What libraries print there is not the run's.
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        // A terminal's Ctrl-C is for the coordinator, which ends the workers in its own time.
+        .process_group(0)
+        .kill_on_drop(true);
+    if let Some(directory) = options.profile {
+        command.arg("--profile").arg(directory);
+    }
+    environment::prepare(&mut command);
+    command
+}
+
 /// The program `worker` beside this one.
-fn worker_program() -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// If there is none.
+pub fn worker_program() -> Result<PathBuf, Error> {
     let own = env::current_exe().map_err(|error| Error::Spawn(error.to_string()))?;
     let program = own.with_file_name("worker");
     if !program.is_file() {
@@ -112,75 +178,4 @@ fn worker_program() -> Result<PathBuf, Error> {
         )));
     }
     Ok(program)
-}
-
-async fn keep_running(
-    mut command: Command,
-    name: String,
-    record: Record,
-    farewell: Duration,
-    mut end: watch::Receiver<bool>,
-) {
-    if let Some(process) = record.read() {
-        tracing::info!("taking {name} over, process {}, which an earlier coordinator started", process.id());
-        tokio::select! {
-            () = ended(process) => tracing::warn!("{name} ended; starting it again"),
-            () = told(&mut end) => {
-                if timeout(farewell, ended(process)).await.is_err() {
-                    process.kill();
-                }
-                return;
-            }
-        }
-    }
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let start = Instant::now();
-        match command.spawn() {
-            Ok(mut child) => {
-                if let Some(error) = child.id().and_then(|id| record.write(id).err()) {
-                    tracing::warn!("cannot keep which process {name} is: {error}");
-                }
-                tokio::select! {
-                    status = child.wait() => {
-                        match status {
-                            // Dismissed.
-                            Ok(status) if status.success() => return,
-                            Ok(status) => tracing::warn!("{name} ended: {status}; starting it again"),
-                            Err(error) => tracing::warn!("{name}: {error}; starting it again"),
-                        }
-                    }
-                    () = told(&mut end) => return wait_or_kill(child, farewell).await,
-                }
-            }
-            Err(error) => tracing::warn!("cannot start {name}: {error}; trying again"),
-        }
-        if start.elapsed() > GOOD_LIFE {
-            pause = FIRST_PAUSE;
-        }
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = told(&mut end) => return,
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// Ends when the workers are to end. A handle that was dropped says so too.
-async fn told(end: &mut watch::Receiver<bool>) {
-    let _ = end.wait_for(|end| *end).await;
-}
-
-/// Ends when `process`, which is no child of this one, has ended.
-async fn ended(process: Process) {
-    while process.lives() {
-        sleep(LOOK).await;
-    }
-}
-
-async fn wait_or_kill(mut child: Child, farewell: Duration) {
-    if timeout(farewell, child.wait()).await.is_err() {
-        // If it cannot be killed it is gone already.
-        let _ = child.kill().await;
-    }
 }

@@ -44,11 +44,20 @@ impl Process {
         self.id
     }
 
+    /// Asks it to end.
+    pub fn terminate(self) {
+        self.signal(Signal::SIGTERM);
+    }
+
     /// Ends it at once.
     pub fn kill(self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    fn signal(self, signal: Signal) {
         if self.lives() {
             // It may have ended just now.
-            let _ = kill(Pid::from_raw(self.id as i32), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(self.id as i32), signal);
         }
     }
 }

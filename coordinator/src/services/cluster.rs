@@ -3,6 +3,7 @@
 use crate::{
     helm::{Expected, Input, Orders, Tickets, orders},
     services::over,
+    strangers,
 };
 use checkpoint::{State, Store};
 use plan::Timeouts;
@@ -124,6 +125,7 @@ impl Cluster for ClusterService {
             return Err(Status::invalid_argument("the first report has to be a hello"));
         };
         let (answer, answered) = oneshot::channel();
+        let hello = strangers::hello(&hello);
         if self.inputs.send(Input::Attach { hello, answer }).await.is_err() {
             return Ok(Response::new(dismissal()));
         }
@@ -144,6 +146,7 @@ impl Cluster for ClusterService {
                             }
                             heard = Some(at);
                         }
+                        let report = strangers::report(report);
                         if inputs.send(Input::Report { at, worker, report }).await.is_err() {
                             return;
                         }

@@ -55,7 +55,7 @@ impl Training for TrainingService {
         if is_over(&self.view.borrow()) {
             return Err(Status::failed_precondition("the run is over already"));
         }
-        let reason = match request.into_inner().reason.trim() {
+        let reason = match program::text::one_line(&request.into_inner().reason).as_str() {
             "" => "asked to stop".to_owned(),
             reason => format!("asked to stop: {reason}"),
         };

@@ -7,6 +7,7 @@ use crate::{
     session::{Joined, Session},
 };
 use plan::RunConfig;
+use program::text;
 use proto::v1::cluster_client::ClusterClient;
 use std::future::pending;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -43,7 +44,8 @@ impl Session {
         }
         let host = self.host();
         let (args, device, timeouts) = (self.args.clone(), self.device, self.timeouts);
-        let trace = args.profile.as_ref().map(|path| (path.join(format!("{}.json", self.name)), self.name.clone()));
+        let file = format!("{}.json", text::file_name(&self.name));
+        let trace = args.profile.as_ref().map(|path| (path.join(file), self.name.clone()));
         let (mut client, events) = (client.clone(), self.event_sender.clone());
         Ok(Preparation(tokio::spawn(async move {
             let data = data::open(&args, &config, &mut client).await?;

@@ -1,0 +1,217 @@
+//! Keeping one local worker running.
+
+use crate::local::{
+    ends::{End, Ends},
+    processes::LocalProcesses,
+    record::{Process, Record},
+    said::Said,
+    standing::{Standing, Standings},
+};
+use program::Log;
+use proto::v1::{self, RunState};
+use std::time::{Duration, Instant};
+use tokio::{
+    process::{Child, Command},
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+/// Before a worker that died is started again; longer each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A worker that has lived for this long died of something new: its pauses begin anew.
+const GOOD_LIFE: Duration = Duration::from_secs(30);
+/// How often a worker that an earlier coordinator started is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// For what a worker said last to come through its pipe.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What keeps one worker running.
+pub(super) struct Keeper {
+    pub(super) name: String,
+    pub(super) command: Command,
+    pub(super) record: Record,
+    /// How long it gets to end by itself.
+    pub(super) farewell: Duration,
+    /// Turns true when the workers are to end.
+    pub(super) end: watch::Receiver<bool>,
+    pub(super) view: watch::Receiver<v1::Run>,
+    pub(super) log: Log,
+    pub(super) standings: Standings,
+    pub(super) processes: LocalProcesses,
+}
+
+/// The end of one process, and of what it did until then.
+struct Life {
+    end: End,
+    length: Duration,
+    /// Whether it came so far that it could train.
+    could_train: bool,
+    said: Option<String>,
+}
+
+impl Keeper {
+    /// Takes a worker over that an earlier coordinator has left behind, or starts one, and does so again whenever it ends,
+    /// until the workers are to end or the run is over.
+    pub(super) async fn keep(mut self) {
+        self.standings.set(&self.name, Standing::Starting);
+        if !self.take_over().await {
+            return;
+        }
+        let (mut pause, mut ends) = (FIRST_PAUSE, Ends::default());
+        while let Some(life) = self.live().await {
+            if life.end.is_success() && self.is_over().await {
+                return;
+            }
+            let given_up = ends.add(&life.end, life.could_train);
+            self.tell(&life, &ends, given_up);
+            // Who was well until somebody killed it is wanted back at once.
+            if life.length > GOOD_LIFE || (life.could_train && life.end.is_sent()) {
+                pause = FIRST_PAUSE;
+            } else if given_up {
+                pause = LONGEST_PAUSE;
+            }
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = told(&mut self.end) => return,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Returns whether a worker is to be started, as there is none to take over, or it has ended.
+    async fn take_over(&mut self) -> bool {
+        let Some(process) = self.record.read() else { return true };
+        let name = &self.name;
+        tracing::info!("taking {name} over, process {}, which an earlier coordinator started", process.id());
+        self.processes.adopt(name, process);
+        self.standings.set(name, Standing::Well);
+        tokio::select! {
+            () = ended(process) => {
+                if self.is_over().await {
+                    return false;
+                }
+                tracing::warn!("{} ended; starting it again", self.name);
+                true
+            }
+            () = told(&mut self.end) => {
+                process.terminate();
+                if timeout(self.farewell, ended(process)).await.is_err() {
+                    process.kill();
+                }
+                false
+            }
+        }
+    }
+
+    /// The life of one process; `None` if there is to be none any more.
+    async fn live(&mut self) -> Option<Life> {
+        let start = Instant::now();
+        let mut child = match self.processes.spawn(&self.name, &mut self.command) {
+            Ok(child) => child?,
+            Err(error) => {
+                let (end, length) = (End::NotStarted(error), start.elapsed());
+                return Some(Life { end, length, could_train: false, said: None });
+            }
+        };
+        if let Some(error) = child.id().and_then(|id| self.record.write(id).err()) {
+            tracing::warn!("cannot keep which process {} is: {error}", self.name);
+        }
+        let said = Said::default();
+        let listening = child.stderr.take().map(|stderr| {
+            let (said, name, log) = (said.clone(), self.name.clone(), self.log.clone());
+            tokio::spawn(said.listen(name, stderr, log))
+        });
+        let mut could_train = false;
+        let status = loop {
+            tokio::select! {
+                status = child.wait() => break status,
+                () = trains(&mut self.view, &self.name), if !could_train => {
+                    could_train = true;
+                    self.standings.set(&self.name, Standing::Well);
+                }
+                () = told(&mut self.end) => {
+                    wait_or_kill(child, self.farewell).await;
+                    return None;
+                }
+            }
+        };
+        if let Some(listening) = listening {
+            // What it left behind may hold its pipe open for longer.
+            let _ = timeout(LAST_WORDS, listening).await;
+        }
+        let end = status.map_or_else(End::NotStarted, End::Status);
+        Some(Life { end, length: start.elapsed(), could_train, said: said.last() })
+    }
+
+    /// Says that the worker ended, and how it stands.
+    fn tell(&self, life: &Life, ends: &Ends, given_up: bool) {
+        let (name, end) = (&self.name, &life.end);
+        if life.could_train {
+            self.standings.set(name, Standing::Starting);
+            tracing::warn!("{name} ended with {end}; starting it again");
+            return;
+        }
+        let said = life.said.as_ref().map_or_else(String::new, |said| format!("; it said: {said}"));
+        if given_up {
+            let times = ends.in_a_row();
+            let why =
+                format!("{name} ended {times} times in a row before it could train, the last time with {end}{said}");
+            // Once in words is enough.
+            if matches!(self.standings.get(name), Some(Standing::GivenUp(_))) {
+                tracing::debug!("{why}");
+            } else {
+                tracing::error!("{why}");
+            }
+            self.standings.set(name, Standing::GivenUp(why));
+        } else {
+            tracing::warn!("{name} ended before it could train, with {end}; starting it again");
+            let why = format!("{name} ended before it could train, with {end}{said}");
+            self.standings.set(name, Standing::Failing(why));
+        }
+    }
+
+    /// Whether the run needs no workers any more. While the last of it is saved that cannot be told yet.
+    async fn is_over(&mut self) -> bool {
+        let decided = |run: &v1::Run| run.state() != RunState::Saving;
+        tokio::select! {
+            // A helm that is gone needs none either.
+            run = self.view.wait_for(decided) => run.map_or(true, |run| {
+                matches!(run.state(), RunState::Stopping | RunState::Finished | RunState::Stopped | RunState::Failed)
+            }),
+            () = told(&mut self.end) => true,
+        }
+    }
+}
+
+/// Ends when the run has the worker `name` as one that is prepared.
+async fn trains(view: &mut watch::Receiver<v1::Run>, name: &str) {
+    let prepared = |run: &v1::Run| run.workers.iter().any(|worker| worker.name == name && !worker.preparing);
+    if view.wait_for(prepared).await.is_err() {
+        // The helm is gone, and tells nothing more.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Ends when the workers are to end. A handle that was dropped says so too.
+async fn told(end: &mut watch::Receiver<bool>) {
+    let _ = end.wait_for(|end| *end).await;
+}
+
+/// Ends when `process`, which is no child of this one, has ended.
+async fn ended(process: Process) {
+    while process.lives() {
+        sleep(LOOK).await;
+    }
+}
+
+/// Waits until `child` ends. The run has dismissed it if it was attached; otherwise it is told here.
+async fn wait_or_kill(mut child: Child, farewell: Duration) {
+    if let Some(process) = child.id().and_then(Process::running) {
+        process.terminate();
+    }
+    if timeout(farewell, child.wait()).await.is_err() {
+        // If it cannot be killed it is gone already.
+        let _ = child.kill().await;
+    }
+}

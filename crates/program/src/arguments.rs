@@ -1,0 +1,377 @@
+//! Flags, and the variables that stand for them. One rule for all programs:
+//!
+//! - Every flag is also read from a variable: `--give-up-after` from `COXSWAIN_GIVE_UP_AFTER`. Some have a second one, which
+//!   other programs set too: an [`Alias`].
+//! - A flag that was typed outweighs its variable, and the variables of flags that exclude it: `--cpu` outweighs
+//!   `LOCAL_RANK`, which stands for `--gpu`. In the same way a variable of ours outweighs an alias.
+//! - An empty variable is as good as one that is not set.
+//! - Whether something is to be done is said as 1, true, yes, on or 0, false, no, off, in letters of any size.
+//! - A value that makes no sense is refused, with the variable's name.
+
+use crate::{BadVariable, Format, print, text, variable};
+use clap::{ArgAction, Command, Parser, builder::BoolishValueParser, error::ErrorKind, parser::ValueSource};
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    io::{self, IsTerminal},
+};
+use thiserror::Error;
+
+/// A flag, by its id, and a variable that stands for it and is not ours alone.
+pub type Alias = (&'static str, &'static str);
+
+/// The exit code of a wrong command line.
+const WRONG: u8 = 2;
+/// The exit code of a program whose output cannot be written.
+const UNPRINTED: u8 = 1;
+
+/// Why flags and variables are no command.
+#[derive(Debug, Error)]
+pub enum Usage {
+    /// What was typed is wrong, or asks for help.
+    #[error("{0}")]
+    Line(#[from] clap::Error),
+    /// A variable is wrong.
+    #[error(transparent)]
+    Variable(#[from] BadVariable),
+    /// What the flags say together makes no sense.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+impl Usage {
+    /// Says what is wrong, or gives the help that was asked for, and returns the exit code.
+    #[must_use]
+    pub fn tell(&self, program: &str, format: Format) -> u8 {
+        match self {
+            Self::Line(error) if !error.use_stderr() => {
+                let text = rendered(error, io::stdout().is_terminal());
+                if print(&text).is_ok() { 0 } else { UNPRINTED }
+            }
+            Self::Line(error) if format == Format::Text => {
+                print::write_soon(rendered(error, io::stderr().is_terminal()));
+                WRONG
+            }
+            Self::Line(error) => {
+                format.say(program, &first_part(error));
+                WRONG
+            }
+            other => {
+                format.say(program, other);
+                WRONG
+            }
+        }
+    }
+}
+
+/// In clap's own layout, and in colours on a terminal where they are not unwanted (<https://no-color.org>).
+fn rendered(error: &clap::Error, terminal: bool) -> String {
+    let text = error.render();
+    if terminal && variable("NO_COLOR").is_none() { text.ansi().to_string() } else { text.to_string() }
+}
+
+/// The variable of ours that stands for the flag `id`.
+#[must_use]
+pub fn variable_of(id: &str) -> String {
+    format!("COXSWAIN_{}", id.to_uppercase())
+}
+
+/// The command of `T`, with what the rule changes about it: whether something is to be done can be said, and the help
+/// names the variables.
+#[must_use]
+pub fn command<T: Parser>(aliases: &[Alias]) -> Command {
+    T::command().mut_args(|arg| {
+        let mut names = vec![variable_of(arg.get_id().as_str())];
+        names.extend(aliases.iter().filter(|(id, _)| arg.get_id() == id).map(|(_, name)| (*name).to_owned()));
+        let told = format!("[env: {}]", names.join(", "));
+        let help = arg.get_help().map_or_else(|| told.clone(), |help| format!("{help} {told}"));
+        let has_long = arg.get_long().is_some();
+        let arg = if has_long { arg.help(help) } else { arg };
+        match arg.get_action() {
+            ArgAction::SetTrue => arg
+                .action(ArgAction::Set)
+                .value_name("BOOL")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_value("false")
+                .default_missing_value("true")
+                .hide_default_value(true)
+                .hide_possible_values(true)
+                .value_parser(BoolishValueParser::new()),
+            _ => arg,
+        }
+    })
+}
+
+/// Reads `line`, which begins with the program's name, and the environment, as `command` says.
+///
+/// # Errors
+/// What is wrong, or which help was asked for.
+pub fn read<T: Parser>(command: Command, line: &[OsString], aliases: &[Alias]) -> Result<T, Usage> {
+    read_with(command, line, aliases, variable)
+}
+
+/// The log format that is wanted, as far as it can be told of a line that makes no sense as a whole.
+#[must_use]
+pub fn wanted_format(line: &[OsString]) -> Format {
+    const FLAG: &str = "--log-format";
+    let typed = value_of(line, FLAG);
+    let wanted = typed.or_else(|| variable(&variable_of("log_format")));
+    if wanted.is_some_and(|format| format == Format::Json.flag()) { Format::Json } else { Format::Text }
+}
+
+/// The value of `flag` in `line`, before anything else is looked at.
+#[must_use]
+pub fn value_of(line: &[OsString], flag: &str) -> Option<OsString> {
+    let mut words = line.iter();
+    while let Some(word) = words.next() {
+        if word == flag {
+            return words.next().cloned();
+        }
+        let value = word.to_str().and_then(|word| word.strip_prefix(flag)).and_then(|rest| rest.strip_prefix('='));
+        if let Some(value) = value {
+            return Some(value.into());
+        }
+    }
+    None
+}
+
+/// Why `value` is none for the flag `id` of `command`; `Ok` if it is one.
+///
+/// # Errors
+/// In words.
+pub fn check(command: &Command, id: &str, value: &OsStr) -> Result<(), String> {
+    let Some(flag) = flag_with(command, id, value) else { return Ok(()) };
+    let line = [OsString::from(command.get_name()), flag];
+    match command.clone().try_get_matches_from(line) {
+        Err(error) if is_about_a_value(&error) => Err(first_part(&error)),
+        // What else may be wrong is not for want of this value.
+        _ => Ok(()),
+    }
+}
+
+fn is_about_a_value(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidValue
+            | ErrorKind::ValueValidation
+            | ErrorKind::InvalidUtf8
+            | ErrorKind::TooManyValues
+            | ErrorKind::WrongNumberOfValues
+    )
+}
+
+/// What clap says of an error, without its name for it and its advice.
+fn first_part(error: &clap::Error) -> String {
+    let message = error.to_string();
+    let part = message.split("\n\n").next().unwrap_or_default();
+    text::one_line(part.strip_prefix("error: ").unwrap_or(part))
+}
+
+/// `--flag=value`.
+fn flag_with(command: &Command, id: &str, value: &OsStr) -> Option<OsString> {
+    let long = command.get_arguments().find(|arg| arg.get_id() == id)?.get_long()?;
+    let mut flag = OsString::from(format!("--{long}="));
+    flag.push(value);
+    Some(flag)
+}
+
+fn read_with<T: Parser>(
+    command: Command,
+    line: &[OsString],
+    aliases: &[Alias],
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<T, Usage> {
+    let named = named(&command, line, aliases, variable)?;
+    let mut whole: Vec<OsString> = line.iter().take(1).cloned().collect();
+    for Named { id, name, value } in named {
+        check(&command, &id, &value).map_err(|why| BadVariable { name, why })?;
+        whole.extend(flag_with(&command, &id, &value));
+    }
+    // As if they had been typed before everything else.
+    whole.extend(line.iter().skip(1).cloned());
+    let matches = command.try_get_matches_from(whole)?;
+    Ok(T::from_arg_matches(&matches)?)
+}
+
+/// A flag that a variable stands for.
+struct Named {
+    id: String,
+    name: String,
+    value: OsString,
+}
+
+/// The variables that count.
+fn named(
+    command: &Command,
+    line: &[OsString],
+    aliases: &[Alias],
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Named>, Usage> {
+    let ids: Vec<String> = command
+        .get_arguments()
+        .filter(|arg| arg.get_long().is_some())
+        .map(|arg| arg.get_id().as_str().to_owned())
+        .collect();
+    let typed = command.clone().ignore_errors(true).try_get_matches_from(line);
+    // Help comes before all else.
+    let typed = typed?;
+    let is_typed = |id: &String| typed.value_source(id) == Some(ValueSource::CommandLine);
+    let mut settled: BTreeSet<String> = ids.iter().filter(|id| is_typed(id)).cloned().collect();
+    let ours = ids.iter().map(|id| (id.clone(), variable_of(id))).collect();
+    let shared = aliases.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect();
+    let mut named = Vec::new();
+    let rounds: [Vec<(String, String)>; 2] = [ours, shared];
+    for round in rounds {
+        let heard: Vec<Named> = round
+            .into_iter()
+            .filter(|(id, _)| !settled.contains(id) && rivals(command, id).is_disjoint(&settled))
+            .filter_map(|(id, name)| Some(Named { value: variable(&name)?, id, name }))
+            .filter(|Named { id, value, .. }| rivals(command, id).is_empty() || !says_no(command, id, value))
+            .collect();
+        settled.extend(heard.iter().map(|Named { id, .. }| id.clone()));
+        named.extend(heard);
+    }
+    Ok(named)
+}
+
+/// Flags of which one excludes the others, as `id` does.
+fn rivals(command: &Command, id: &str) -> BTreeSet<String> {
+    let groups = command.get_groups().filter(|group| !(*group).clone().is_multiple());
+    let with = groups.filter(|group| group.get_args().any(|arg| arg == id));
+    with.flat_map(clap::ArgGroup::get_args).filter(|arg| *arg != id).map(|arg| arg.as_str().to_owned()).collect()
+}
+
+/// Whether `value` says of something that can be done or not that it is not: of those of which one is wanted, this is
+/// none then.
+fn says_no(command: &Command, id: &str, value: &OsStr) -> bool {
+    let Some(flag) = flag_with(command, id, value) else { return false };
+    let line = [OsString::from(command.get_name()), flag];
+    let matches = command.clone().ignore_errors(true).try_get_matches_from(line);
+    matches.is_ok_and(|matches| matches!(matches.try_get_one::<bool>(id), Ok(Some(false))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{ArgGroup, Subcommand};
+
+    #[derive(Debug, Parser, PartialEq)]
+    #[command(name = "test", group(ArgGroup::new("device").required(true).args(["cpu", "gpu"])))]
+    struct Args {
+        /// On the processor
+        #[arg(long)]
+        cpu: bool,
+        #[arg(long)]
+        gpu: Option<usize>,
+        #[arg(long)]
+        serve: bool,
+        #[arg(long, default_value_t = 1)]
+        workers: usize,
+        #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+        log_format: String,
+    }
+
+    const ALIASES: &[Alias] = &[("gpu", "LOCAL_RANK")];
+
+    fn with(line: &str, variables: &[(&str, &str)]) -> Result<Args, Usage> {
+        let line: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| OsString::from(value)).filter(|value| !value.is_empty())
+        };
+        read_with(command::<Args>(ALIASES), &line, ALIASES, variable)
+    }
+
+    #[test]
+    fn the_flag_outweighs_the_variable() {
+        let args = with("test --cpu --workers 3", &[("COXSWAIN_WORKERS", "7")]).unwrap();
+        assert_eq!(args.workers, 3);
+        // Even one that makes no sense.
+        assert_eq!(with("test --cpu --workers 3", &[("COXSWAIN_WORKERS", "many")]).unwrap().workers, 3);
+        assert_eq!(with("test --cpu", &[("COXSWAIN_WORKERS", "7")]).unwrap().workers, 7);
+        assert!(!with("test --cpu --serve=no", &[("COXSWAIN_SERVE", "1")]).unwrap().serve);
+    }
+
+    #[test]
+    fn an_empty_variable_is_none() {
+        let args = with("test --cpu", &[("COXSWAIN_WORKERS", ""), ("COXSWAIN_SERVE", ""), ("LOCAL_RANK", "")]).unwrap();
+        assert_eq!((args.workers, args.serve, args.gpu), (1, false, None));
+    }
+
+    #[test]
+    fn yes_and_no() {
+        for yes in ["1", "true", "yes", "on", "TRUE", "Yes", "ON"] {
+            assert!(with("test --cpu", &[("COXSWAIN_SERVE", yes)]).unwrap().serve, "{yes}");
+        }
+        for no in ["0", "false", "no", "off", "FALSE", "No", "OFF"] {
+            assert!(!with("test --cpu", &[("COXSWAIN_SERVE", no)]).unwrap().serve, "{no}");
+        }
+        assert!(with("test --cpu --serve", &[]).unwrap().serve);
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_refused_with_the_variables_name() {
+        for (name, value) in [("COXSWAIN_WORKERS", "many"), ("COXSWAIN_SERVE", "maybe"), ("COXSWAIN_LOG_FORMAT", "xml")]
+        {
+            let error = with("test --cpu", &[(name, value)]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("the variable {name}: invalid value '{value}'")), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+        assert!(with("test", &[("LOCAL_RANK", "x")]).unwrap_err().to_string().contains("LOCAL_RANK"));
+        assert!(with("test --help", &[("COXSWAIN_WORKERS", "many")]).unwrap_err().to_string().contains("Usage"));
+    }
+
+    #[test]
+    fn what_a_launcher_left_contradicts_nobody() {
+        let device = |line: &str, variables: &[(&str, &str)]| {
+            with(line, variables).map(|args| (args.cpu, args.gpu)).map_err(|error| error.to_string())
+        };
+        assert_eq!(device("test --cpu", &[("LOCAL_RANK", "0")]), Ok((true, None)));
+        assert_eq!(device("test --cpu", &[("LOCAL_RANK", "x")]), Ok((true, None)));
+        assert_eq!(device("test --gpu 2", &[("LOCAL_RANK", "0"), ("COXSWAIN_CPU", "1")]), Ok((false, Some(2))));
+        assert_eq!(device("test", &[("LOCAL_RANK", "1")]), Ok((false, Some(1))));
+        assert_eq!(device("test", &[("LOCAL_RANK", "1"), ("COXSWAIN_CPU", "yes")]), Ok((true, None)));
+        assert_eq!(device("test", &[("LOCAL_RANK", "1"), ("COXSWAIN_CPU", "no")]), Ok((false, Some(1))));
+        assert_eq!(device("test", &[("LOCAL_RANK", "1"), ("COXSWAIN_GPU", "3")]), Ok((false, Some(3))));
+        // Both are meant.
+        assert!(device("test", &[("COXSWAIN_CPU", "1"), ("COXSWAIN_GPU", "3")]).is_err());
+        assert!(device("test --cpu --gpu 1", &[]).is_err());
+        assert!(device("test", &[]).is_err());
+    }
+
+    #[derive(Debug, Parser)]
+    struct Global {
+        #[arg(long, global = true, default_value = "none")]
+        coordinator: String,
+        #[command(subcommand)]
+        what: What,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum What {
+        Status,
+    }
+
+    #[test]
+    fn a_flag_behind_a_subcommand_outweighs_the_variable_too() {
+        let aliases: &[Alias] = &[("coordinator", "COORDINATOR")];
+        let read = |line: &[&str]| {
+            let line: Vec<OsString> = line.iter().map(OsString::from).collect();
+            let variable = |name: &str| (name == "COORDINATOR").then(|| OsString::from("variable"));
+            let read: Global = read_with(command::<Global>(aliases), &line, aliases, variable).unwrap();
+            assert!(matches!(read.what, What::Status));
+            read.coordinator
+        };
+        assert_eq!(read(&["test", "status", "--coordinator", "flag"]), "flag");
+        assert_eq!(read(&["test", "--coordinator=flag", "status"]), "flag");
+        assert_eq!(read(&["test", "status"]), "variable");
+    }
+
+    #[test]
+    fn the_help_names_the_variables() {
+        let help = with("test --help", &[]).unwrap_err().to_string();
+        assert!(help.contains("On the processor [env: COXSWAIN_CPU]"), "{help}");
+        assert!(help.contains("[env: COXSWAIN_GPU, LOCAL_RANK]"), "{help}");
+    }
+}
