@@ -143,8 +143,8 @@ fn a_worker_with_the_name_of_another() {
     let directory = tempfile::tempdir().unwrap();
     let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
     let hello = |instance| {
-        let (version, name) = (proto::VERSION.to_owned(), "twin".to_owned());
-        Hello { version, name, instance, ..Hello::default() }
+        let (version, name, host) = (proto::VERSION.to_owned(), "twin".to_owned(), "127.0.0.1".to_owned());
+        Hello { version, name, host, instance, ..Hello::default() }
     };
     let (mut first, _sender) = greet(&coordinator, hello(1)).unwrap();
     let status = greet(&coordinator, hello(2)).unwrap_err();
@@ -155,4 +155,39 @@ fn a_worker_with_the_name_of_another() {
     // A welcome, and then nothing more.
     RUNTIME.block_on(async { while first.message().await.is_ok_and(|order| order.is_some()) {} });
     assert_eq!(coordinator.run_state().unwrap().workers.len(), 1);
+}
+
+#[test]
+fn a_worker_of_another_kind_is_refused_in_words() {
+    let hello = |name: &str, kind: &str, libtorch: &str, host: &str| Hello {
+        version: proto::VERSION.to_owned(),
+        name: name.to_owned(),
+        host: host.to_owned(),
+        kind: kind.to_owned(),
+        libtorch: libtorch.to_owned(),
+        ..Hello::default()
+    };
+    let first = hello("first", "GenuineIntel AVX512 AMX", "2.13.0", "10.0.0.1");
+    let others = [
+        (hello("b", "AuthenticAMD AVX2", "2.13.0", "10.0.0.2"), "--allow-mixed", false),
+        (hello("c", "cuda", "2.13.0", "10.0.0.2"), "a run has GPUs or CPUs, not both", true),
+        (hello("d", "GenuineIntel AVX512 AMX", "2.12.0", "10.0.0.2"), "libtorch 2.12.0, and first with 2.13.0", true),
+        (hello("e", "GenuineIntel AVX512 AMX", "2.13.0", "fe80::1"), "fe80::1 is IPv6", true),
+    ];
+    for mixed in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let flags: &[&str] = if mixed { &["--allow-mixed"] } else { &[] };
+        let coordinator = Coordinator::start(&directory.path().join("run"), flags);
+        let _first = greet(&coordinator, first.clone()).unwrap();
+        for (hello, words, always) in &others {
+            let answer = greet(&coordinator, hello.clone());
+            if mixed && !always {
+                assert!(answer.is_ok(), "{words}");
+                continue;
+            }
+            let status = answer.unwrap_err();
+            assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+            assert!(status.message().contains(words), "{}", status.message());
+        }
+    }
 }

@@ -224,3 +224,17 @@ fn a_name_with_addresses_of_two_families_leads_to_the_one_that_answers() {
         assert_eq!(code, 0, "{log}");
     }
 }
+
+/// A machine on which a single piece of work takes longer than the failure time-out is slow, and not stuck: its rehearsal
+/// has told.
+#[test]
+fn a_slow_machine_is_not_taken_for_a_stuck_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let short = [&["--limit-train", "128"], &RUN[2..6], &["--epochs", "1", "--shards", "2"]].concat();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &short).well();
+    let flags = [&["--local", "--workers", "2", "--failure-timeout", "500ms"], &short[..]].concat();
+    let fault = ["*@*:0:0:drag=1500".to_owned()];
+    let ended = Coordinator::start_failing(&directory.path().join("slow"), &flags, &fault).wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
+}

@@ -1,5 +1,5 @@
-//! Promise P2 under many faults: workers and the coordinator are killed, stopped, told to leave and joined at random
-//! moments of one run. COXSWAIN_CHAOS_SEED repeats a sequence, COXSWAIN_CHAOS_FAULTS makes it longer: `cargo xtask chaos`.
+//! Promises P2 and P8 under many faults: workers and the coordinator are killed, stopped, told to leave and joined at random
+//! moments of one run, among them workers that are sick, wrong or unreachable; a disk stalls, and links break. COXSWAIN_CHAOS_SEED repeats a sequence, COXSWAIN_CHAOS_FAULTS makes it longer: `cargo xtask chaos`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -8,13 +8,13 @@ use nix::{
     unistd::Pid,
 };
 use plan::random::{below, philox};
-use proto::v1::Run;
+use proto::v1::{Run, RunState};
 use std::{
     collections::BTreeMap,
     env, thread,
     time::{Duration, SystemTime},
 };
-use system_tests::{Coordinator, Worker, assert_same, pace};
+use system_tests::{Coordinator, Line, Stall, Worker, assert_same, pace};
 
 const STEPS: u32 = 11;
 const RUN: [&str; 8] = ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--shards", "4"];
@@ -62,6 +62,18 @@ fn signal(run: &Coordinator, name: &str, signal: Signal) {
     }
 }
 
+/// A worker that has joined, and the line by which it reaches the coordinator, if that is one of its own.
+struct Joined {
+    worker: Worker,
+    line: Option<Line>,
+}
+
+impl Joined {
+    fn new(worker: Worker) -> Self {
+        Self { worker, line: None }
+    }
+}
+
 #[test]
 fn thirty_faults_leave_no_trace_in_the_weights() {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse().unwrap());
@@ -76,13 +88,19 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &[&RUN[..], &length].concat()).well();
 
     let flags = [&CLUSTER[..], &RUN, &length].concat();
-    let mut run = Coordinator::start_failing(&directory.path().join("chaos"), &flags, &[pace(PACE)]);
-    let mut joined: BTreeMap<String, Worker> = BTreeMap::new();
+    let stall = Stall::new(directory.path());
+    let (pace_of_all, [preload, switch]) = (pace(PACE), stall.variables());
+    let variables = [preload, switch, ("COXSWAIN_FAULT", pace_of_all.as_str())];
+    let mut run = Coordinator::start_within(&variables, &directory.path().join("chaos"), &flags);
+    let data = system_tests::data_dir();
+    let data = ["--data-dir", data.to_str().unwrap()];
+    let mut joined: BTreeMap<String, Joined> = BTreeMap::new();
     for fault in 1..=faults {
         pause(&mut dice, &mut run);
         let local = format!("local-{}", dice.below(2));
         let some_joined = joined.keys().next().cloned();
-        let what = match (dice.below(7), some_joined) {
+        let late = format!("late-{fault}");
+        let what = match (dice.below(14), some_joined) {
             (0 | 1, _) => {
                 signal(&run, &local, Signal::SIGKILL);
                 format!("{local} is killed")
@@ -100,21 +118,68 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
                 run = run.killed_and_restarted(&flags, || thread::sleep(length));
                 format!("the coordinator is killed, and started again after {length:?}")
             }
-            (4, Some(name)) => {
-                joined.remove(&name).unwrap().signal(Signal::SIGTERM);
-                format!("{name} is told to leave")
+            (4, _) => {
+                let length = dice.millis(2500);
+                run.signal(Signal::SIGSTOP);
+                thread::sleep(length);
+                run.signal(Signal::SIGCONT);
+                format!("the coordinator stands still for {length:?}")
             }
-            (5, Some(name)) => {
+            (5, _) => {
+                let length = dice.millis(3000);
+                stall.begin();
+                thread::sleep(length);
+                stall.end();
+                format!("the disk stands still for {length:?}")
+            }
+            (6, _) => {
+                let flags = [&data[..], &["--host", "10.255.255.1"]].concat();
+                joined.insert(late.clone(), Joined::new(Worker::start(&run, &late, &flags)));
+                format!("{late} joins with an address that is not its own")
+            }
+            (7, _) => {
+                let sick = format!("{late}@*:0:0:fail");
+                joined.insert(late.clone(), Joined::new(Worker::start_failing(&run, &late, &data, &sick)));
+                format!("{late} joins, and every step fails on it")
+            }
+            (8, _) => {
+                let at = run.wait_until(|_| true).epoch + 2;
+                let flip = format!("{},{late}@*:{at}:5:flip", pace(PACE));
+                let worker = Worker::start_failing(&run, &late, &data, &flip);
+                // It is found at the end of that epoch, and is to live until then.
+                run.wait_until(|run| run.epoch > at || run.state() == RunState::Finished);
+                joined.insert(late.clone(), Joined::new(worker));
+                format!("{late} joins, and a bit of it flips in epoch {}", at + 1)
+            }
+            (9, _) => {
+                let line = Line::to(run.address(), u64::MAX);
+                let worker = Worker::start_for(&line.url(), &late, &data);
+                joined.insert(late.clone(), Joined { worker, line: Some(line) });
+                format!("{late} joins by a line of its own")
+            }
+            (10, Some(name)) => {
+                if let Some(Joined { line: Some(line), .. }) = joined.get(&name) {
+                    line.cut();
+                }
+                format!("the line of {name} breaks, if it has one")
+            }
+            (11, Some(name)) => {
+                let Joined { worker, .. } = joined.remove(&name).unwrap();
+                worker.signal(Signal::SIGTERM);
+                // It leaves after the step in progress, or after an evaluation.
+                let (code, log) = worker.wait();
+                // One that was found wrong, or whose name was taken over, has gone before.
+                assert!([0, 9].contains(&code), "{name}: {code}\n{log}");
+                format!("{name} is told to leave, and leaves")
+            }
+            (12, Some(name)) => {
                 // Dropped, and so killed.
                 joined.remove(&name);
                 format!("{name} is killed")
             }
             _ => {
-                let name = format!("late-{fault}");
-                let data = system_tests::data_dir();
-                let data = ["--data-dir", data.to_str().unwrap()];
-                joined.insert(name.clone(), Worker::start_failing(&run, &name, &data, &pace(PACE)));
-                format!("{name} joins")
+                joined.insert(late.clone(), Joined::new(Worker::start_failing(&run, &late, &data, &pace(PACE))));
+                format!("{late} joins")
             }
         };
         let state = run.wait_until(|_| true);

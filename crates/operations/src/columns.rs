@@ -7,6 +7,7 @@
 //! own kernels were measured to be slower than these large products: twice as slow for the output and the gradient of the
 //! input, up to six times for that of the weight (AMX, one thread, 64 images of 4x4, 512 channels).
 
+use crate::progress;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Channels at least.
@@ -117,7 +118,9 @@ impl Windows {
             None,
         )?;
         let len = side * side * channels;
-        Ok(Self { rows: windows.f_reshape([images * height * width, len])?, images, height, width, len })
+        let rows = windows.f_reshape([images * height * width, len])?;
+        progress::beat();
+        Ok(Self { rows, images, height, width, len })
     }
 
     fn pixels(&self) -> i64 {
@@ -127,6 +130,7 @@ impl Windows {
     /// The product with `[len, channels]`, as images with channels last in memory.
     fn times(&self, filters: &Tensor) -> Result<Tensor, TchError> {
         let product = self.rows.f_mm(filters)?;
+        progress::beat();
         product.f_view([self.images, self.height, self.width, filters.size()[1]])?.f_permute([0, 3, 1, 2])
     }
 }

@@ -1,6 +1,6 @@
 //! Convolution and its gradients.
 
-use crate::{columns, ffi, winograd};
+use crate::{columns, ffi, progress, winograd};
 use tch::{TchError, Tensor};
 
 /// A square convolution without bias.
@@ -58,6 +58,7 @@ impl Convolution {
             [false, false] => [None, None],
             _ => self.libtorch(gradient, input, weight, wanted)?,
         };
+        progress::beat();
         if by_product[0] {
             of_input = Some(columns::input_gradient(gradient, weight, self.padding)?);
         }

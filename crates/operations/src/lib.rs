@@ -15,9 +15,11 @@ mod ffi;
 mod memory;
 pub mod norm;
 mod parallel;
+mod progress;
 pub mod sgd;
 mod widest;
 mod winograd;
 
 pub use convolution::Convolution;
 pub use ffi::{cpu_capability, is_deterministic, libtorch_version, set_deterministic};
+pub use progress::progress;

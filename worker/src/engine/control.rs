@@ -6,6 +6,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -32,9 +33,14 @@ pub struct Control {
     beaten: AtomicU64,
     /// The longest that it has worked without a beat, in nanoseconds.
     stretch: AtomicU64,
+    /// How much longer every hundredth beat takes, for tests, in milliseconds.
+    drag: AtomicU64,
     /// Whether the session is to lose its stream.
     cut: AtomicBool,
 }
+
+/// Beats of which one takes longer where a test asks for it.
+const DRAGGED: u64 = 100;
 
 impl Default for Control {
     fn default() -> Self {
@@ -49,6 +55,7 @@ impl Default for Control {
             began: Instant::now(),
             beaten: AtomicU64::default(),
             stretch: AtomicU64::default(),
+            drag: AtomicU64::default(),
             cut: AtomicBool::default(),
         }
     }
@@ -79,6 +86,11 @@ impl Control {
 
     /// The engine has done something: a layer, a batch, a chunk.
     pub fn beat(&self) {
+        let beats = self.pulse.load(Ordering::Relaxed);
+        let drag = self.drag.load(Ordering::Relaxed);
+        if drag > 0 && beats.is_multiple_of(DRAGGED) {
+            thread::sleep(Duration::from_millis(drag));
+        }
         self.pulse.fetch_add(1, Ordering::Relaxed);
         let now = self.began.elapsed().as_nanos() as u64;
         let before = self.beaten.swap(now, Ordering::Relaxed);
@@ -86,6 +98,11 @@ impl Control {
         if self.waits.load(Ordering::Relaxed) == 0 {
             self.stretch.fetch_max(now.saturating_sub(before), Ordering::Relaxed);
         }
+    }
+
+    /// Makes every hundredth beat take so much longer, for tests.
+    pub(crate) fn drag(&self, longer: Duration) {
+        self.drag.store(longer.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// The engine begins to work: what was before is no part of a stretch.
@@ -120,7 +137,8 @@ impl Control {
     /// How much the engine has done, in counts of its own, and whether it waits for other workers or for orders.
     #[must_use]
     pub fn pulse(&self) -> (u64, bool) {
-        (self.pulse.load(Ordering::Relaxed), self.waits.load(Ordering::Relaxed) > 0)
+        let pulse = self.pulse.load(Ordering::Relaxed).wrapping_add(operations::progress());
+        (pulse, self.waits.load(Ordering::Relaxed) > 0)
     }
 
     /// Has the session lose its stream.

@@ -9,7 +9,11 @@ use nix::{
     sys::signal::{Signal, raise},
 };
 use plan::Position;
-use std::{thread, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 use tch::no_grad;
 
 /// The environment variable that asks for faults: `NAME@GENERATION:EPOCH:STEP:WHAT`, several with commas between them.
@@ -19,6 +23,9 @@ pub const FAULTS: &str = "COXSWAIN_FAULT";
 
 /// Of names and generations.
 const ANY: &str = "*";
+
+/// Whether this process has flipped its bit.
+static FLIPPED: AtomicBool = AtomicBool::new(false);
 
 /// The exit code of a worker that was made to exit.
 const EXIT: i32 = 42;
@@ -34,8 +41,12 @@ pub enum What {
     Exit,
     /// The stream to the coordinator breaks; the engine goes on.
     Drop,
-    /// A bit of a parameter flips.
+    /// A bit of a parameter flips, whenever the step is come to.
     Corrupt,
+    /// A bit of a parameter flips, once in the life of the process.
+    Flip,
+    /// Every hundredth beat takes this much longer, as if the machine were slow.
+    Drag(Duration),
     /// The engine does nothing for as long as its generation lives.
     Hang,
     /// Every step from this one on takes this much longer.
@@ -84,6 +95,7 @@ impl Fault {
         let position = Position { epoch: words.next()?.parse().ok()?, step: words.next()?.parse().ok()? };
         let what = match words.next()?.split_once('=') {
             Some(("slow", millis)) => What::Slow(Duration::from_millis(millis.parse().ok()?)),
+            Some(("drag", millis)) => What::Drag(Duration::from_millis(millis.parse().ok()?)),
             Some(_) => return None,
             None => match text.rsplit(':').next()? {
                 "kill" => What::Kill,
@@ -91,6 +103,7 @@ impl Fault {
                 "exit" => What::Exit,
                 "drop" => What::Drop,
                 "corrupt" => What::Corrupt,
+                "flip" => What::Flip,
                 "hang" => What::Hang,
                 "fail" => What::Fail,
                 "halfway" => What::Halfway,
@@ -126,14 +139,25 @@ impl Fault {
             What::Exit => unsafe { libc::_exit(EXIT) },
             What::Drop => control.cut(),
             What::Corrupt => flip(replica).map_err(EngineError::torch("flip a bit"))?,
+            What::Flip if !FLIPPED.swap(true, Ordering::Relaxed) => {
+                flip(replica).map_err(EngineError::torch("flip a bit"))?;
+            }
             What::Hang => {
                 while !control.is_aborted(generation) {
                     thread::sleep(Duration::from_millis(10));
                 }
             }
-            What::Slow(_) | What::Fail | What::Halfway | What::Keep => {}
+            What::Flip | What::Slow(_) | What::Drag(_) | What::Fail | What::Halfway | What::Keep => {}
         }
         Ok(())
+    }
+
+    /// How much longer every hundredth beat is to take.
+    pub(crate) fn drags(self) -> Option<Duration> {
+        match self.what {
+            What::Drag(longer) => Some(longer),
+            _ => None,
+        }
     }
 
     /// Dies in the middle of sending a state to the others, from the step on.

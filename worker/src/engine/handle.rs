@@ -64,6 +64,7 @@ impl Engine {
         let control = Arc::new(Control::default());
         let (progress_sender, progress) = watch::channel(Progress::default());
         let (started, start) = mpsc::sync_channel(1);
+        options.faults.iter().filter_map(|fault| fault.drags()).for_each(|longer| control.drag(longer));
         let shared = Arc::clone(&control);
         let body = move || {
             // Both are per process or per thread, so they are set here, where the tensors live.

@@ -7,6 +7,7 @@ use super::shape::Shape;
 use super::square::Square;
 use super::transform::{self, POINTS};
 use super::{groups_of_block, points, tile};
+use crate::progress;
 use pulp::{Simd, WithSimd, bytemuck};
 
 /// Registers of results that are summed up together, where there are as many.
@@ -74,6 +75,7 @@ impl Correlate<'_> {
             (Aligned::zeros(points.registers() * S::F32_LANES), Aligned::zeros(products.registers() * S::F32_LANES));
         let (point_values, product_values) = (point_memory.registers_mut::<S>(), product_memory.registers_mut::<S>());
         for start in (0..shape.tiles()).step_by(groups * GROUP) {
+            progress::beat();
             let count = (shape.tiles() - start).min(groups * GROUP);
             points::of_inputs(simd, shape, input, start..start + count, points, point_values);
             // Tiles that the last group lacks hold what was there before; nobody asks for what comes of it.

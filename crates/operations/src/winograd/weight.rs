@@ -4,6 +4,7 @@ use super::packed::{Aligned, GROUP, Packing};
 use super::shape::Shape;
 use super::transform::POINTS;
 use super::{filter, groups_of_block, multiply, points};
+use crate::progress;
 use pulp::{Simd, WithSimd};
 
 /// The gradient of the filters from images and the gradient of their outputs, to be added up over all images.
@@ -41,6 +42,7 @@ impl FilterGradient<'_> {
         let mut filters = Aligned::zeros(POINTS * POINTS * shape.inputs * shape.outputs);
         let filter_values = filters.registers_mut::<S>();
         for start in (0..shape.tiles()).step_by(groups * GROUP) {
+            progress::beat();
             let count = (shape.tiles() - start).min(groups * GROUP);
             let block = start..start + count;
             points::of_inputs(simd, shape, input, block.clone(), points, point_values);
