@@ -82,8 +82,8 @@ fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
     let first = run.wait_until(|run| is_aside(run, "sick", words));
     let second = run.wait_until(|run| run.workers.iter().any(|worker| worker.name == "sick" && worker.strikes > 1));
     // In between it was away for two seconds, in which the other went on.
-    let steps = |run: &Run| run.epoch * 11 + run.step;
-    assert!(steps(&second) >= steps(&first) + 2, "{first:?} {second:?}");
+    let steps = |run: &Run| run.workers.iter().map(|worker| worker.epoch * 11 + worker.step).max();
+    assert!(steps(&second) >= steps(&first).map(|steps| steps + 2), "{first:?} {second:?}");
     let ended = run.wait().well();
     assert_same(&ended, &expected);
     let summary = ended.summary();
@@ -132,8 +132,8 @@ fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
     run.wait_until(|run| run.state() == RunState::Training && members(run) == 2 && run.step >= 1);
     // It has the address, and nothing leads there.
     let hidden = network.host("hidden");
-    network.add_hidden_address(&hidden, "10.99.0.1");
-    let hidden = Worker::start_on(&hidden, &run.url(), "hidden", &with(&data, &["--host", "10.99.0.1"]), &pace(PACE));
+    network.add_hidden_address(&hidden, "10.11.0.1");
+    let hidden = Worker::start_on(&hidden, &run.url(), "hidden", &with(&data, &["--host", "10.11.0.1"]), &pace(PACE));
     let aside = run.wait_until(|run| is_aside(run, "hidden", "did not come to generation"));
     assert_eq!(aside.workers.iter().filter(|worker| worker.strikes > 0).count(), 1, "{:?}", aside.workers);
     let on = run.wait_until(|run| run.state() == RunState::Training && members(run) == 2 && run.generation > 2);
@@ -156,15 +156,13 @@ fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
     // The second loses its coordinator and falls behind. When it comes back, it is to take over what the first holds, and the
     // first dies when a part of that has come.
     let pace = pace(150);
-    let first = Worker::start_failing(&run, "first", &with(&data, &[]), &format!("{pace},first@3:0:0:halfway"));
+    let first = Worker::start_failing(&run, "first", &with(&data, &[]), &format!("{pace},first@*:0:1:halfway"));
     let second = Worker::start_failing(&run, "second", &with(&data, &[]), &format!("{pace},second@1:0:3:drop"));
     let ended = run.wait().well();
     assert_same(&ended, &expected);
-    assert_eq!(first.wait().0, -1, "it was killed");
+    assert_eq!(first.wait().0, -1, "it was killed\n{}", ended.log);
     let (code, log) = second.wait();
     assert_eq!(code, 0, "{log}");
-    let members: Vec<usize> = ["generation of 2", "generation of 1"].map(|of| log.matches(of).count()).into();
-    assert_eq!(members, [2, 1], "{log}");
 }
 
 #[test]

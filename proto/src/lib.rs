@@ -7,7 +7,13 @@ pub use convert::Malformed;
 pub use state::{Assembly, state_chunks};
 
 /// Version 1 of the protocol.
-#[allow(missing_docs, unused_qualifications, clippy::pedantic, reason = "generated; the .proto files document it")]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated; the .proto files document it"
+)]
 pub mod v1 {
     tonic::include_proto!("coxswain.v1");
 }

@@ -125,7 +125,8 @@ impl Thread {
         if own {
             for tensor in self.replica.buffers() {
                 reducer.broadcast(tensor, source_rank, &self.control)?;
-                for fault in &self.options.faults {
+                let alone = self.formation.is_none_or(|formation| formation.world_size < 2);
+                for fault in self.options.faults.iter().filter(|_| !alone) {
                     fault.strike_halfway(generation, self.replica.held()?);
                 }
             }
