@@ -170,6 +170,32 @@ fn large_requests_at_once_take_the_memory_that_requests_may_take() {
     watched.assert_within(MEMORY / 4 + OTHER);
 }
 
+#[test]
+fn memory_of_pictures_is_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let coordinator = start(&directory.path().join("run"));
+    let runtime = Runtime::new().unwrap();
+    // Blocks of this size are kept by an allocator that is not told to give them back.
+    let (width, height) = (3600, 2700);
+    let mut file = Vec::new();
+    let grey = vec![90; 3 * width as usize * height as usize];
+    JpegEncoder::new(&mut file).write_image(&grey, width, height, ExtendedColorType::Rgb8).unwrap();
+    let before = memory(coordinator.process(), "VmRSS");
+    for _ in 0..8 {
+        runtime.block_on(async {
+            let mut answers = JoinSet::new();
+            for _ in 0..16 {
+                answers.spawn(answer(coordinator.url(), Image::File(file.clone())));
+            }
+            for status in answers.join_all().await {
+                assert_eq!(status.code(), Code::Unavailable, "{status}");
+            }
+        });
+    }
+    let after = memory(coordinator.process(), "VmRSS");
+    assert!(after <= before + OTHER / 2, "{after} MiB after all, {before} before");
+}
+
 /// Begins a request of 30 MiB and sends no more of it than that.
 async fn announce(url: String) {
     let mut channel = Channel::from_shared(url.clone()).unwrap().connect().await.unwrap();

@@ -1,12 +1,13 @@
 //! `coordinator`: steers a training run.
 
-use coordinator::{Args, Display, Error, run, stop_signal};
+use coordinator::{Args, Display, Error, give_back_freed_memory, run, stop_signal};
 use plan::Timeouts;
 use std::{io::IsTerminal, process::ExitCode};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    give_back_freed_memory();
     let line: Vec<_> = std::env::args_os().collect();
     match Args::read(&line).and_then(obey) {
         Ok(()) => ExitCode::SUCCESS,
