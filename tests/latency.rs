@@ -4,16 +4,23 @@
 
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use proto::v1::{PredictRequest, RunState, inference_client::InferenceClient, predict_request::Image};
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 use system_tests::Coordinator;
 use tonic::transport::Channel;
 
 /// Predictions of a round, in each of the ways.
 const PREDICTIONS: usize = 200;
-/// A busy machine disturbs a round. What the coordinator itself delays is in every one.
+/// Until one is quick: a machine that does something else disturbs a round. What the coordinator itself delays is in all.
 const ROUNDS: usize = 20;
 /// What the slowest in a hundred may take longer than half of them do.
 const SPREAD: Duration = Duration::from_millis(3);
+/// And on a machine that does something else in most rounds: half of what TCP delays an acknowledgement.
+const SPREAD_IF_BUSY: Duration = Duration::from_millis(20);
+/// The part of the machine that others use while it counts as idle.
+const IDLE: f64 = 0.05;
 /// Of a file: it needs more segments of TCP than a network card takes at once.
 const FILE: usize = 300_000;
 
@@ -58,6 +65,38 @@ async fn round(url: &str, way: Way) -> (Duration, Duration) {
     (taken[PREDICTIONS / 2], taken[PREDICTIONS * 99 / 100])
 }
 
+/// Processor time since the start of the machine, in ticks.
+struct Times {
+    /// There was.
+    all: u64,
+    /// Nobody used.
+    idle: u64,
+    /// Some processes used.
+    own: u64,
+}
+
+impl Times {
+    fn now(processes: &[u32]) -> Self {
+        let numbers = |line: &str| line.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<u64>>();
+        let machine = fs::read_to_string("/proc/stat").unwrap();
+        // User, nice, system, idle, waiting for disks, interrupts, soft interrupts, stolen.
+        let machine = numbers(machine.lines().next().unwrap());
+        let own = processes.iter().map(|process| {
+            let times = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+            let (_, times) = times.rsplit_once(')').unwrap();
+            // Behind the letter of its state: the 14th and 15th of all fields.
+            numbers(times)[10..12].iter().sum::<u64>()
+        });
+        Self { all: machine[..8].iter().sum(), idle: machine[3] + machine[4], own: own.sum() }
+    }
+
+    /// The part of the machine that other processes used.
+    fn others_since(&self, before: &Self) -> f64 {
+        let used = (self.all - self.idle) - (before.all - before.idle);
+        used.saturating_sub(self.own - before.own) as f64 / (self.all - before.all).max(1) as f64
+    }
+}
+
 #[test]
 fn the_slowest_in_a_hundred_predictions_is_as_quick_as_the_others() {
     let directory = tempfile::tempdir().unwrap();
@@ -65,18 +104,22 @@ fn the_slowest_in_a_hundred_predictions_is_as_quick_as_the_others() {
     let mut coordinator = Coordinator::start(&directory.path().join("run"), &[&flags[..], &["--epochs", "1"]].concat());
     coordinator.wait_until(|run| run.state() == RunState::Finished);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let processes = [coordinator.process(), std::process::id()];
     let mut median = Duration::MAX;
     for way in [Way::Pixels, Way::File, Way::Connections] {
         let mut rounds = Vec::new();
         let quick = (0..ROUNDS).any(|_| {
+            let before = Times::now(&processes);
             let (half, slow) = runtime.block_on(round(&coordinator.url(), way));
-            rounds.push((half, slow));
+            rounds.push((half, slow, Times::now(&processes).others_since(&before)));
             // Of all ways: a delay may be in more than half of the predictions of one way.
             median = median.min(half);
             slow <= median + SPREAD
         });
-        eprintln!("{way:?}: median and 99th percentile of each round: {rounds:?}");
-        assert!(quick, "{way:?}: median and 99th percentile of each round: {rounds:?}");
+        let message = format!("{way:?}: median, 99th percentile and others' part in each round: {rounds:?}");
+        let busy = rounds.iter().filter(|(_, _, others)| *others > IDLE).count();
+        let bearable = rounds.iter().any(|(_, slow, _)| *slow <= median + SPREAD_IF_BUSY);
+        assert!(quick || (2 * busy > rounds.len() && bearable), "{message}");
     }
     coordinator.terminate();
     assert_eq!(coordinator.wait().code, 0);

@@ -5,11 +5,14 @@
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use image::{
+    ExtendedColorType, ImageEncoder,
+    codecs::{jpeg::JpegEncoder, png::PngEncoder},
+};
 use proptest::prelude::*;
 use proto::v1::{PredictRequest, inference_client::InferenceClient, predict_request::Image};
 use std::{fs, future::poll_fn, path::Path, process::Command, time::Duration};
-use system_tests::{Coordinator, python};
+use system_tests::{Coordinator, binary, python};
 use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
 use tokio_stream::StreamExt;
 use tonic::{Code, Status, body::Body, transport::Channel};
@@ -69,6 +72,34 @@ fn small() -> Image {
 fn assert_answers(runtime: &Runtime, url: &str) {
     let status = runtime.block_on(answer(url.to_owned(), small()));
     assert_eq!(status.code(), Code::Unavailable, "{status}");
+}
+
+#[test]
+fn half_a_picture_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let coordinator = start(&directory.path().join("run"));
+    let runtime = Runtime::new().unwrap();
+    let pixels: Vec<u8> = (0..3 * 320 * 200).map(|level: u32| (level * level / 977) as u8).collect();
+    let mut jpeg = Vec::new();
+    JpegEncoder::new(&mut jpeg).write_image(&pixels, 320, 200, ExtendedColorType::Rgb8).unwrap();
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png).write_image(&pixels, 320, 200, ExtendedColorType::Rgb8).unwrap();
+    for (name, file) in [("jpg", jpeg), ("png", png)] {
+        let whole = runtime.block_on(answer(coordinator.url(), Image::File(file.clone())));
+        assert_eq!(whole.code(), Code::Unavailable, "{whole}");
+        for percent in [1, 30, 60, 90, 99] {
+            let cut = file[..file.len() * percent / 100].to_vec();
+            let status = runtime.block_on(answer(coordinator.url(), Image::File(cut.clone())));
+            assert_eq!(status.code(), Code::InvalidArgument, "{percent} % of a {name}: {status}");
+            assert!(status.message().contains("is truncated"), "{percent} % of a {name}: {status}");
+            let path = directory.path().join(name);
+            fs::write(&path, cut).unwrap();
+            let mut cox = Command::new(binary("cox"));
+            let output = cox.args(["--coordinator", &coordinator.url(), "predict"]).arg(&path).output().unwrap();
+            let log = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(4) && log.contains("is truncated"), "{output:?}");
+        }
+    }
 }
 
 #[test]
@@ -137,6 +168,32 @@ fn large_requests_at_once_take_the_memory_that_requests_may_take() {
         slow.abort();
     });
     watched.assert_within(MEMORY / 4 + OTHER);
+}
+
+#[test]
+fn memory_of_pictures_is_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let coordinator = start(&directory.path().join("run"));
+    let runtime = Runtime::new().unwrap();
+    // Blocks of this size are kept by an allocator that is not told to give them back.
+    let (width, height) = (3600, 2700);
+    let mut file = Vec::new();
+    let grey = vec![90; 3 * width as usize * height as usize];
+    JpegEncoder::new(&mut file).write_image(&grey, width, height, ExtendedColorType::Rgb8).unwrap();
+    let before = memory(coordinator.process(), "VmRSS");
+    for _ in 0..8 {
+        runtime.block_on(async {
+            let mut answers = JoinSet::new();
+            for _ in 0..16 {
+                answers.spawn(answer(coordinator.url(), Image::File(file.clone())));
+            }
+            for status in answers.join_all().await {
+                assert_eq!(status.code(), Code::Unavailable, "{status}");
+            }
+        });
+    }
+    let after = memory(coordinator.process(), "VmRSS");
+    assert!(after <= before + OTHER / 2, "{after} MiB after all, {before} before");
 }
 
 /// Begins a request of 30 MiB and sends no more of it than that.

@@ -1,6 +1,6 @@
 //! `coordinator`: steers a training run.
 
-use coordinator::{Args, Display, Error, LocalProcesses, run};
+use coordinator::{Args, Display, Error, LocalProcesses, give_back_freed_memory, run};
 use plan::Timeouts;
 use program::{FAREWELL, Usage, arguments, print, signals};
 use std::{ffi::OsString, process::ExitCode};
@@ -9,6 +9,7 @@ use tokio::{net::TcpListener, runtime};
 const NAME: &str = "coordinator";
 
 fn main() -> ExitCode {
+    give_back_freed_memory();
     let line: Vec<OsString> = std::env::args_os().collect();
     let format = arguments::wanted_format(&line);
     let result = match Args::read(&line) {

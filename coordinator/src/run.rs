@@ -34,6 +34,8 @@ use tonic::transport::{
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
+/// Calls of one connection at a time.
+const CALLS: u32 = 1024;
 /// How long clients get to take their last answers.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -232,6 +234,7 @@ async fn services(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(Server::builder()
+        .max_concurrent_streams(CALLS)
         .http2_keepalive_interval(Some(timeouts.keepalive))
         .http2_keepalive_timeout(Some(timeouts.failure))
         .add_service(health)

@@ -74,8 +74,8 @@ impl From<&RunConfig> for v1::RunConfig {
             learning_rate: config.lr,
             momentum: config.momentum,
             weight_decay: config.weight_decay,
-            // A schedule holds numbers and names only, which JSON can always express.
-            schedule: serde_json::to_string(&config.schedule).unwrap_or_default(),
+            schedule: serde_json::to_string(&config.schedule)
+                .expect("a schedule holds numbers and names only, which JSON can always express"),
             train_samples: config.train_samples,
             test_samples: config.test_samples,
         }

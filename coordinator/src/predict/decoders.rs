@@ -74,3 +74,56 @@ async fn work<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> R
     // A decoder that panics has met a file that nobody thought of.
     spawn_blocking(task).await.map_err(|_| PictureError::Undecodable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+    use tokio::task::JoinSet;
+
+    fn picture(width: u32, height: u32) -> Vec<u8> {
+        let mut file = Cursor::new(Vec::new());
+        image::RgbImage::new(width, height).write_to(&mut file, image::ImageFormat::Jpeg).unwrap();
+        file.into_inner()
+    }
+
+    #[tokio::test]
+    async fn as_many_wait_as_have_a_place() {
+        let decoders = Decoders::new(Memory::from_mib(16));
+        let threads = decoders.threads.clone().acquire_many_owned(THREADS as u32).await.unwrap();
+        let mut waiting = JoinSet::new();
+        for _ in 0..PLACES {
+            let decoders = decoders.clone();
+            waiting.spawn(async move { decoders.decode(picture(8, 8), ()).await });
+        }
+        while decoders.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(decoders.decode(picture(8, 8), ()).await.unwrap_err(), PictureError::Busy);
+        drop(threads);
+        assert!(waiting.join_all().await.iter().all(Result::is_ok));
+        assert_eq!((decoders.places.available_permits(), decoders.threads.available_permits()), (PLACES, THREADS));
+    }
+
+    #[tokio::test]
+    async fn a_picture_that_would_take_too_much_is_told_what_would_do() {
+        let error = Decoders::new(Memory::from_mib(16)).decode(picture(3000, 2000), ()).await.unwrap_err();
+        let PictureError::TooMuchMemory { need, given, flag, .. } = error else { panic!("{error}") };
+        assert_eq!((need, given, flag), (19, 12, 25));
+        Decoders::new(Memory::from_mib(flag as u32)).decode(picture(3000, 2000), ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_leaves_nothing_behind() {
+        let decoders = Decoders::new(Memory::from_mib(64));
+        let held = Arc::new(());
+        let decoding = decoders.decode(picture(3000, 2000), held.clone());
+        assert!(timeout(Duration::from_millis(5), decoding).await.is_err());
+        // What was under way ends by itself, and gives back what it held.
+        while Arc::strong_count(&held) > 1 || decoders.threads.available_permits() < THREADS {
+            tokio::task::yield_now().await;
+        }
+        drop(decoders.memory.share(decoders.memory.bytes()).await.unwrap());
+        assert_eq!(decoders.places.available_permits(), PLACES);
+    }
+}
