@@ -7,6 +7,7 @@ use crate::{
 };
 use checkpoint::{State, Store};
 use plan::Timeouts;
+use program::text;
 use proto::{
     Assembly, CHUNK_BYTES, state_chunks,
     v1::{self, cluster_server::Cluster, order::Order as Down, report::Report as Up, state_chunk::Chunk},
@@ -167,7 +168,7 @@ impl Cluster for ClusterService {
         &self,
         request: Request<v1::GetDatasetRequest>,
     ) -> Result<Response<Self::GetDatasetStream>, Status> {
-        let name = request.into_inner().file;
+        let name = text::name(&request.into_inner().file);
         // Only what the data set consists of: a name is no way to any other file.
         let known = cifar::Split::ALL.iter().flat_map(|split| split.files()).find(|file| file.name == name);
         let Some(file) = known else {
@@ -199,18 +200,17 @@ impl Cluster for ClusterService {
     type GetStateStream = Chunks<v1::StateChunk>;
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<Self::GetStateStream>, Status> {
-        let name = request.into_inner().checkpoint;
+        // As it is shown: what names a checkpoint is the same.
+        let name = text::name(&request.into_inner().checkpoint);
         if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
             return Err(Status::invalid_argument(format!("{name:?} is no name of a checkpoint")));
         }
         let path = self.options.store.path(&name);
-        let state = spawn_blocking(move || checkpoint::read(&path))
+        let found = spawn_blocking(move || path.is_dir().then(|| checkpoint::read(&path)))
             .await
-            .map_err(|error| Status::internal(error.to_string()))?;
-        let (_, state) = state.map_err(|error| match error {
-            checkpoint::Error::NotACheckpoint { .. } => Status::not_found(format!("there is no checkpoint {name:?}")),
-            error => Status::data_loss(error.to_string()),
-        })?;
+            .map_err(|error| Status::internal(error.to_string()))?
+            .ok_or_else(|| Status::not_found(format!("there is no checkpoint {name:?}")))?;
+        let (_, state) = found.map_err(|error| Status::data_loss(error.to_string()))?;
         let chunks = state_chunks(&self.options.run_id, 0, &state);
         Ok(Response::new(Box::pin(iter(chunks.into_iter().map(Ok)))))
     }
