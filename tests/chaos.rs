@@ -22,7 +22,7 @@ const CLUSTER: [&str; 5] = ["--local", "--workers", "2", "--failure-timeout", "1
 /// In milliseconds, of a step.
 const PACE: u32 = 20;
 /// Steps that a fault takes at the most, with the pause before it: what the run has to be long enough for.
-const STEPS_A_FAULT: u32 = 9;
+const STEPS_A_FAULT: u32 = 16;
 
 /// Random numbers of one sequence.
 struct Dice {
@@ -68,9 +68,112 @@ struct Joined {
     line: Option<Line>,
 }
 
-impl Joined {
-    fn new(worker: Worker) -> Self {
-        Self { worker, line: None }
+/// A run, and what happens to it.
+struct Chaos {
+    dice: Dice,
+    flags: Vec<String>,
+    data: [String; 2],
+    stall: Stall,
+    run: Option<Coordinator>,
+    joined: BTreeMap<String, Joined>,
+}
+
+impl Chaos {
+    fn run(&mut self) -> &mut Coordinator {
+        self.run.as_mut().unwrap()
+    }
+
+    /// Something goes wrong with those who are there from the beginning. Returns what.
+    fn strike(&mut self, what: u32) -> String {
+        let local = format!("local-{}", self.dice.below(2));
+        let length = self.dice.millis(2500);
+        match what {
+            0 | 1 => {
+                signal(self.run(), &local, Signal::SIGKILL);
+                format!("{local} is killed")
+            }
+            2 => {
+                // From one that nobody notices to one that takes it out of the generation.
+                signal(self.run(), &local, Signal::SIGSTOP);
+                thread::sleep(length);
+                signal(self.run(), &local, Signal::SIGCONT);
+                format!("{local} stands still for {length:?}")
+            }
+            3 => {
+                let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+                let run = self.run.take().unwrap();
+                self.run = Some(run.killed_and_restarted(&flags, || thread::sleep(length / 2)));
+                format!("the coordinator is killed, and started again after {:?}", length / 2)
+            }
+            4 => {
+                self.run().signal(Signal::SIGSTOP);
+                thread::sleep(length);
+                self.run().signal(Signal::SIGCONT);
+                format!("the coordinator stands still for {length:?}")
+            }
+            _ => {
+                self.stall.begin();
+                thread::sleep(length);
+                self.stall.end();
+                format!("the disk stands still for {length:?}")
+            }
+        }
+    }
+
+    /// Another worker comes. Returns how.
+    fn join(&mut self, what: u32, name: &str) -> String {
+        let data = self.data.clone();
+        let data = [data[0].as_str(), data[1].as_str()];
+        let (how, worker, line) = match what {
+            6 => {
+                let flags = [&data[..], &["--host", "10.255.255.1"]].concat();
+                ("with an address that is not its own", Worker::start(self.run(), name, &flags), None)
+            }
+            7 => {
+                let sick = format!("{name}@*:0:0:fail");
+                ("and every step fails on it", Worker::start_failing(self.run(), name, &data, &sick), None)
+            }
+            8 => {
+                let epoch = self.run().wait_until(|_| true).epoch + 2;
+                let flip = format!("{},{name}@*:{epoch}:5:flip", pace(PACE));
+                let worker = Worker::start_failing(self.run(), name, &data, &flip);
+                // It is found at the end of that epoch, and is to live until then.
+                self.run().wait_until(|run| run.epoch > epoch || run.state() == RunState::Finished);
+                ("and a bit of it flips", worker, None)
+            }
+            9 => {
+                let line = Line::to(self.run().address(), u64::MAX);
+                ("by a line of its own", Worker::start_for(&line.url(), name, &data), Some(line))
+            }
+            _ => ("", Worker::start_failing(self.run(), name, &data, &pace(PACE)), None),
+        };
+        self.joined.insert(name.to_owned(), Joined { worker, line });
+        format!("{name} joins {how}")
+    }
+
+    /// Something happens to one that has come. Returns what.
+    fn disturb(&mut self, what: u32, name: &str) -> String {
+        match what {
+            10 => {
+                if let Some(Joined { line: Some(line), .. }) = self.joined.get(name) {
+                    line.cut();
+                }
+                format!("the line of {name} breaks, if it has one")
+            }
+            11 => {
+                let Joined { worker, line: _line } = self.joined.remove(name).unwrap();
+                worker.signal(Signal::SIGTERM);
+                // It leaves after the step in progress, or after an evaluation. One that was found wrong has gone before.
+                let (code, log) = worker.wait();
+                assert!([0, 9].contains(&code), "{name}: {code}\n{log}");
+                format!("{name} is told to leave, and leaves")
+            }
+            _ => {
+                // Dropped, and so killed.
+                self.joined.remove(name);
+                format!("{name} is killed")
+            }
+        }
     }
 }
 
@@ -81,7 +184,6 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
     let seed = number("COXSWAIN_CHAOS_SEED")
         .unwrap_or_else(|| SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() % 1_000_000);
     println!("{faults} faults of seed {seed}: COXSWAIN_CHAOS_SEED={seed} repeats them");
-    let mut dice = Dice { seed, thrown: 0 };
     let directory = tempfile::tempdir().unwrap();
     let epochs = (faults * STEPS_A_FAULT).div_ceil(STEPS).to_string();
     let length = ["--epochs", &epochs];
@@ -91,101 +193,30 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
     let stall = Stall::new(directory.path());
     let (pace_of_all, [preload, switch]) = (pace(PACE), stall.variables());
     let variables = [preload, switch, ("COXSWAIN_FAULT", pace_of_all.as_str())];
-    let mut run = Coordinator::start_within(&variables, &directory.path().join("chaos"), &flags);
-    let data = system_tests::data_dir();
-    let data = ["--data-dir", data.to_str().unwrap()];
-    let mut joined: BTreeMap<String, Joined> = BTreeMap::new();
+    let run = Coordinator::start_within(&variables, &directory.path().join("chaos"), &flags);
+    let mut chaos = Chaos {
+        dice: Dice { seed, thrown: 0 },
+        flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+        data: ["--data-dir".to_owned(), system_tests::data_dir().to_str().unwrap().to_owned()],
+        stall,
+        run: Some(run),
+        joined: BTreeMap::new(),
+    };
     for fault in 1..=faults {
-        pause(&mut dice, &mut run);
-        let local = format!("local-{}", dice.below(2));
-        let some_joined = joined.keys().next().cloned();
-        let late = format!("late-{fault}");
-        let what = match (dice.below(14), some_joined) {
-            (0 | 1, _) => {
-                signal(&run, &local, Signal::SIGKILL);
-                format!("{local} is killed")
-            }
-            (2, _) => {
-                // From one that nobody notices to one that takes it out of the generation.
-                let length = dice.millis(2500);
-                signal(&run, &local, Signal::SIGSTOP);
-                thread::sleep(length);
-                signal(&run, &local, Signal::SIGCONT);
-                format!("{local} stands still for {length:?}")
-            }
-            (3, _) => {
-                let length = dice.millis(1500);
-                run = run.killed_and_restarted(&flags, || thread::sleep(length));
-                format!("the coordinator is killed, and started again after {length:?}")
-            }
-            (4, _) => {
-                let length = dice.millis(2500);
-                run.signal(Signal::SIGSTOP);
-                thread::sleep(length);
-                run.signal(Signal::SIGCONT);
-                format!("the coordinator stands still for {length:?}")
-            }
-            (5, _) => {
-                let length = dice.millis(3000);
-                stall.begin();
-                thread::sleep(length);
-                stall.end();
-                format!("the disk stands still for {length:?}")
-            }
-            (6, _) => {
-                let flags = [&data[..], &["--host", "10.255.255.1"]].concat();
-                joined.insert(late.clone(), Joined::new(Worker::start(&run, &late, &flags)));
-                format!("{late} joins with an address that is not its own")
-            }
-            (7, _) => {
-                let sick = format!("{late}@*:0:0:fail");
-                joined.insert(late.clone(), Joined::new(Worker::start_failing(&run, &late, &data, &sick)));
-                format!("{late} joins, and every step fails on it")
-            }
-            (8, _) => {
-                let at = run.wait_until(|_| true).epoch + 2;
-                let flip = format!("{},{late}@*:{at}:5:flip", pace(PACE));
-                let worker = Worker::start_failing(&run, &late, &data, &flip);
-                // It is found at the end of that epoch, and is to live until then.
-                run.wait_until(|run| run.epoch > at || run.state() == RunState::Finished);
-                joined.insert(late.clone(), Joined::new(worker));
-                format!("{late} joins, and a bit of it flips in epoch {}", at + 1)
-            }
-            (9, _) => {
-                let line = Line::to(run.address(), u64::MAX);
-                let worker = Worker::start_for(&line.url(), &late, &data);
-                joined.insert(late.clone(), Joined { worker, line: Some(line) });
-                format!("{late} joins by a line of its own")
-            }
-            (10, Some(name)) => {
-                if let Some(Joined { line: Some(line), .. }) = joined.get(&name) {
-                    line.cut();
-                }
-                format!("the line of {name} breaks, if it has one")
-            }
-            (11, Some(name)) => {
-                let Joined { worker, .. } = joined.remove(&name).unwrap();
-                worker.signal(Signal::SIGTERM);
-                // It leaves after the step in progress, or after an evaluation.
-                let (code, log) = worker.wait();
-                // One that was found wrong, or whose name was taken over, has gone before.
-                assert!([0, 9].contains(&code), "{name}: {code}\n{log}");
-                format!("{name} is told to leave, and leaves")
-            }
-            (12, Some(name)) => {
-                // Dropped, and so killed.
-                joined.remove(&name);
-                format!("{name} is killed")
-            }
-            _ => {
-                joined.insert(late.clone(), Joined::new(Worker::start_failing(&run, &late, &data, &pace(PACE))));
-                format!("{late} joins")
-            }
+        pause(&mut chaos.dice, chaos.run.as_mut().unwrap());
+        let what = chaos.dice.below(14);
+        let told = match (what, chaos.joined.keys().next().cloned()) {
+            (..=5, _) => chaos.strike(what),
+            (10..=12, Some(name)) => chaos.disturb(what, &name),
+            _ => chaos.join(what, &format!("late-{fault}")),
         };
-        let state = run.wait_until(|_| true);
-        println!("fault {fault}: {what}; epoch {} step {}, generation {}", state.epoch, state.step, state.generation);
+        let state = chaos.run().wait_until(|_| true);
+        println!("fault {fault}: {told}; epoch {} step {}, generation {}", state.epoch, state.step, state.generation);
+        if state.state() == RunState::Finished {
+            break;
+        }
     }
-    let ended = run.wait().well();
+    let ended = chaos.run.take().unwrap().wait().well();
     assert_same(&ended, &expected);
     // And so the journal has it: the same command finds nothing left to do, and sums up what it reads there.
     let again = Coordinator::start(&directory.path().join("chaos"), &flags).wait().well();

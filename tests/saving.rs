@@ -62,7 +62,9 @@ fn the_last_worker_to_leave_leaves_its_state_behind() {
         let leavers: Vec<Worker> =
             (0..workers).map(|index| Worker::start_failing(&run, &format!("w{index}"), &data, &pace(100))).collect();
         run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
-        leavers.iter().for_each(|worker| worker.signal(Signal::SIGTERM));
+        for worker in &leavers {
+            worker.signal(Signal::SIGTERM);
+        }
         for worker in leavers {
             let (code, log) = worker.wait();
             assert_eq!(code, 0, "{log}");

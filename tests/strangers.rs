@@ -235,7 +235,9 @@ fn arbitrary_messages_are_answered_and_leave_nothing_behind() {
     let flags = [&["--workers", "2", "--failure-timeout", "500ms"], &RUN[..]].concat();
     let mut run = Coordinator::start(&run_dir, &flags);
     let runtime = Runtime::new().unwrap();
-    let connect = |run: &Coordinator| runtime.block_on(async { Channel::from_shared(run.url()).unwrap().connect().await }).unwrap();
+    let connect = |run: &Coordinator| {
+        runtime.block_on(async { Channel::from_shared(run.url()).unwrap().connect().await }).unwrap()
+    };
     let mut channel = connect(&run);
     for round in 0..ROUNDS {
         // Workers that all say that the run has diverged, or fail again and again, end it: in words, and the same command

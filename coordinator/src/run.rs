@@ -24,7 +24,7 @@ use steering::Options;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
-    task::{JoinError, spawn_blocking},
+    task::{JoinError, JoinHandle, spawn_blocking},
     time::{interval, timeout},
 };
 use tonic::transport::{
@@ -99,14 +99,7 @@ pub async fn run(
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
     let router = services(timeouts, cluster, training, predictor, Memory::from_mib(args.predict_memory)).await?;
-    let (close, closed) = oneshot::channel::<()>();
-    // The builder's own setting counts only for listeners that it opens itself.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let server = router.serve_with_incoming_shutdown(incoming, async {
-        // Dropping the sender closes as well.
-        let _ = closed.await;
-    });
-    let mut server = tokio::spawn(server);
+    let (mut server, close) = serve(router, listener);
     let mut workers = program.filter(|_| !complete).map(|program| {
         LocalWorkers::start(&LocalOptions {
             program,
@@ -203,6 +196,21 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
             Ok(None)
         }
     }
+}
+
+/// What the server comes to.
+type Served = JoinHandle<Result<(), tonic::transport::Error>>;
+
+/// Serves on `listener`, until the sender is dropped.
+fn serve(router: Router, listener: TcpListener) -> (Served, oneshot::Sender<()>) {
+    let (close, closed) = oneshot::channel::<()>();
+    // The builder's own setting counts only for listeners that it opens itself.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let server = router.serve_with_incoming_shutdown(incoming, async {
+        // Dropping the sender closes as well.
+        let _ = closed.await;
+    });
+    (tokio::spawn(server), close)
 }
 
 /// Why the server has ended, which it is not to do by itself.

@@ -121,7 +121,9 @@ async fn measure(args: &Args, coordinator: &Child) -> Result<()> {
     }
     let moment = Instant::now();
     let lost: Vec<_> = crowd.drain(..args.at_once.min(crowd.len() - 1)).collect();
-    lost.iter().for_each(|(_, cut)| cut.notify_one());
+    for (_, cut) in &lost {
+        cut.notify_one();
+    }
     let left = all_train(&mut sightings, crowd.len(), generation).await?;
     println!(
         "{} lost in one instant: the other {} train after {:.0?}, {} generations later",

@@ -83,7 +83,7 @@ impl Helm {
         }
         self.compare_with_the_others(hello)?;
         // Without its run's id a state is nobody's.
-        let held = hello.held.clone().filter(|_| hello.run_id.is_some());
+        let held = hello.held.filter(|_| hello.run_id.is_some());
         held.map(report::held).transpose().map_err(|malformed| malformed.to_string())
     }
 

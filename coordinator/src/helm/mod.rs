@@ -91,6 +91,7 @@ struct Attachment {
 }
 
 /// The thread's own data.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Helm {
     steering: Steering,
     config: RunConfig,

@@ -138,13 +138,13 @@ mod tests {
     use proto::v1::{Abort, Form, Upload};
     use tokio_stream::StreamExt;
 
-    fn form(generation: u64) -> Message {
+    fn form(generation: u64) -> Order {
         let form = Form { generation, rank: 0, world_size: 1, members: Vec::new() };
-        Ok(Order { order: Some(Down::Form(form)) })
+        Order { order: Some(Down::Form(form)) }
     }
 
-    fn abort(generation: u64) -> Message {
-        Ok(Order { order: Some(Down::Abort(Abort { generation, reason: String::new() })) })
+    fn abort(generation: u64) -> Order {
+        Order { order: Some(Down::Abort(Abort { generation, reason: String::new() })) }
     }
 
     #[tokio::test]
@@ -153,9 +153,9 @@ mod tests {
         assert!(sender.put(Ok(Order { order: Some(Down::Upload(Upload { ticket: 7 })) })));
         // A hundred generations come and go.
         for generation in 1..=100 {
-            assert!(sender.put(form(generation)) && sender.put(abort(generation)), "{generation}");
+            assert!(sender.put(Ok(form(generation))) && sender.put(Ok(abort(generation))), "{generation}");
         }
-        assert!(sender.put(form(101)));
+        assert!(sender.put(Ok(form(101))));
         drop(sender);
         let mut left = Vec::new();
         while let Some(order) = orders.next().await {
@@ -170,8 +170,8 @@ mod tests {
     #[tokio::test]
     async fn a_worker_that_is_gone_takes_nothing() {
         let (sender, orders) = orders();
-        assert!(sender.put(form(1)));
+        assert!(sender.put(Ok(form(1))));
         drop(orders);
-        assert!(!sender.put(form(1)));
+        assert!(!sender.put(Ok(form(1))));
     }
 }

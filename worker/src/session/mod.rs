@@ -242,7 +242,7 @@ impl Session {
                         return Ok(Left::Dismissed(dismiss.reason));
                     }
                     Ok(Some(Order { order: Some(Kind::Welcome(welcome)) })) => {
-                        match self.welcome(&client, welcome).await? {
+                        match self.welcome(&client, welcome)? {
                             Some(report) => report,
                             None => continue,
                         }
@@ -278,7 +278,7 @@ impl Session {
                 },
                 () = over(self.aside) => {
                     self.aside = None;
-                    match self.rehearse(&client).await? {
+                    match self.rehearse(&client)? {
                         Some(report) => report,
                         None => continue,
                     }
@@ -403,7 +403,7 @@ impl Session {
     }
 
     /// The pause is over: a step is rehearsed, or what there is to rehearse with is prepared again.
-    async fn rehearse(&mut self, client: &ClusterClient<Channel>) -> Result<Option<Up>, Error> {
+    fn rehearse(&mut self, client: &ClusterClient<Channel>) -> Result<Option<Up>, Error> {
         if let Some(joined) = &self.joined {
             tracing::info!("rehearsing a step");
             command_engine(joined, Command::Rehearse)?;
@@ -411,13 +411,13 @@ impl Session {
             && self.preparation.is_none()
         {
             tracing::info!("preparing again");
-            self.preparation = Some(self.prepare(client, run_id, config).await?);
+            self.preparation = Some(self.prepare(client, run_id, config)?);
         }
         Ok(None)
     }
 
     /// Returns what there is to say to it at once.
-    async fn welcome(&mut self, client: &ClusterClient<Channel>, welcome: v1::Welcome) -> Result<Option<Up>, Error> {
+    fn welcome(&mut self, client: &ClusterClient<Channel>, welcome: v1::Welcome) -> Result<Option<Up>, Error> {
         let failure = Duration::from_millis(u64::from(welcome.failure_timeout_ms));
         self.timeouts = Timeouts::new(failure).map_err(|error| Malformed::new(error.to_string()))?;
         if let Some(joined) = &self.joined {
@@ -432,7 +432,7 @@ impl Session {
         let config = RunConfig::try_from(config)?;
         tracing::info!("attached to run {} as {}: {} in {}", welcome.run_id, self.name, config.model, config.precision);
         self.welcomed = Some((welcome.run_id.clone(), config.clone()));
-        self.preparation = Some(self.prepare(client, welcome.run_id, config).await?);
+        self.preparation = Some(self.prepare(client, welcome.run_id, config)?);
         Ok(None)
     }
 }

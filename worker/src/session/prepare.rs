@@ -32,7 +32,7 @@ pub(super) async fn prepared(preparation: &mut Option<Preparation>) -> Result<Jo
 
 impl Session {
     /// Begins to prepare for a run.
-    pub(super) async fn prepare(
+    pub(super) fn prepare(
         &self,
         client: &ClusterClient<Channel>,
         run_id: String,
