@@ -122,6 +122,10 @@ impl Chaos {
 
     /// Another worker comes. Returns how.
     fn join(&mut self, what: u32, name: &str) -> String {
+        // More would be spares, to which nothing happens.
+        while self.joined.len() > 1 {
+            self.joined.pop_first();
+        }
         let data = self.data.clone();
         let data = [data[0].as_str(), data[1].as_str()];
         let (how, worker, line) = match what {
