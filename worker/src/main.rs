@@ -26,9 +26,11 @@ fn main() {
 /// Returns the exit code.
 fn start(args: Args) -> u8 {
     let format = args.log_format;
-    // Who reads standard error may be gone, as a killed coordinator is.
-    let log = Log::new(NAME, format, |line| drop(io::stderr().write_all(line))).map_err(Error::Start);
-    let started = log.and_then(|log| {
+    let log = program::unblock().and_then(|stderr| {
+        // Who reads it may be gone, as a killed coordinator is.
+        Log::new(NAME, format, move |line| drop((&stderr).write_all(line)))
+    });
+    let started = log.map_err(Error::Start).and_then(|log| {
         log.start("info", io::stderr().is_terminal()).map_err(Usage::from)?;
         // Whoever asks twice waits for nothing more.
         let stop = signals::stop_request(|| {}).map_err(Error::Start)?;
@@ -55,6 +57,7 @@ fn start(args: Args) -> u8 {
 
 #[tokio::main(worker_threads = 2)]
 async fn run(args: Args, stop: impl Future<Output = String>) -> Result<(), Error> {
+    worker::check_data(&args)?;
     let device = worker::device(&args)?;
     let leave = async {
         stop.await;
