@@ -11,7 +11,7 @@ use proto::v1::RunState;
 use std::{
     fs,
     os::unix::fs::symlink,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -129,16 +129,7 @@ fn a_signal_that_is_ignored_from_the_start_stays_so() {
 #[test]
 fn a_coordinator_that_has_not_begun_ends_well() {
     let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("data");
-    fs::create_dir(&data).unwrap();
-    for file in fs::read_dir(cifar::files_in(&data_dir())).unwrap() {
-        let file = file.unwrap();
-        symlink(file.path(), data.join(file.file_name())).unwrap();
-    }
-    // Whoever verifies this one waits for a writer, who never comes.
-    let slow = data.join("data_batch_4.bin");
-    fs::remove_file(&slow).unwrap();
-    mkfifo(&slow, Mode::S_IRWXU).unwrap();
+    let data = endless_data(directory.path());
     let mut command = Command::new(binary("coordinator"));
     command.args(["--limit-train", "40000", "--data-dir"]).arg(&data);
     let run = begin(command, directory.path());
@@ -147,6 +138,20 @@ fn a_coordinator_that_has_not_begun_ends_well() {
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{log}");
     assert!(log.contains("stopped before the run began: asked to by SIGTERM"), "{log}");
+}
+
+/// A data set that takes for ever to verify: one of its files waits for a writer, who never comes.
+fn endless_data(directory: &Path) -> PathBuf {
+    let data = directory.join("data");
+    fs::create_dir(&data).unwrap();
+    for file in fs::read_dir(cifar::files_in(&data_dir())).unwrap() {
+        let file = file.unwrap();
+        symlink(file.path(), data.join(file.file_name())).unwrap();
+    }
+    let endless = data.join("data_batch_4.bin");
+    fs::remove_file(&endless).unwrap();
+    mkfifo(&endless, Mode::S_IRWXU).unwrap();
+    data
 }
 
 /// Begins a run, and waits until it has begun to look at what there is.
@@ -188,4 +193,16 @@ fn a_worker_leaves_at_the_first_request_and_ends_at_an_impatient_second() {
         let (ended, log) = worker.wait();
         assert_eq!(ended, code, "{log}");
     }
+}
+
+#[test]
+fn a_worker_that_is_not_prepared_leaves_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = Coordinator::start(&directory.path().join("run"), &[&["--workers", "1"], &RUN[..]].concat());
+    let data = endless_data(directory.path());
+    let worker = Worker::start(&run, "far", &["--data-dir", data.to_str().unwrap()]);
+    run.wait_until(|run| run.workers.iter().any(|worker| worker.preparing));
+    worker.signal(Signal::SIGTERM);
+    let (code, log) = worker.wait();
+    assert_eq!(code, 0, "{log}");
 }

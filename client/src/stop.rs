@@ -1,6 +1,14 @@
 //! `cox stop`: the end of a run, saved.
 
-use crate::{args::Stop, connect::Coordinator, error::Failure, json, output::Output, state, text::one_line};
+use crate::{
+    args::Stop,
+    connect::{Coordinator, Watch},
+    error::Failure,
+    json,
+    output::Output,
+    state,
+    text::one_line,
+};
 use proto::v1::{Run, RunState};
 use std::time::Duration;
 
@@ -12,14 +20,23 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// # Errors
 /// If it is over already, the coordinator does not answer, or the output cannot be written.
 pub async fn stop(coordinator: &Coordinator, options: &Stop, output: &Output) -> Result<(), Failure> {
+    // From before on: a coordinator with nothing to save is gone a moment later.
+    let mut views = coordinator.watch(INTERVAL).await?;
     coordinator.stop(&options.reason).await?;
-    let run = if options.no_wait { coordinator.run().await? } else { end(coordinator).await? };
+    let run = if options.no_wait {
+        coordinator.run().await?
+    } else {
+        match end(&mut views).await {
+            Ok(run) => run,
+            // It may be back.
+            Err(_) => end(&mut coordinator.watch(INTERVAL).await?).await?,
+        }
+    };
     if output.json() { output.json_object(&json::RunView::new(&run)) } else { output.text(&render(&run)) }
 }
 
 /// The run when it is over.
-async fn end(coordinator: &Coordinator) -> Result<Run, Failure> {
-    let mut views = coordinator.watch(INTERVAL).await?;
+async fn end(views: &mut Watch) -> Result<Run, Failure> {
     loop {
         let run = views.next().await?;
         if matches!(run.state(), RunState::Finished | RunState::Stopped | RunState::Failed) {

@@ -36,7 +36,7 @@ impl Display {
         let bar = (io::stderr().is_terminal() && format == Format::Text).then(|| {
             let bar = ProgressBar::new(1);
             bar.set_style(
-                ProgressStyle::with_template("{prefix} {bar:32.green/dim} {pos:>4}/{len} {msg}")
+                ProgressStyle::with_template("{prefix} {bar:32.green/dim} {pos:>4}/{len} {wide_msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_bar()),
             );
             bar

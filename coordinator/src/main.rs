@@ -59,9 +59,14 @@ fn start(args: Args) -> ExitCode {
 
 fn serve(args: Args, display: &Display) -> Result<(), Error> {
     let local = LocalProcesses::default();
-    let impatient = local.clone();
+    let (impatient, log) = (local.clone(), display.log().clone());
     // Whoever asks twice waits for nothing more, but leaves nothing behind.
-    let stop = signals::stop_request(move || impatient.kill_all()).map_err(|error| Error::Serve(error.to_string()))?;
+    let at_once = move || {
+        tracing::warn!("asked to end once more: ending at once, without what is under way");
+        impatient.kill_all();
+        log.finish();
+    };
+    let stop = signals::stop_request(at_once).map_err(|error| Error::Serve(error.to_string()))?;
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Error::Serve(error.to_string()))?;
     let address = args.listen;

@@ -7,6 +7,7 @@ use program::{
     arguments::{self, Alias},
     variable,
 };
+use resnet::{Architecture, UnknownModel};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Variables that other programs set as well.
@@ -42,7 +43,7 @@ pub struct Args {
     pub shared_memory: String,
 
     /// Take part only in a run of this model
-    #[arg(long)]
+    #[arg(long, value_parser = model)]
     pub model: Option<String>,
 
     /// Where CIFAR-10 is, if it is on this machine; else the coordinator sends it
@@ -89,6 +90,11 @@ fn check_faults() -> Result<(), BadVariable> {
     Fault::of("", text).map(drop).map_err(|error| bad(error.to_string()))
 }
 
+/// The name of a model that there is.
+fn model(text: &str) -> Result<String, UnknownModel> {
+    Architecture::named(text).map(|_| text.to_owned())
+}
+
 /// A name that can be shown as it is.
 fn name(text: &str) -> Result<String, String> {
     let shown = program::text::name(text);
@@ -121,6 +127,12 @@ mod tests {
         for wrong in ["https://h:1", "h", "h:0", "a b:1"] {
             assert!(read(&["--coordinator", wrong]).unwrap_err().contains("http://HOST:PORT"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_model_that_is_none_is_refused() {
+        assert!(read(&["--model", "resnet18"]).is_ok());
+        assert!(read(&["--model", "resnet-18"]).unwrap_err().contains("did you mean resnet18?"));
     }
 
     #[test]

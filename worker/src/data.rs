@@ -26,6 +26,19 @@ pub struct Data {
     pub test: Arc<Dataset>,
 }
 
+/// Whether `args.data_dir`, if there is one, can hold a data set at all.
+///
+/// # Errors
+/// If it is no directory.
+pub fn check(args: &Args) -> Result<(), Error> {
+    match &args.data_dir {
+        Some(directory) if !directory.is_dir() => {
+            Err(Error::Data(format!("--data-dir {} is no directory", directory.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Opens the data set in `args.data_dir`, or in the cache, where what is missing is sent by the coordinator first.
 ///
 /// # Errors

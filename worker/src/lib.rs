@@ -12,6 +12,7 @@ mod session;
 mod state_transfer;
 
 pub use args::Args;
+pub use data::check as check_data;
 pub use device::{device, device_name, has_bf16};
 pub use error::Error;
 pub use memory::keep_freed_memory;

@@ -6,6 +6,7 @@ use std::{
     future::Future,
     io::{self, IsTerminal, Write},
 };
+use tokio::runtime;
 use worker::{Args, Error, Session};
 
 const NAME: &str = "worker";
@@ -26,9 +27,11 @@ fn main() {
 /// Returns the exit code.
 fn start(args: Args) -> u8 {
     let format = args.log_format;
-    // Who reads standard error may be gone, as a killed coordinator is.
-    let log = Log::new(NAME, format, |line| drop(io::stderr().write_all(line))).map_err(Error::Start);
-    let started = log.and_then(|log| {
+    let log = program::unblock().and_then(|stderr| {
+        // Who reads it may be gone, as a killed coordinator is.
+        Log::new(NAME, format, move |line| drop((&stderr).write_all(line)))
+    });
+    let started = log.map_err(Error::Start).and_then(|log| {
         log.start("info", io::stderr().is_terminal()).map_err(Usage::from)?;
         // Whoever asks twice waits for nothing more.
         let stop = signals::stop_request(|| {}).map_err(Error::Start)?;
@@ -41,7 +44,7 @@ fn start(args: Args) -> u8 {
             return error.exit_code();
         }
     };
-    match run(args, stop) {
+    match serve(args, stop) {
         Ok(()) => {
             log.finish();
             0
@@ -53,11 +56,15 @@ fn start(args: Args) -> u8 {
     }
 }
 
-#[tokio::main(worker_threads = 2)]
-async fn run(args: Args, stop: impl Future<Output = String>) -> Result<(), Error> {
+fn serve(args: Args, stop: impl Future<Output = String>) -> Result<(), Error> {
+    worker::check_data(&args)?;
     let device = worker::device(&args)?;
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Error::Start)?;
     let leave = async {
         stop.await;
     };
-    Session::new(args, device).run(leave).await
+    let result = runtime.block_on(Session::new(args, device).run(leave));
+    // Whoever goes before it is prepared does not wait for the rest of that.
+    runtime.shutdown_background();
+    result
 }

@@ -10,10 +10,12 @@ mod outlet;
 mod print;
 pub mod signals;
 pub mod text;
+mod unblock;
 mod variable;
 
 pub use arguments::Usage;
 pub use log::{Format, Log, LogLine};
 pub use outlet::Outlet;
 pub use print::{FAREWELL, print, say};
+pub use unblock::unblock;
 pub use variable::{BadVariable, variable};

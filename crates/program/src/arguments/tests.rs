@@ -1,0 +1,120 @@
+use super::*;
+use clap::{ArgGroup, Subcommand};
+
+#[derive(Debug, Parser, PartialEq)]
+#[command(name = "test", group(ArgGroup::new("device").required(true).args(["cpu", "gpu"])))]
+struct Args {
+    /// On the processor
+    #[arg(long)]
+    cpu: bool,
+    #[arg(long)]
+    gpu: Option<usize>,
+    #[arg(long)]
+    serve: bool,
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    log_format: String,
+}
+
+const ALIASES: &[Alias] = &[("gpu", "LOCAL_RANK")];
+
+fn with(line: &str, variables: &[(&str, &str)]) -> Result<Args, Usage> {
+    let line: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| OsString::from(value)).filter(|value| !value.is_empty())
+    };
+    read_with(command::<Args>(ALIASES), &line, ALIASES, variable)
+}
+
+#[test]
+fn the_flag_outweighs_the_variable() {
+    let args = with("test --cpu --workers 3", &[("COXSWAIN_WORKERS", "7")]).unwrap();
+    assert_eq!(args.workers, 3);
+    // Even one that makes no sense.
+    assert_eq!(with("test --cpu --workers 3", &[("COXSWAIN_WORKERS", "many")]).unwrap().workers, 3);
+    assert_eq!(with("test --cpu", &[("COXSWAIN_WORKERS", "7")]).unwrap().workers, 7);
+    assert!(!with("test --cpu --serve=no", &[("COXSWAIN_SERVE", "1")]).unwrap().serve);
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let args = with("test --cpu", &[("COXSWAIN_WORKERS", ""), ("COXSWAIN_SERVE", ""), ("LOCAL_RANK", "")]).unwrap();
+    assert_eq!((args.workers, args.serve, args.gpu), (1, false, None));
+}
+
+#[test]
+fn yes_and_no() {
+    for yes in ["1", "true", "yes", "on", "TRUE", "Yes", "ON"] {
+        assert!(with("test --cpu", &[("COXSWAIN_SERVE", yes)]).unwrap().serve, "{yes}");
+    }
+    for no in ["0", "false", "no", "off", "FALSE", "No", "OFF"] {
+        assert!(!with("test --cpu", &[("COXSWAIN_SERVE", no)]).unwrap().serve, "{no}");
+    }
+    assert!(with("test --cpu --serve", &[]).unwrap().serve);
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_refused_with_the_variables_name() {
+    for (name, value) in [("COXSWAIN_WORKERS", "many"), ("COXSWAIN_SERVE", "maybe"), ("COXSWAIN_LOG_FORMAT", "xml")] {
+        let error = with("test --cpu", &[(name, value)]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the variable {name}: invalid value '{value}'")), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    assert!(with("test", &[("LOCAL_RANK", "x")]).unwrap_err().to_string().contains("LOCAL_RANK"));
+    assert!(with("test --help", &[("COXSWAIN_WORKERS", "many")]).unwrap_err().to_string().contains("Usage"));
+}
+
+#[test]
+fn what_a_launcher_left_contradicts_nobody() {
+    let device = |line: &str, variables: &[(&str, &str)]| {
+        with(line, variables).map(|args| (args.cpu, args.gpu)).map_err(|error| error.to_string())
+    };
+    assert_eq!(device("test --cpu", &[("LOCAL_RANK", "0")]), Ok((true, None)));
+    assert_eq!(device("test --cpu", &[("LOCAL_RANK", "x")]), Ok((true, None)));
+    assert_eq!(device("test --gpu 2", &[("LOCAL_RANK", "0"), ("COXSWAIN_CPU", "1")]), Ok((false, Some(2))));
+    assert_eq!(device("test", &[("LOCAL_RANK", "1")]), Ok((false, Some(1))));
+    assert_eq!(device("test", &[("LOCAL_RANK", "1"), ("COXSWAIN_CPU", "yes")]), Ok((true, None)));
+    assert_eq!(device("test", &[("LOCAL_RANK", "1"), ("COXSWAIN_CPU", "no")]), Ok((false, Some(1))));
+    assert_eq!(device("test", &[("LOCAL_RANK", "1"), ("COXSWAIN_GPU", "3")]), Ok((false, Some(3))));
+    // Both are meant.
+    assert!(device("test", &[("COXSWAIN_CPU", "1"), ("COXSWAIN_GPU", "3")]).is_err());
+    assert!(device("test --cpu --gpu 1", &[]).is_err());
+    assert!(device("test", &[]).is_err());
+}
+
+#[derive(Debug, Parser)]
+struct Global {
+    #[arg(long, global = true, default_value = "none")]
+    coordinator: String,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Status,
+}
+
+#[test]
+fn a_flag_behind_a_subcommand_outweighs_the_variable_too() {
+    let aliases: &[Alias] = &[("coordinator", "COORDINATOR")];
+    let read = |line: &[&str]| {
+        let line: Vec<OsString> = line.iter().map(OsString::from).collect();
+        let variable = |name: &str| (name == "COORDINATOR").then(|| OsString::from("variable"));
+        let read: Global = read_with(command::<Global>(aliases), &line, aliases, variable).unwrap();
+        assert!(matches!(read.what, What::Status));
+        read.coordinator
+    };
+    assert_eq!(read(&["test", "status", "--coordinator", "flag"]), "flag");
+    assert_eq!(read(&["test", "--coordinator=flag", "status"]), "flag");
+    assert_eq!(read(&["test", "status"]), "variable");
+}
+
+#[test]
+fn the_help_names_the_variables() {
+    let help = with("test --help", &[]).unwrap_err().to_string();
+    assert!(help.contains("On the processor [env: COXSWAIN_CPU]"), "{help}");
+    assert!(help.contains("[env: COXSWAIN_GPU, LOCAL_RANK]"), "{help}");
+}

@@ -1,0 +1,45 @@
+//! Standard streams on which libraries write as they like, from any thread.
+
+use nix::{
+    libc,
+    sys::stat::{SFlag, fstat},
+    unistd::{dup2_stderr, dup2_stdout},
+};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
+};
+
+/// From here on whoever writes to standard output or standard error, where that is a terminal or a pipe, loses what cannot
+/// be written at once, instead of waiting for it: a library in C++ that complains in the middle of a step has nobody else
+/// who would see to that. Returns standard error as it was, for those that can wait.
+///
+/// # Errors
+/// If there are no descriptors left.
+pub fn unblock() -> io::Result<File> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let waiting = File::from(stderr.as_fd().try_clone_to_owned()?);
+    if let Some(free) = without_waiting(stdout.as_fd()) {
+        dup2_stdout(free)?;
+    }
+    if let Some(free) = without_waiting(stderr.as_fd()) {
+        dup2_stderr(free)?;
+    }
+    Ok(waiting)
+}
+
+/// The same stream, opened anew: the flag that says not to wait would else be everybody's who has it. `None` where that
+/// cannot be had, or a stream makes nobody wait.
+fn without_waiting(stream: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let kind = SFlag::from_bits_truncate(fstat(stream).ok()?.st_mode) & SFlag::S_IFMT;
+    if kind != SFlag::S_IFIFO && kind != SFlag::S_IFCHR {
+        return None;
+    }
+    let again = format!("/proc/self/fd/{}", stream.as_raw_fd());
+    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(again);
+    opened.ok().map(OwnedFd::from)
+}
