@@ -138,3 +138,21 @@ fn a_stopped_coordinator_blames_nobody_for_its_own_absence() {
     let kinds = ended.summary()["recoveries"].to_string();
     assert!(!kinds.contains("silent") && !kinds.contains("no progress"), "{kinds}");
 }
+
+/// Each says what it holds before one of them is asked for it. A wrong one has been in the sums of the others.
+#[test]
+fn a_state_on_which_not_all_agree_is_not_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let three = [&["--local", "--workers", "3"], &RUN[..8], &["--shards", "3"]].concat();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &three).wait().well();
+    let run_dir = directory.path().join("differ");
+    let faults = [pace(100), fail_at(1, (1, 3), "flip")];
+    let mut run = Coordinator::start_failing(&run_dir, &three, &faults);
+    run.wait_until(|run| run.epoch == 1 && run.step >= 5);
+    run.terminate();
+    let ended = run.wait();
+    assert_eq!(steps(&ended), 11, "{}", ended.log);
+    let ended = Coordinator::start(&run_dir, &three).wait().well();
+    assert!(ended.log.contains("going on from checkpoint step-00000011"), "{}", ended.log);
+    assert_same(&ended, &expected);
+}

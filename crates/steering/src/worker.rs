@@ -34,7 +34,9 @@ pub struct Worker {
     pub waiting: bool,
     /// When its engine last did anything, as far as is known.
     pub moved: Duration,
-    /// The longest that its engine has worked without a sign of it, in a rehearsal or since.
+    /// The longest that its engine worked without a sign of it in its rehearsal.
+    pub rehearsed: Duration,
+    /// The same since.
     pub stretch: Duration,
     /// What it does itself of a step, in seconds.
     pub compute: f64,
@@ -69,6 +71,7 @@ impl Worker {
             pulse: 0,
             waiting: true,
             moved: now,
+            rehearsed: Duration::ZERO,
             stretch: Duration::ZERO,
             compute: 0.0,
             slow: None,
@@ -78,10 +81,11 @@ impl Worker {
     }
 
     /// How long its engine may do nothing before it counts as standing still: `failure`, or more where a single piece of
-    /// its work takes long.
+    /// its work takes long. A pause since the rehearsal that was longer than `failure` was no work: the process was stopped.
     #[must_use]
     pub fn patience(&self, failure: Duration) -> Duration {
-        failure.max(self.stretch.saturating_mul(STRETCHES))
+        let longest = self.rehearsed.max(self.stretch.min(failure));
+        failure.max(longest.saturating_mul(STRETCHES))
     }
 
     /// Keeps what `event` says of the engine. Any report but a sign of life is something that it did.
@@ -95,7 +99,7 @@ impl Worker {
                 still
             }
             Event::Prepared { stretch } => {
-                self.stretch = self.stretch.max(*stretch);
+                self.rehearsed = *stretch;
                 false
             }
             _ => false,
@@ -109,5 +113,27 @@ impl Worker {
     pub(crate) fn forgive(&mut self, absence: Duration) {
         self.last_seen += absence;
         self.moved += absence;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_worker_is_waited_for_and_a_stopped_one_is_not() {
+        let mut worker = Worker::new(Duration::ZERO, "w".to_owned(), "127.0.0.1".to_owned(), None);
+        let (at, failure) = (Duration::from_secs, Duration::from_secs(10));
+        let progress = |stretch| {
+            let position = Position::default();
+            Event::Progress { generation: 1, position, pulse: 1, waiting: false, compute: 0.0, stretch }
+        };
+        assert_eq!(worker.patience(failure), at(10));
+        worker.notice(at(1), &progress(at(3)));
+        assert_eq!(worker.patience(failure), at(15));
+        worker.notice(at(2), &progress(at(600)));
+        assert_eq!(worker.patience(failure), at(50), "it was stopped");
+        worker.notice(at(3), &Event::Prepared { stretch: at(60) });
+        assert_eq!(worker.patience(failure), at(300), "a single piece of work takes a minute");
     }
 }

@@ -110,6 +110,12 @@ impl Control {
         self.beaten.store(self.began.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 
+    /// Forgets how long the engine has worked without a beat, and begins to measure it.
+    pub(crate) fn measure_anew(&self) {
+        self.stretch.store(0, Ordering::Relaxed);
+        self.begin_stretch();
+    }
+
     /// The longest that the engine has worked without a beat.
     #[must_use]
     pub fn stretch(&self) -> Duration {

@@ -26,7 +26,7 @@ pub(super) fn rehearse(
     let (images, labels) = to_device(&pixels, &labels, replica.device)?;
     let mut vector = Tensor::f_empty([replica.vector_len() as i64], (Kind::Float, replica.device))
         .map_err(EngineError::torch("allocate a shard's vector"))?;
-    control.begin_stretch();
+    control.measure_anew();
     let beat = || control.beat();
     let profile = &mut Profile::new(false);
     forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;

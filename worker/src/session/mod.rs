@@ -425,7 +425,7 @@ impl Session {
             tracing::info!("attached again to run {}", joined.run_id);
             // Nobody waits any more for what was ordered before.
             joined.engine.control.outgoing.clear();
-            let stretch_seconds = joined.engine.control.stretch().as_secs_f64();
+            let stretch_seconds = joined.engine.stretch.as_secs_f64();
             return Ok(Some(Up::Prepared(v1::Prepared { stretch_seconds })));
         }
         let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
