@@ -9,7 +9,12 @@
 //! - A value that makes no sense is refused, with the variable's name.
 
 use crate::{BadVariable, Format, print, text, variable};
-use clap::{ArgAction, Command, Parser, builder::BoolishValueParser, error::ErrorKind, parser::ValueSource};
+use clap::{
+    ArgAction, Command, Parser,
+    builder::{BoolishValueParser, Resettable},
+    error::ErrorKind,
+    parser::ValueSource,
+};
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
@@ -87,6 +92,8 @@ pub fn command<T: Parser>(aliases: &[Alias]) -> Command {
         let help = arg.get_help().map_or_else(|| told.clone(), |help| format!("{help} {told}"));
         let has_long = arg.get_long().is_some();
         let arg = if has_long { arg.help(help) } else { arg };
+        // What clap itself reads would not be by this rule.
+        let arg = arg.env(Resettable::Reset);
         match arg.get_action() {
             ArgAction::SetTrue => arg
                 .action(ArgAction::Set)
