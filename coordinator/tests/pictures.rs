@@ -104,17 +104,26 @@ fn scans() -> Vec<u8> {
     file
 }
 
+/// The shortest of a few times that `work` takes: what else the machine does only adds to it.
+fn shortest(work: impl Fn()) -> Duration {
+    let time = |_| {
+        let begin = Instant::now();
+        work();
+        begin.elapsed()
+    };
+    (0..5).map(time).min().unwrap()
+}
+
 #[test]
 fn a_picture_that_takes_too_long_is_left() {
     let picture = || Picture::open(scans()).unwrap();
-    let limit = Duration::from_millis(1);
-    let begin = Instant::now();
-    let error = picture().decode(&Patience::new(limit)).unwrap_err();
-    let left = begin.elapsed();
-    assert_eq!(error, PictureError::TooSlow { seconds: 0 });
-    let begin = Instant::now();
-    let _ = picture().decode(&Patience::new(Duration::from_hours(1)));
-    assert!(begin.elapsed() > 2 * left, "left after {left:?} of {:?}", begin.elapsed());
+    let left = shortest(|| {
+        let error = picture().decode(&Patience::new(Duration::from_millis(1))).unwrap_err();
+        assert_eq!(error, PictureError::TooSlow { seconds: 0 });
+    });
+    let whole = shortest(|| drop(picture().decode(&Patience::new(Duration::from_hours(1)))));
+    // Memory for it is asked for, and cleared, in both cases.
+    assert!(whole > left + left / 4, "left after {left:?} of {whole:?}");
 }
 
 proptest! {
