@@ -1,7 +1,6 @@
 //! Who may take part.
 
 use crate::{
-    Error,
     helm::{Attached, Attachment, Helm, Refusal, RefusalKind, orders, report},
     journal::Entry,
     summary,
@@ -35,7 +34,7 @@ impl Helm {
             decisions = self.steering.handle(self.now(), worker, Event::Detached { cause });
         }
         if self.auto_precision {
-            self.choose_precision(&hello).map_err(|error| Refusal::new(error.to_string()))?;
+            self.choose_precision(&hello);
         }
         let (orders, receiver) = orders();
         let worker = self.next_worker;
@@ -144,14 +143,16 @@ impl Helm {
     }
 
     /// Fixes what `--precision auto` left open, before anything depends on it.
-    fn choose_precision(&mut self, hello: &v1::Hello) -> Result<(), Error> {
+    fn choose_precision(&mut self, hello: &v1::Hello) {
         self.auto_precision = false;
         self.config.precision = if hello.bf16 { Precision::Bf16 } else { Precision::Fp32 };
         let has = if hello.bf16 { "has" } else { "has no" };
         self.note(&format!("precision {}: {} {has} matrix units for bf16", self.config.precision, hello.name));
         self.gate = self.recorder.record(Entry::Run { id: self.run_id.clone(), config: Box::new(self.config.clone()) });
-        summary::write_config(&self.run_dir, &self.config)?;
         self.saver.set_config(&self.run_id, &self.config);
-        Ok(())
+        if let Err(error) = summary::write_config(&self.run_dir, &self.config) {
+            // The journal has it too, and the next start writes it from there.
+            tracing::warn!("{error}");
+        }
     }
 }

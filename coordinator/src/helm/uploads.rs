@@ -61,8 +61,10 @@ impl Tickets {
     pub fn take(&self, ticket: u64, worker: WorkerId) -> Option<u64> {
         let mut tickets = self.lock();
         let known = tickets.get(&ticket).filter(|known| known.expected.worker == worker)?;
-        let upload = known.expected.upload;
-        tickets.remove(&ticket);
+        let (upload, repeated) = (known.expected.upload, known.repeated);
+        if !repeated {
+            tickets.remove(&ticket);
+        }
         Some(upload)
     }
 

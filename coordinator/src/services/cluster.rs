@@ -16,15 +16,16 @@ use resnet::Layout;
 use std::{
     path::PathBuf,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
     io::AsyncReadExt,
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     task::spawn_blocking,
     time::timeout,
 };
-use tokio_stream::{Stream, iter, wrappers::ReceiverStream};
+use tokio_stream::{Stream, StreamExt, iter, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 /// Chunks under way to one worker at most.
@@ -35,6 +36,13 @@ const MOVES: Duration = Duration::from_millis(100);
 
 /// Signs of life that come more often than so many in the time of one are not passed on.
 const HASTE: u32 = 8;
+
+/// States that may be on their way to workers at once. A generation needs one.
+const STATES: usize = 4;
+
+/// For a state of no size, and bytes a second of a line that is still worth waiting for.
+const LEAST: Duration = Duration::from_mins(1);
+const SLOWEST: u64 = 50_000;
 
 /// What the service is made of.
 #[derive(Debug, Clone)]
@@ -58,13 +66,15 @@ pub struct ClusterOptions {
 pub struct ClusterService {
     inputs: mpsc::Sender<Input>,
     options: ClusterOptions,
+    /// Places for states on their way to workers: each is in memory as a whole.
+    states: Arc<Semaphore>,
 }
 
 impl ClusterService {
     /// Passes what workers say to the helm.
     #[must_use]
     pub fn new(inputs: mpsc::Sender<Input>, options: ClusterOptions) -> Self {
-        Self { inputs, options }
+        Self { inputs, options, states: Arc::new(Semaphore::new(STATES)) }
     }
 
     /// Takes in a state that is sent for `expected`.
@@ -79,17 +89,20 @@ impl ClusterService {
         let mut assembly = Assembly::new(header, parameters, statistics)
             .map_err(|malformed| Status::resource_exhausted(malformed.to_string()))?;
         let patience = self.options.timeouts.collective;
-        let mut told = Instant::now();
+        let whole = LEAST + Duration::from_secs(4 * (2 * parameters + statistics) as u64 / SLOWEST);
+        let began = Instant::now();
+        let mut told = began;
         loop {
-            let message = timeout(patience, chunks.message())
+            let left = whole.saturating_sub(began.elapsed()).min(patience);
+            let message = timeout(left, chunks.message())
                 .await
-                .map_err(|_| Status::deadline_exceeded(format!("nothing came for {} s", patience.as_secs_f64())))??;
+                .map_err(|_| Status::deadline_exceeded(format!("nothing came for {} s", left.as_secs_f64())))??;
             let Some(message) = message else { break };
             let Some(Chunk::Data(data)) = message.chunk else {
                 return Err(Status::invalid_argument("a state has one header"));
             };
             assembly.push(&data).map_err(malformed)?;
-            if told.elapsed() > MOVES {
+            if told.elapsed() > MOVES && !data.is_empty() {
                 told = Instant::now();
                 // A helm that is busy hears of the next piece.
                 let _ = self.inputs.try_send(Input::StateMoved { at: told, expected });
@@ -205,14 +218,24 @@ impl Cluster for ClusterService {
         if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
             return Err(Status::invalid_argument(format!("{name:?} is no name of a checkpoint")));
         }
+        let busy = || Status::resource_exhausted(format!("{STATES} states are on their way already; try again later"));
+        let place = Arc::clone(&self.states).try_acquire_owned().map_err(|_| busy())?;
         let path = self.options.store.path(&name);
         let found = spawn_blocking(move || path.is_dir().then(|| checkpoint::read(&path)))
             .await
             .map_err(|error| Status::internal(error.to_string()))?
             .ok_or_else(|| Status::not_found(format!("there is no checkpoint {name:?}")))?;
         let (_, state) = found.map_err(|error| Status::data_loss(error.to_string()))?;
-        let chunks = state_chunks(&self.options.run_id, 0, &state);
-        Ok(Response::new(Box::pin(iter(chunks.into_iter().map(Ok)))))
+        let run_id = self.options.run_id.clone();
+        let chunks = spawn_blocking(move || state_chunks(&run_id, 0, &state))
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?;
+        // The place is free when the last piece is taken, or nobody takes any more.
+        let pieces = iter(chunks).map(move |chunk| {
+            let _ = &place;
+            Ok(chunk)
+        });
+        Ok(Response::new(Box::pin(pieces)))
     }
 
     async fn put_state(

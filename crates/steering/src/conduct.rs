@@ -13,6 +13,8 @@ const FIRST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_mins(5);
 /// Failures in a row after which a worker alone cannot be hoped for any more.
 pub(crate) const HOPELESS: u32 = 5;
+/// How long a run waits for somebody better than workers that have failed again and again.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// A worker that has served for so many of its pauses is as good as new.
 const SERVICE: u32 = 10;
 /// Names that are remembered at most.
@@ -132,8 +134,13 @@ impl Steering {
         decisions.push(Decision::Send { worker: id, order: Order::SetAside { reason: reason.to_owned(), pause } });
     }
 
-    /// Why nobody who could go on is left, if that is so: everyone who is attached has failed again and again.
-    pub(crate) fn hopeless(&self) -> Option<String> {
+    /// Why nobody who could go on is left at `now`, if that is so: as many as a run needs are attached, all of them have failed
+    /// again and again, and nobody else has been of use for a while.
+    pub(crate) fn hopeless(&self, now: Duration) -> Option<String> {
+        let staying = self.workers.values().filter(|worker| !worker.leaving).count();
+        if staying < self.needed() || now.saturating_sub(self.useful) < PATIENCE {
+            return None;
+        }
         let mut last = None;
         for worker in self.workers.values().filter(|worker| !worker.leaving) {
             let conduct = self.register.of(&worker.name).filter(|conduct| conduct.strikes >= HOPELESS)?;

@@ -5,7 +5,7 @@
 //! of them are void, and the run goes back to the newest checkpoint. A checkpoint is only made of a state with the digest on
 //! which all agreed.
 
-use crate::{Decision, Outcome, Steering, WorkerId, phase::Phase};
+use crate::{Decision, Held, Outcome, Steering, WorkerId, phase::Phase};
 use plan::Position;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -56,8 +56,8 @@ pub(crate) struct Digests {
     /// On what all agreed, in this generation.
     agreed: BTreeMap<Position, u64>,
     candidate: Option<Candidate>,
-    /// Whether the states differed and nobody knew whose was right, and all have not agreed since.
-    doubted: bool,
+    /// Where the states differed and nobody knew whose was right, until all agree on what comes after it.
+    doubted: Option<Position>,
 }
 
 impl Digests {
@@ -79,7 +79,9 @@ impl Digests {
         while self.agreed.len() > REMEMBERED {
             self.agreed.pop_first();
         }
-        self.doubted = false;
+        if self.doubted.is_some_and(|doubted| doubted < position) {
+            self.doubted = None;
+        }
     }
 }
 
@@ -92,6 +94,17 @@ impl Steering {
         digest: u64,
         decisions: &mut Vec<Decision>,
     ) {
+        // A digest of what is not in the run yet is none, and would be kept for ever.
+        if position.epoch > self.epochs_done() || position.step > self.steps() {
+            return;
+        }
+        let lineage = self.generation.number;
+        if let Some(known) = self.workers.get_mut(&worker) {
+            // It has taken a state over, or done steps since.
+            let totals =
+                known.held.filter(|held| held.position == position).map(|held| held.totals).unwrap_or_default();
+            known.held = Some(Held { position, totals, lineage });
+        }
         let digests = self.digests.reported.entry(position).or_default();
         digests.insert(worker, digest);
         if digests.len() < self.generation.members.len() {
@@ -127,6 +140,9 @@ impl Steering {
                     self.void(&reason, decisions);
                 }
                 for worker in wrong {
+                    // Memory that was wrong once may be so again, and costs all the steps since the last checkpoint.
+                    let name = self.name(worker);
+                    self.register.strike(&name, &reason, now);
                     decisions.push(Decision::Drop { worker, reason: reason.clone(), corrupt: true });
                     self.lost(now, worker, &reason, decisions);
                 }
@@ -139,7 +155,7 @@ impl Steering {
                 let reason =
                     format!("the states of {names} differ at {position}, and it cannot be told whose is right");
                 self.void(&reason, decisions);
-                if std::mem::replace(&mut self.digests.doubted, true) {
+                if self.digests.doubted.replace(position).is_some() {
                     let reason = format!(
                         "{reason}; it is the second time without an agreement in between: one of these machines computes \
                          wrongly. The newest checkpoint is of a state on which all agreed: the same command goes on from there"
@@ -175,7 +191,7 @@ impl Steering {
 
     /// Declares all states void that anyone holds now.
     pub(crate) fn void(&mut self, reason: &str, decisions: &mut Vec<Decision>) {
-        self.void = self.generation.number;
+        self.void = self.generation.number.max(self.last_known);
         let reason = format!("{reason}: the run goes back to the newest checkpoint");
         decisions.push(Decision::Void { generation: self.void, reason });
     }
@@ -187,8 +203,11 @@ impl Steering {
         (position, digest): (Position, u64),
         decisions: &mut Vec<Decision>,
     ) {
-        self.digests.candidate = Some(Candidate { upload, position, digest });
-        self.checkpoint_candidate(decisions);
+        // Another one may have been asked for again, and come late: what it is of is dealt with.
+        if self.generation.in_passing == Some(upload) && position.step < self.steps() {
+            self.digests.candidate = Some(Candidate { upload, position, digest });
+            self.checkpoint_candidate(decisions);
+        }
     }
 
     fn checkpoint_candidate(&mut self, decisions: &mut Vec<Decision>) {

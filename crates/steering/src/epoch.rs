@@ -56,7 +56,7 @@ impl Stretch {
     /// Adds another stretch.
     pub fn add(&mut self, other: Self) {
         self.seconds += other.seconds;
-        self.images += other.images;
+        self.images = self.images.saturating_add(other.images);
     }
 
     /// 0 where nothing was measured.

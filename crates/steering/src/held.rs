@@ -1,6 +1,7 @@
 //! What a worker holds of the run.
 
 use plan::{Position, Totals};
+use std::ops::RangeInclusive;
 
 /// A state that a worker holds, by its description.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,11 +21,11 @@ impl Held {
         if step >= steps && epoch < epochs_done { Position { epoch: epoch + 1, step: 0 } } else { self.position }
     }
 
-    /// Whether a run of `steps` an epoch, of which `epochs_done` are recorded, can go on from the state. States of
-    /// generations up to `void` are void.
-    pub(crate) fn is_usable(&self, steps: u32, epochs_done: u32, void: u64) -> bool {
+    /// Whether a run of `steps` an epoch, of which `epochs_done` are recorded, can go on from the state. `lineages` are those
+    /// of generations that were and are not void.
+    pub(crate) fn is_usable(&self, steps: u32, epochs_done: u32, lineages: &RangeInclusive<u64>) -> bool {
         // A state of a later epoch is of a course whose decisions are not recorded any more.
-        self.position.epoch <= epochs_done && self.position.step <= steps && self.lineage > void
+        self.position.epoch <= epochs_done && self.position.step <= steps && lineages.contains(&self.lineage)
     }
 }
 
@@ -45,9 +46,10 @@ mod tests {
 
     #[test]
     fn a_state_of_another_course_is_of_no_use() {
-        assert!(held(1, 5, 4).is_usable(5, 1, 3));
-        assert!(!held(2, 0, 4).is_usable(5, 1, 3), "epoch 1 is not recorded");
-        assert!(!held(1, 6, 4).is_usable(5, 1, 3), "an epoch has five steps");
-        assert!(!held(1, 5, 3).is_usable(5, 1, 3), "it is void");
+        assert!(held(1, 5, 4).is_usable(5, 1, &(4..=9)));
+        assert!(!held(2, 0, 4).is_usable(5, 1, &(4..=9)), "epoch 1 is not recorded");
+        assert!(!held(1, 6, 4).is_usable(5, 1, &(4..=9)), "an epoch has five steps");
+        assert!(!held(1, 5, 3).is_usable(5, 1, &(4..=9)), "it is void");
+        assert!(!held(1, 5, 10).is_usable(5, 1, &(4..=9)), "its generation never was");
     }
 }

@@ -24,6 +24,9 @@ const RECORDED: usize = 3;
 /// is often explained by a loss that is noticed a moment later.
 const FRUITLESS: u32 = 2;
 
+/// Suspicions after which a worker is no longer tried again at once, even where nobody else is left.
+const HASTY: u32 = 2;
+
 /// A member that was lost.
 #[derive(Debug, Clone)]
 pub(crate) struct Loss {
@@ -85,7 +88,8 @@ impl Steering {
             Phase::Training { .. } if member => self.halt(Halt::Reform, &text, decisions),
             Phase::Forming { .. } if member => self.reform(&text),
             // It goes when this is done.
-            Phase::Evaluating { .. } | Phase::Saving(_) | Phase::Over(_) => {}
+            Phase::Evaluating { .. } if member => {}
+            Phase::Saving(_) | Phase::Over(_) => {}
             _ => self.let_leavers_go(now, &text, decisions),
         }
     }
@@ -249,13 +253,13 @@ impl Steering {
 
     /// Ends a run whose workers have all failed again and again.
     pub(crate) fn give_up_if_hopeless(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
-        if let Some(why) = self.hopeless() {
+        if let Some(why) = self.hopeless(now) {
             self.end(now, Outcome::Failed, &format!("nobody who could go on is left: {why}"), decisions);
         }
     }
 
     /// Workers without which there is no generation.
-    fn needed(&self) -> usize {
+    pub(crate) fn needed(&self) -> usize {
         if self.begun { self.options.min_workers.max(1) } else { self.options.workers.max(1) }
     }
 
@@ -311,6 +315,10 @@ impl Steering {
         let late = self.generation.members.iter().copied().filter(|member| !ready.contains_key(member)).collect();
         let reason =
             format!("did not come to generation {} within {} s", self.generation.number, patience.as_secs_f64());
+        if let [alone] = self.generation.members[..] {
+            // It depends on nobody.
+            return self.give_up(now, alone, &reason, decisions);
+        }
         self.recovery(format!("generation {} was not formed", self.generation.number), 0);
         self.failed_at.get_or_insert(now);
         self.blame(now, &late, &reason, decisions);
@@ -343,7 +351,7 @@ impl Steering {
         suspects.sort_by_key(|id| (strikes(id), *id));
         let kept = if free >= self.needed() { 0 } else { self.trial.max(self.needed() - free) };
         for (index, id) in suspects.into_iter().enumerate() {
-            if index < kept {
+            if index < kept && strikes(&id) < HASTY {
                 let name = self.name(id);
                 self.register.suspect(&name, reason, now);
                 self.register.readmit(&name, now);
@@ -363,14 +371,14 @@ impl Steering {
         if let Some(known) = self.workers.get_mut(&worker) {
             known.held = held.map(|(held, _)| held);
         }
-        let (steps, recorded, void) = (self.steps(), self.epochs_done(), self.void);
+        let (steps, recorded, lineages) = (self.steps(), self.epochs_done(), self.lineages());
         let Phase::Forming { ready, .. } = &mut self.phase else { return };
         ready.insert(worker, held);
         if ready.len() < self.generation.members.len() {
             return;
         }
         // The most advanced is right: its last reduction held everybody's share. Of equals the lowest rank.
-        let usable = |held: &Held| held.is_usable(steps, recorded, void);
+        let usable = |held: &Held| held.is_usable(steps, recorded, &lineages);
         let holders: Vec<(u32, WorkerId, Held, u64)> = (0..)
             .zip(&self.generation.members)
             .filter_map(|(rank, id)| {
@@ -379,7 +387,9 @@ impl Steering {
             .collect();
         let newest = holders.iter().map(|(_, _, held, _)| held.position).max();
         let far = holders.iter().map(|(_, _, held, _)| held.progress(steps, recorded)).max();
-        let saved = self.checkpoint.clone().filter(|(_, saved, _)| far.is_none_or(|far| *saved > far));
+        // One that was written late may be of a course whose last epochs are not recorded any more.
+        let saved = self.checkpoint.clone().filter(|(_, saved, _)| saved.epoch <= recorded);
+        let saved = saved.filter(|(_, saved, _)| far.is_none_or(|far| *saved > far));
         let generation = self.generation.number;
         let (position, totals, order) = if let Some((name, position, totals)) = saved {
             (position, totals, (0, Some(name), false, None))
@@ -406,7 +416,7 @@ impl Steering {
         });
         for member in self.generation.members.clone() {
             if let Some(worker) = self.workers.get_mut(&member) {
-                worker.held = Some(Held { position, totals, lineage: generation });
+                // What it holds is known when it says so.
                 worker.position = position;
             }
         }

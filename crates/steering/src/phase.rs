@@ -103,6 +103,8 @@ pub(crate) struct Generation {
     pub stretch: Stretch,
     /// The position at which all took a state over, once they were told to.
     pub from: Option<Position>,
+    /// The order by which states come while an epoch is trained.
+    pub in_passing: Option<u64>,
 }
 
 impl Generation {

@@ -105,13 +105,15 @@ impl Steering {
     /// How far `held` is, if a run could go on from it.
     fn reach(&self, held: Option<Held>) -> Option<Position> {
         let (steps, done) = (self.steps(), self.epochs_done());
-        let held = held.filter(|held| held.is_usable(steps, done, self.void))?;
+        let held = held.filter(|held| held.is_usable(steps, done, &self.lineages()))?;
         Some(held.progress(steps, done))
     }
 
     /// How far the newest state is that is saved, or on its way to the disk.
     fn saved(&self) -> Position {
-        self.checkpoint.as_ref().map(|(_, position, _)| *position).max(self.handed).unwrap_or_default()
+        let done = self.epochs_done();
+        let written = self.checkpoint.as_ref().map(|(_, position, _)| *position);
+        [written, self.handed].into_iter().flatten().filter(|at| at.epoch <= done).max().unwrap_or_default()
     }
 
     /// How far `held` is, if it is newer than what is saved.

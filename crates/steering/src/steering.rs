@@ -12,6 +12,7 @@ use crate::{
 use plan::{Position, ScheduleState, Totals};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
     time::Duration,
 };
 
@@ -66,6 +67,8 @@ pub struct Steering {
     pub(crate) numbers: u64,
     /// When anything was last taken notice of.
     present: Duration,
+    /// When a step was last committed.
+    pub(crate) useful: Duration,
     /// Why the run is where it is.
     pub(crate) reason: String,
 }
@@ -101,6 +104,7 @@ impl Steering {
             handed: None,
             numbers: 0,
             present: Duration::ZERO,
+            useful: Duration::ZERO,
             reason: String::new(),
         };
         steering.reason = steering.waiting_reason(Duration::ZERO);
@@ -245,6 +249,9 @@ impl Steering {
         if matches!(self.phase, Phase::Waiting | Phase::Training { halt: None, .. }) {
             self.take_in(now, "a worker came back", &mut decisions);
         }
+        if matches!(self.phase, Phase::Waiting) {
+            self.give_up_if_hopeless(now, &mut decisions);
+        }
         self.settle(now, &mut decisions);
         decisions
     }
@@ -361,6 +368,11 @@ impl Steering {
         generation == self.generation.number && self.generation.has(worker)
     }
 
+    /// Generations whose states can be gone on from.
+    pub(crate) fn lineages(&self) -> RangeInclusive<u64> {
+        self.void.saturating_add(1)..=self.generation.number.max(self.last_known)
+    }
+
     pub(crate) fn name(&self, worker: WorkerId) -> String {
         self.workers.get(&worker).map_or_else(|| format!("worker {worker}"), |worker| worker.name.clone())
     }
@@ -401,6 +413,7 @@ impl Steering {
     /// A member has committed a step.
     pub(crate) fn committed(&mut self, now: Duration, worker: WorkerId) {
         self.fruitless = 0;
+        self.useful = now;
         self.diverged.clear();
         self.resumed(now);
         let Some(known) = self.workers.get_mut(&worker) else { return };

@@ -53,6 +53,7 @@ impl Steering {
     fn train(&mut self, now: Duration, from: Position, decisions: &mut Vec<Decision>) {
         self.epoch_began.get_or_insert(now);
         let in_passing = self.order_in_passing();
+        self.generation.in_passing = in_passing;
         let (generation, config) = (self.generation.number, &self.options.config);
         let rates = self.schedule().rates(&config.schedule, config.lr, config.epochs, self.steps());
         self.phase = Phase::Training { epoch: from.epoch, halt: None, arrived: BTreeSet::new() };
@@ -180,6 +181,10 @@ impl Steering {
         let world = self.generation.members.len() as u32;
         let Phase::Evaluating { evaluation, .. } = &mut self.phase else { return };
         let own = block(Chunks::new(self.options.config.test_samples).count(), world, rank as u32);
+        if results.len() != own.len() {
+            let message = format!("it evaluated {} chunks instead of {}", results.len(), own.len());
+            return self.fail_of_its_own(now, worker, &message, decisions);
+        }
         // One alone may be sick. If another one comes to the same, the run has diverged.
         if let Some(result) = results.iter().find(|result| !result.loss.is_finite())
             && world > 1

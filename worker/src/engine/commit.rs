@@ -30,6 +30,8 @@ pub fn commit(replica: &mut Replica, sum: &Sum, position: Position, rate: f64) -
     if !loss.is_finite() {
         return Err(EngineError::Diverged { position, loss });
     }
+    // Until all of it is applied nothing is held.
+    replica.position = None;
     let sgd = Sgd { momentum: replica.config.momentum, weight_decay: replica.config.weight_decay };
     for (range, gradient) in sum.before(replica.layout.parameters()).map_err(torch())? {
         let part = |vector: &Tensor| vector.f_narrow(0, range.start as i64, range.len() as i64);

@@ -28,10 +28,16 @@ pub fn forward_backward(
     let start = Instant::now();
     let (logits, tape) = replica.network.forward(images, layer_done)?;
     let (loss, gradient) = cross_entropy(&logits, labels, step_samples as f64).map_err(torch())?;
+    let own = f32::try_from(&loss).map_err(torch())?;
+    if !own.is_finite() {
+        // Told before it is in the sum of all: the others do not know whose it is.
+        let position = replica.position.unwrap_or_default();
+        return Err(EngineError::Diverged { position, loss: f64::from(own) });
+    }
     no_grad(|| {
         let correct = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?;
         let mut tail = Tail::zeros(halt);
-        tail[Tail::Loss as usize] = f32::try_from(&loss)?;
+        tail[Tail::Loss as usize] = own;
         tail[Tail::Correct as usize] = i64::try_from(&correct)? as f32;
         tail[Tail::Samples as usize] = samples as f32;
         write_tail(replica, &tail, vector)?;
