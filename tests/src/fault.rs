@@ -1,9 +1,14 @@
 //! Faults at a step of one's choice.
 
-/// Has the local worker `worker` fail before a step of generation 1, epoch and step counted from 0. `what` is kill, stop,
-/// exit, drop (its stream to the coordinator), corrupt (a bit of its parameters), hang, slow=MILLISECONDS (every step from
-/// there on), fail (every step from there on, for a reason of its own), halfway (it dies while others take its state over) or
-/// keep (the state of that step never goes to the coordinator).
+/// Has the local worker `worker` fail before a step of generation 1, epoch and step counted from 0. `what` is one of
+///
+/// - `kill`, `stop`, `exit`, `hang`: of its process or its engine;
+/// - `drop`: its stream to the coordinator breaks;
+/// - `corrupt`: a bit of its parameters flips;
+/// - `slow=MILLISECONDS`: every step from there on takes longer;
+/// - `fail`: every step from there on fails, for a reason of its own;
+/// - `halfway`: it dies while others take its state over;
+/// - `keep`: the state of that step never goes to the coordinator.
 #[must_use]
 pub fn fail_at(worker: u32, at: (u32, u32), what: &str) -> String {
     fail_in(1, &format!("local-{worker}"), at, what)
