@@ -23,7 +23,10 @@ impl Cluster {
         if self.ending.is_none() {
             self.tick();
         }
-        assert_eq!(self.steering.workers().len(), before, "nobody is judged by the coordinator's own absence");
+        // A shorter one is within what a time-out allows for: the last second of a worker's patience may pass in it.
+        if time > self.options.failure_timeout / 4 {
+            assert_eq!(self.steering.workers().len(), before, "nobody is judged by the coordinator's own absence");
+        }
     }
 
     /// The disk holds up all orders for as long as `time`, while all are heard of.
