@@ -116,7 +116,8 @@ impl Helm {
         } else {
             measured.iter().sum::<f64>() / measured.len() as f64
         };
-        let done = f64::from(position.epoch) + f64::from(position.step) / steps;
+        // After the last epoch the position stays where that one was.
+        let done = (f64::from(position.epoch) + f64::from(position.step) / steps).max(history.len() as f64);
         Some((f64::from(self.config.epochs) - done).max(0.0) * epoch_seconds)
     }
 }
