@@ -140,7 +140,8 @@ fn words_of_strangers_are_shown_as_words() {
             name: evil(),
             device: evil(),
             device_name: evil(),
-            host: evil(),
+            // Others are told to connect to it: one that is no address is refused.
+            host: "127.0.0.1".to_owned(),
             ..Hello::default()
         };
         reports.send(Report { report: Some(Up::Hello(hello)) }).await.unwrap();
