@@ -134,6 +134,13 @@ fn words_of_strangers_are_shown_as_words() {
     let evil = || EVIL.repeat(1000);
     let (reports, _orders) = runtime.block_on(async {
         let mut client = ClusterClient::connect(run.url()).await.unwrap();
+        // A host that is no address is refused, in words that are harmless themselves.
+        let hello = Hello { version: proto::VERSION.to_owned(), name: evil(), host: evil(), ..Hello::default() };
+        let (reports, up) = mpsc::channel(4);
+        reports.send(Report { report: Some(Up::Hello(hello)) }).await.unwrap();
+        let refused = client.attach(ReceiverStream::new(up)).await.unwrap_err();
+        assert!(refused.message().contains("its address"), "{refused}");
+        assert_harmless(refused.message());
         let (reports, up) = mpsc::channel(4);
         let hello = Hello {
             version: proto::VERSION.to_owned(),
