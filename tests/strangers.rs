@@ -17,21 +17,8 @@ use tokio::{runtime::Runtime, time::timeout};
 use tokio_stream::iter;
 use tonic::{Code, transport::Channel};
 
-/// The precision is given: it would follow from what the first worker says it has, which may be a stranger.
-const RUN: [&str; 12] = [
-    "--limit-train",
-    "650",
-    "--batch-size",
-    "64",
-    "--limit-test",
-    "300",
-    "--epochs",
-    "1",
-    "--shards",
-    "2",
-    "--precision",
-    "fp32",
-];
+const RUN: [&str; 10] =
+    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "1", "--shards", "2"];
 
 /// Rounds of everything.
 const ROUNDS: u32 = 150;

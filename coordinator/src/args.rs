@@ -103,7 +103,7 @@ pub struct Args {
     #[arg(long, value_name = "F", default_value_t = 0.1)]
     pub gamma: f64,
 
-    /// The arithmetic of forward and backward; auto: bf16 where the first worker has matrix units for it
+    /// The arithmetic of forward and backward; auto: bf16 where the first worker that is prepared has matrix units for it
     #[arg(long, value_enum, default_value_t = PrecisionName::Auto)]
     pub precision: PrecisionName,
 
@@ -265,8 +265,9 @@ mod tests {
 
     #[test]
     fn without_flags_it_is_the_default_configuration() {
-        let (config, auto) = crate::settings::run_config(&read(&[]).unwrap(), None).unwrap();
-        assert_eq!((config, auto), (RunConfig::default(), true));
+        let args = read(&[]).unwrap();
+        assert_eq!(crate::settings::run_config(&args, None).unwrap(), RunConfig::default());
+        assert_eq!(args.precision, PrecisionName::Auto);
     }
 
     fn read(words: &[&str]) -> Result<Args, Error> {

@@ -64,7 +64,7 @@ pub async fn run(
             return Ok(());
         }
     }
-    let Begun { run_id, config, auto_precision, run_dir, journal, start, newest } = begun;
+    let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
     let predictor = Predictor::start(config.clone())?;
     let layout = Layout::new(&Architecture::named(&config.model)?);
     let tickets = Tickets::default();
@@ -82,7 +82,7 @@ pub async fn run(
         },
         start,
         run_id: run_id.clone(),
-        auto_precision,
+        precision,
         allow_mixed: args.allow_mixed,
         timeouts,
         tickets: tickets.clone(),

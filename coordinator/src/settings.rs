@@ -12,10 +12,9 @@ use std::path::PathBuf;
 ///
 /// # Errors
 /// If it is one that no run can have.
-pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<(RunConfig, bool), Error> {
+pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, Error> {
     resnet::Architecture::named(&args.model)?;
     let default_shards = stored.map_or(args.workers as u32, |stored| stored.shards);
-    let auto = args.precision == PrecisionName::Auto;
     if args.accumulate == 0 {
         let why = "a shard has at least 1 micro-batch".to_owned();
         return Err(plan::ConfigError { flag: "accumulate", value: "0".to_owned(), why }.into());
@@ -71,7 +70,7 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<(RunConfig,
         return Err(plan::ConfigError { flag, value: "0".to_owned(), why }.into());
     }
     config.check()?;
-    Ok((config, auto && stored.is_none()))
+    Ok(config)
 }
 
 /// The directory of the run.

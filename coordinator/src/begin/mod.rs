@@ -10,6 +10,8 @@ mod tidy;
 
 use crate::{
     Args, Error,
+    args::PrecisionName,
+    helm::PrecisionChoice,
     journal::{Entry, Journal},
     settings,
 };
@@ -26,8 +28,8 @@ pub struct Begun {
     pub run_id: String,
     /// What decides its weights.
     pub config: RunConfig,
-    /// Whether the first worker's hardware decides the precision.
-    pub auto_precision: bool,
+    /// Who decides its precision.
+    pub precision: PrecisionChoice,
     /// Its directory.
     pub run_dir: PathBuf,
     /// Its journal.
@@ -89,7 +91,7 @@ impl Directory<'_> {
             run_id => run_id,
         };
         let theirs = &source.manifest.config;
-        let (config, _) = settings::run_config(self.args, Some(stored.as_ref().unwrap_or(theirs)))?;
+        let config = settings::run_config(self.args, Some(stored.as_ref().unwrap_or(theirs)))?;
         let begun = epochs_begun(source.manifest.position);
         if let Some(stored) = &stored {
             self.check_unchanged(stored, &config, begun)?;
@@ -105,7 +107,7 @@ impl Directory<'_> {
         if self.journal.epochs()?.is_empty() {
             tidy::empty_metrics(&self.run_dir, true)?;
         }
-        self.begun(run_id, config, false, Some(found))
+        self.begun(run_id, config, PrecisionChoice::Fixed, Some(found))
     }
 
     /// Goes on where the directory is; begins where nothing is.
@@ -124,9 +126,16 @@ impl Directory<'_> {
         if adopted.is_some() && self.args.resume == "never" {
             return Err(Error::RunExists { run_dir: self.run_dir });
         }
-        let (config, auto_precision) = settings::run_config(self.args, known.map(|(_, config)| config))?;
+        let config = settings::run_config(self.args, known.map(|(_, config)| config))?;
+        let recorded = self.journal.epochs()?.last().map_or(0, |record| record.epoch + 1);
+        let precision = match known {
+            _ if self.args.precision != PrecisionName::Auto => PrecisionChoice::Fixed,
+            None => PrecisionChoice::Open,
+            // Nothing of the training is saved.
+            Some(_) if newest.is_none() && recorded == 0 => PrecisionChoice::Chosen,
+            Some(_) => PrecisionChoice::Fixed,
+        };
         if let Some((_, known)) = known {
-            let recorded = self.journal.epochs()?.last().map_or(0, |record| record.epoch + 1);
             let saved = newest.as_ref().map_or(0, |(_, manifest, _)| epochs_begun(manifest.position));
             self.check_unchanged(known, &config, recorded.max(saved))?;
         }
@@ -140,8 +149,8 @@ impl Directory<'_> {
                 manifest.position
             );
         }
-        self.record_run(run.map(|(_, config)| config), &run_id, &config, auto_precision)?;
-        self.begun(run_id, config, auto_precision, newest)
+        self.record_run(run.map(|(_, config)| config), &run_id, &config, precision)?;
+        self.begun(run_id, config, precision, newest)
     }
 
     /// Records the run, unless its first worker is still to complete its configuration or nothing of it is new.
@@ -150,9 +159,9 @@ impl Directory<'_> {
         stored: Option<&RunConfig>,
         run_id: &str,
         config: &RunConfig,
-        auto_precision: bool,
+        precision: PrecisionChoice,
     ) -> Result<(), Error> {
-        if auto_precision || stored == Some(config) {
+        if precision == PrecisionChoice::Open || stored == Some(config) {
             return Ok(());
         }
         let mut entries = vec![Entry::Run { id: run_id.to_owned(), config: Box::new(config.clone()) }];
@@ -209,7 +218,7 @@ impl Directory<'_> {
         mut self,
         run_id: String,
         config: RunConfig,
-        auto_precision: bool,
+        precision: PrecisionChoice,
         newest: Option<Found>,
     ) -> Result<Begun, Error> {
         self.mend(newest.as_ref())?;
@@ -230,12 +239,12 @@ impl Directory<'_> {
                 start.history.len()
             );
         }
-        if !auto_precision {
+        if precision != PrecisionChoice::Open {
             tidy::mend_config(&self.run_dir, &config)?;
         }
         let newest = newest.map(|(name, manifest, state)| (name, manifest, Arc::new(state)));
         let Self { run_dir, journal, .. } = self;
-        Ok(Begun { run_id, config, auto_precision, run_dir, journal, start, newest })
+        Ok(Begun { run_id, config, precision, run_dir, journal, start, newest })
     }
 
     /// Sees to it that the records fit the checkpoint that the run goes on from.

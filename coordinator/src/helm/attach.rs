@@ -1,14 +1,11 @@
 //! Who may take part.
 
-use crate::{
-    helm::{Attached, Attachment, Helm, Refusal, RefusalKind, orders, report},
-    journal::Entry,
-    summary,
-};
-use plan::Precision;
+use crate::helm::{Attached, Attachment, Helm, Refusal, RefusalKind, orders, precision::precision_of, report};
+use plan::{Precision, RunConfig};
 use proto::v1;
 use std::{net::IpAddr, time::Duration};
-use steering::{Decision, Event};
+use steering::{Decision, Event, WorkerId};
+use tonic::Status;
 
 /// The longest name, and the longest address.
 const LONGEST: usize = 128;
@@ -33,15 +30,16 @@ impl Helm {
             let cause = "it came back on a new stream".to_owned();
             decisions = self.steering.handle(self.now(), worker, Event::Detached { cause });
         }
-        if self.auto_precision {
-            self.choose_precision(&hello);
-        }
+        let own = precision_of(&hello);
+        let precision = if self.may_choose(&hello.name) { own } else { self.config.precision };
+        // A state that was computed in another precision is none of this run.
+        let held = held.filter(|_| own == precision);
         let (orders, receiver) = orders();
         let worker = self.next_worker;
         self.next_worker += 1;
         let welcome = v1::Welcome {
             run_id: self.run_id.clone(),
-            config: Some((&self.config).into()),
+            config: Some((&RunConfig { precision, ..self.config.clone() }).into()),
             failure_timeout_ms: self.timeouts.failure.as_millis() as u32,
         };
         // Has room: it is new.
@@ -49,7 +47,8 @@ impl Helm {
         let (name, host, generation) = (hello.name.clone(), hello.host.clone(), hello.generation);
         let event = Event::Attached { name, host, held, generation };
         tracing::info!("{} attached: {} ({})", hello.name, hello.device, hello.device_name);
-        self.attachments.insert(worker, Attachment { orders, hello, progress: v1::Progress::default() });
+        let progress = v1::Progress::default();
+        self.attachments.insert(worker, Attachment { orders, hello, progress, precision, prepared: false });
         decisions.append(&mut self.steering.handle(self.now(), worker, event));
         Ok((Attached { worker, orders: receiver }, decisions))
     }
@@ -86,14 +85,11 @@ impl Helm {
         held.map(report::held).transpose().map_err(|malformed| malformed.to_string())
     }
 
-    /// Whether the worker computes as the others do and can be reached as they can.
+    /// Whether the worker computes as those do that are prepared, and can be reached as they can.
     fn compare_with_the_others(&self, hello: &v1::Hello) -> Result<(), String> {
         let family =
             |host: &str| host.parse::<IpAddr>().ok().map(|address| if address.is_ipv4() { "IPv4" } else { "IPv6" });
-        for Attachment { hello: other, .. } in self.attachments.values() {
-            if other.name == hello.name {
-                continue;
-            }
+        for Attachment { hello: other, .. } in self.prepared(&hello.name) {
             if other.libtorch != hello.libtorch {
                 return Err(format!(
                     "it computes with libtorch {}, and {} with {}: build all from the same",
@@ -128,9 +124,9 @@ impl Helm {
     }
 
     /// Why another worker may not have the name of `worker`.
-    fn namesake(&self, worker: steering::WorkerId, name: &str) -> Refusal {
-        let silence =
-            self.steering.workers().get(&worker).map_or(Duration::ZERO, |w| self.now().saturating_sub(w.last_seen));
+    fn namesake(&self, worker: WorkerId, name: &str) -> Refusal {
+        let now = self.steering.time(self.now());
+        let silence = self.steering.workers().get(&worker).map_or(Duration::ZERO, |w| now.saturating_sub(w.last_seen));
         if silence > MISSING * self.timeouts.heartbeat {
             let reason = format!(
                 "a worker named {name} is attached, and was not heard of for {:.1} s: it may be gone, which is known soon",
@@ -142,17 +138,38 @@ impl Helm {
         Refusal { reason, kind: RefusalKind::Duplicate }
     }
 
-    /// Fixes what `--precision auto` left open, before anything depends on it.
-    fn choose_precision(&mut self, hello: &v1::Hello) {
-        self.auto_precision = false;
-        self.config.precision = if hello.bf16 { Precision::Bf16 } else { Precision::Fp32 };
-        let has = if hello.bf16 { "has" } else { "has no" };
-        self.note(&format!("precision {}: {} {has} matrix units for bf16", self.config.precision, hello.name));
-        self.gate = self.recorder.record(Entry::Run { id: self.run_id.clone(), config: Box::new(self.config.clone()) });
-        self.saver.set_config(&self.run_id, &self.config);
-        if let Err(error) = summary::write_config(&self.run_dir, &self.config) {
-            // The journal has it too, and the next start writes it from there.
-            tracing::warn!("{error}");
+    /// Takes notice that a worker is prepared. Says why it cannot take part, if others that are prepared compute otherwise:
+    /// what a worker says of itself counts for others from here on, and not before.
+    pub(super) fn admit(&mut self, worker: WorkerId) -> Result<(), Status> {
+        let Some(attachment) = self.attachments.get(&worker) else { return Ok(()) };
+        self.compare_with_the_others(&attachment.hello).map_err(Status::failed_precondition)?;
+        let precision = attachment.precision;
+        if self.may_choose(&attachment.hello.name) {
+            let has = if precision == Precision::Bf16 { "has" } else { "has no" };
+            let why = format!("{} {has} matrix units for bf16", attachment.hello.name);
+            self.choose_precision(precision, &why);
+        } else if precision != self.config.precision {
+            let now = self.config.precision;
+            return Err(Status::unavailable(format!("the run computes in {now} by now, and not in {precision}")));
         }
+        if let Some(attachment) = self.attachments.get_mut(&worker) {
+            attachment.prepared = true;
+        }
+        Ok(())
+    }
+
+    /// Ends the stream of a worker that cannot take part.
+    pub(super) fn turn_away(&mut self, worker: WorkerId, why: Status) {
+        self.tickets.revoke(worker);
+        if let Some(attachment) = self.attachments.remove(&worker) {
+            tracing::warn!("{} cannot take part: {}", attachment.hello.name, why.message());
+            // It is gone whether it hears of it or not.
+            let _ = attachment.orders.put(Err(why));
+        }
+    }
+
+    /// The attached workers that are prepared, without the one of this name.
+    pub(super) fn prepared(&self, name: &str) -> impl Iterator<Item = &Attachment> {
+        self.attachments.values().filter(move |attachment| attachment.prepared && attachment.hello.name != name)
     }
 }

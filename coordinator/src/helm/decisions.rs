@@ -2,7 +2,7 @@
 //! here waits for the disk: orders wait instead.
 
 use crate::{
-    helm::{Helm, SaveJob, orders, report},
+    helm::{Helm, PrecisionChoice, SaveJob, orders, report},
     journal::Entry,
 };
 use proto::v1;
@@ -49,6 +49,7 @@ impl Helm {
                     self.gate = self.recorder.record(Entry::Void { generation });
                 }
                 Decision::Epoch(record) => {
+                    self.precision = PrecisionChoice::Fixed;
                     self.gate = self.recorder.record(Entry::Epoch(record.clone()));
                     self.display.epoch(&record, self.config.epochs);
                     if let Some(note) = &record.note {
@@ -56,6 +57,7 @@ impl Helm {
                     }
                 }
                 Decision::Checkpoint { upload, held, position, schedule, evaluation } => {
+                    self.precision = PrecisionChoice::Fixed;
                     let Some(mut state) = self.states.remove(&(upload, held)) else {
                         // The machine decides on states that it was told of, and all of those are kept.
                         tracing::error!("the state of {held} that was to be saved is not there");
@@ -85,6 +87,9 @@ impl Helm {
             Order::Train { upload: Some(upload), .. } => self.tickets.issue(*upload, worker, true),
             _ => 0,
         };
+        if let (Order::SetAside { .. }, Some(attachment)) = (&order, self.attachments.get_mut(&worker)) {
+            attachment.prepared = false;
+        }
         let order = report::order(order, self.steering.rank_of(worker), ticket);
         if let Some(ended) = orders::ends(&order) {
             // It outweighs what waits, and depends on nothing.

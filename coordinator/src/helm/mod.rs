@@ -5,6 +5,7 @@ mod attach;
 mod decisions;
 mod input;
 mod orders;
+mod precision;
 mod recorder;
 mod records;
 mod report;
@@ -15,6 +16,7 @@ mod view;
 
 pub use input::{Attached, Input, Refusal, RefusalKind};
 pub use orders::{Orders, orders};
+pub use precision::PrecisionChoice;
 pub use recorder::Recorded;
 pub use saver::{SaveJob, Saved, Saver};
 pub use uploads::{Expected, Tickets};
@@ -29,7 +31,7 @@ use crate::{
 use checkpoint::{Retention, State, Store};
 use decisions::HeldBack;
 use orders::OrderSender;
-use plan::{Position, RunConfig, Timeouts};
+use plan::{Position, Precision, RunConfig, Timeouts};
 use proto::v1;
 use recorder::Recorder;
 use records::Records;
@@ -53,6 +55,10 @@ fn is_progress(report: &v1::Report) -> bool {
     matches!(report.report, Some(v1::report::Report::Progress(_)))
 }
 
+fn is_prepared(report: &v1::Report) -> bool {
+    matches!(report.report, Some(v1::report::Report::Prepared(_)))
+}
+
 /// What the helm is made of.
 pub struct HelmOptions {
     /// How the run is steered.
@@ -61,8 +67,8 @@ pub struct HelmOptions {
     pub start: Start,
     /// Its id.
     pub run_id: String,
-    /// Whether the first worker's hardware decides the precision.
-    pub auto_precision: bool,
+    /// Who decides the precision.
+    pub precision: PrecisionChoice,
     /// Whether workers of different kinds may take part together.
     pub allow_mixed: bool,
     /// How long things are waited for.
@@ -88,6 +94,10 @@ struct Attachment {
     orders: OrderSender,
     hello: v1::Hello,
     progress: v1::Progress,
+    /// In which it was welcomed to compute.
+    precision: Precision,
+    /// Whether it has shown that it can compute, since it was last set aside.
+    prepared: bool,
 }
 
 /// The thread's own data.
@@ -95,7 +105,7 @@ struct Attachment {
 pub struct Helm {
     steering: Steering,
     config: RunConfig,
-    auto_precision: bool,
+    precision: PrecisionChoice,
     run_id: String,
     run_dir: PathBuf,
     recorder: Recorder,
@@ -152,7 +162,7 @@ impl Helm {
             options.predictor.load(name, *accuracy, Arc::clone(state));
         }
         let saver = Saver::start(store.clone(), options.retention, options.predictor, inputs.clone())?;
-        if !options.auto_precision {
+        if options.precision != PrecisionChoice::Open {
             saver.set_config(&options.run_id, &options.options.config);
         }
         let (view, receiver) = watch::channel(v1::Run::default());
@@ -171,7 +181,7 @@ impl Helm {
             over: false,
             config: options.options.config.clone(),
             steering: Steering::new(options.options, options.start),
-            auto_precision: options.auto_precision,
+            precision: options.precision,
             run_id: options.run_id,
             survived,
             run_dir: options.run_dir,
@@ -277,6 +287,13 @@ impl Helm {
     fn as_event(&mut self, input: &Input) -> Option<(Duration, WorkerId, Event)> {
         Some(match input {
             Input::Report { at, worker, report } => {
+                if is_prepared(report)
+                    && let Err(why) = self.admit(*worker)
+                {
+                    let cause = why.message().to_owned();
+                    self.turn_away(*worker, why);
+                    return Some((self.since_began(*at), *worker, Event::Detached { cause }));
+                }
                 (self.since_began(*at), *worker, self.event(*worker, report.clone())?)
             }
             Input::Detached { at, worker, cause } => {

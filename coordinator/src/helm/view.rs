@@ -52,7 +52,7 @@ impl Helm {
         let training = status.state == RunState::Training;
         let images_per_second = furthest.filter(|_| training).map_or(0.0, |progress| progress.images_per_second);
         let rates = self.steering.schedule().rates(&self.config.schedule, self.config.lr, self.config.epochs, steps);
-        let now = self.now();
+        let now = self.steering.time(self.now());
         v1::Run {
             id: self.run_id.clone(),
             state: state(status.state).into(),
@@ -101,7 +101,7 @@ impl Helm {
             checkpoint: self.newest.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_accuracy: self.best.as_ref().map(|(_, accuracy)| *accuracy),
-            wall_seconds: now.as_secs_f64(),
+            wall_seconds: self.now().as_secs_f64(),
             recoveries: last_of(self.steering.recoveries()),
         }
     }

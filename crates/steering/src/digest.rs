@@ -162,7 +162,7 @@ impl Steering {
                     );
                     self.end(now, Outcome::Failed, &reason, decisions);
                 } else {
-                    self.failed_at.get_or_insert(now);
+                    self.failed_at.get_or_insert(self.clock.wall());
                     self.recovery(reason.clone(), 0);
                     self.reform(&reason);
                 }

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no randomness: [`Steering::handle`] is a function of what happened, when, and what was before. The
 //! coordinator carries out what it decides; tests and simulations drive it with thousands of invented histories.
 
+mod clock;
 mod conduct;
 mod digest;
 mod epoch;

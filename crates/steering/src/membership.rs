@@ -152,7 +152,7 @@ impl Steering {
         if matches!(self.phase, Phase::Over(_) | Phase::Saving(_)) {
             return;
         }
-        self.record_losses(now, &losses);
+        self.record_losses(&losses);
         let lost = losses.first().map(|loss| loss.kind.clone());
         let Some(reason) = lost.or(reforming) else { return };
         self.leave_generation(&reason, decisions);
@@ -167,9 +167,9 @@ impl Steering {
         self.form_if_enough(now, &reason, decisions);
     }
 
-    fn record_losses(&mut self, now: Duration, losses: &[Loss]) {
+    fn record_losses(&mut self, losses: &[Loss]) {
         let Some(first) = losses.first() else { return };
-        self.failed_at = Some(now);
+        self.failed_at = Some(self.clock.wall());
         // It explains what its victims reported, which then says nothing against the next generation.
         self.fruitless = 0;
         let kinds: Vec<(String, Duration)> = if losses.len() > RECORDED {
@@ -320,7 +320,7 @@ impl Steering {
             return self.give_up(now, alone, &reason, decisions);
         }
         self.recovery(format!("generation {} was not formed", self.generation.number), 0);
-        self.failed_at.get_or_insert(now);
+        self.failed_at.get_or_insert(self.clock.wall());
         self.blame(now, &late, &reason, decisions);
         self.reform(&reason);
     }

@@ -3,6 +3,7 @@
 use crate::{
     Blame, Decision, Ending, EpochRecord, Event, Failure, Held, Options, Order, Outcome, Recovery, RunState, Start,
     Status, Worker, WorkerId,
+    clock::Clock,
     conduct::Register,
     digest::Digests,
     membership::Loss,
@@ -18,9 +19,6 @@ use std::{
 
 /// A worker's generation may be ahead of what the journal knows by so many at most. A number beyond is no number.
 const FURTHEST_AHEAD: u64 = 1 << 32;
-
-/// Nobody was here for this part of the failure time-out: what happened meanwhile is not known.
-const ABSENT: u32 = 4;
 
 /// The state machine of a run.
 #[derive(Debug, Clone)]
@@ -40,7 +38,7 @@ pub struct Steering {
     /// Why the run is to stop.
     pub(crate) stop: Option<String>,
     pub(crate) recoveries: Vec<Recovery>,
-    /// When the last failure was noticed, until a step is committed.
+    /// When the last failure was noticed, on the wall, until a step is committed.
     pub(crate) failed_at: Option<Duration>,
     /// Whether that failure is known only by what its victims report: who is lost next is to blame for it.
     pub(crate) unnamed: bool,
@@ -48,7 +46,7 @@ pub struct Steering {
     pub(crate) losses: Vec<Loss>,
     /// Why the generation is to end in this moment.
     pub(crate) reforming: Option<String>,
-    /// When the epoch in progress began.
+    /// When the epoch in progress began, on the wall.
     pub(crate) epoch_began: Option<Duration>,
     /// Generations in a row that failed without a step and without a loss that explains it.
     pub(crate) fruitless: u32,
@@ -65,8 +63,8 @@ pub struct Steering {
     pub(crate) handed: Option<Position>,
     /// The last number given to an order or a question.
     pub(crate) numbers: u64,
-    /// When anything was last taken notice of.
-    present: Duration,
+    /// By which all that is waited for is measured.
+    pub(crate) clock: Clock,
     /// When a step was last committed.
     pub(crate) useful: Duration,
     /// Why the run is where it is.
@@ -103,7 +101,7 @@ impl Steering {
             void: start.void,
             handed: None,
             numbers: 0,
-            present: Duration::ZERO,
+            clock: Clock::default(),
             useful: Duration::ZERO,
             reason: String::new(),
         };
@@ -128,37 +126,32 @@ impl Steering {
             let now = self.look_at_the_time(now);
             self.take(now, worker, event, &mut decisions);
         }
-        let now = self.present;
+        let now = self.time(self.clock.wall());
         self.settle(now, &mut decisions);
         decisions
     }
 
-    /// Judges nobody by a time in which nobody was here to listen: the coordinator may have been stopped, or its machine
-    /// asleep. Times that come out of order count as the latest.
-    fn look_at_the_time(&mut self, now: Duration) -> Duration {
-        let now = now.max(self.present);
-        let absence = now.saturating_sub(self.present);
-        if absence > self.options.failure_timeout / ABSENT {
-            self.workers.values_mut().for_each(|worker| worker.forgive(absence));
-            self.wait_anew(now);
-        }
-        self.present = now;
-        now
+    /// The time that counts at `wall`, the time since the fixed moment of all events: the coordinator's own absence is none
+    /// of it. Every [`Duration`] that is told of a worker is a time that counts.
+    #[must_use]
+    pub fn time(&self, wall: Duration) -> Duration {
+        self.clock.time(wall, self.options.failure_timeout)
+    }
+
+    fn look_at_the_time(&mut self, wall: Duration) -> Duration {
+        self.clock.look(wall, self.options.failure_timeout)
     }
 
     /// Says that what was decided could not be sent until now, as while a disk stalls that has to take it down first: nobody
     /// is late for an order that has not come.
     pub fn held_up(&mut self, now: Duration) {
+        let now = self.look_at_the_time(now);
         let members = self.generation.members.clone();
         for member in members {
             if let Some(worker) = self.workers.get_mut(&member) {
                 worker.moved = worker.moved.max(now);
             }
         }
-        self.wait_anew(now);
-    }
-
-    fn wait_anew(&mut self, now: Duration) {
         if let Phase::Forming { since, .. } = &mut self.phase {
             *since = now;
         }
@@ -415,7 +408,7 @@ impl Steering {
         self.fruitless = 0;
         self.useful = now;
         self.diverged.clear();
-        self.resumed(now);
+        self.resumed();
         let Some(known) = self.workers.get_mut(&worker) else { return };
         if !std::mem::replace(&mut known.proven, true) {
             self.register.absolve(&known.name);
@@ -433,10 +426,10 @@ impl Steering {
     }
 
     /// A step was committed: if a failure was before it, the run has recovered.
-    pub(crate) fn resumed(&mut self, now: Duration) {
+    pub(crate) fn resumed(&mut self) {
         self.unnamed = false;
         if let Some(failed_at) = self.failed_at.take() {
-            let passed = now.saturating_sub(failed_at).as_millis() as u64;
+            let passed = self.clock.wall().saturating_sub(failed_at).as_millis() as u64;
             for recovery in self.recoveries.iter_mut().filter(|recovery| recovery.resumed_ms.is_none()) {
                 recovery.resumed_ms = Some(passed);
                 recovery.generation = self.generation.number;
@@ -474,7 +467,7 @@ impl Steering {
             // The generation is over already in this moment.
             Blame::Suffered if !member || self.reforming.is_some() || !self.losses.is_empty() => {}
             Blame::Suffered => {
-                self.failed_at.get_or_insert(now);
+                self.failed_at.get_or_insert(self.clock.wall());
                 if self.recoveries.last().is_none_or(|recovery| recovery.resumed_ms.is_some()) {
                     self.unnamed = true;
                     self.recovery(format!("failed collective, by the report of {reason}"), 0);
@@ -507,7 +500,7 @@ impl Steering {
         let kind = format!("{} set aside: {message}", self.name(worker));
         self.set_aside(now, worker, message, decisions);
         if member {
-            self.failed_at.get_or_insert(now);
+            self.failed_at.get_or_insert(self.clock.wall());
             self.fruitless = 0;
             match self.recoveries.last_mut() {
                 Some(recovery) if std::mem::take(&mut self.unnamed) => recovery.kind.clone_from(&kind),

@@ -40,7 +40,7 @@ impl Steering {
         if stuck.is_empty() && training && members > 1 && waiting == members {
             let reason = format!("every worker has waited for the others for {:.1} s", timeout.as_secs_f64());
             decisions.push(Decision::Note(reason.clone()));
-            self.failed_at.get_or_insert(now);
+            self.failed_at.get_or_insert(self.clock.wall());
             self.fruitless_generation(now, &reason, decisions);
         }
         stuck

@@ -45,13 +45,13 @@ impl Steering {
         if epoch >= self.options.config.epochs {
             return self.end(now, Outcome::Finished, &format!("all {epoch} epochs are done"), decisions);
         }
-        self.epoch_began = Some(now);
+        self.epoch_began = Some(self.clock.wall());
         self.generation.stretch = Stretch::default();
         self.train(now, Position { epoch, step: 0 }, decisions);
     }
 
     fn train(&mut self, now: Duration, from: Position, decisions: &mut Vec<Decision>) {
-        self.epoch_began.get_or_insert(now);
+        self.epoch_began.get_or_insert(self.clock.wall());
         let in_passing = self.order_in_passing();
         self.generation.in_passing = in_passing;
         let (generation, config) = (self.generation.number, &self.options.config);
@@ -161,7 +161,7 @@ impl Steering {
     fn evaluate(&mut self, now: Duration, epoch: u32, totals: Totals, decisions: &mut Vec<Decision>) {
         let Some(first) = self.generation.members.first().copied() else { return };
         let samples = self.options.config.test_samples;
-        self.epoch_began.get_or_insert(now);
+        self.epoch_began.get_or_insert(self.clock.wall());
         let state = Arrival::Coming(self.ask_for_state(now, first, decisions));
         self.phase = Phase::Evaluating { epoch, totals, evaluation: Evaluation::new(samples), state };
         self.reason = format!("evaluating epoch {} of {}", epoch + 1, self.options.config.epochs);
@@ -314,7 +314,7 @@ impl Steering {
             test_accuracy,
             confusion,
             lr: rates.last().copied().unwrap_or(config.lr),
-            seconds: now.saturating_sub(self.epoch_began.take().unwrap_or(now)).as_secs_f64(),
+            seconds: self.epoch_began.take().map_or(0.0, |began| self.clock.wall().saturating_sub(began).as_secs_f64()),
             train_seconds: stretch.seconds,
             images_per_second: stretch.images_per_second(),
             note,

@@ -108,12 +108,6 @@ impl Worker {
             self.moved = now;
         }
     }
-
-    /// Forgets a time in which nobody listened.
-    pub(crate) fn forgive(&mut self, absence: Duration) {
-        self.last_seen += absence;
-        self.moved += absence;
-    }
 }
 
 #[cfg(test)]

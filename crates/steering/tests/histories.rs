@@ -28,7 +28,7 @@ enum Action {
     KillMany(u64),
     /// So many uploads break, fewer than are tried.
     BreakUploads(u32),
-    /// The coordinator is stopped for so many seconds, and goes on.
+    /// The coordinator is stopped for so many milliseconds, and goes on.
     StandStill(u64),
     /// The disk stalls for so many seconds.
     HoldUp(u64),
@@ -56,7 +56,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         2 => illness().prop_map(Action::AttachIll),
         1 => any::<u64>().prop_map(Action::KillMany),
         1 => (1u32..4).prop_map(Action::BreakUploads),
-        1 => (1u64..60).prop_map(Action::StandStill),
+        1 => (100u64..60_000).prop_map(Action::StandStill),
         1 => (1u64..40).prop_map(Action::HoldUp),
         2 => (1u64..20).prop_map(Action::Pass),
         1 => Just(Action::Fail),
@@ -120,7 +120,7 @@ fn act(cluster: &mut Cluster, action: &Action) {
             cluster.detach_all(&picked);
         }
         Action::BreakUploads(count) => cluster.break_uploads(count),
-        Action::StandStill(seconds) => cluster.stand_still(Duration::from_secs(seconds)),
+        Action::StandStill(millis) => cluster.stand_still(Duration::from_millis(millis)),
         Action::HoldUp(seconds) => cluster.hold_up(Duration::from_secs(seconds)),
         Action::Pass(seconds) => cluster.pass(Duration::from_secs(seconds)),
         Action::Fail => {

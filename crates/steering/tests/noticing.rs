@@ -82,9 +82,9 @@ fn a_silent_worker_is_given_up_by_name() {
     cluster.attach();
     let mut decisions = Vec::new();
     // One speaks; the other does not.
-    for second in 0..11 {
-        cluster.now += Duration::from_secs(1);
-        cluster.handle(1, alive(0, second, false));
+    for pulse in 0..22 {
+        cluster.now += Duration::from_millis(500);
+        cluster.handle(1, alive(0, pulse, false));
         decisions.extend(cluster.steering.tick(cluster.now));
     }
     let dropped: Vec<_> = decisions.iter().filter(|d| matches!(d, Decision::Drop { worker: 2, .. })).collect();

@@ -5,12 +5,17 @@ use crate::{
     device::{device_name, has_bf16, kind},
     session::{Session, report},
 };
+use plan::Precision;
 use proto::{VERSION, v1::Hello};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tch::Device;
 
 impl Session {
     pub(super) fn hello(&self) -> Hello {
+        let bf16 = match &self.joined {
+            Some(joined) => joined.config.precision == Precision::Bf16,
+            None => has_bf16(self.device),
+        };
         let held = self.joined.as_ref().and_then(|joined| joined.engine.control.held());
         Hello {
             version: VERSION.to_owned(),
@@ -20,7 +25,7 @@ impl Session {
                 _ => "cpu".to_owned(),
             },
             device_name: device_name(self.device),
-            bf16: has_bf16(self.device),
+            bf16,
             host: self.host(),
             run_id: self.joined.as_ref().map(|joined| joined.run_id.clone()),
             held: held.map(|held| report::held(held, None)),

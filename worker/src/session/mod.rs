@@ -420,6 +420,13 @@ impl Session {
     fn welcome(&mut self, client: &ClusterClient<Channel>, welcome: v1::Welcome) -> Result<Option<Up>, Error> {
         let failure = Duration::from_millis(u64::from(welcome.failure_timeout_ms));
         self.timeouts = Timeouts::new(failure).map_err(|error| Malformed::new(error.to_string()))?;
+        let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
+        let config = RunConfig::try_from(config)?;
+        if let Some(joined) = self.joined.take_if(|joined| joined.config.precision != config.precision) {
+            // Nothing was saved of what it computed in the other.
+            tracing::info!("the run computes in {} by now: preparing again", config.precision);
+            joined.engine.control.abort(u64::MAX);
+        }
         if let Some(joined) = &self.joined {
             // The coordinator has compared the run's id with what the hello said.
             tracing::info!("attached again to run {}", joined.run_id);
@@ -428,8 +435,6 @@ impl Session {
             let stretch_seconds = joined.engine.stretch.as_secs_f64();
             return Ok(Some(Up::Prepared(v1::Prepared { stretch_seconds })));
         }
-        let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
-        let config = RunConfig::try_from(config)?;
         tracing::info!("attached to run {} as {}: {} in {}", welcome.run_id, self.name, config.model, config.precision);
         self.welcomed = Some((welcome.run_id.clone(), config.clone()));
         self.preparation = Some(self.prepare(client, welcome.run_id, config)?);
