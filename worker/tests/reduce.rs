@@ -35,8 +35,14 @@ fn ranks<T: Send + 'static>(
             thread::spawn(move || {
                 let store = Store::reach("127.0.0.1", port, index, TIMEOUT).unwrap();
                 let host = "127.0.0.1".to_owned();
-                let options =
-                    GroupOptions { backend: Backend::Gloo, host, rank: index, world_size: world, timeout: TIMEOUT };
+                let options = GroupOptions {
+                    backend: Backend::Gloo,
+                    host,
+                    rank: index,
+                    world_size: world,
+                    connect_timeout: TIMEOUT,
+                    timeout: TIMEOUT,
+                };
                 rank(index, Some(ProcessGroup::connect(Rendezvous::Served(store), &options, || false).unwrap()))
             })
         })

@@ -88,7 +88,7 @@ impl ClusterService {
         let (parameters, statistics) = (self.options.layout.parameters(), self.options.layout.statistics());
         let mut assembly = Assembly::new(header, parameters, statistics)
             .map_err(|malformed| Status::resource_exhausted(malformed.to_string()))?;
-        let patience = self.options.timeouts.collective;
+        let patience = self.options.timeouts.transfer;
         let whole = LEAST + Duration::from_secs(4 * (2 * parameters + statistics) as u64 / SLOWEST);
         let began = Instant::now();
         let mut told = began;

@@ -99,6 +99,14 @@ CxGroup* cx_group_nccl(CxStore* store, int device, int rank, int size, int64_t t
 }
 #endif
 
+// How long collectives that begin from now on may take.
+int cx_group_set_timeout(CxGroup* group, int64_t timeout_ms) {
+  GUARD(-1, {
+    group->backend->setTimeout(Millis(timeout_ms));
+    return 0;
+  })
+}
+
 CxWork* cx_all_reduce(CxGroup* group, at::Tensor* tensor) {
   GUARD(nullptr, {
     std::vector<at::Tensor> tensors{*tensor};

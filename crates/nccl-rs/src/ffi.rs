@@ -36,6 +36,7 @@ unsafe extern "C" {
         size: c_int,
         timeout_ms: i64,
     ) -> *mut CxGroup;
+    pub(crate) fn cx_group_set_timeout(group: *mut CxGroup, timeout_ms: i64) -> c_int;
     pub(crate) fn cx_all_reduce(group: *mut CxGroup, tensor: *mut AtTensor) -> *mut CxWork;
     pub(crate) fn cx_all_to_all(
         group: *mut CxGroup,

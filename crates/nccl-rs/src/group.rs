@@ -70,7 +70,9 @@ pub struct GroupOptions {
     pub rank: u32,
     /// The number of ranks.
     pub world_size: u32,
-    /// How long building the group, and then any collective, may take.
+    /// How long building the group may take.
+    pub connect_timeout: Duration,
+    /// How long any collective may take then.
     pub timeout: Duration,
 }
 
@@ -113,7 +115,7 @@ impl ProcessGroup {
         }
         // c10d blocks until all have come and cannot be told to stop, so a thread that can be left behind does it.
         let (sender, receiver) = mpsc::sync_channel(1);
-        let timeout = options.timeout;
+        let timeout = options.connect_timeout;
         let builder = options.clone();
         thread::Builder::new()
             .name(format!("connect-{rank}"))
@@ -121,6 +123,7 @@ impl ProcessGroup {
                 let built = at.store(rank).and_then(|store| build(&store, &builder)).and_then(|pointer| {
                     let group = Self { pointer: Some(pointer), rank, world_size };
                     group.first_collective(&builder)?;
+                    group.set_timeout(builder.timeout)?;
                     Ok(group)
                 });
                 // Whoever waited may have left; a group that is dropped is freed on a thread of its own.
@@ -149,7 +152,17 @@ impl ProcessGroup {
         };
         let one = Tensor::f_ones([1], (Kind::Float, device));
         let one = one.map_err(|error| Error::Backend { rank, operation, message: error.to_string() })?;
-        self.all_reduce(&one)?.wait(options.timeout)
+        self.all_reduce(&one)?.wait(options.connect_timeout)
+    }
+
+    /// Sets how long any collective may take.
+    fn set_timeout(&self, timeout: Duration) -> Result<(), Error> {
+        // SAFETY: the pointer is valid through the call.
+        if unsafe { ffi::cx_group_set_timeout(self.pointer(), timeout.as_millis() as i64) } != 0 {
+            let message = ffi::last_error();
+            return Err(Error::Backend { rank: self.rank, operation: Operation::Connect, message });
+        }
+        Ok(())
     }
 
     /// This rank.

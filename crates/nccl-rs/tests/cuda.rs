@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn options(rank: u32, world_size: u32, device: usize) -> GroupOptions {
     let backend = Backend::for_device(Device::Cuda(device));
-    GroupOptions { backend, host: "127.0.0.1".to_owned(), rank, world_size, timeout: TIMEOUT }
+    GroupOptions { backend, host: "127.0.0.1".to_owned(), rank, world_size, connect_timeout: TIMEOUT, timeout: TIMEOUT }
 }
 
 #[test]

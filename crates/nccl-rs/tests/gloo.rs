@@ -47,8 +47,14 @@ fn all_succeed(test: &str, world: u32) {
 fn join(role: (u32, u32, u16)) -> ProcessGroup {
     let (rank, world_size, port) = role;
     let store = Store::reach("127.0.0.1", port, rank, TIMEOUT).unwrap();
-    let options =
-        GroupOptions { backend: Backend::Gloo, host: "127.0.0.1".to_owned(), rank, world_size, timeout: TIMEOUT };
+    let options = GroupOptions {
+        backend: Backend::Gloo,
+        host: "127.0.0.1".to_owned(),
+        rank,
+        world_size,
+        connect_timeout: TIMEOUT,
+        timeout: TIMEOUT,
+    };
     ProcessGroup::connect(Rendezvous::Served(store), &options, || false).unwrap()
 }
 
@@ -162,7 +168,8 @@ fn connecting_can_be_cancelled() {
         host: "127.0.0.1".to_owned(),
         rank: 0,
         world_size: 2,
-        timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(1),
+        timeout: TIMEOUT,
     };
     let start = Instant::now();
     let error =
@@ -181,6 +188,7 @@ fn without_nccl_the_error_says_how_to_get_it() {
         host: "127.0.0.1".to_owned(),
         rank: 0,
         world_size: 1,
+        connect_timeout: TIMEOUT,
         timeout: TIMEOUT,
     };
     assert_eq!(ProcessGroup::connect(Rendezvous::Served(store), &options, || false).unwrap_err(), Error::NoNccl);

@@ -24,7 +24,7 @@ pub use order::epoch_order;
 pub use position::{Position, Totals};
 pub use schedule::{Cosine, Mode, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, ThresholdMode};
 pub use shards::{Steps, block, block_of_owner};
-pub use timeouts::Timeouts;
+pub use timeouts::{LONGEST_PATIENCE, Timeouts};
 pub use tree::{PartialSums, Subtree, additions, subtrees};
 
 /// Classes of the data set.

@@ -8,6 +8,9 @@ const SHORTEST: Duration = Duration::from_millis(500);
 /// The longest: what is waited for longer is looked for by people.
 const LONGEST: Duration = Duration::from_hours(1);
 
+/// No single piece of a worker's work takes so long.
+pub const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
+
 /// How long things are waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
@@ -19,9 +22,13 @@ pub struct Timeouts {
     pub tick: Duration,
     /// For the members of a generation to build their process group. The coordinator waits for as long.
     pub connect: Duration,
-    /// For a collective among workers. Well above the failure time-out, so that the coordinator, which sees all of them,
-    /// tells who is to blame before those who wait report that something is wrong.
+    /// The longest that an engine may do nothing, whatever a single piece of its work takes by its own word.
+    pub patience: Duration,
+    /// For a collective among workers. Well above all that a worker is waited for, so that the coordinator, which sees all of
+    /// them, tells who is to blame before those who wait report that something is wrong.
     pub collective: Duration,
+    /// For a piece of a state that is on its way.
+    pub transfer: Duration,
     /// For an answer to a request, and for a worker's first words.
     pub request: Duration,
     /// Between two questions whether the other end of a silent connection is there, and for the answer.
@@ -64,7 +71,9 @@ impl Timeouts {
             heartbeat: between(40, 25, 250),
             tick: between(100, 10, 100),
             connect: failure,
-            collective: 3 * failure,
+            patience: failure.max(LONGEST_PATIENCE),
+            collective: 3 * failure.max(LONGEST_PATIENCE),
+            transfer: 3 * failure,
             request: between(2, 1000, 5000),
             keepalive: between(2, 250, 5000),
             doubt: between(10, 100, 1000),
@@ -81,7 +90,9 @@ impl fmt::Display for Timeouts {
             ("heartbeat", self.heartbeat, "between two signs of life of a worker"),
             ("tick", self.tick, "between two looks of the coordinator at the time"),
             ("connect", self.connect, "for the members of a generation to build their process group"),
+            ("patience", self.patience, "the longest that a worker may do nothing, however slow it says it is"),
             ("collective", self.collective, "for a collective among workers, if nobody is found to blame before"),
+            ("transfer", self.transfer, "for a piece of a state that is on its way"),
             ("request", self.request, "for an answer to a request, and for a worker's first words"),
             (
                 "keepalive",
@@ -114,7 +125,7 @@ mod tests {
     #[test]
     fn every_one_is_explained() {
         let text = Timeouts::default().to_string();
-        assert_eq!(text.lines().count(), 9, "{text}");
+        assert_eq!(text.lines().count(), 11, "{text}");
         assert!(text.contains("heartbeat     250ms"), "{text}");
     }
 
@@ -124,7 +135,9 @@ mod tests {
             let timeouts = Timeouts::new(Duration::from_millis(millis)).unwrap();
             prop_assert!(timeouts.heartbeat * 10 <= timeouts.failure);
             prop_assert!(timeouts.tick * 10 <= timeouts.failure);
-            prop_assert!(timeouts.collective > timeouts.failure + timeouts.heartbeat + timeouts.tick);
+            prop_assert!(timeouts.patience >= timeouts.failure);
+            prop_assert!(timeouts.collective > timeouts.patience + timeouts.heartbeat + timeouts.tick);
+            prop_assert!(timeouts.transfer > timeouts.failure + timeouts.heartbeat + timeouts.tick);
             prop_assert!(timeouts.doubt * 2 <= timeouts.failure);
         }
     }

@@ -53,7 +53,17 @@ impl Steering {
         if std::mem::replace(&mut worker.prepared, true) || worker.leaving {
             return;
         }
-        let came = format!("{} came", worker.name);
+        let (came, failure) = (format!("{} came", worker.name), self.options.failure_timeout);
+        if worker.rehearsed > failure {
+            decisions.push(Decision::Note(format!(
+                "{} is slow: a single piece of its work takes {:.1} s, so it counts as stuck only after {:.0} s. If generations \
+                 fail to form with it, raise --failure-timeout (it is {} s)",
+                worker.name,
+                worker.rehearsed.as_secs_f64(),
+                worker.patience(failure).as_secs_f64(),
+                failure.as_secs_f64()
+            )));
+        }
         self.take_in(now, &came, decisions);
     }
 

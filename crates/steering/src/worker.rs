@@ -1,7 +1,7 @@
 //! What is known of an attached worker.
 
 use crate::{Event, Held};
-use plan::Position;
+use plan::{LONGEST_PATIENCE, Position};
 use std::time::Duration;
 
 /// One attachment of a worker. A worker that comes back is another.
@@ -81,11 +81,11 @@ impl Worker {
     }
 
     /// How long its engine may do nothing before it counts as standing still: `failure`, or more where a single piece of
-    /// its work takes long. A pause since the rehearsal that was longer than `failure` was no work: the process was stopped.
+    /// its work takes long, up to [`LONGEST_PATIENCE`]. A pause since the rehearsal that was longer than `failure` was no work: the process was stopped.
     #[must_use]
     pub fn patience(&self, failure: Duration) -> Duration {
         let longest = self.rehearsed.max(self.stretch.min(failure));
-        failure.max(longest.saturating_mul(STRETCHES))
+        failure.max(longest.saturating_mul(STRETCHES).min(LONGEST_PATIENCE))
     }
 
     /// Keeps what `event` says of the engine. Any report but a sign of life is something that it did.
@@ -129,5 +129,8 @@ mod tests {
         assert_eq!(worker.patience(failure), at(50), "it was stopped");
         worker.notice(at(3), &Event::Prepared { stretch: at(60) });
         assert_eq!(worker.patience(failure), at(300), "a single piece of work takes a minute");
+        worker.notice(at(4), &Event::Prepared { stretch: at(1_000_000) });
+        assert_eq!(worker.patience(failure), at(600), "whatever it says");
+        assert_eq!(worker.patience(at(3600)), at(3600));
     }
 }

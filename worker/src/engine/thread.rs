@@ -185,6 +185,7 @@ impl Thread {
                 host: self.options.host.clone(),
                 rank,
                 world_size,
+                connect_timeout: 3 * self.options.connect_timeout,
                 timeout: self.options.collective_timeout,
             };
             let cancelled = || self.control.is_aborted(generation);

@@ -380,7 +380,7 @@ impl Session {
                 // Beside the stream, as it may take long.
                 let (given, source) = std_mpsc::sync_channel(1);
                 let (mut client, control) = (client.clone(), Arc::clone(&joined.engine.control));
-                let (config, patience) = (joined.config.clone(), self.timeouts.collective);
+                let (config, patience) = (joined.config.clone(), self.timeouts.transfer);
                 tokio::spawn(async move {
                     let wanted = || {
                         control.beat();

@@ -28,8 +28,9 @@ use tch::{Device, Kind, Tensor, no_grad};
 use tree::Tree;
 
 /// How long a collective may take at most. Whether a worker is too slow is for the coordinator to judge, which sees all
-/// of them; this only keeps abandoned collectives from living for ever.
-const LIMIT: Duration = Duration::from_mins(30);
+/// of them; this only keeps abandoned collectives from living for ever. It is above the group's own limit, whatever the
+/// failure time-out.
+const LIMIT: Duration = Duration::from_hours(4);
 /// Elements of a bucket: few enough that the first ones are on their way early, as many as latency asks for.
 const BUCKET: Range<usize> = 1 << 16..1 << 20;
 /// Buckets of a large vector.
