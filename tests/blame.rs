@@ -98,6 +98,28 @@ fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
 }
 
 #[test]
+fn who_was_set_aside_rehearses_again_whatever_becomes_of_the_coordinator() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let flags = [&["--workers", "1"], &RUN[..]].concat();
+    let mut run = alone(directory.path(), "doubted");
+    let data = data();
+    let healthy = Worker::start_failing(&run, "healthy", &with(&data, &[]), &pace(PACE));
+    run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
+    let sick = Worker::start_failing(&run, "sick", &with(&data, &[]), "sick@*:0:0:fail");
+    run.wait_until(|run| is_aside(run, "sick", "made to fail"));
+    // The next one knows nothing of its pause.
+    let ended = run.killed_and_restarted(&flags, || {}).wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(healthy.wait().0, 0);
+    let (code, log) = sick.wait();
+    assert_eq!(code, 0, "{log}");
+    let (_, after) = log.split_once("attached again").unwrap();
+    let next = ["rehearsing a step", "forming a generation"].map(|text| after.find(text).unwrap_or(usize::MAX));
+    assert!(next[0] < next[1], "{log}");
+}
+
+#[test]
 fn a_run_ends_when_nobody_who_could_go_on_is_left_and_what_was_done_is_saved() {
     let directory = tempfile::tempdir().unwrap();
     let expected = undisturbed(directory.path());

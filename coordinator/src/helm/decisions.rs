@@ -7,7 +7,7 @@ use crate::{
 };
 use proto::v1;
 use std::sync::Arc;
-use steering::{Decision, Order, WorkerId};
+use steering::{Decision, Event, Order, WorkerId};
 use tonic::Status;
 
 /// An order that waits for what it depends on to be on disk.
@@ -103,6 +103,18 @@ impl Helm {
         self.held_back.push_back(HeldBack { after: self.gate, worker, order });
     }
 
+    /// Forgets the workers that take no orders.
+    pub(super) fn forget_the_deaf(&mut self) {
+        while !self.deaf.is_empty() {
+            let (at, cause) = (self.now(), "it takes no orders");
+            let deaf = std::mem::take(&mut self.deaf);
+            deaf.iter().for_each(|worker| self.tickets.revoke(*worker));
+            let gone = deaf.into_iter().map(|worker| (at, worker, Event::Detached { cause: cause.to_owned() }));
+            let decisions = self.steering.handle_all(gone);
+            self.carry_out(decisions);
+        }
+    }
+
     /// Sends what waited for what is recorded by now.
     pub(super) fn send_what_may_go(&mut self) {
         while self.held_back.front().is_some_and(|held| self.recorder.has(held.after)) {
@@ -116,8 +128,9 @@ impl Helm {
         let Some(attachment) = self.attachments.get(&worker) else { return };
         if !attachment.orders.put(Ok(order)) {
             tracing::warn!("{} takes no orders", attachment.hello.name);
-            // Dropping the sender ends its stream, and that is noticed.
+            // It may go on talking for ever.
             self.attachments.remove(&worker);
+            self.deaf.push(worker);
         }
     }
 }

@@ -133,6 +133,8 @@ pub struct Helm {
     gives_up: bool,
     display: Display,
     attachments: HashMap<WorkerId, Attachment>,
+    /// Workers that take no orders, until the machine knows that they are gone.
+    deaf: Vec<WorkerId>,
     next_worker: WorkerId,
     /// States that came in, by order and position, until they are saved.
     states: HashMap<(u64, Position), State>,
@@ -191,6 +193,7 @@ impl Helm {
             gives_up: false,
             display: options.display,
             attachments: HashMap::new(),
+            deaf: Vec::new(),
             next_worker: 1,
             states: HashMap::new(),
             newest: options.newest.map(|(name, accuracy, _)| (name, accuracy)),
@@ -270,6 +273,7 @@ impl Helm {
             }
         }
         self.tell(&mut events);
+        self.forget_the_deaf();
         self.record_what_was_survived();
         if shows || self.shown.elapsed() > LONGEST_UNSHOWN {
             self.show();

@@ -41,9 +41,12 @@ impl Helm {
             .filter(|progress| progress.generation == self.steering.generation())
             .max_by_key(|progress| progress.position.map(Position::from));
         let epoch = self.steering.epochs_done();
+        // While they form a generation they have said only what they hold.
+        let held = members.iter().filter_map(|id| Some(self.steering.workers().get(id)?.position)).max();
         let position = furthest
             .and_then(|progress| progress.position.map(Position::from))
-            .filter(|position| position.epoch == epoch)
+            .or(held)
+            .filter(|position| position.epoch == epoch && position.step <= steps)
             .unwrap_or(Position { epoch: epoch.min(self.config.epochs.saturating_sub(1)), step: 0 });
         let totals = furthest
             .filter(|progress| progress.position.is_some_and(|at| at.epoch == epoch))

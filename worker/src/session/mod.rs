@@ -83,6 +83,8 @@ pub struct Session {
     welcomed: Option<(String, RunConfig)>,
     /// Until when this worker is set aside.
     aside: Option<tokio::time::Instant>,
+    /// Whether it has to show again that it can compute, since it was set aside.
+    doubted: bool,
     /// The address from which the coordinator is reached.
     local: LocalAddress,
     /// The last one that this worker was told of.
@@ -112,6 +114,7 @@ impl Session {
             preparation: None,
             welcomed: None,
             aside: None,
+            doubted: false,
             local: LocalAddress::default(),
             generation: 0,
             leaving: false,
@@ -258,13 +261,17 @@ impl Session {
                     }
                 },
                 event = self.events.recv() => match event {
-                    Some(event) => report::report(event),
+                    Some(event) => {
+                        self.doubted &= !matches!(event, Event::Rehearsed { .. });
+                        report::report(event)
+                    }
                     None => continue,
                 },
                 joined = prepared(&mut self.preparation) => match joined {
                     Ok(joined) => {
                         let stretch_seconds = joined.engine.stretch.as_secs_f64();
                         self.joined = Some(joined);
+                        self.doubted = false;
                         Up::Prepared(v1::Prepared { stretch_seconds })
                     }
                     // It may pass: the coordinator says when to try again.
@@ -304,6 +311,7 @@ impl Session {
             let pause = Duration::from_millis(*pause_ms).min(LONGEST_ASIDE);
             tracing::warn!("set aside for {:.0} s: {reason}", pause.as_secs_f64());
             self.aside = Some(tokio::time::Instant::now() + pause);
+            self.doubted = true;
             return Ok(None);
         }
         let Some(joined) = &self.joined else {
@@ -432,6 +440,10 @@ impl Session {
             tracing::info!("attached again to run {}", joined.run_id);
             // Nobody waits any more for what was ordered before.
             joined.engine.control.outgoing.clear();
+            if self.doubted {
+                // Its pause is known to the coordinator by its name, if that is still the same.
+                return self.rehearse(client);
+            }
             let stretch_seconds = joined.engine.stretch.as_secs_f64();
             return Ok(Some(Up::Prepared(v1::Prepared { stretch_seconds })));
         }
