@@ -8,6 +8,7 @@ mod conduct;
 mod digest;
 mod epoch;
 mod event;
+mod failing;
 mod held;
 mod membership;
 mod options;

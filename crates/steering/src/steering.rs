@@ -1,8 +1,8 @@
 //! The state machine itself: what it remembers, and who deals with which event.
 
 use crate::{
-    Blame, Decision, Ending, EpochRecord, Event, Failure, Held, Options, Order, Outcome, Recovery, RunState, Start,
-    Status, Worker, WorkerId,
+    Decision, Ending, EpochRecord, Event, Held, Options, Order, Outcome, Recovery, RunState, Start, Status, Worker,
+    WorkerId,
     clock::Clock,
     conduct::Register,
     digest::Digests,
@@ -423,99 +423,5 @@ impl Steering {
         {
             self.register.serve(&known.name, since, now);
         }
-    }
-
-    /// A step was committed: if a failure was before it, the run has recovered.
-    pub(crate) fn resumed(&mut self) {
-        self.unnamed = false;
-        if let Some(failed_at) = self.failed_at.take() {
-            let passed = self.clock.wall().saturating_sub(failed_at).as_millis() as u64;
-            for recovery in self.recoveries.iter_mut().filter(|recovery| recovery.resumed_ms.is_none()) {
-                recovery.resumed_ms = Some(passed);
-                recovery.generation = self.generation.number;
-            }
-        }
-    }
-
-    fn failed(
-        &mut self,
-        now: Duration,
-        worker: WorkerId,
-        generation: u64,
-        failure: &Failure,
-        decisions: &mut Vec<Decision>,
-    ) {
-        if !self.workers.contains_key(&worker) || matches!(self.phase, Phase::Over(_)) {
-            return;
-        }
-        if matches!(self.phase, Phase::Saving(_)) {
-            // No generation suffers from it any more.
-            if failure.blame == Blame::Own {
-                self.set_aside(now, worker, &failure.message, decisions);
-            }
-            return;
-        }
-        let reason = format!("{}: {}", self.name(worker), failure.message);
-        let member = generation > 0;
-        match failure.blame {
-            Blame::Diverged if member => self.diverges(now, worker, &failure.message, decisions),
-            Blame::Own | Blame::Diverged => self.fail_of_its_own(now, worker, &failure.message, decisions),
-            // Who fails alone suffers from nobody.
-            Blame::Suffered if self.generation.members.len() < 2 => {
-                self.fail_of_its_own(now, worker, &failure.message, decisions);
-            }
-            // The generation is over already in this moment.
-            Blame::Suffered if !member || self.reforming.is_some() || !self.losses.is_empty() => {}
-            Blame::Suffered => {
-                self.failed_at.get_or_insert(self.clock.wall());
-                if self.recoveries.last().is_none_or(|recovery| recovery.resumed_ms.is_some()) {
-                    self.unnamed = true;
-                    self.recovery(format!("failed collective, by the report of {reason}"), 0);
-                }
-                self.fruitless_generation(now, &reason, decisions);
-            }
-        }
-    }
-
-    /// A member says that a loss is no number. All would come to the same, so the run ends if another one says so too, or
-    /// there is none. One alone may be sick, and the others do the step without it.
-    pub(crate) fn diverges(&mut self, now: Duration, worker: WorkerId, message: &str, decisions: &mut Vec<Decision>) {
-        self.diverged.insert(self.name(worker));
-        if self.diverged.len() > 1 || self.generation.members.len() < 2 {
-            let reason = format!("{}: {message}", self.name(worker));
-            return self.end_unsaved(now, Outcome::Failed, &reason, decisions);
-        }
-        self.fail_of_its_own(now, worker, message, decisions);
-    }
-
-    /// A worker cannot go on for a reason of its own: the others go on at once without it.
-    pub(crate) fn fail_of_its_own(
-        &mut self,
-        now: Duration,
-        worker: WorkerId,
-        message: &str,
-        decisions: &mut Vec<Decision>,
-    ) {
-        let member = self.generation.has(worker);
-        let kind = format!("{} set aside: {message}", self.name(worker));
-        self.set_aside(now, worker, message, decisions);
-        if member {
-            self.failed_at.get_or_insert(self.clock.wall());
-            self.fruitless = 0;
-            match self.recoveries.last_mut() {
-                Some(recovery) if std::mem::take(&mut self.unnamed) => recovery.kind.clone_from(&kind),
-                _ => self.recovery(kind.clone(), 0),
-            }
-            self.reform(&kind);
-        } else if matches!(self.phase, Phase::Waiting) {
-            self.explain_waiting(now);
-            self.give_up_if_hopeless(now, decisions);
-        }
-    }
-
-    /// A failure that is to be survived, noticed `detected_ms` after the last sign that all was well.
-    pub(crate) fn recovery(&mut self, kind: String, detected_ms: u64) {
-        let generation = self.generation.number;
-        self.recoveries.push(Recovery { kind, detected_ms, resumed_ms: None, generation });
     }
 }

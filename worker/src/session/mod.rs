@@ -3,31 +3,24 @@
 
 mod connect;
 mod hello;
+mod orders;
 mod prepare;
 mod report;
 mod uploads;
 
 use crate::{
     Args, Error,
-    engine::{Command, Engine, EngineError, Event, Formation, Source},
-    state_transfer,
+    engine::{Engine, Event},
 };
 use connect::LocalAddress;
 use hello::default_name;
 use plan::{RunConfig, Timeouts};
 use prepare::{Preparation, prepared};
-use proto::{
-    Malformed,
-    v1::{
-        self, Order, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up,
-        synchronise::Source as From,
-    },
-};
+use proto::v1::{self, Order, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up};
 use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
     pin::pin,
-    sync::{Arc, mpsc as std_mpsc},
     time::{Duration, Instant},
 };
 use tch::Device;
@@ -49,8 +42,6 @@ const EVENTS: usize = 64;
 /// Pauses between attempts to find the coordinator.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Longer than any coordinator sets a worker aside.
-const LONGEST_ASIDE: Duration = Duration::from_hours(1);
 
 /// The run that this worker takes part in, from its first welcome on.
 struct Joined {
@@ -303,167 +294,6 @@ impl Session {
             }
         }
     }
-
-    /// Does what is ordered. Returns what there is to say to it at once.
-    fn obey(&mut self, client: &ClusterClient<Channel>, order: Order) -> Result<Option<Up>, Error> {
-        let kind = order.order.ok_or_else(|| Malformed::new("an empty order"))?;
-        if let Kind::SetAside(v1::SetAside { reason, pause_ms }) = &kind {
-            let pause = Duration::from_millis(*pause_ms).min(LONGEST_ASIDE);
-            tracing::warn!("set aside for {:.0} s: {reason}", pause.as_secs_f64());
-            self.aside = Some(tokio::time::Instant::now() + pause);
-            self.doubted = true;
-            return Ok(None);
-        }
-        let Some(joined) = &self.joined else {
-            // Who prepares holds nothing.
-            return match kind {
-                Kind::Attest(v1::Attest { request, .. }) => {
-                    Ok(Some(Up::Attested(v1::Attested { request, held: None })))
-                }
-                Kind::Upload(v1::Upload { ticket }) => {
-                    Ok(Some(Up::NotUploaded(v1::NotUploaded { ticket, cause: "it holds no state".to_owned() })))
-                }
-                Kind::Abort(_) => Ok(None),
-                _ => Err(Malformed::new("an order to a worker that is not prepared").into()),
-            };
-        };
-        let command = match kind {
-            Kind::Form(form) => {
-                self.generation = form.generation;
-                // What is under way belongs to a generation that is over.
-                joined.engine.control.abort(form.generation.saturating_sub(1));
-                tracing::info!(
-                    generation = form.generation,
-                    rank = form.rank,
-                    "forming a generation of {}: {}",
-                    form.world_size,
-                    form.members.join(", ")
-                );
-                let (generation, rank, world_size) = (form.generation, form.rank, form.world_size);
-                Command::Form(Formation { generation, rank, world_size })
-            }
-            Kind::Connect(v1::Connect { generation, host, port }) => {
-                let port = port.try_into().map_err(|_| Malformed::new(format!("the port {port}")))?;
-                Command::Connect { generation, host, port }
-            }
-            Kind::Synchronise(order) => self.synchronise(client, joined, order)?,
-            Kind::Train(v1::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }) => {
-                let ticket = (ticket != 0).then_some(ticket);
-                Command::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }
-            }
-            Kind::Evaluate(v1::Evaluate { generation, epoch, first_chunk, chunks }) => {
-                let end =
-                    first_chunk.checked_add(chunks).ok_or_else(|| Malformed::new("more chunks than there are"))?;
-                Command::Evaluate { generation, epoch, chunks: first_chunk..end }
-            }
-            Kind::Upload(v1::Upload { ticket }) => Command::Upload { ticket },
-            Kind::Attest(v1::Attest { request, generation }) => {
-                joined.engine.control.abort(generation);
-                Command::Attest { request }
-            }
-            Kind::Halt(v1::Halt { generation, epoch, reason }) => {
-                tracing::info!(generation, "halting after the step in progress: {reason}");
-                joined.engine.control.halt(generation, epoch);
-                return Ok(None);
-            }
-            Kind::Abort(v1::Abort { generation, reason }) => {
-                tracing::info!(generation, "generation aborted: {reason}");
-                joined.engine.control.abort(generation);
-                return Ok(None);
-            }
-            Kind::Welcome(_) | Kind::Dismiss(_) | Kind::SetAside(_) => return Ok(None),
-        };
-        command_engine(joined, command)?;
-        Ok(None)
-    }
-
-    fn synchronise(
-        &self,
-        client: &ClusterClient<Channel>,
-        joined: &Joined,
-        order: v1::Synchronise,
-    ) -> Result<Command, Error> {
-        let source = match order.source {
-            Some(From::Checkpoint(name)) => {
-                // Beside the stream, as it may take long.
-                let (given, source) = std_mpsc::sync_channel(1);
-                let (mut client, control) = (client.clone(), Arc::clone(&joined.engine.control));
-                let (config, patience) = (joined.config.clone(), self.timeouts.transfer);
-                tokio::spawn(async move {
-                    let wanted = || {
-                        control.beat();
-                        !control.is_aborted(order.generation)
-                    };
-                    let state = state_transfer::download(&mut client, &name, &config, patience, wanted).await;
-                    // Nobody takes it if the generation is over.
-                    let _ = state.transpose().map(|state| given.try_send(state));
-                });
-                Source::Given(source)
-            }
-            Some(From::Initial(true)) => Source::Initial,
-            Some(From::Held(true)) => Source::Held,
-            Some(From::Initial(false) | From::Held(false)) | None => {
-                return Err(Malformed::new("a state to take over without its source").into());
-            }
-        };
-        let (generation, source_rank, digest) = (order.generation, order.source_rank, order.digest);
-        Ok(Command::Synchronise { generation, source_rank, source, digest })
-    }
-
-    /// The pause is over: a step is rehearsed, or what there is to rehearse with is prepared again.
-    fn rehearse(&mut self, client: &ClusterClient<Channel>) -> Result<Option<Up>, Error> {
-        if let Some(joined) = &self.joined {
-            tracing::info!("rehearsing a step");
-            command_engine(joined, Command::Rehearse)?;
-        } else if let Some((run_id, config)) = self.welcomed.clone()
-            && self.preparation.is_none()
-        {
-            tracing::info!("preparing again");
-            self.preparation = Some(self.prepare(client, run_id, config)?);
-        }
-        Ok(None)
-    }
-
-    /// Returns what there is to say to it at once.
-    fn welcome(&mut self, client: &ClusterClient<Channel>, welcome: v1::Welcome) -> Result<Option<Up>, Error> {
-        let failure = Duration::from_millis(u64::from(welcome.failure_timeout_ms));
-        self.timeouts = Timeouts::new(failure).map_err(|error| Malformed::new(error.to_string()))?;
-        let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
-        let config = RunConfig::try_from(config)?;
-        if let Some(joined) = self.joined.take_if(|joined| joined.config.precision != config.precision) {
-            // Nothing was saved of what it computed in the other.
-            tracing::info!("the run computes in {} by now: preparing again", config.precision);
-            joined.engine.control.abort(u64::MAX);
-        }
-        if let Some(joined) = &self.joined {
-            // The coordinator has compared the run's id with what the hello said.
-            tracing::info!("attached again to run {}", joined.run_id);
-            // Nobody waits any more for what was ordered before.
-            joined.engine.control.outgoing.clear();
-            if self.doubted {
-                // Its pause is known to the coordinator by its name, if that is still the same.
-                return self.rehearse(client);
-            }
-            let stretch_seconds = joined.engine.stretch.as_secs_f64();
-            return Ok(Some(Up::Prepared(v1::Prepared { stretch_seconds })));
-        }
-        tracing::info!("attached to run {} as {}: {} in {}", welcome.run_id, self.name, config.model, config.precision);
-        self.welcomed = Some((welcome.run_id.clone(), config.clone()));
-        self.preparation = Some(self.prepare(client, welcome.run_id, config)?);
-        Ok(None)
-    }
-}
-
-/// Gives the engine a command.
-fn command_engine(joined: &Joined, command: Command) -> Result<(), Error> {
-    if joined.engine.command(command) {
-        return Ok(());
-    }
-    Err(EngineError::OutOfOrder {
-        order: "take another command".to_owned(),
-        state: "the engine has ended or does not keep up".to_owned(),
-    }
-    .into())
 }
 
 /// Ends at `end`; never, if there is none.
