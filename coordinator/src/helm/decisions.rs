@@ -108,7 +108,9 @@ impl Helm {
         while !self.deaf.is_empty() {
             let (at, cause) = (self.now(), "it takes no orders");
             let deaf = std::mem::take(&mut self.deaf);
-            deaf.iter().for_each(|worker| self.tickets.revoke(*worker));
+            for worker in &deaf {
+                self.tickets.revoke(*worker);
+            }
             let gone = deaf.into_iter().map(|worker| (at, worker, Event::Detached { cause: cause.to_owned() }));
             let decisions = self.steering.handle_all(gone);
             self.carry_out(decisions);
