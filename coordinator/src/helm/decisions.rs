@@ -2,7 +2,7 @@
 //! here waits for the disk: orders wait instead.
 
 use crate::{
-    helm::{Helm, PrecisionChoice, SaveJob, orders, report},
+    helm::{Helm, PrecisionChoice, SaveJob, orders, report, saver::LeftOut},
     journal::Entry,
 };
 use proto::v1;
@@ -68,9 +68,13 @@ impl Helm {
                     }
                     state.position = position;
                     let left_out = self.saver.save(SaveJob { state: Arc::new(state), schedule, evaluation });
-                    if let Some(left_out) = left_out {
-                        let at = left_out.state.position;
-                        self.note(&format!("the disk does not keep up: no checkpoint of {at}, but a newer one"));
+                    if let Some(LeftOut { position, first }) = left_out {
+                        self.steering.not_checkpointed(position);
+                        if first {
+                            self.note(&format!(
+                                "the disk does not keep up: no checkpoint of {position}, but a newer one"
+                            ));
+                        }
                     }
                 }
                 Decision::Note(text) => self.note(&text),

@@ -2,7 +2,7 @@
 
 use crate::{Error, helm::Input, predict::Predictor};
 use checkpoint::{Manifest, Retention, State, Store};
-use plan::{RunConfig, ScheduleState};
+use plan::{Position, RunConfig, ScheduleState};
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -26,6 +26,14 @@ pub struct Saved {
     pub result: Result<(String, Manifest), checkpoint::Error>,
     /// What was to be written.
     pub job: SaveJob,
+}
+
+/// A checkpoint that is not written, as the disk does not keep up.
+pub struct LeftOut {
+    /// Of where.
+    pub position: Position,
+    /// Whether it is the first since the disk moved last.
+    pub first: bool,
 }
 
 /// The handle on the thread.
@@ -88,12 +96,13 @@ impl Saver {
     }
 
     /// Has a checkpoint written, as soon as the one before is. One that has waited for that too is left out for this newer
-    /// one: the first of them that is, until the disk moves again, is returned.
+    /// one, and is returned.
     #[must_use]
-    pub fn save(&mut self, job: SaveJob) -> Option<SaveJob> {
+    pub fn save(&mut self, job: SaveJob) -> Option<LeftOut> {
         if self.writing {
-            let older = self.next.replace(job)?;
-            return (!std::mem::replace(&mut self.left_out, true)).then_some(older);
+            let position = self.next.replace(job)?.state.position;
+            let first = !std::mem::replace(&mut self.left_out, true);
+            return Some(LeftOut { position, first });
         }
         // The channel has room: nothing is under way.
         self.writing = self.jobs.try_send(job).is_ok();

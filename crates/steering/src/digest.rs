@@ -215,7 +215,7 @@ impl Steering {
         let Some(agreed) = self.digests.agreed(position) else { return };
         self.digests.candidate = None;
         if agreed == digest {
-            self.handed = self.handed.max(Some(position));
+            self.pending.insert(position);
             let schedule = self.schedule().clone();
             decisions.push(Decision::Checkpoint { upload, held: position, position, schedule, evaluation: None });
         } else {

@@ -6,6 +6,7 @@ use crate::{
     saving::Then,
     selection::{self, Candidate},
 };
+use plan::Position;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -381,9 +382,15 @@ impl Steering {
         if let Some(known) = self.workers.get_mut(&worker) {
             known.held = held.map(|(held, _)| held);
         }
-        let (steps, recorded, lineages) = (self.steps(), self.epochs_done(), self.lineages());
         let Phase::Forming { ready, .. } = &mut self.phase else { return };
         ready.insert(worker, held);
+        self.begin_where_it_stands(now, decisions);
+    }
+
+    /// Once all members are ready: has them take over the newest state that there is.
+    pub(crate) fn begin_where_it_stands(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+        let (steps, recorded, lineages) = (self.steps(), self.epochs_done(), self.lineages());
+        let Phase::Forming { ready, .. } = &self.phase else { return };
         if ready.len() < self.generation.members.len() {
             return;
         }
@@ -399,6 +406,16 @@ impl Steering {
         let far = holders.iter().map(|(_, _, held, _)| held.progress(steps, recorded)).max();
         // One that was written late may be of a course whose last epochs are not recorded any more.
         let saved = self.checkpoint.clone().filter(|(_, saved, _)| saved.epoch <= recorded);
+        let behind = |at: Position| far.is_none_or(|far| at > far);
+        let coming = self.pending.iter().copied().filter(|at| at.epoch <= recorded && behind(*at)).max();
+        if let Some(coming) = coming.filter(|at| saved.as_ref().is_none_or(|(_, saved, _)| saved < at)) {
+            // Who held it is gone. It is given up only if it cannot be written.
+            self.reason = format!("waiting for the checkpoint of {coming} to be on disk");
+            if let Phase::Forming { since, .. } = &mut self.phase {
+                *since = now;
+            }
+            return;
+        }
         let saved = saved.filter(|(_, saved, _)| far.is_none_or(|far| *saved > far));
         let generation = self.generation.number;
         let (position, totals, order) = if let Some((name, position, totals)) = saved {
@@ -413,7 +430,7 @@ impl Steering {
             self.agree(newest, digest);
             (held.position, held.totals, (rank, None, false, Some(digest)))
         } else {
-            (plan::Position::default(), plan::Totals::default(), (0, None, true, None))
+            (Position::default(), plan::Totals::default(), (0, None, true, None))
         };
         let (source_rank, checkpoint, initial, digest) = order;
         self.generation.from = Some(position);

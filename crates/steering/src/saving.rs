@@ -113,7 +113,7 @@ impl Steering {
     fn saved(&self) -> Position {
         let done = self.epochs_done();
         let written = self.checkpoint.as_ref().map(|(_, position, _)| *position);
-        [written, self.handed].into_iter().flatten().filter(|at| at.epoch <= done).max().unwrap_or_default()
+        written.into_iter().chain(self.pending.iter().copied()).filter(|at| at.epoch <= done).max().unwrap_or_default()
     }
 
     /// How far `held` is, if it is newer than what is saved.
@@ -305,7 +305,7 @@ impl Steering {
     fn checkpoint_of(&mut self, upload: u64, held: Held) -> Decision {
         let position = held.progress(self.steps(), self.epochs_done());
         let evaluated = self.history.last().filter(|last| position == Position { epoch: last.epoch + 1, step: 0 });
-        self.handed = self.handed.max(Some(position));
+        self.pending.insert(position);
         Decision::Checkpoint {
             upload,
             held: held.position,

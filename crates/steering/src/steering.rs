@@ -59,8 +59,8 @@ pub struct Steering {
     pub(crate) digests: Digests,
     /// States of generations up to this one are void.
     pub(crate) void: u64,
-    /// How far the newest state is that was handed over to be written.
-    pub(crate) handed: Option<Position>,
+    /// Where the states are that were handed over to be written, until it is known what became of them.
+    pub(crate) pending: BTreeSet<Position>,
     /// The last number given to an order or a question.
     pub(crate) numbers: u64,
     /// By which all that is waited for is measured.
@@ -99,7 +99,7 @@ impl Steering {
             trial: usize::MAX,
             digests: Digests::default(),
             void: start.void,
-            handed: None,
+            pending: BTreeSet::new(),
             numbers: 0,
             clock: Clock::default(),
             useful: Duration::ZERO,
@@ -235,6 +235,7 @@ impl Steering {
         }
         self.name_stragglers(now, &mut decisions);
         if self.losses.is_empty() {
+            self.begin_where_it_stands(now, &mut decisions);
             self.give_up_late(now, &mut decisions);
         }
         self.watch_upload(now, &mut decisions);
@@ -270,16 +271,15 @@ impl Steering {
 
     /// Takes notice that a checkpoint is on disk: a generation may start from it.
     pub fn checkpointed(&mut self, name: String, position: Position, totals: Totals) {
+        self.pending.remove(&position);
         if self.checkpoint.as_ref().is_none_or(|(_, newest, _)| *newest <= position) {
             self.checkpoint = Some((name, position, totals));
         }
     }
 
-    /// Takes notice that a checkpoint could not be written.
+    /// Takes notice that a checkpoint is not written: it could not be, or a newer one is instead.
     pub fn not_checkpointed(&mut self, position: Position) {
-        if self.handed == Some(position) {
-            self.handed = None;
-        }
+        self.pending.remove(&position);
     }
 
     /// Ends a run that cannot go on, once the newest state is saved.

@@ -332,7 +332,7 @@ impl Steering {
         }
         if let Some((upload, _)) = here {
             let position = Position { epoch: epoch + 1, step: 0 };
-            self.handed = self.handed.max(Some(position));
+            self.pending.insert(position);
             let evaluation = Some((test_loss, test_accuracy));
             decisions.push(Decision::Checkpoint { upload, held: end, position, schedule, evaluation });
         }

@@ -32,6 +32,10 @@ enum Action {
     StandStill(u64),
     /// The disk stalls for so many seconds.
     HoldUp(u64),
+    /// Checkpoints wait for the disk for so many advances.
+    StallWrites(u32),
+    /// The next checkpoint finds the disk full.
+    FullDisk,
     /// Some seconds pass.
     Pass(u64),
     /// A collective fails, and nobody knows why.
@@ -58,6 +62,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => (1u32..4).prop_map(Action::BreakUploads),
         1 => (100u64..60_000).prop_map(Action::StandStill),
         1 => (1u64..40).prop_map(Action::HoldUp),
+        2 => (1u32..20).prop_map(Action::StallWrites),
+        1 => Just(Action::FullDisk),
         2 => (1u64..20).prop_map(Action::Pass),
         1 => Just(Action::Fail),
         1 => Just(Action::Stop),
@@ -121,6 +127,8 @@ fn act(cluster: &mut Cluster, action: &Action) {
         }
         Action::BreakUploads(count) => cluster.break_uploads(count),
         Action::StandStill(millis) => cluster.stand_still(Duration::from_millis(millis)),
+        Action::StallWrites(advances) => cluster.stalled = advances,
+        Action::FullDisk => cluster.full = true,
         Action::HoldUp(seconds) => cluster.hold_up(Duration::from_secs(seconds)),
         Action::Pass(seconds) => cluster.pass(Duration::from_secs(seconds)),
         Action::Fail => {

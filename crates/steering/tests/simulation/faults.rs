@@ -70,6 +70,7 @@ impl Cluster {
         }
         // What was not on disk yet is lost with it.
         self.writing.clear();
+        self.stalled = 0;
         self.arrived.clear();
         self.recorded = self.recorded.saturating_sub(unrecorded);
         let config = &self.options.config;

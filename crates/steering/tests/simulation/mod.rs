@@ -56,6 +56,10 @@ pub struct Cluster {
     arrived: BTreeMap<(u64, Position), Rc<State>>,
     /// Checkpoints that are not on disk yet.
     writing: Vec<Rc<State>>,
+    /// Advances for which nothing more comes to the disk.
+    pub stalled: u32,
+    /// Whether the next checkpoint cannot be written.
+    pub full: bool,
     /// The newest one that is.
     pub disk: Option<Rc<State>>,
     /// How many uploads are to break before one comes through.
@@ -85,6 +89,8 @@ impl Cluster {
             epochs: Vec::new(),
             arrived: BTreeMap::new(),
             writing: Vec::new(),
+            stalled: 0,
+            full: false,
             disk: None,
             breaking: 0,
             broke: false,
@@ -158,6 +164,12 @@ impl Cluster {
                         state.totals = Totals::default();
                     }
                     state.at = position;
+                    // One is being written; only the newest waits for that.
+                    if self.writing.len() > 1
+                        && let Some(left_out) = self.writing.pop()
+                    {
+                        self.steering.not_checkpointed(left_out.at);
+                    }
                     self.writing.push(Rc::new(state));
                 }
                 Decision::Drop { worker, .. } => {

@@ -25,12 +25,25 @@ impl Cluster {
         self.members.iter().copied().find(|member| self.workers.get(member).is_some_and(|w| w.illness == Some(illness)))
     }
 
-    /// Everyone does what it is to do alone, and all members their next order together. Returns whether there was any.
-    pub fn advance(&mut self) -> bool {
+    /// The disk takes down what it is to, unless it stalls. One that is full takes nothing.
+    fn write(&mut self) {
+        if self.stalled > 0 {
+            self.stalled -= 1;
+            return;
+        }
         for state in std::mem::take(&mut self.writing) {
+            if std::mem::take(&mut self.full) && self.ending.is_none() {
+                self.steering.not_checkpointed(state.at);
+                continue;
+            }
             self.steering.checkpointed("newest".to_owned(), state.at, state.totals);
             self.disk = Some(state);
         }
+    }
+
+    /// Everyone does what it is to do alone, and all members their next order together. Returns whether there was any.
+    pub fn advance(&mut self) -> bool {
+        self.write();
         let did = self.do_tasks();
         let members = self.members.clone();
         let generation = self.generation;
@@ -172,7 +185,8 @@ impl Cluster {
         }
         let at = self.reach(&state);
         let known = members.iter().filter_map(|member| self.usable(self.workers.get(member)?));
-        let mut known = known.chain(self.disk.as_deref().filter(|disk| disk.at.epoch as usize <= self.epochs.len()));
+        let on_disk = self.disk.iter().chain(&self.writing).map(Rc::as_ref);
+        let mut known = known.chain(on_disk.filter(|disk| disk.at.epoch as usize <= self.epochs.len()));
         assert!(known.all(|known| self.reach(known) <= at), "no step that is committed is done again");
         let state = Rc::new(state);
         self.pop(members);
