@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use nix::sys::signal::Signal;
 use proto::v1::RunState;
 use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Stall, assert_same, pace};
+use system_tests::{Coordinator, Stall, Worker, assert_same, pace};
 
 /// Four epochs of ten steps and a small one.
 const RUN: [&str; 12] = [
@@ -32,8 +33,7 @@ fn a_disk_that_stalls_for_three_time_outs_costs_nobody_anything() {
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &flags).wait().well();
     let stall = Stall::new(directory.path());
     let pace = pace(200);
-    let [preload, switch] = stall.variables();
-    let variables = [preload, switch, ("COXSWAIN_FAULT", pace.as_str())];
+    let variables = [&stall.variables()[..], &[("COXSWAIN_FAULT", pace.as_str())]].concat();
     let mut run = Coordinator::start_within(&variables, &directory.path().join("stalls"), &flags);
     // Under journal and checkpoints alike: in the middle of an epoch, and over the end of one.
     for epoch in [0, 1] {
@@ -53,5 +53,33 @@ fn a_disk_that_stalls_for_three_time_outs_costs_nobody_anything() {
     }
     let ended = run.wait().well();
     assert_same(&ended, &expected);
+    assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
+}
+
+#[test]
+fn a_state_that_nobody_holds_any_more_is_waited_for_while_the_disk_stalls() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = ["--workers", "1"];
+    let flags = [&flags[..], &RUN[3..], &["2", "--failure-timeout", "1s"]].concat();
+    let local = [&["--local"], &flags[..]].concat();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &local).wait().well();
+    let stall = Stall::new(directory.path());
+    let run_dir = directory.path().join("stalls");
+    let mut run = Coordinator::start_within(&stall.variables_for("/checkpoints/"), &run_dir, &flags);
+    let first = Worker::start_failing(&run, "first", &[], &pace(200));
+    run.wait_until(|run| run.state() == RunState::Training && run.step >= 5);
+    stall.begin();
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.wait().0, 0);
+    let second = Worker::start(&run, "second", &[]);
+    let waits = |run: &proto::v1::Run| run.reason.contains("waiting for the checkpoint of epoch 1, step");
+    let waiting = run.wait_until(waits);
+    // Longer than a generation has time to form.
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(run.wait_until(waits).generation, waiting.generation);
+    stall.end();
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(second.wait().0, 0);
     assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
 }

@@ -6,21 +6,28 @@ use std::{fs, path::Path, process::Command};
 const CODE: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-static void wait_while_stalled(void) {
-  const char *path = getenv("COXSWAIN_TEST_STALL");
+static void wait_while_stalled(int file) {
+  const char *path = getenv("COXSWAIN_TEST_STALL"), *only = getenv("COXSWAIN_TEST_STALL_ONLY");
+  char link[64], name[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  ssize_t length = readlink(link, name, sizeof name - 1);
+  name[length < 0 ? 0 : length] = 0;
+  if (only && !strstr(name, only)) return;
   while (path && access(path, F_OK) == 0) usleep(10000);
 }
 
 int fsync(int file) {
-  wait_while_stalled();
+  wait_while_stalled(file);
   return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(file);
 }
 
 int fdatasync(int file) {
-  wait_while_stalled();
+  wait_while_stalled(file);
   return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(file);
 }
 "#;
@@ -50,6 +57,13 @@ impl Stall {
     #[must_use]
     pub fn variables(&self) -> [(&str, &str); 2] {
         [("LD_PRELOAD", &self.library), ("COXSWAIN_TEST_STALL", &self.switch)]
+    }
+
+    /// The variables, where only files stall with `part` in their path.
+    #[must_use]
+    pub fn variables_for<'a>(&'a self, part: &'a str) -> [(&'a str, &'a str); 3] {
+        let [preload, switch] = self.variables();
+        [preload, switch, ("COXSWAIN_TEST_STALL_ONLY", part)]
     }
 
     /// From here on nothing is synced.
