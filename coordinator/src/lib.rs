@@ -7,6 +7,7 @@
 mod args;
 mod begin;
 mod complete;
+mod connections;
 mod display;
 mod error;
 mod helm;

@@ -3,7 +3,7 @@
 use crate::{
     Args, Error,
     begin::{Begun, begin},
-    complete,
+    complete, connections,
     display::Display,
     helm::{Helm, HelmOptions, Input, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
@@ -27,10 +27,7 @@ use tokio::{
     task::{JoinError, JoinHandle, spawn_blocking},
     time::{interval, timeout},
 };
-use tonic::transport::{
-    Server,
-    server::{Router, TcpIncoming},
-};
+use tonic::transport::{Server, server::Router};
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
@@ -99,7 +96,7 @@ pub async fn run(
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
     let router = services(timeouts, cluster, training, predictor, Memory::from_mib(args.predict_memory)).await?;
-    let (mut server, close) = serve(router, listener);
+    let (mut server, close) = serve(router, listener, timeouts);
     let mut workers = program.filter(|_| !complete).map(|program| {
         LocalWorkers::start(&LocalOptions {
             program,
@@ -202,10 +199,9 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
 type Served = JoinHandle<Result<(), tonic::transport::Error>>;
 
 /// Serves on `listener`, until the sender is dropped.
-fn serve(router: Router, listener: TcpListener) -> (Served, oneshot::Sender<()>) {
+fn serve(router: Router, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
     let (close, closed) = oneshot::channel::<()>();
-    // The builder's own setting counts only for listeners that it opens itself.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = connections::incoming(listener, connections::most(), timeouts.request);
     let server = router.serve_with_incoming_shutdown(incoming, async {
         // Dropping the sender closes as well.
         let _ = closed.await;
