@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub host: Option<String>,
 
-    /// A name for people to read, unique in the cluster [default: host name and process id]
+    /// A name for people to read, unique in the cluster [default: host name and device]
     #[arg(long, value_parser = name)]
     pub name: Option<String>,
 

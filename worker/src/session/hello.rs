@@ -19,7 +19,7 @@ impl Session {
         let held = self.joined.as_ref().and_then(|joined| joined.engine.control.held());
         Hello {
             version: VERSION.to_owned(),
-            name: self.name.clone(),
+            name: self.name.text.clone(),
             device: match self.device {
                 Device::Cuda(index) => format!("cuda:{index}"),
                 _ => "cpu".to_owned(),
@@ -50,11 +50,4 @@ impl Session {
         host.hash(&mut hasher);
         (args.shared_memory == "auto").then(|| hasher.finish())
     }
-}
-
-/// Host name and process id.
-pub(super) fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("{}-{}", if host.is_empty() { "worker" } else { host }, std::process::id())
 }

@@ -3,6 +3,7 @@
 
 mod connect;
 mod hello;
+mod name;
 mod orders;
 mod prepare;
 mod report;
@@ -13,7 +14,7 @@ use crate::{
     engine::{Engine, Event},
 };
 use connect::LocalAddress;
-use hello::default_name;
+use name::Name;
 use plan::{RunConfig, Timeouts};
 use prepare::{Preparation, prepared};
 use proto::v1::{self, Order, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up};
@@ -62,7 +63,9 @@ enum Left {
 pub struct Session {
     args: Args,
     device: Device,
-    name: String,
+    name: Name,
+    /// Whether it is not the first one, which another machine has too.
+    renamed: bool,
     /// Drawn for this process, to tell it from another one with its name.
     instance: u64,
     events: mpsc::Receiver<Event>,
@@ -90,7 +93,7 @@ impl Session {
     #[must_use]
     pub fn new(args: Args, device: Device) -> Self {
         let (event_sender, events) = mpsc::channel(EVENTS);
-        let name = args.name.clone().unwrap_or_else(default_name);
+        let name = args.name.clone().map_or_else(|| Name::default_of(device), Name::given);
         let timeouts = Timeouts::default();
         // The keys of a new hasher are random.
         let instance = RandomState::new().build_hasher().finish();
@@ -98,6 +101,7 @@ impl Session {
             args,
             device,
             name,
+            renamed: false,
             instance,
             events,
             event_sender,
@@ -186,7 +190,7 @@ impl Session {
     }
 
     /// Whether a refusal is final.
-    async fn refused(&self, status: &Status) -> Result<(), Error> {
+    async fn refused(&mut self, status: &Status) -> Result<(), Error> {
         match status.code() {
             Code::DeadlineExceeded => {
                 let pulse = || self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
@@ -200,6 +204,12 @@ impl Session {
             }
             Code::DataLoss => {
                 Err(Error::Corrupt { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
+            }
+            Code::AlreadyExists if self.args.name.is_none() && !std::mem::replace(&mut self.renamed, true) => {
+                tracing::info!("{}", status.message());
+                let name = std::mem::replace(&mut self.name, Name::given(String::new()));
+                self.name = name.with_process();
+                Ok(())
             }
             Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => {
                 Err(Error::Refused { url: self.args.coordinator.clone(), reason: status.message().to_owned() })

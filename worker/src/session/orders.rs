@@ -171,7 +171,13 @@ impl Session {
             let stretch_seconds = joined.engine.stretch.as_secs_f64();
             return Ok(Some(Up::Prepared(v1::Prepared { stretch_seconds })));
         }
-        tracing::info!("attached to run {} as {}: {} in {}", welcome.run_id, self.name, config.model, config.precision);
+        tracing::info!(
+            "attached to run {} as {}: {} in {}",
+            welcome.run_id,
+            self.name.text,
+            config.model,
+            config.precision
+        );
         self.welcomed = Some((welcome.run_id.clone(), config.clone()));
         self.preparation = Some(self.prepare(client, welcome.run_id, config)?);
         Ok(None)

@@ -38,14 +38,14 @@ impl Session {
         run_id: String,
         config: RunConfig,
     ) -> Result<Preparation, Error> {
-        let faults = Fault::of(&self.name, &std::env::var(FAULTS).unwrap_or_default())?;
+        let faults = Fault::of(&self.name.text, &std::env::var(FAULTS).unwrap_or_default())?;
         for fault in &faults {
             tracing::warn!("this worker is made to fail: {fault:?}");
         }
         let host = self.host();
         let (args, device, timeouts) = (self.args.clone(), self.device, self.timeouts);
-        let file = format!("{}.json", text::file_name(&self.name));
-        let trace = args.profile.as_ref().map(|path| (path.join(file), self.name.clone()));
+        let file = format!("{}.json", text::file_name(&self.name.text));
+        let trace = args.profile.as_ref().map(|path| (path.join(file), self.name.text.clone()));
         let (mut client, events) = (client.clone(), self.event_sender.clone());
         Ok(Preparation(tokio::spawn(async move {
             let data = data::open(&args, &config, &mut client).await?;
