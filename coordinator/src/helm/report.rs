@@ -69,6 +69,7 @@ pub(super) fn event(
         }
         Up::EpochDone(done) => Event::EpochDone {
             generation: done.generation,
+            epoch: done.epoch,
             totals: totals(done.totals)?,
             stretch: stretch(done.seconds, done.images),
         },
@@ -80,6 +81,7 @@ pub(super) fn event(
         },
         Up::Evaluated(evaluated) => Event::Evaluated {
             generation: evaluated.generation,
+            epoch: evaluated.epoch,
             results: evaluated.chunks.into_iter().map(ChunkResult::try_from).collect::<Result<_, _>>()?,
         },
         Up::Failed(failed) => Event::Failed {

@@ -90,6 +90,8 @@ pub enum Event {
     EpochDone {
         /// Of which generation.
         generation: u64,
+        /// Which.
+        epoch: u32,
         /// Of the epoch.
         totals: Totals,
         /// What was measured.
@@ -110,6 +112,8 @@ pub enum Event {
     Evaluated {
         /// Of which generation.
         generation: u64,
+        /// After which epoch.
+        epoch: u32,
         /// Its part.
         results: Vec<ChunkResult>,
     },

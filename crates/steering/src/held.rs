@@ -1,6 +1,6 @@
 //! What a worker holds of the run.
 
-use plan::{Position, Totals};
+use plan::{Position, RunConfig, Totals};
 use std::ops::RangeInclusive;
 
 /// A state that a worker holds, by its description.
@@ -26,6 +26,12 @@ impl Held {
     pub(crate) fn is_usable(&self, steps: u32, epochs_done: u32, lineages: &RangeInclusive<u64>) -> bool {
         // A state of a later epoch is of a course whose decisions are not recorded any more.
         self.position.epoch <= epochs_done && self.position.step <= steps && lineages.contains(&self.lineage)
+    }
+
+    /// Whether it has been through as many images of the epoch as there are up to its position.
+    pub(crate) fn adds_up(&self, config: &RunConfig) -> bool {
+        let images = u64::from(self.position.step) * u64::from(config.batch_size);
+        self.totals.samples == images.min(u64::from(config.train_samples))
     }
 }
 

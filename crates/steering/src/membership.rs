@@ -50,7 +50,7 @@ impl Steering {
     }
 
     pub(crate) fn prepared(&mut self, now: Duration, id: WorkerId, decisions: &mut Vec<Decision>) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| now >= worker.aside) else { return };
         if std::mem::replace(&mut worker.prepared, true) || worker.leaving {
             return;
         }
@@ -124,6 +124,9 @@ impl Steering {
     }
 
     pub(crate) fn give_up(&mut self, now: Duration, id: WorkerId, reason: &str, decisions: &mut Vec<Decision>) {
+        if matches!(self.phase, Phase::Over(_)) {
+            return;
+        }
         decisions.push(Decision::Drop { worker: id, reason: reason.to_owned(), corrupt: false });
         self.lost(now, id, reason, decisions);
     }
@@ -395,7 +398,7 @@ impl Steering {
             return;
         }
         // The most advanced is right: its last reduction held everybody's share. Of equals the lowest rank.
-        let usable = |held: &Held| held.is_usable(steps, recorded, &lineages);
+        let usable = |held: &Held| held.is_usable(steps, recorded, &lineages) && held.adds_up(&self.options.config);
         let holders: Vec<(u32, WorkerId, Held, u64)> = (0..)
             .zip(&self.generation.members)
             .filter_map(|(rank, id)| {

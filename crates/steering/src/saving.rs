@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Workers that are asked at most.
-const ASKED: usize = 16;
+const ASKED: usize = 1024;
 
 /// What comes after a state was saved.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,12 +35,15 @@ pub(crate) struct Saving {
     stage: Stage,
 }
 
+/// What workers say that they hold, with its digest.
+type Answers = BTreeMap<WorkerId, (Held, u64)>;
+
 #[derive(Debug, Clone)]
 enum Stage {
     /// Those who may hold it are asked.
-    Asking { request: u64, since: Duration, asked: BTreeSet<WorkerId>, answers: BTreeMap<WorkerId, (Held, u64)> },
-    /// One of its holders sends it.
-    Coming { upload: Upload, held: Held, digest: u64, holders: Vec<WorkerId> },
+    Asking { request: u64, since: Duration, asked: BTreeSet<WorkerId>, answers: Answers },
+    /// One of its holders sends it. The rest hold less.
+    Coming { upload: Upload, held: Held, digest: u64, holders: Vec<WorkerId>, rest: Answers },
 }
 
 impl Steering {
@@ -163,14 +166,21 @@ impl Steering {
         if !asked.is_empty() && !late {
             return;
         }
-        let then = saving.then.clone();
+        let (then, answers) = (saving.then.clone(), answers.clone());
+        self.choose_among(now, then, answers, decisions);
+    }
+
+    /// Has one of those who hold the most send it.
+    fn choose_among(&mut self, now: Duration, then: Then, answers: Answers, decisions: &mut Vec<Decision>) {
+        // What is known to be otherwise is none of the run's.
+        let fits = |(held, digest): &(Held, u64)| {
+            held.adds_up(&self.options.config) && self.agreed(held.position).is_none_or(|agreed| agreed == *digest)
+        };
+        let answers: Answers = answers.into_iter().filter(|(_, answer)| fits(answer)).collect();
         let newest = answers.values().filter_map(|(held, _)| self.news_of(Some(*held))).max();
         let Some(newest) = newest else { return self.after_saving(now, then, decisions) };
-        let holders: BTreeMap<WorkerId, (Held, u64)> = answers
-            .iter()
-            .filter(|(_, (held, _))| self.news_of(Some(*held)) == Some(newest))
-            .map(|(id, answer)| (*id, *answer))
-            .collect();
+        let (holders, rest): (Answers, Answers) =
+            answers.into_iter().partition(|(_, (held, _))| self.news_of(Some(*held)) == Some(newest));
         let digests = holders.iter().map(|(id, (_, digest))| (*id, *digest)).collect();
         let Some((first, (held, digest))) = holders.first_key_value().map(|(id, answer)| (*id, *answer)) else {
             return;
@@ -183,7 +193,7 @@ impl Steering {
         }
         let holders: Vec<WorkerId> = holders.into_keys().collect();
         let upload = self.ask_for_state(now, first, decisions);
-        let stage = Stage::Coming { upload, held, digest, holders };
+        let stage = Stage::Coming { upload, held, digest, holders, rest };
         self.phase = Phase::Saving(Box::new(Saving { then, stage }));
     }
 
@@ -219,11 +229,13 @@ impl Steering {
         decisions: &mut Vec<Decision>,
     ) -> bool {
         let Phase::Saving(saving) = &self.phase else { return false };
-        let Stage::Coming { upload: failed, held, digest, holders } = &saving.stage else { return false };
+        let Stage::Coming { upload: failed, held, digest, holders, rest } = &saving.stage else { return false };
         if failed.id != upload {
             return false;
         }
         let (then, failed, held, digest) = (saving.then.clone(), failed.clone(), *held, *digest);
+        let mut rest = rest.clone();
+        rest.retain(|id, _| self.workers.contains_key(id));
         let holders: Vec<WorkerId> = holders.iter().copied().filter(|id| self.workers.contains_key(id)).collect();
         let name = self.name(failed.worker);
         if holders.is_empty() {
@@ -234,11 +246,11 @@ impl Steering {
         }
         if let Some(upload) = self.ask_again(now, &failed, &holders, decisions) {
             decisions.push(Decision::Note(format!("the state of {name} did not come: {cause}; asking again")));
-            let stage = Stage::Coming { upload, held, digest, holders };
+            let stage = Stage::Coming { upload, held, digest, holders, rest };
             self.phase = Phase::Saving(Box::new(Saving { then, stage }));
         } else {
             decisions.push(Decision::Note(format!("the newest state could not be saved: {name}: {cause}")));
-            self.after_saving(now, then, decisions);
+            self.choose_among(now, then, rest, decisions);
         }
         true
     }

@@ -186,14 +186,14 @@ impl Steering {
             Event::Digest { generation, position, digest } if self.is_current(worker, generation) => {
                 self.digested(now, worker, position, digest, decisions);
             }
-            Event::EpochDone { generation, totals, stretch } if self.is_current(worker, generation) => {
-                self.epoch_trained(now, worker, totals, stretch, decisions);
+            Event::EpochDone { generation, epoch, totals, stretch } if self.is_current(worker, generation) => {
+                self.epoch_trained(now, worker, epoch, (totals, stretch), decisions);
             }
             Event::Halted { generation, position, totals, stretch } if self.is_current(worker, generation) => {
                 self.halted(now, worker, (position, totals), stretch, decisions);
             }
-            Event::Evaluated { generation, results } if self.is_current(worker, generation) => {
-                self.evaluated(now, worker, results, decisions);
+            Event::Evaluated { generation, epoch, results } if self.is_current(worker, generation) => {
+                self.evaluated(now, worker, epoch, results, decisions);
             }
             Event::Attested { request, held } => self.attested(now, worker, request, held, decisions),
             Event::UploadMoved { upload } => {

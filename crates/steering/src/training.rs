@@ -132,17 +132,25 @@ impl Steering {
         &mut self,
         now: Duration,
         worker: WorkerId,
-        totals: Totals,
-        stretch: Stretch,
+        trained: u32,
+        (totals, stretch): (Totals, Stretch),
         decisions: &mut Vec<Decision>,
     ) {
+        // Some members report while the others evaluate already.
+        let (Phase::Training { epoch, .. } | Phase::Evaluating { epoch, .. }) = self.phase else { return };
+        if trained < epoch {
+            // Its word was so long on its way that the others have come further: they needed it for nothing.
+            return;
+        }
+        if trained > epoch {
+            let message = format!("it says that it trained epoch {trained}, and epoch {epoch} is in progress");
+            return self.fail_of_its_own(now, worker, &message, decisions);
+        }
         let samples = u64::from(self.options.config.train_samples);
         if totals.samples != samples {
             let message = format!("it says that the epoch had {} samples instead of {samples}", totals.samples);
             return self.fail_of_its_own(now, worker, &message, decisions);
         }
-        // Some members report while the others evaluate already.
-        let (Phase::Training { epoch, .. } | Phase::Evaluating { epoch, .. }) = self.phase else { return };
         self.comes_to_an_end(now, worker, (Position { epoch, step: self.steps() }, totals));
         let Phase::Training { arrived, .. } = &mut self.phase else { return };
         let first = arrived.is_empty();
@@ -174,12 +182,17 @@ impl Steering {
         &mut self,
         now: Duration,
         worker: WorkerId,
+        of: u32,
         results: Vec<ChunkResult>,
         decisions: &mut Vec<Decision>,
     ) {
         let Some(rank) = self.generation.rank_of(worker) else { return };
         let world = self.generation.members.len() as u32;
-        let Phase::Evaluating { evaluation, .. } = &mut self.phase else { return };
+        let Phase::Evaluating { epoch, evaluation, .. } = &mut self.phase else { return };
+        if of != *epoch {
+            // Nothing of it was needed.
+            return;
+        }
         let own = block(Chunks::new(self.options.config.test_samples).count(), world, rank as u32);
         if results.len() != own.len() {
             let message = format!("it evaluated {} chunks instead of {}", results.len(), own.len());

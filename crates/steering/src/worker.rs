@@ -20,6 +20,8 @@ pub struct Worker {
     pub host: String,
     /// Whether it has what it takes to train. Nobody waits for one that has not.
     pub prepared: bool,
+    /// Until when it is set aside, on the wall: its own clock runs whatever the coordinator does. What it says of being prepared before that, it said before it knew.
+    pub aside: Duration,
     /// Whether it has asked to go.
     pub leaving: bool,
     /// The state that it holds, as far as is known.
@@ -64,6 +66,7 @@ impl Worker {
             name,
             host,
             prepared: false,
+            aside: Duration::ZERO,
             leaving: false,
             held,
             position: held.map(|held| held.position).unwrap_or_default(),

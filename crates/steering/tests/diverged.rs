@@ -24,9 +24,9 @@ fn evaluated(loss: f64) -> (Vec<Decision>, RunState, String) {
         Event::StoreOpened { generation, port: 1 },
         Event::Ready { generation, held: None },
         Event::Digest { generation, position: at, digest: 1 },
-        Event::EpochDone { generation, totals, stretch: Stretch::default() },
+        Event::EpochDone { generation, epoch: 0, totals, stretch: Stretch::default() },
         Event::StateArrived { upload: 1, position: at, digest: 1 },
-        Event::Evaluated { generation, results: vec![ChunkResult { chunk: 0, loss, confusion }] },
+        Event::Evaluated { generation, epoch: 0, results: vec![ChunkResult { chunk: 0, loss, confusion }] },
     ] {
         decisions.append(&mut steering.handle(Duration::from_secs(1), 1, event));
     }

@@ -34,6 +34,8 @@ enum Action {
     HoldUp(u64),
     /// Checkpoints wait for the disk for so many advances.
     StallWrites(u32),
+    /// The line of a worker stands still for so many advances.
+    StallLine(usize, u32),
     /// The next checkpoint finds the disk full.
     FullDisk,
     /// Some seconds pass.
@@ -63,6 +65,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => (100u64..60_000).prop_map(Action::StandStill),
         1 => (1u64..40).prop_map(Action::HoldUp),
         2 => (1u32..20).prop_map(Action::StallWrites),
+        2 => (any::<usize>(), 1u32..12).prop_map(|(index, advances)| Action::StallLine(index, advances)),
         1 => Just(Action::FullDisk),
         2 => (1u64..20).prop_map(Action::Pass),
         1 => Just(Action::Fail),
@@ -128,6 +131,11 @@ fn act(cluster: &mut Cluster, action: &Action) {
         Action::BreakUploads(count) => cluster.break_uploads(count),
         Action::StandStill(millis) => cluster.stand_still(Duration::from_millis(millis)),
         Action::StallWrites(advances) => cluster.stalled = advances,
+        Action::StallLine(index, advances) => {
+            if let Some(worker) = pick(index) {
+                cluster.stall_line(worker, advances);
+            }
+        }
         Action::FullDisk => cluster.full = true,
         Action::HoldUp(seconds) => cluster.hold_up(Duration::from_secs(seconds)),
         Action::Pass(seconds) => cluster.pass(Duration::from_secs(seconds)),
@@ -206,6 +214,8 @@ proptest! {
         }
         if cluster.ending.is_none() && trains_well(&cluster) {
             let victim = cluster.members[victim % cluster.members.len()];
+            // Who is gone before its next digest has come is not found out.
+            cluster.let_all_lines_move();
             cluster.corrupt(victim);
             // A digest comes every second step.
             for _ in 0..8 {

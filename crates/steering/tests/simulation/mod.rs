@@ -15,7 +15,7 @@ pub use worker::{Illness, State, Worker};
 
 pub const EPOCHS: u32 = 3;
 pub const STEPS: u32 = 4;
-const TEST_SAMPLES: u32 = 600;
+const TEST_SAMPLES: u32 = 200;
 
 /// Orders to one worker that follow from one moment at most: its queue is short.
 const ORDERS: usize = 12;
@@ -58,6 +58,8 @@ pub struct Cluster {
     writing: Vec<Rc<State>>,
     /// Advances for which nothing more comes to the disk.
     pub stalled: u32,
+    /// Words of workers whose lines stand still, and for how many advances they do.
+    late: BTreeMap<WorkerId, (u32, Vec<Event>)>,
     /// Whether the next checkpoint cannot be written.
     pub full: bool,
     /// The newest one that is.
@@ -90,6 +92,7 @@ impl Cluster {
             arrived: BTreeMap::new(),
             writing: Vec::new(),
             stalled: 0,
+            late: BTreeMap::new(),
             full: false,
             disk: None,
             breaking: 0,
@@ -112,11 +115,53 @@ impl Cluster {
         if self.ending.is_some() {
             return;
         }
+        let events: Vec<_> = events.into_iter().filter_map(|(worker, event)| self.on_its_way(worker, event)).collect();
         self.now += Duration::from_millis(1);
         let (now, began) = (self.now, std::time::Instant::now());
         let decisions = self.steering.handle_all(events.into_iter().map(|(worker, event)| (now, worker, event)));
         self.longest = self.longest.max(began.elapsed());
         self.carry_out(decisions);
+    }
+
+    /// Nothing that a worker says comes for so many advances. States have connections of their own.
+    pub fn stall_line(&mut self, worker: WorkerId, advances: u32) {
+        self.late.entry(worker).or_insert((advances, Vec::new()));
+    }
+
+    /// What comes at once.
+    fn on_its_way(&mut self, worker: WorkerId, event: Event) -> Option<(WorkerId, Event)> {
+        let beside =
+            matches!(event, Event::StateArrived { .. } | Event::UploadMoved { .. } | Event::UploadFailed { .. });
+        match self.late.get_mut(&worker) {
+            _ if matches!(event, Event::Detached { .. }) => self.late.remove(&worker).map_or((), drop),
+            Some((_, words)) if !beside => {
+                words.push(event);
+                return None;
+            }
+            _ => {}
+        }
+        Some((worker, event))
+    }
+
+    /// Lines that stood still for long enough move again.
+    fn let_lines_move(&mut self) {
+        let mut over = Vec::new();
+        for (worker, (advances, _)) in &mut self.late {
+            *advances = advances.saturating_sub(1);
+            if *advances == 0 {
+                over.push(*worker);
+            }
+        }
+        for worker in over {
+            for event in self.late.remove(&worker).map(|(_, words)| words).unwrap_or_default() {
+                self.handle(worker, event);
+            }
+        }
+    }
+
+    pub fn let_all_lines_move(&mut self) {
+        self.late.values_mut().for_each(|(advances, _)| *advances = 1);
+        self.let_lines_move();
     }
 
     pub fn tick(&mut self) {
@@ -188,7 +233,8 @@ impl Cluster {
     /// Asserts that the newest state that anyone holds is saved, or on its way to the disk.
     fn assert_saved(&self) {
         let saved = self.writing.iter().chain(&self.disk).map(|state| self.reach(state)).max().unwrap_or_default();
-        let held = self.workers.values().filter(|worker| !worker.is_mute()).filter_map(|worker| self.usable(worker));
+        let heard = self.workers.iter().filter(|(id, worker)| !worker.is_mute() && !self.late.contains_key(id));
+        let held = heard.filter_map(|(_, worker)| self.usable(worker));
         let newest = held.map(|state| self.reach(state)).max().unwrap_or_default();
         assert!(newest <= saved, "{saved} is saved, and {newest} is held: {:#?}; {:?}", self.notes, self.workers);
     }

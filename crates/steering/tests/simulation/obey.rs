@@ -44,6 +44,7 @@ impl Cluster {
     /// Everyone does what it is to do alone, and all members their next order together. Returns whether there was any.
     pub fn advance(&mut self) -> bool {
         self.write();
+        self.let_lines_move();
         let did = self.do_tasks();
         let members = self.members.clone();
         let generation = self.generation;
@@ -86,7 +87,7 @@ impl Cluster {
                 self.fail(&members, generation);
             }
             Order::Train { .. } if self.whole() => self.train_step(&members, generation),
-            Order::Evaluate { .. } if self.whole() => self.evaluate(&members, generation),
+            Order::Evaluate { epoch, .. } if self.whole() => self.evaluate(&members, generation, epoch),
             // A collective with a dead rank in it fails on the others; one with a silent rank in it takes its time.
             _ if self.members.iter().any(|member| self.workers.get(member).is_some_and(|w| w.silent)) => return did,
             _ => self.fail(&members, generation),
@@ -94,7 +95,7 @@ impl Cluster {
         true
     }
 
-    fn evaluate(&mut self, members: &[WorkerId], generation: u64) {
+    fn evaluate(&mut self, members: &[WorkerId], generation: u64, epoch: u32) {
         let all = Chunks::new(TEST_SAMPLES);
         for (rank, member) in members.iter().enumerate() {
             self.pop(&[*member]);
@@ -109,7 +110,7 @@ impl Cluster {
                     ChunkResult { chunk: if lies { chunk + 1 } else { chunk }, loss: 1.0, confusion }
                 })
                 .collect();
-            self.handle(*member, Event::Evaluated { generation, results });
+            self.handle(*member, Event::Evaluated { generation, epoch, results });
         }
     }
 
@@ -299,14 +300,14 @@ impl Cluster {
             }
             let beat = Duration::from_millis(10);
             let event = if done && lies {
-                Event::EpochDone { generation, totals: Totals { samples: 7, ..totals }, stretch }
+                Event::EpochDone { generation, epoch: position.epoch, totals: Totals { samples: 7, ..totals }, stretch }
             } else if lies && over {
                 Event::Halted { generation, position: Position { epoch: 9, step: 9 }, totals, stretch }
             } else if lies {
                 let position = Position { epoch: 9, step: u32::MAX };
                 Event::Progress { generation, position, pulse, waiting: false, compute: f64::NAN, stretch: beat }
             } else if done {
-                Event::EpochDone { generation, totals, stretch }
+                Event::EpochDone { generation, epoch: position.epoch, totals, stretch }
             } else if over {
                 Event::Halted { generation, position, totals, stretch }
             } else {
