@@ -112,7 +112,7 @@ impl Steering {
     pub(crate) fn set_aside(&mut self, now: Duration, id: WorkerId, reason: &str, decisions: &mut Vec<Decision>) {
         if let Some(worker) = self.workers.get(&id) {
             let pause = self.register.strike(&worker.name, reason, now);
-            self.send_aside(now, id, reason, pause, decisions);
+            self.send_aside(id, reason, pause, decisions);
         }
     }
 
@@ -120,21 +120,15 @@ impl Steering {
     pub(crate) fn suspect(&mut self, now: Duration, id: WorkerId, reason: &str, decisions: &mut Vec<Decision>) {
         if let Some(worker) = self.workers.get(&id) {
             let pause = self.register.suspect(&worker.name, reason, now);
-            self.send_aside(now, id, reason, pause, decisions);
+            self.send_aside(id, reason, pause, decisions);
         }
     }
 
-    fn send_aside(
-        &mut self,
-        now: Duration,
-        id: WorkerId,
-        reason: &str,
-        pause: Duration,
-        decisions: &mut Vec<Decision>,
-    ) {
+    fn send_aside(&mut self, id: WorkerId, reason: &str, pause: Duration, decisions: &mut Vec<Decision>) {
+        let wall = self.clock.wall();
         let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.prepared = false;
-        worker.aside = now + pause;
+        worker.aside = wall + pause;
         worker.proven = false;
         worker.member_since = None;
         let name = worker.name.clone();

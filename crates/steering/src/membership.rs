@@ -50,7 +50,8 @@ impl Steering {
     }
 
     pub(crate) fn prepared(&mut self, now: Duration, id: WorkerId, decisions: &mut Vec<Decision>) {
-        let Some(worker) = self.workers.get_mut(&id).filter(|worker| now >= worker.aside) else { return };
+        let wall = self.clock.wall();
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| wall >= worker.aside) else { return };
         if std::mem::replace(&mut worker.prepared, true) || worker.leaving {
             return;
         }
