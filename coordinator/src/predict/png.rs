@@ -10,6 +10,8 @@ const SIGNATURE: usize = 8;
 /// Of a chunk: its length and kind before its content, and a checksum behind it.
 const HEAD: usize = 8;
 const CHECKSUM: usize = 4;
+/// The last chunk of a file, as a whole.
+const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 /// A pixel's bytes at the most: four channels of 16 bits.
 const WIDEST: u64 = 8;
 /// What a pixel of 8-bit RGB has.
@@ -30,18 +32,20 @@ pub(crate) struct Png {
     width: u32,
     height: u32,
     interlaced: bool,
+    /// Whether anything comes after its pixels.
+    ends: bool,
 }
 
 impl Png {
     /// Looks at a file, and throws out of it what is not needed for its pixels.
     pub(crate) fn open(mut file: Vec<u8>) -> Result<Self, PictureError> {
-        tidy(&mut file);
+        let ends = tidy(&mut file);
         let (width, height, interlaced) = {
             let mut decoder = Decoder::new(Cursor::new(&file[..]));
             let info = decoder.read_header_info().map_err(failed)?;
             (info.width, info.height, info.interlaced)
         };
-        Ok(Self { file, width, height, interlaced })
+        Ok(Self { file, width, height, interlaced, ends })
     }
 
     pub(crate) fn size(&self) -> (u32, u32) {
@@ -63,6 +67,8 @@ impl Png {
         // Palettes and levels of less than 8 bits become colours of 8.
         decoder.set_transformations(Transformations::EXPAND);
         let mut reader = decoder.read_info().map_err(failed)?;
+        // Where a file breaks off between two pieces of its pixels, none of them is damaged.
+        let lacking = |error| if self.ends { failed(error) } else { truncated() };
         let (colours, depth) = reader.output_color_type();
         let mut resizer = Resizer::new(width, height, cifar::SIDE, cifar::SIDE);
         let mut picture = vec![0; if self.interlaced { 3 * width * height } else { 0 }];
@@ -71,7 +77,7 @@ impl Png {
             if patience.is_over() {
                 return Err(PictureError::TooSlow { seconds: patience.time().as_secs() });
             }
-            let row = reader.next_interlaced_row().map_err(failed)?.ok_or_else(truncated)?;
+            let row = reader.next_interlaced_row().map_err(lacking)?.ok_or_else(truncated)?;
             rgb.clear();
             convert(row.data(), colours.samples(), depth == BitDepth::Sixteen, &mut rgb);
             match row.interlace() {
@@ -98,14 +104,15 @@ impl Png {
 }
 
 /// Removes in place every chunk without a say in the pixels: texts, profiles, thumbnails, the frames of an animation. What
-/// follows the pixels goes too. A file that is none is left to the decoder, which says what is wrong.
-fn tidy(file: &mut Vec<u8>) {
+/// follows the pixels goes too, but for the end. Returns whether anything did. A file that is none is left to the decoder, which says what is wrong.
+fn tidy(file: &mut Vec<u8>) -> bool {
     // What was read lies before `at`, and what is kept of it before `end`.
     let (mut at, mut end) = (SIGNATURE, SIGNATURE);
-    let mut pixels = false;
+    let (mut pixels, mut whole, mut ends) = (false, false, false);
     while let Some([a, b, c, d, kind @ ..]) = file.get(at..).and_then(|rest| rest.first_chunk::<HEAD>()).copied() {
         let is_pixels = kind == *b"IDAT";
         if pixels && !is_pixels {
+            ends = true;
             break;
         }
         pixels = is_pixels;
@@ -116,9 +123,15 @@ fn tidy(file: &mut Vec<u8>) {
             file.copy_within(at..next, end);
             end += next - at;
         }
+        whole = at + HEAD + length + CHECKSUM <= file.len();
         at = next;
     }
     file.truncate(end);
+    if pixels && whole {
+        // Without an end the decoder asks for more while it still has rows to give.
+        file.extend(END);
+    }
+    ends
 }
 
 /// A row as 8-bit RGB, rounded, without alpha.
@@ -146,4 +159,33 @@ fn failed(error: DecodingError) -> PictureError {
 
 fn truncated() -> PictureError {
     PictureError::Truncated { format: FORMAT }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+    use std::time::Duration;
+
+    fn encoded(level: u8, side: u32) -> Vec<u8> {
+        let (mut file, pixels) = (Vec::new(), vec![level; (3 * side * side) as usize]);
+        PngEncoder::new(&mut file).write_image(&pixels, side, side, ExtendedColorType::Rgb8).unwrap();
+        file
+    }
+
+    fn decoded(file: &[u8]) -> Result<Vec<u8>, PictureError> {
+        Png::open(file.to_vec())?.decode(&Patience::new(Duration::from_secs(60)))
+    }
+
+    #[test]
+    fn a_whole_file_is_read_however_little_of_it_there_is() {
+        for (level, side) in [(255, 128), (255, 256), (0, 640), (7, 1500), (255, 3000)] {
+            let file = encoded(level, side);
+            assert!(decoded(&file).unwrap().iter().all(|pixel| *pixel == level), "{side}");
+            // What follows the pixels may be missing.
+            assert!(decoded(&file[..file.len() - 12]).is_ok(), "{side}");
+            let broken = decoded(&file[..file.len() - 30]).unwrap_err();
+            assert!(matches!(broken, PictureError::Truncated { .. }), "{side}: {broken}");
+        }
+    }
 }
