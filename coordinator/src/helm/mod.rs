@@ -422,7 +422,8 @@ impl Helm {
 
     /// Has the end of the run written.
     fn begin_to_finish(&mut self, ending: &Ending) {
-        self.note(&format!("{:?}: {}", ending.outcome, ending.reason).to_lowercase());
+        let outcome = format!("{:?}", ending.outcome).to_lowercase();
+        self.note(&format!("{outcome}: {}", ending.reason));
         self.show();
         let (ending, config, store) = (ending.clone(), self.config.clone(), self.store.clone());
         let (workers, run_dir, wall) = (self.workers, self.run_dir.clone(), self.began.elapsed());

@@ -5,6 +5,7 @@
 //! worker's name, so that a process which is started again is no new worker.
 
 use crate::{Decision, Order, Steering, WorkerId};
+use plan::Position;
 use std::{collections::BTreeMap, time::Duration};
 
 /// The pause after a first failure.
@@ -40,20 +41,24 @@ fn pause(strikes: u32) -> Duration {
 
 /// The conduct of workers, by name. Those without a failure are not in it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Register(BTreeMap<String, Conduct>);
+pub(crate) struct Register {
+    conduct: BTreeMap<String, Conduct>,
+    /// How far the run was when workers were lost.
+    lost: BTreeMap<String, Position>,
+}
 
 impl Register {
     pub fn of(&self, name: &str) -> Option<&Conduct> {
-        self.0.get(name)
+        self.conduct.get(name)
     }
 
     pub fn strikes(&self, name: &str) -> u32 {
-        self.0.get(name).map_or(0, |conduct| conduct.strikes)
+        self.conduct.get(name).map_or(0, |conduct| conduct.strikes)
     }
 
     /// Whether `name` is set aside at `now`.
     pub fn is_aside(&self, name: &str, now: Duration) -> bool {
-        self.0.get(name).is_some_and(|conduct| now < conduct.until)
+        self.conduct.get(name).is_some_and(|conduct| now < conduct.until)
     }
 
     /// Counts a failure of its own. Returns the pause that follows from it.
@@ -68,35 +73,45 @@ impl Register {
 
     /// Lets a worker be tried again at once.
     pub fn readmit(&mut self, name: &str, now: Duration) {
-        if let Some(conduct) = self.0.get_mut(name) {
+        if let Some(conduct) = self.conduct.get_mut(name) {
             conduct.until = now;
         }
     }
 
     /// Forgets what a worker was only suspected of: it has committed a step with the others.
     pub fn absolve(&mut self, name: &str) {
-        if self.0.get(name).is_some_and(|conduct| conduct.suspected) {
-            self.0.remove(name);
+        if self.conduct.get(name).is_some_and(|conduct| conduct.suspected) {
+            self.conduct.remove(name);
         }
     }
 
+    /// Takes notice that `name` is lost, where the run has come as far as `furthest`. Returns whether it was no further the
+    /// last time.
+    pub fn is_lost_again(&mut self, name: &str, furthest: Position) -> bool {
+        if self.lost.len() >= REMEMBERED {
+            self.lost.clear();
+        }
+        self.lost.insert(name.to_owned(), furthest) == Some(furthest)
+    }
+
     fn count(&mut self, name: &str, reason: &str, now: Duration, suspected: bool) -> Duration {
-        if self.0.len() >= REMEMBERED && !self.0.contains_key(name) {
+        if self.conduct.len() >= REMEMBERED && !self.conduct.contains_key(name) {
             // Of strangers with ever new names those that were to come back first are forgotten.
-            let oldest = self.0.iter().min_by_key(|(_, conduct)| conduct.until).map(|(name, _)| name.clone());
-            oldest.and_then(|name| self.0.remove(&name));
+            let oldest = self.conduct.iter().min_by_key(|(_, conduct)| conduct.until).map(|(name, _)| name.clone());
+            oldest.and_then(|name| self.conduct.remove(&name));
         }
         let strikes = self.strikes(name).saturating_add(1);
         let pause = pause(strikes);
-        self.0.insert(name.to_owned(), Conduct { strikes, reason: reason.to_owned(), until: now + pause, suspected });
+        self.conduct
+            .insert(name.to_owned(), Conduct { strikes, reason: reason.to_owned(), until: now + pause, suspected });
         pause
     }
 
     /// Forgets the failures of a worker that has served since `since`, if that is long enough.
     pub fn serve(&mut self, name: &str, since: Duration, now: Duration) {
         let served = now.saturating_sub(since);
-        if self.0.get(name).is_some_and(|conduct| served >= SERVICE * pause(conduct.strikes)) {
-            self.0.remove(name);
+        if self.conduct.get(name).is_some_and(|conduct| served >= SERVICE * pause(conduct.strikes)) {
+            self.conduct.remove(name);
         }
     }
 }
@@ -187,6 +202,6 @@ mod tests {
         for stranger in 0..10_000 {
             register.strike(&stranger.to_string(), "why", Duration::from_secs(stranger));
         }
-        assert_eq!((register.0.len(), register.strikes("9999")), (REMEMBERED, 1));
+        assert_eq!((register.conduct.len(), register.strikes("9999")), (REMEMBERED, 1));
     }
 }

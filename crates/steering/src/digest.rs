@@ -192,6 +192,7 @@ impl Steering {
     /// Declares all states void that anyone holds now.
     pub(crate) fn void(&mut self, reason: &str, decisions: &mut Vec<Decision>) {
         self.void = self.generation.number.max(self.last_known);
+        self.furthest = Position::default();
         let reason = format!("{reason}: the run goes back to the newest checkpoint");
         decisions.push(Decision::Void { generation: self.void, reason });
     }

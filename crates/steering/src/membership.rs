@@ -146,8 +146,9 @@ impl Steering {
             self.lost_while_saving(now, id, decisions);
             return self.explain_waiting(now);
         }
-        if !worker.proven {
-            // It has never been of use: the others do not wait for it again and again.
+        let again = self.register.is_lost_again(&worker.name, self.furthest);
+        if !worker.proven || again {
+            // It has never been of use, or the run has come no further since it was lost before.
             self.register.strike(&worker.name, cause, now);
         }
         let kind = format!("{} lost: {cause}", worker.name);

@@ -65,7 +65,9 @@ pub struct Steering {
     pub(crate) numbers: u64,
     /// By which all that is waited for is measured.
     pub(crate) clock: Clock,
-    /// When a step was last committed.
+    /// The furthest that was ever committed, unless the run went back on purpose.
+    pub(crate) furthest: Position,
+    /// When a step was last committed that was not before.
     pub(crate) useful: Duration,
     /// Why the run is where it is.
     pub(crate) reason: String,
@@ -102,6 +104,7 @@ impl Steering {
             pending: BTreeSet::new(),
             numbers: 0,
             clock: Clock::default(),
+            furthest: Position::default(),
             useful: Duration::ZERO,
             reason: String::new(),
         };
@@ -406,7 +409,6 @@ impl Steering {
     /// A member has committed a step.
     pub(crate) fn committed(&mut self, now: Duration, worker: WorkerId) {
         self.fruitless = 0;
-        self.useful = now;
         self.diverged.clear();
         self.resumed();
         let Some(known) = self.workers.get_mut(&worker) else { return };
@@ -418,9 +420,15 @@ impl Steering {
                 self.trial = selection::after_success(self.trial);
             }
         }
-        if let Some(known) = self.workers.get(&worker)
-            && let Some(since) = known.member_since
-        {
+        let Some(known) = self.workers.get(&worker) else { return };
+        if known.position < self.furthest {
+            // What is done once more is nobody's merit.
+            return;
+        }
+        if known.position > self.furthest {
+            (self.furthest, self.useful) = (known.position, now);
+        }
+        if let Some(since) = known.member_since {
             self.register.serve(&known.name, since, now);
         }
     }

@@ -79,7 +79,7 @@ pub enum EngineError {
     #[error("the state in memory is not what was put there: its digest has changed")]
     Altered,
     /// The others cannot reach this worker.
-    #[error("{host} is no address of this machine ({source}); give it one of its own with --host")]
+    #[error("{host} is no address of this machine ({source}); give it one of its own with --host or COXSWAIN_HOST")]
     Address {
         /// As given or found.
         host: String,
