@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use nix::sys::signal::Signal;
-use proto::v1::{Run, RunState};
+use proto::v1::{GetStateRequest, Run, RunState, cluster_client::ClusterClient};
 use std::{
+    fs,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -122,6 +123,41 @@ fn who_was_set_aside_rehearses_again_whatever_becomes_of_the_coordinator() {
     let (_, after) = log.split_once("attached again").unwrap();
     let next = ["rehearsing a step", "forming a generation"].map(|text| after.find(text).unwrap_or(usize::MAX));
     assert!(next[0] < next[1], "{log}");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_nobodys_fault_and_the_one_before_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let mut run = alone(directory.path(), "damaged");
+    let data = data();
+    let first = Worker::start_failing(&run, "first", &with(&data, &[]), &pace(PACE));
+    run.wait_until(|run| run.checkpoint == "step-00000022");
+    first.signal(Signal::SIGKILL);
+    let file = directory.path().join("damaged/checkpoints/step-00000022/model.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    // Others who hold all places to fetch a state, and do not take it, are in nobody's way.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let url = run.url();
+    let holders = runtime.block_on(async {
+        let mut client = ClusterClient::connect(url).await.unwrap();
+        let mut holders = Vec::new();
+        let request = GetStateRequest { checkpoint: "step-00000011".to_owned(), ticket: 0 };
+        while let Ok(held) = client.get_state(request.clone()).await {
+            holders.push(held);
+        }
+        holders
+    });
+    assert!(!holders.is_empty());
+    let second = Worker::start(&run, "second", &with(&data, &[]));
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert!(ended.log.contains("checkpoint step-00000022 cannot be read"), "{}", ended.log);
+    assert!(!ended.log.contains("set aside"), "{}", ended.log);
+    assert_eq!(second.wait().0, 0);
 }
 
 #[test]

@@ -201,7 +201,7 @@ async fn bother(dice: &mut Dice, channel: &Channel) {
     let expected = [Code::PermissionDenied, Code::InvalidArgument, Code::FailedPrecondition, Code::Unavailable];
     assert!(expected.contains(&refused.code()), "{refused:?}");
 
-    let request = GetStateRequest { checkpoint: dice.text() };
+    let request = GetStateRequest { checkpoint: dice.text(), ticket: dice.number() };
     if let Err(status) = timeout(ANSWER, cluster.get_state(request.clone())).await.expect("an answer") {
         assert!(matches!(status.code(), Code::NotFound | Code::InvalidArgument), "{request:?}: {status:?}");
     }

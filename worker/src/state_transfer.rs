@@ -43,7 +43,7 @@ pub async fn upload(
 /// If it cannot be had. Without an error there is no state if it is not wanted any more.
 pub async fn download(
     client: &mut ClusterClient<Channel>,
-    checkpoint: &str,
+    (checkpoint, ticket): (&str, u64),
     config: &RunConfig,
     patience: Duration,
     wanted: impl Fn() -> bool,
@@ -52,7 +52,7 @@ pub async fn download(
     let failed = |status: Status| not_given(status.message().to_owned());
     let malformed = |malformed: Malformed| not_given(malformed.to_string());
     let layout = Layout::new(&Architecture::named(&config.model).map_err(checkpoint::Error::from)?);
-    let request = Request::new(GetStateRequest { checkpoint: checkpoint.to_owned() });
+    let request = Request::new(GetStateRequest { checkpoint: checkpoint.to_owned(), ticket });
     let mut opening = Box::pin(client.get_state(request));
     let began = Instant::now();
     // The coordinator reads its disk meanwhile.

@@ -89,6 +89,11 @@ impl Helm {
         let ticket = match &order {
             Order::Upload { upload } => self.tickets.issue(*upload, worker, false),
             Order::Train { upload: Some(upload), .. } => self.tickets.issue(*upload, worker, true),
+            Order::Synchronise { generation, source_rank, checkpoint: Some(_), .. }
+                if self.steering.rank_of(worker) == Some(*source_rank) =>
+            {
+                self.tickets.issue_fetch(*generation)
+            }
             _ => 0,
         };
         if let (Order::SetAside { .. }, Some(attachment)) = (&order, self.attachments.get_mut(&worker)) {

@@ -2,6 +2,7 @@
 
 use crate::helm::{Expected, Orders, Recorded, Saved};
 use checkpoint::State;
+use plan::{Position, Totals};
 use proto::v1;
 use std::time::Instant;
 use steering::WorkerId;
@@ -65,6 +66,15 @@ pub enum Input {
     Recorded(Recorded),
     /// A checkpoint was written, or was not.
     Saved(Box<Saved>),
+    /// A checkpoint cannot be read.
+    Unreadable {
+        /// Its name.
+        name: String,
+        /// In words.
+        why: String,
+        /// The newest one that can: its name, its position and the sums of its epoch.
+        instead: Option<(String, Position, Totals)>,
+    },
     /// The run is to end after the step in progress.
     Stop {
         /// In words.

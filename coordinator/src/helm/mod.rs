@@ -339,6 +339,10 @@ impl Helm {
                 self.saved(*saved);
                 return;
             }
+            Input::Unreadable { name, why, instead } => {
+                tracing::warn!("checkpoint {name} cannot be read: {why}");
+                self.steering.unreadable(self.now(), (&name, &why), instead)
+            }
             Input::Stop { reason } => {
                 self.note(&format!("stopping: {reason}"));
                 self.gives_up = self.ending.is_some();

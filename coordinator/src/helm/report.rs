@@ -91,6 +91,7 @@ pub(super) fn event(
                     v1::Blame::Own => Blame::Own,
                     v1::Blame::Suffered => Blame::Suffered,
                     v1::Blame::Diverged => Blame::Diverged,
+                    v1::Blame::Withheld => Blame::Withheld,
                     v1::Blame::Unspecified => return Err(Malformed::new("a failure that is nobody's")),
                 },
                 message: failed.message,
@@ -117,7 +118,7 @@ pub(super) fn order(order: Order, rank: Option<u32>, ticket: u64) -> v1::Order {
                 None if initial => Source::Initial(true),
                 None => Source::Held(true),
             };
-            Down::Synchronise(v1::Synchronise { generation, source_rank, source: Some(source), digest })
+            Down::Synchronise(v1::Synchronise { generation, source_rank, source: Some(source), digest, ticket })
         }
         Order::Train { generation, from, rates, digest_every, save_every, upload: _ } => Down::Train(v1::Train {
             generation,

@@ -1,7 +1,7 @@
 //! Which states may be sent: those that were ordered, by those who were told to. An order has a ticket that nobody else knows.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -29,6 +29,8 @@ struct Ticket {
 #[derive(Debug, Clone, Default)]
 pub struct Tickets {
     tickets: Arc<Mutex<HashMap<u64, Ticket>>>,
+    /// For states that are to be fetched, by the one member that is to.
+    fetches: Arc<Mutex<HashSet<u64>>>,
     keys: RandomState,
 }
 
@@ -81,6 +83,24 @@ impl Tickets {
         Some(Shown { tickets: self.clone(), ticket, expected })
     }
 
+    /// A ticket to fetch the state that `generation` begins from.
+    #[must_use]
+    pub fn issue_fetch(&self, generation: u64) -> u64 {
+        let ticket = self.keys.hash_one(("fetch", generation)).max(1);
+        self.fetches().insert(ticket);
+        ticket
+    }
+
+    /// Takes a ticket to fetch a state. Returns whether it is good.
+    #[must_use]
+    pub fn take_fetch(&self, ticket: u64) -> bool {
+        self.fetches().remove(&ticket)
+    }
+
+    fn fetches(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.fetches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes the tickets of a worker that is gone worthless.
     pub fn revoke(&self, worker: WorkerId) {
         self.lock().retain(|_, ticket| ticket.expected.worker != worker);
@@ -89,6 +109,7 @@ impl Tickets {
     /// Makes tickets that were good for several states worthless: their generation is over.
     pub fn end_generation(&self) {
         self.lock().retain(|_, ticket| !ticket.repeated);
+        self.fetches().clear();
     }
 }
 
@@ -122,6 +143,8 @@ mod tests {
         drop(tickets.show(often).unwrap());
         tickets.end_generation();
         assert!(tickets.show(often).is_none());
+        let fetch = tickets.issue_fetch(1);
+        assert!(tickets.take_fetch(fetch) && !tickets.take_fetch(fetch) && !tickets.take_fetch(0));
         let third = tickets.issue(3, 6, false);
         assert_eq!(tickets.take(third, 5), None, "another's");
         tickets.revoke(6);

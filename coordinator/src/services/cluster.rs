@@ -21,11 +21,11 @@ use std::{
 };
 use tokio::{
     io::AsyncReadExt,
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::spawn_blocking,
     time::timeout,
 };
-use tokio_stream::{Stream, StreamExt, iter, wrappers::ReceiverStream};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 /// Chunks under way to one worker at most.
@@ -75,6 +75,29 @@ impl ClusterService {
     #[must_use]
     pub fn new(inputs: mpsc::Sender<Input>, options: ClusterOptions) -> Self {
         Self { inputs, options, states: Arc::new(Semaphore::new(STATES)) }
+    }
+
+    /// Sends a state. Who does not take the next piece of it for long gets no more.
+    async fn send(
+        &self,
+        state: State,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Response<Chunks<v1::StateChunk>>, Status> {
+        let (run_id, patience) = (self.options.run_id.clone(), self.options.timeouts.transfer);
+        let chunks = spawn_blocking(move || state_chunks(&run_id, 0, &state))
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?;
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            // The place is free when the last piece is taken, or nobody takes any more.
+            let _place = place;
+            for chunk in chunks {
+                if !matches!(timeout(patience, sender.send(Ok(chunk))).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
     /// Takes in a state that is sent for `expected`.
@@ -214,28 +237,37 @@ impl Cluster for ClusterService {
 
     async fn get_state(&self, request: Request<v1::GetStateRequest>) -> Result<Response<Self::GetStateStream>, Status> {
         // As it is shown: what names a checkpoint is the same.
-        let name = text::name(&request.into_inner().checkpoint);
+        let v1::GetStateRequest { checkpoint, ticket } = request.into_inner();
+        let name = text::name(&checkpoint);
         if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
             return Err(Status::invalid_argument(format!("{name:?} is no name of a checkpoint")));
         }
         let busy = || Status::resource_exhausted(format!("{STATES} states are on their way already; try again later"));
-        let place = Arc::clone(&self.states).try_acquire_owned().map_err(|_| busy())?;
+        // Who is to begin a generation with it does not wait for others.
+        let ordered = self.options.tickets.take_fetch(ticket);
+        let place =
+            if ordered { None } else { Some(Arc::clone(&self.states).try_acquire_owned().map_err(|_| busy())?) };
         let path = self.options.store.path(&name);
         let found = spawn_blocking(move || path.is_dir().then(|| checkpoint::read(&path)))
             .await
-            .map_err(|error| Status::internal(error.to_string()))?
-            .ok_or_else(|| Status::not_found(format!("there is no checkpoint {name:?}")))?;
-        let (_, state) = found.map_err(|error| Status::data_loss(error.to_string()))?;
-        let run_id = self.options.run_id.clone();
-        let chunks = spawn_blocking(move || state_chunks(&run_id, 0, &state))
-            .await
             .map_err(|error| Status::internal(error.to_string()))?;
-        // The place is free when the last piece is taken, or nobody takes any more.
-        let pieces = iter(chunks).map(move |chunk| {
-            let _ = &place;
-            Ok(chunk)
-        });
-        Ok(Response::new(Box::pin(pieces)))
+        let status = match found {
+            Some(Ok((_, state))) => return self.send(state, place).await,
+            Some(Err(error)) => Status::data_loss(error.to_string()),
+            None => Status::not_found(format!("there is no checkpoint {name:?}")),
+        };
+        if !ordered {
+            return Err(status);
+        }
+        let store = self.options.store.clone().of_run(&self.options.run_id);
+        let newest =
+            spawn_blocking(move || store.newest()).await.map_err(|error| Status::internal(error.to_string()))?;
+        // What is wrong with the whole directory was said of this checkpoint, too.
+        let newest = newest.ok().and_then(|(newest, _)| newest).filter(|(newest, _, _)| *newest != name);
+        let instead = newest.map(|(name, manifest, state)| (name, manifest.position, state.totals));
+        let why = status.message().to_owned();
+        self.inputs.send(Input::Unreadable { name, why, instead }).await.map_err(|_| over())?;
+        Err(status)
     }
 
     async fn put_state(

@@ -13,6 +13,8 @@ pub enum Blame {
     Suffered,
     /// The run's: the loss is no longer a number. It would be the same on any worker.
     Diverged,
+    /// The coordinator's: it did not give what it had ordered to be taken over.
+    Withheld,
 }
 
 /// Why a worker cannot go on.

@@ -27,6 +27,13 @@ impl Steering {
         match failure.blame {
             Blame::Diverged if member => self.diverges(now, worker, &failure.message, decisions),
             Blame::Own | Blame::Diverged => self.fail_of_its_own(now, worker, &failure.message, decisions),
+            // Nobody of the generation can do anything about it.
+            Blame::Withheld if !member || self.reforming.is_some() || !self.losses.is_empty() => {}
+            Blame::Withheld => {
+                self.failed_at.get_or_insert(self.clock.wall());
+                self.recovery(reason.clone(), 0);
+                self.reform(&reason);
+            }
             // Who fails alone suffers from nobody.
             Blame::Suffered if self.generation.members.len() < 2 => {
                 self.fail_of_its_own(now, worker, &failure.message, decisions);

@@ -285,6 +285,34 @@ impl Steering {
         self.pending.remove(&position);
     }
 
+    /// Takes notice that the checkpoint `name` cannot be read, and which one counts `instead`. A run never begins anew where
+    /// one was: without any it ends.
+    pub fn unreadable(
+        &mut self,
+        now: Duration,
+        (name, why): (&str, &str),
+        instead: Option<(String, Position, Totals)>,
+    ) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        let counts = self.checkpoint.as_ref().is_some_and(|(newest, _, _)| newest == name);
+        if !counts || matches!(self.phase, Phase::Over(_)) {
+            return decisions;
+        }
+        let now = self.look_at_the_time(now);
+        let known =
+            |at: Position| at.epoch >= self.base.0 || self.history.iter().any(|done| done.epoch + 1 == at.epoch);
+        let Some(instead) = instead.filter(|(_, at, _)| known(*at)) else {
+            let reason = format!("checkpoint {name} cannot be read, and there is none before it: {why}");
+            self.end(now, Outcome::Failed, &reason, &mut decisions);
+            return decisions;
+        };
+        decisions
+            .push(Decision::Note(format!("checkpoint {name} cannot be read: {why}; {} counts instead", instead.0)));
+        self.furthest = Position::default();
+        self.checkpoint = Some(instead);
+        decisions
+    }
+
     /// Ends a run that cannot go on, once the newest state is saved.
     pub fn fail(&mut self, now: Duration, reason: &str) -> Vec<Decision> {
         let mut decisions = Vec::new();

@@ -107,6 +107,7 @@ impl EngineError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Diverged { .. } => Blame::Diverged,
+            Self::NotGiven { .. } => Blame::Withheld,
             Self::Gone { .. } | Self::NotWhole | Self::Aborted { .. } => Blame::Suffered,
             Self::Group(error) if !error.is_own() => Blame::Suffered,
             Self::Group(_)
@@ -115,7 +116,6 @@ impl EngineError {
             | Self::Torch { .. }
             | Self::OutOfOrder { .. }
             | Self::Thread { .. }
-            | Self::NotGiven { .. }
             | Self::Altered
             | Self::Asked
             | Self::Address { .. }

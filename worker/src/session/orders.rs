@@ -114,7 +114,8 @@ impl Session {
                         control.beat();
                         !control.is_aborted(order.generation)
                     };
-                    let state = state_transfer::download(&mut client, &name, &config, patience, wanted).await;
+                    let state =
+                        state_transfer::download(&mut client, (&name, order.ticket), &config, patience, wanted).await;
                     // Nobody takes it if the generation is over.
                     let _ = state.transpose().map(|state| given.try_send(state));
                 });
