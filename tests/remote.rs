@@ -155,3 +155,21 @@ fn a_state_may_take_longer_to_come_than_a_failure_to_be_noticed() {
     let (code, log) = worker.wait();
     assert_eq!(code, 0, "{log}");
 }
+
+#[test]
+fn a_state_on_its_way_up_a_slow_line_holds_up_no_sign_of_life() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &[&["--local"], &RUN[..]].concat());
+    let expected = expected.wait().well();
+    // A state of two megabytes takes more than ten of these time-outs.
+    let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "2s"]].concat();
+    let run = Coordinator::start(&directory.path().join("slow"), &flags);
+    let data = system_tests::data_dir();
+    let line = Line::both_ways(run.address(), 100_000);
+    let worker = Worker::start_behind(&line, "far", &["--data-dir", data.to_str().unwrap()]);
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
+    let (code, log) = worker.wait();
+    assert_eq!(code, 0, "{log}");
+}

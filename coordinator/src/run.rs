@@ -8,7 +8,7 @@ use crate::{
     helm::{Helm, HelmOptions, Input, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     predict::{Decoders, Memory, Predictor},
-    services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, TrainingService},
+    services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, Timely, TrainingService},
 };
 use checkpoint::{Retention, Store};
 use cifar::{Dataset, Split};
@@ -32,7 +32,14 @@ use tonic::transport::{Server, server::Router};
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
 /// Calls of one connection at a time.
-const CALLS: u32 = 1024;
+const CALLS: u32 = 256;
+/// What workers and clients say at a time, but for pictures.
+const LARGEST_WORDS: usize = 1 << 20;
+const LARGEST_QUESTION: usize = 1 << 16;
+/// Until a connection is gone that answers no question: on a slow line that waits behind all that was sent.
+const GONE: Duration = Duration::from_mins(2);
+/// The shortest deadline of a request: a busy disk may be read for it.
+const SOONEST: Duration = Duration::from_secs(10);
 /// How long clients get to take their last answers.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -237,14 +244,15 @@ async fn services(
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
+    let soon = timeouts.transfer.max(SOONEST);
     Ok(Server::builder()
         .max_concurrent_streams(CALLS)
         .http2_keepalive_interval(Some(timeouts.keepalive))
-        .http2_keepalive_timeout(Some(timeouts.failure))
-        .add_service(health)
+        .http2_keepalive_timeout(Some(GONE))
+        .add_service(Timely::new(health, soon))
         .add_service(reflection().build_v1().map_err(reflect)?)
         .add_service(reflection().build_v1alpha().map_err(reflect)?)
-        .add_service(ClusterServer::new(cluster))
-        .add_service(TrainingServer::new(training))
+        .add_service(Timely::new(ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS), soon))
+        .add_service(Timely::new(TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION), soon))
         .add_service(inference))
 }

@@ -26,4 +26,4 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Bytes of a chunk of data in a stream: well below gRPC's usual limit of 4 MiB a message, and few enough that on a slow line
 /// the next one, which is a sign of life, is not long in coming.
-pub const CHUNK_BYTES: usize = 1 << 18;
+pub const CHUNK_BYTES: usize = 1 << 15;

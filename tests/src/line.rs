@@ -26,6 +26,19 @@ impl Line {
     /// If loopback has no port left.
     #[must_use]
     pub fn to(address: &str, bytes_per_second: u64) -> Self {
+        Self::of(address, u64::MAX, bytes_per_second)
+    }
+
+    /// As [`Self::to`], with so many bytes a second up and down.
+    ///
+    /// # Panics
+    /// If loopback has no port left.
+    #[must_use]
+    pub fn both_ways(address: &str, bytes_per_second: u64) -> Self {
+        Self::of(address, bytes_per_second, bytes_per_second)
+    }
+
+    fn of(address: &str, up_per_second: u64, bytes_per_second: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
         let line = Self {
             address: listener.local_addr().expect("a listener has an address"),
@@ -42,7 +55,7 @@ impl Line {
                 open.lock().unwrap_or_else(PoisonError::into_inner).extend([near, far]);
                 let [near, far] = ends;
                 let (up, down) = (near.try_clone().expect("as before"), far.try_clone().expect("as before"));
-                thread::spawn(move || carry(up, far, u64::MAX, &AtomicU64::new(0)));
+                thread::spawn(move || carry(up, far, up_per_second, &AtomicU64::new(0)));
                 thread::spawn(move || carry(down, near, bytes_per_second, &carried));
             }
         });

@@ -14,22 +14,20 @@ use proto::{
 };
 use resnet::Layout;
 use std::{
-    path::PathBuf,
+    fs,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
-    io::AsyncReadExt,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::spawn_blocking,
     time::timeout,
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
-
-/// Chunks under way to one worker at most.
-const CHUNKS: usize = 4;
 
 /// Between two words to the helm that a state is coming.
 const MOVES: Duration = Duration::from_millis(100);
@@ -138,6 +136,16 @@ impl ClusterService {
     }
 }
 
+/// What is in the file at `path` from byte `at` on, up to a chunk of it. Between two chunks no file is open: whoever takes
+/// none is no burden.
+fn piece_of(path: &Path, at: u64) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::Start(at))?;
+    let mut data = Vec::with_capacity(CHUNK_BYTES);
+    file.take(CHUNK_BYTES as u64).read_to_end(&mut data)?;
+    Ok(data)
+}
+
 /// A stream that tells a worker that the run needs it no longer.
 fn dismissal() -> Orders {
     let (sender, stream) = orders();
@@ -211,21 +219,24 @@ impl Cluster for ClusterService {
             return Err(Status::not_found(format!("the data set has no file {name:?}")));
         };
         let path = cifar::files_in(&self.options.data_dir).join(file.name);
-        let cannot_read = move |error: std::io::Error| Status::data_loss(format!("cannot read {name}: {error}"));
-        let mut file = tokio::fs::File::open(path).await.map_err(&cannot_read)?;
-        let (sender, receiver) = mpsc::channel(CHUNKS);
+        let (sender, receiver) = mpsc::channel(1);
+        let patience = self.options.timeouts.transfer;
         tokio::spawn(async move {
+            let mut at = 0;
             loop {
-                let mut data = vec![0; CHUNK_BYTES];
-                let chunk = match file.read(&mut data).await {
-                    Ok(0) => return,
-                    Ok(read) => {
-                        data.truncate(read);
+                let path = path.clone();
+                let piece = match spawn_blocking(move || piece_of(&path, at)).await {
+                    Ok(Ok(data)) if data.is_empty() => return,
+                    Ok(Ok(data)) => {
+                        at += data.len() as u64;
                         Ok(v1::DatasetChunk { data })
                     }
-                    Err(error) => Err(cannot_read(error)),
+                    Ok(Err(error)) => Err(Status::data_loss(format!("cannot read {name}: {error}"))),
+                    Err(error) => Err(Status::internal(error.to_string())),
                 };
-                if sender.send(chunk).await.is_err() {
+                // Who does not take it for long gets no more.
+                let last = piece.is_err();
+                if !matches!(timeout(patience, sender.send(piece)).await, Ok(Ok(()))) || last {
                     return;
                 }
             }

@@ -2,11 +2,13 @@
 
 mod admission;
 mod cluster;
+mod deadline;
 mod inference;
 mod training;
 
 pub use admission::{Admission, Admitted, LARGEST_MESSAGE};
 pub use cluster::{ClusterOptions, ClusterService};
+pub use deadline::Timely;
 pub use inference::InferenceService;
 pub use training::TrainingService;
 

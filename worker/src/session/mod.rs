@@ -124,8 +124,8 @@ impl Session {
     pub async fn run(mut self, leave: impl Future<Output = ()>) -> Result<(), Error> {
         let mut leave = pin!(leave);
         loop {
-            let mut client = tokio::select! {
-                client = self.find() => client?,
+            let (mut client, bulk) = tokio::select! {
+                clients = self.find() => clients?,
                 () = &mut leave, if !self.leaving => {
                     tracing::info!("stopped while looking for a coordinator");
                     return Ok(());
@@ -133,7 +133,7 @@ impl Session {
             };
             let orders = self.attach(&mut client).await?;
             let Some((orders, reports)) = orders else { continue };
-            let left = self.serve(client, orders, reports, leave.as_mut()).await?;
+            let left = self.serve(bulk, orders, reports, leave.as_mut()).await?;
             // The next coordinator may have another run, and knows nothing of pauses.
             self.preparation = None;
             self.aside = None;
@@ -148,20 +148,23 @@ impl Session {
         }
     }
 
-    /// Looks for the coordinator until it answers.
-    async fn find(&self) -> Result<ClusterClient<Channel>, Error> {
+    /// Looks for the coordinator until it answers. What is large has a second connection: on a slow line signs of life would
+    /// wait behind it.
+    async fn find(&self) -> Result<(ClusterClient<Channel>, ClusterClient<Channel>), Error> {
         let url = &self.args.coordinator;
         let endpoint = Endpoint::from_shared(url.clone())
             .map_err(|error| Error::BadUrl { url: url.clone(), cause: error.to_string() })?
             .connect_timeout(self.timeouts.request)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(self.timeouts.keepalive)
-            .keep_alive_timeout(self.timeouts.keepalive);
+            .tcp_nodelay(true);
+        // A full line answers no question in time: what is sent there is waited for piece by piece.
+        let bulk = ClusterClient::new(endpoint.connect_with_connector_lazy(connect::connector(&self.local)));
+        let endpoint =
+            endpoint.http2_keep_alive_interval(self.timeouts.keepalive).keep_alive_timeout(self.timeouts.keepalive);
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
             let cause = match endpoint.connect_with_connector(connect::connector(&self.local)).await {
-                Ok(channel) => return Ok(ClusterClient::new(channel)),
+                Ok(channel) => return Ok((ClusterClient::new(channel), bulk)),
                 Err(error) => innermost(&error),
             };
             if start.elapsed() + pause > self.args.give_up_after {
