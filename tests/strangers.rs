@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use bytes::Bytes;
+use http::Request;
 use plan::random::{below, philox};
 use proto::v1::{
     self, GetDatasetRequest, GetRunRequest, GetStateRequest, PredictRequest, Report, StateChunk, StateHeader,
@@ -13,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use system_tests::{Coordinator, assert_same};
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::{net::TcpStream, runtime::Runtime, time::timeout};
 use tokio_stream::iter;
 use tonic::{Code, transport::Channel};
 
@@ -277,4 +279,57 @@ fn arbitrary_messages_are_answered_and_leave_nothing_behind() {
     // Real workers go on where the run is, which is at its beginning.
     let ended = Coordinator::run(&run_dir, 2, &RUN).well();
     assert_same(&ended, &expected);
+}
+
+/// Of a process, in MiB.
+fn memory(run: &Coordinator) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", run.id())).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    resident.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
+}
+
+/// Begins a call whose message of `length` bytes never comes to its end.
+async fn half_a_call(
+    client: &mut h2::client::SendRequest<Bytes>,
+    path: &str,
+    length: u32,
+) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+    let request = Request::builder().method("POST").uri(format!("http://coordinator{path}"));
+    let request = request.header("content-type", "application/grpc").header("te", "trailers").body(()).unwrap();
+    let (answer, mut body) = client.send_request(request, false).unwrap();
+    let mut message = vec![0];
+    message.extend(length.to_be_bytes());
+    message.extend(vec![7; length as usize - 1]);
+    body.send_data(message.into(), false).unwrap();
+    (answer, body)
+}
+
+#[test]
+fn half_a_request_keeps_nothing_for_long() {
+    let directory = tempfile::tempdir().unwrap();
+    // The deadline of a request is ten seconds, then.
+    let flags = [&["--workers", "1", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let run = Coordinator::start(&directory.path().join("run"), &flags);
+    let before = memory(&run);
+    Runtime::new().unwrap().block_on(async {
+        let stream = TcpStream::connect(run.address()).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let mut halves = Vec::new();
+        for _ in 0..200 {
+            client = client.ready().await.unwrap();
+            halves.push(half_a_call(&mut client, "/coxswain.v1.Training/GetRun", 60_000).await);
+        }
+        client = client.ready().await.unwrap();
+        // One that is too long is refused at once, however much of it comes.
+        let (answer, _body) = half_a_call(&mut client, "/coxswain.v1.Training/GetRun", 70_000).await;
+        let refused = timeout(ANSWER, answer).await.unwrap().unwrap();
+        assert_eq!(refused.headers()["grpc-status"], "11", "{refused:?}");
+        for (answer, _body) in halves {
+            let refused = timeout(Duration::from_secs(20), answer).await.unwrap().unwrap();
+            assert_eq!(refused.headers()["grpc-status"], "4", "{refused:?}");
+        }
+    });
+    let after = memory(&run);
+    assert!(after < before + 100, "{before} MiB before, {after} after");
 }
