@@ -242,6 +242,9 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
     let flags: Vec<String> = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
     for (key, value) in table {
         let flag = key.replace('_', "-");
+        if flag == "config" {
+            return Err(bad("a file cannot name another one".to_owned()));
+        }
         if !flags.contains(&flag) {
             let nearest = flags.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &flag));
             let nearest = nearest.map_or_else(String::new, |nearest| format!(": did you mean {nearest}?"));

@@ -270,7 +270,7 @@ impl Directory<'_> {
 
 /// Epochs that are done, and the one that is begun.
 fn epochs_begun(position: Position) -> u32 {
-    position.epoch + u32::from(position.step > 0)
+    position.epoch.saturating_add(u32::from(position.step > 0))
 }
 
 /// Unique enough to tell runs apart, and readable.

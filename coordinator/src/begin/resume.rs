@@ -32,5 +32,7 @@ pub(super) fn absolute(path: &Path) -> Result<String, Error> {
         path: path.to_owned(),
         why: error.to_string(),
     })?;
-    Ok(absolute.to_string_lossy().into_owned())
+    // The same place has one name: without a slash at its end, or a dot on its way.
+    let plain: PathBuf = absolute.components().collect();
+    Ok(plain.to_string_lossy().into_owned())
 }

@@ -28,7 +28,7 @@ struct Ticket {
 /// The tickets that are good. Shared by the helm, which gives them out, and the service, which takes them.
 #[derive(Debug, Clone, Default)]
 pub struct Tickets {
-    tickets: Arc<Mutex<HashMap<u64, Ticket>>>,
+    uploads: Arc<Mutex<HashMap<u64, Ticket>>>,
     /// For states that are to be fetched, by the one member that is to.
     fetches: Arc<Mutex<HashSet<u64>>>,
     keys: RandomState,
@@ -45,7 +45,7 @@ pub struct Shown {
 
 impl Tickets {
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Ticket>> {
-        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A ticket for the order `upload` to `worker`, good for one state or, as `repeated`, for several.

@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn decoded(file: &[u8]) -> Result<Vec<u8>, PictureError> {
-        Png::open(file.to_vec())?.decode(&Patience::new(Duration::from_secs(60)))
+        Png::open(file.to_vec())?.decode(&Patience::new(Duration::from_mins(1)))
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "epoch {}, step {}", self.epoch + 1, self.step)
+        write!(f, "epoch {}, step {}", u64::from(self.epoch) + 1, self.step)
     }
 }
 
