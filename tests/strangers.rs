@@ -289,7 +289,7 @@ fn memory(run: &Coordinator) -> u64 {
 }
 
 /// Begins a call whose message of `length` bytes never comes to its end.
-async fn half_a_call(
+fn half_a_call(
     client: &mut h2::client::SendRequest<Bytes>,
     path: &str,
     length: u32,
@@ -318,11 +318,11 @@ fn half_a_request_keeps_nothing_for_long() {
         let mut halves = Vec::new();
         for _ in 0..200 {
             client = client.ready().await.unwrap();
-            halves.push(half_a_call(&mut client, "/coxswain.v1.Training/GetRun", 60_000).await);
+            halves.push(half_a_call(&mut client, "/coxswain.v1.Training/GetRun", 60_000));
         }
         client = client.ready().await.unwrap();
         // One that is too long is refused at once, however much of it comes.
-        let (answer, _body) = half_a_call(&mut client, "/coxswain.v1.Training/GetRun", 70_000).await;
+        let (answer, _body) = half_a_call(&mut client, "/coxswain.v1.Training/GetRun", 70_000);
         let refused = timeout(ANSWER, answer).await.unwrap().unwrap();
         assert_eq!(refused.headers()["grpc-status"], "11", "{refused:?}");
         for (answer, _body) in halves {

@@ -156,9 +156,13 @@ impl Steering {
                     format!("the states of {names} differ at {position}, and it cannot be told whose is right");
                 self.void(&reason, decisions);
                 if self.digests.doubted.replace(position).is_some() {
+                    let from = match &self.checkpoint {
+                        Some((name, _, _)) => format!("from checkpoint {name}, on which all agreed"),
+                        None => "from the beginning, as nothing was saved yet".to_owned(),
+                    };
                     let reason = format!(
                         "{reason}; it is the second time without an agreement in between: one of these machines computes \
-                         wrongly. The newest checkpoint is of a state on which all agreed: the same command goes on from there"
+                         wrongly. The same command goes on {from}"
                     );
                     self.end(now, Outcome::Failed, &reason, decisions);
                 } else {
