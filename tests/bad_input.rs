@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use proto::v1::{Hello, Report, cluster_client::ClusterClient, report::Report as Up};
+use proto::v1::{Hello, Prepared, Report, cluster_client::ClusterClient, report::Report as Up};
 use std::{fs, net::TcpListener, os::unix::fs::symlink, process::Command, sync::LazyLock};
 use system_tests::{Coordinator, binary, data_dir};
 use tokio::{runtime::Runtime, sync::mpsc::Sender};
@@ -177,8 +177,13 @@ fn a_worker_of_another_kind_is_refused_in_words() {
     for mixed in [false, true] {
         let directory = tempfile::tempdir().unwrap();
         let flags: &[&str] = if mixed { &["--allow-mixed"] } else { &[] };
-        let coordinator = Coordinator::start(&directory.path().join("run"), flags);
-        let _first = greet(&coordinator, first.clone()).unwrap();
+        let flags = [&["--workers", "2"], flags].concat();
+        let mut coordinator = Coordinator::start(&directory.path().join("run"), &flags);
+        let (_orders, first) = greet(&coordinator, first.clone()).unwrap();
+        // From here on its word counts for others.
+        let prepared = Up::Prepared(Prepared { stretch_seconds: 0.1 });
+        RUNTIME.block_on(first.send(Report { report: Some(prepared) })).unwrap();
+        coordinator.wait_until(|run| run.workers.iter().any(|worker| !worker.preparing));
         for (hello, words, always) in &others {
             let answer = greet(&coordinator, hello.clone());
             if mixed && !always {
