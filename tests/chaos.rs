@@ -169,7 +169,9 @@ impl Chaos {
                 worker.signal(Signal::SIGTERM);
                 // It leaves after the step in progress, or after an evaluation. One that was found wrong has gone before.
                 let (code, log) = worker.wait();
-                assert!([0, 9].contains(&code), "{name}: {code}\n{log}");
+                // One that has only just been started ends as any process does, before it can say anything.
+                let newborn = code == -1 && log.is_empty();
+                assert!(newborn || [0, 9].contains(&code), "{name}: {code}\n{log}");
                 format!("{name} is told to leave, and leaves")
             }
             _ => {
