@@ -45,8 +45,9 @@ fn the_next_step_comes_within_half_a_second_and_a_step() {
         let victim = kill % 2;
         workers[victim].signal(Signal::SIGKILL);
         let killed = Instant::now();
-        // Progress of a generation is only known after its first step.
-        let after = run.wait_until(|run| run.generation > before.generation && run.step > 0);
+        // What the survivor holds when the next generation is formed was committed before.
+        let formed = run.wait_until(|run| run.generation > before.generation);
+        let after = run.wait_until(|run| (run.epoch, run.step) > (formed.epoch, formed.step));
         let recovered = killed.elapsed();
         let committed = Instant::now();
         let next = run.wait_until(|run| (run.epoch, run.step) > (after.epoch, after.step));
