@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use tonic::{Status, body::Body, server::NamedService};
 use tower_service::Service;
 
-/// Calls whose requests take long, and are waited for piece by piece where they are taken.
-const LONG: [&str; 1] = ["/PutState"];
+/// The call whose request takes long. It is waited for piece by piece where it is taken.
+const LONG: &str = "/PutState";
 
 /// A service whose requests have a deadline to be taken in and begun to be answered.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let long = LONG.iter().any(|call| request.uri().path().ends_with(call));
+        let long = request.uri().path().ends_with(LONG);
         let (answer, time) = (self.inner.call(request), self.time);
         Box::pin(async move {
             if long {

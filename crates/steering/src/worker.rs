@@ -20,7 +20,8 @@ pub struct Worker {
     pub host: String,
     /// Whether it has what it takes to train. Nobody waits for one that has not.
     pub prepared: bool,
-    /// Until when it is set aside, on the wall: its own clock runs whatever the coordinator does. What it says of being prepared before that, it said before it knew.
+    /// Until when it is set aside, on the wall: its own clock runs whatever the coordinator does. If it says before that that
+    /// it is prepared, it did not know yet.
     pub aside: Duration,
     /// Whether it has asked to go.
     pub leaving: bool,
@@ -84,7 +85,8 @@ impl Worker {
     }
 
     /// How long its engine may do nothing before it counts as standing still: `failure`, or more where a single piece of
-    /// its work takes long, up to [`LONGEST_PATIENCE`]. A pause since the rehearsal that was longer than `failure` was no work: the process was stopped.
+    /// its work takes long, up to [`LONGEST_PATIENCE`]. A pause since the rehearsal that was longer than `failure` was no work:
+    /// the process was stopped.
     #[must_use]
     pub fn patience(&self, failure: Duration) -> Duration {
         let longest = self.rehearsed.max(self.stretch.min(failure));

@@ -157,7 +157,9 @@ impl Session {
             .connect_timeout(self.timeouts.request)
             .tcp_nodelay(true);
         // A full line answers no question in time: what is sent there is waited for piece by piece.
-        let bulk = ClusterClient::new(endpoint.connect_with_connector_lazy(connect::connector(&self.local)));
+        // Others reach this worker where its orders come in, so only that address is noted.
+        let elsewhere = LocalAddress::default();
+        let bulk = ClusterClient::new(endpoint.connect_with_connector_lazy(connect::connector(&elsewhere)));
         let endpoint =
             endpoint.http2_keep_alive_interval(self.timeouts.keepalive).keep_alive_timeout(self.timeouts.keepalive);
         let start = Instant::now();
