@@ -3,12 +3,14 @@
 //! No I/O, no clock, no randomness: [`Steering::handle`] is a function of what happened, when, and what was before. The
 //! coordinator carries out what it decides; tests and simulations drive it with thousands of invented histories.
 
+mod checkpoints;
 mod clock;
 mod conduct;
 mod digest;
 mod epoch;
 mod event;
 mod failing;
+mod forming;
 mod held;
 mod membership;
 mod options;

@@ -1,0 +1,269 @@
+//! How a generation is formed: of whom, from which state, and who is suspected where it is not.
+
+use crate::{
+    Decision, Held, Order, Outcome, Steering, Worker, WorkerId,
+    phase::Phase,
+    selection::{self, Candidate},
+};
+use plan::{Position, Totals};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// Workers that prepare and are waited for by their names.
+const PREPARING: usize = 3;
+
+/// Members whose names go to all: a thousand names to a thousand workers would hold up what is urgent.
+const NAMED: usize = 16;
+
+/// Generations in a row without a step, and without a loss that explains it, after which somebody is suspected. The first one
+/// is often explained by a loss that is noticed a moment later.
+const FRUITLESS: u32 = 2;
+
+/// Suspicions after which a worker is no longer tried again at once, even where nobody else is left.
+const HASTY: u32 = 2;
+
+impl Steering {
+    /// Workers that could be members at `now`.
+    fn candidates(&self, now: Duration) -> Vec<Candidate> {
+        self.workers
+            .iter()
+            .filter(|(_, worker)| worker.prepared && !worker.leaving && !self.register.is_aside(&worker.name, now))
+            .map(|(id, worker)| self.candidate(*id, worker))
+            .collect()
+    }
+
+    fn candidate(&self, id: WorkerId, worker: &Worker) -> Candidate {
+        Candidate { id, proven: worker.proven, strikes: self.register.strikes(&worker.name) }
+    }
+
+    /// The members of a generation that were formed at `now`.
+    pub(crate) fn select(&self, now: Duration) -> Vec<WorkerId> {
+        let size = self.needed()..self.options.config.shards as usize;
+        selection::select(&self.candidates(now), size, self.trial)
+    }
+
+    pub(crate) fn form_if_enough(&mut self, now: Duration, reason: &str, decisions: &mut Vec<Decision>) {
+        let able = self.candidates(now).len();
+        if able < self.needed() {
+            self.phase = Phase::Waiting;
+            self.reason = self.waiting_reason(now);
+            return self.give_up_if_hopeless(now, decisions);
+        }
+        let members = self.select(now);
+        self.begun = true;
+        self.generation.number = self.generation.number.max(self.last_known).saturating_add(1);
+        self.generation.from = None;
+        self.digests.begin();
+        let generation = self.generation.number;
+        for (id, worker) in &mut self.workers {
+            if members.binary_search(id).is_ok() {
+                worker.member_since.get_or_insert(now);
+                worker.moved = now;
+            } else {
+                worker.member_since = None;
+            }
+        }
+        self.generation.members = members;
+        let names: Vec<String> = self.generation.members.iter().map(|member| self.name(*member)).collect();
+        self.reason = format!("forming generation {generation} of {}: {reason}", names.join(", "));
+        self.phase = Phase::Forming { since: now, ready: BTreeMap::new() };
+        decisions.push(Decision::Generation { generation, members: names.clone(), reason: reason.to_owned() });
+        let (world_size, named) = (names.len() as u32, &names[..names.len().min(NAMED)]);
+        self.to_all(decisions, |rank| Order::Form {
+            generation,
+            rank: rank as u32,
+            world_size,
+            members: named.to_vec(),
+        });
+    }
+
+    /// Ends a run whose workers have all failed again and again.
+    pub(crate) fn give_up_if_hopeless(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+        if let Some(why) = self.hopeless(now) {
+            self.end(now, Outcome::Failed, &format!("nobody who could go on is left: {why}"), decisions);
+        }
+    }
+
+    /// Workers without which there is no generation.
+    pub(crate) fn needed(&self) -> usize {
+        if self.begun { self.options.min_workers.max(1) } else { self.options.workers.max(1) }
+    }
+
+    pub(crate) fn waiting_reason(&self, now: Duration) -> String {
+        let needed = self.needed();
+        let missing = needed.saturating_sub(self.candidates(now).len());
+        let mut parts = Vec::new();
+        let staying = || self.workers.values().filter(|worker| !worker.leaving);
+        let preparing: Vec<&str> = staying()
+            .filter(|worker| !worker.prepared && self.register.strikes(&worker.name) == 0)
+            .map(|w| w.name.as_str())
+            .collect();
+        match preparing.len() {
+            0 => {}
+            1 => parts.push(format!("{} prepares", preparing[0])),
+            2..=PREPARING => parts.push(format!("{} prepare", preparing.join(", "))),
+            many => parts.push(format!("{many} prepare")),
+        }
+        let aside: Vec<(&str, &str)> = staying()
+            .filter(|worker| !worker.prepared || self.register.is_aside(&worker.name, now))
+            .filter_map(|worker| Some((worker.name.as_str(), self.register.of(&worker.name)?.reason.as_str())))
+            .collect();
+        match aside.as_slice() {
+            [] => {}
+            [(name, reason)] => parts.push(format!("{name} is set aside: {reason}")),
+            [(name, reason), rest @ ..] => {
+                parts.push(format!("{name} ({reason}) and {} others are set aside", rest.len()));
+            }
+        }
+        let waiting = format!("waiting for {missing} of {needed} workers");
+        if parts.is_empty() { waiting } else { format!("{waiting}: {}", parts.join("; ")) }
+    }
+
+    pub(crate) fn store_opened(&mut self, worker: WorkerId, port: u16, decisions: &mut Vec<Decision>) {
+        if !matches!(self.phase, Phase::Forming { .. }) || self.generation.members.first() != Some(&worker) {
+            return;
+        }
+        let generation = self.generation.number;
+        let host = self.workers.get(&worker).map_or_else(String::new, |worker| worker.host.clone());
+        self.to_all(decisions, |_| Order::Connect { generation, host: host.clone(), port });
+    }
+
+    /// Sets aside who is to be suspected when a generation was not formed in time.
+    pub(crate) fn give_up_late(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+        let timeout = self.options.failure_timeout;
+        let Phase::Forming { since, ready } = &self.phase else { return };
+        // An engine in the middle of a long piece of work comes after it.
+        let of = |id: &WorkerId| self.workers.get(id).map_or(timeout, |worker| worker.patience(timeout));
+        let patience = self.generation.members.iter().map(of).max().unwrap_or(timeout);
+        if now.saturating_sub(*since) <= patience {
+            return;
+        }
+        let late = self.generation.members.iter().copied().filter(|member| !ready.contains_key(member)).collect();
+        let reason =
+            format!("did not come to generation {} within {} s", self.generation.number, patience.as_secs_f64());
+        if let [alone] = self.generation.members[..] {
+            // It depends on nobody.
+            return self.give_up(now, alone, &reason, decisions);
+        }
+        self.recovery(format!("generation {} was not formed", self.generation.number), 0);
+        self.failed_at.get_or_insert(self.clock.wall());
+        self.blame(now, &late, &reason, decisions);
+        self.reform(&reason);
+    }
+
+    /// A generation came to nothing, and nobody is known to be the cause.
+    pub(crate) fn fruitless_generation(&mut self, now: Duration, reason: &str, decisions: &mut Vec<Decision>) {
+        self.fruitless += 1;
+        if self.fruitless >= FRUITLESS {
+            let all = self.generation.members.iter().copied().collect();
+            self.blame(now, &all, &format!("was in a generation that failed: {reason}"), decisions);
+        }
+        self.reform(reason);
+    }
+
+    /// Sets aside who is to be suspected of the members, of which `late` did not come, and has fewer newcomers tried next.
+    fn blame(&mut self, now: Duration, late: &BTreeSet<WorkerId>, reason: &str, decisions: &mut Vec<Decision>) {
+        let members: Vec<Candidate> =
+            self.generation.members.iter().filter_map(|id| Some(self.candidate(*id, self.workers.get(id)?))).collect();
+        if members.len() < 2 {
+            // One alone depends on nobody, and would have failed for a reason of its own.
+            return;
+        }
+        let mut suspects = selection::suspects(&members, late);
+        self.trial = selection::after_failure(suspects.len());
+        let free = self.candidates(now).iter().filter(|candidate| !suspects.contains(&candidate.id)).count();
+        // Somebody has to go on: where only suspects are left, those who failed least are tried again at once.
+        let strikes = |id: &WorkerId| members.iter().find(|member| member.id == *id).map_or(0, |member| member.strikes);
+        suspects.sort_by_key(|id| (strikes(id), *id));
+        let kept = if free >= self.needed() { 0 } else { self.trial.max(self.needed() - free) };
+        for (index, id) in suspects.into_iter().enumerate() {
+            if index < kept && strikes(&id) < HASTY {
+                let name = self.name(id);
+                self.register.suspect(&name, reason, now);
+                self.register.readmit(&name, now);
+            } else {
+                self.suspect(now, id, reason, decisions);
+            }
+        }
+    }
+
+    pub(crate) fn ready(
+        &mut self,
+        now: Duration,
+        worker: WorkerId,
+        held: Option<(Held, u64)>,
+        decisions: &mut Vec<Decision>,
+    ) {
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.held = held.map(|(held, _)| held);
+        }
+        let Phase::Forming { ready, .. } = &mut self.phase else { return };
+        ready.insert(worker, held);
+        self.begin_where_it_stands(now, decisions);
+    }
+
+    /// Once all members are ready: has them take over the newest state that there is.
+    pub(crate) fn begin_where_it_stands(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+        let (steps, recorded, lineages) = (self.steps(), self.epochs_done(), self.lineages());
+        let Phase::Forming { ready, .. } = &self.phase else { return };
+        if ready.len() < self.generation.members.len() {
+            return;
+        }
+        // The most advanced is right: its last reduction held everybody's share. Of equals the lowest rank.
+        let usable = |held: &Held| held.is_usable(steps, recorded, &lineages) && held.adds_up(&self.options.config);
+        let holders: Vec<(u32, WorkerId, Held, u64)> = (0..)
+            .zip(&self.generation.members)
+            .filter_map(|(rank, id)| {
+                ready.get(id)?.filter(|(held, _)| usable(held)).map(|(h, digest)| (rank, *id, h, digest))
+            })
+            .collect();
+        let newest = holders.iter().map(|(_, _, held, _)| held.position).max();
+        let far = holders.iter().map(|(_, _, held, _)| held.progress(steps, recorded)).max();
+        // One that was written late may be of a course whose last epochs are not recorded any more.
+        let saved = self.checkpoint.clone().filter(|(_, saved, _)| saved.epoch <= recorded);
+        let behind = |at: Position| far.is_none_or(|far| at > far);
+        let coming = self.pending.iter().copied().filter(|at| at.epoch <= recorded && behind(*at)).max();
+        if let Some(coming) = coming.filter(|at| saved.as_ref().is_none_or(|(_, saved, _)| saved < at)) {
+            // Who held it is gone. It is given up only if it cannot be written.
+            self.reason = format!("waiting for the checkpoint of {coming} to be on disk");
+            if let Phase::Forming { since, .. } = &mut self.phase {
+                *since = now;
+            }
+            return;
+        }
+        let saved = saved.filter(|(_, saved, _)| far.is_none_or(|far| *saved > far));
+        let generation = self.generation.number;
+        let (position, totals, order) = if let Some((name, position, totals)) = saved {
+            (position, totals, (0, Some(name), false, None))
+        } else if let Some(newest) = newest {
+            let at_front: Vec<_> = holders.iter().filter(|(_, _, held, _)| held.position == newest).collect();
+            let digests = at_front.iter().map(|(_, id, _, digest)| (*id, *digest)).collect();
+            let Some((rank, _, held, digest)) = at_front.first().map(|first| **first) else { return };
+            if !self.compare(now, newest, &digests, decisions) {
+                return;
+            }
+            self.agree(newest, digest);
+            (held.position, held.totals, (rank, None, false, Some(digest)))
+        } else {
+            (Position::default(), Totals::default(), (0, None, true, None))
+        };
+        let (source_rank, checkpoint, initial, digest) = order;
+        self.generation.from = Some(position);
+        self.to_all(decisions, |_| Order::Synchronise {
+            generation,
+            source_rank,
+            checkpoint: checkpoint.clone(),
+            initial,
+            digest,
+        });
+        for member in self.generation.members.clone() {
+            if let Some(worker) = self.workers.get_mut(&member) {
+                // What it holds is known when it says so.
+                worker.position = position;
+            }
+        }
+        self.proceed(now, position, totals, decisions);
+    }
+}
