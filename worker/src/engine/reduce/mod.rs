@@ -1,10 +1,10 @@
 //! The sum of all shards' vectors, in the one fixed tree (`plan::additions`), while the backward pass still runs.
 //!
 //! A worker adds up the aligned subtrees that it owns while it goes through its shards. The vector is cut into buckets.
-//! As soon as the backward pass of a worker's last shard has filled one, an all-to-all brings slice `i` of everyone's
-//! partial sums of it to rank `i`, which finishes the tree for that slice, and an all-gather returns the result: as many
-//! bytes as a ring all-reduce, with the order of every addition fixed, whatever the buckets and whoever adds. Workers of
-//! one machine do the same without sending anything ([`shared`]).
+//! One is sent as soon as the backward pass of the worker's last shard has filled it. An all-to-all brings slice `i` of
+//! everyone's partial sums to rank `i`, which finishes the tree for that slice. An all-gather returns the result. That is
+//! as many bytes as a ring all-reduce sends. The order of every addition is fixed, whatever the buckets and whoever adds.
+//! Workers of one machine do the same without sending anything ([`shared`]).
 
 mod agree;
 mod bucket;
