@@ -139,7 +139,6 @@ impl Dice {
             7 => Up::Halted(v1::Halted {
                 generation,
                 position: self.position(),
-                totals: self.totals(),
                 seconds: self.float(),
                 images: self.number(),
             }),

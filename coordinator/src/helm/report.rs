@@ -76,7 +76,6 @@ pub(super) fn event(
         Up::Halted(halted) => Event::Halted {
             generation: halted.generation,
             position: position(halted.position)?,
-            totals: totals(halted.totals)?,
             stretch: stretch(halted.seconds, halted.images),
         },
         Up::Evaluated(evaluated) => Event::Evaluated {

@@ -56,8 +56,9 @@ pub struct Budget {
     free: Arc<Semaphore>,
     /// In units.
     total: u32,
-    /// Places for those who wait.
+    /// Places for those who wait, of so many.
     places: Arc<Semaphore>,
+    room: usize,
     patience: Duration,
 }
 
@@ -80,13 +81,19 @@ impl Budget {
     pub fn new(bytes: u64, places: usize, patience: Duration) -> Self {
         let total = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX);
         let free = Arc::new(Semaphore::new(total as usize));
-        Self { free, total, places: Arc::new(Semaphore::new(places)), patience }
+        Self { free, total, places: Arc::new(Semaphore::new(places)), room: places, patience }
     }
 
     /// All of it, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         u64::from(self.total) * UNIT
+    }
+
+    /// Whether somebody waits for memory that others have.
+    #[must_use]
+    pub fn is_waited_for(&self) -> bool {
+        self.places.available_permits() < self.room
     }
 
     /// Waits for so much of it. Who comes first gets it first.
@@ -134,10 +141,11 @@ mod tests {
         let other = budget.clone();
         let waiting = tokio::spawn(async move { other.share(5 * UNIT).await });
         tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
+        assert!(!waiting.is_finished() && budget.is_waited_for());
         assert_eq!(budget.share(5 * UNIT).await.unwrap_err(), Refused::Busy, "one may wait");
         drop(first);
         let second = waiting.await.unwrap().unwrap();
+        assert!(!budget.is_waited_for());
         let third = budget.share(5 * UNIT).await.unwrap();
         drop((second, third));
         drop(budget.share(10 * UNIT).await.unwrap());

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tonic::{Status, body::Body, server::NamedService};
 use tower_service::Service;
 
@@ -21,8 +21,13 @@ pub const LARGEST_MESSAGE: usize = 32 << 20;
 const WAITING: usize = 256;
 /// How long they wait.
 const WAIT: Duration = Duration::from_secs(20);
-/// From its first byte to the answer: who sends slower keeps memory from others.
+/// From its first byte to the answer.
 const REQUEST: Duration = Duration::from_mins(1);
+/// Bytes that have to come in each [`TICK`] while others wait for memory: who announces much and sends little keeps it from
+/// them.
+const PACE: usize = 32 << 10;
+/// How often that is looked at.
+const TICK: Duration = Duration::from_millis(500);
 /// Before a message of gRPC: whether it is compressed, and four bytes of length.
 const HEAD: usize = 5;
 /// A message is there twice while it is decoded.
@@ -85,7 +90,7 @@ where
 /// The request, with its memory counted.
 async fn admit(memory: &Budget, request: http::Request<Body>) -> Result<http::Request<Body>, Status> {
     let (mut parts, body) = request.into_parts();
-    let (length, body) = Message::begin(body).await?;
+    let (length, body) = Message::begin(body, memory.clone()).await?;
     let need = COPIES * length as u64;
     let share = memory.share(need).await.map_err(|refused| match refused {
         Refused::Busy => Status::resource_exhausted("too many requests wait to be read; try again later"),
@@ -105,11 +110,16 @@ struct Message {
     rest: Body,
     /// What may still come, in bytes.
     left: usize,
+    /// Of which a share is kept for it.
+    memory: Budget,
+    tick: Interval,
+    /// What has come since the last tick, in bytes.
+    came: usize,
 }
 
 impl Message {
     /// Reads as far as it says how long it is, which is the first of what is returned.
-    async fn begin(mut body: Body) -> Result<(usize, Self), Status> {
+    async fn begin(mut body: Body, memory: Budget) -> Result<(usize, Self), Status> {
         let mut begun = BytesMut::new();
         while begun.len() < HEAD {
             let frame =
@@ -124,7 +134,22 @@ impl Message {
             return Err(Status::invalid_argument(why));
         }
         let left = (HEAD + length).checked_sub(begun.len()).ok_or_else(too_long)?;
-        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left }))
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick.reset();
+        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left, memory, tick, came: 0 }))
+    }
+
+    /// Waits until it has to be given up for those who wait for memory.
+    fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        loop {
+            ready!(self.tick.poll_tick(context));
+            let came = std::mem::take(&mut self.came);
+            if came < PACE && self.memory.is_waited_for() {
+                let why = format!("{came} bytes in {} s are too slow while others wait for memory", TICK.as_secs_f64());
+                return Poll::Ready(Status::resource_exhausted(why));
+            }
+        }
     }
 }
 
@@ -140,8 +165,12 @@ impl http_body::Body for Message {
         if let Some(begun) = self.begun.take() {
             return Poll::Ready(Some(Ok(Frame::data(begun))));
         }
-        let Some(frame) = ready!(Pin::new(&mut self.rest).poll_frame(context)?) else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(context)? else {
+            return self.poll_too_slow(context).map(|slow| Some(Err(slow)));
+        };
+        let Some(frame) = frame else { return Poll::Ready(None) };
         let length = frame.data_ref().map_or(0, Bytes::len);
+        self.came += length;
         self.left = match self.left.checked_sub(length) {
             Some(left) => left,
             None => return Poll::Ready(Some(Err(too_long()))),

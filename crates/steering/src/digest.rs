@@ -5,7 +5,7 @@
 //! of them are void, and the run goes back to the newest checkpoint. A checkpoint is only made of a state with the digest on
 //! which all agreed.
 
-use crate::{Decision, Held, Outcome, Steering, WorkerId, phase::Phase};
+use crate::{Decision, Outcome, Reached, Steering, WorkerId, phase::Phase};
 use plan::Position;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -101,9 +101,7 @@ impl Steering {
         let lineage = self.generation.number;
         if let Some(known) = self.workers.get_mut(&worker) {
             // It has taken a state over, or done steps since.
-            let totals =
-                known.held.filter(|held| held.position == position).map(|held| held.totals).unwrap_or_default();
-            known.held = Some(Held { position, totals, lineage });
+            known.reached = Some(Reached { position, lineage });
         }
         let digests = self.digests.reported.entry(position).or_default();
         digests.insert(worker, digest);

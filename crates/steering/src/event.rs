@@ -105,8 +105,6 @@ pub enum Event {
         generation: u64,
         /// The next step.
         position: Position,
-        /// Of the epoch so far.
-        totals: Totals,
         /// What was measured.
         stretch: Stretch,
     },

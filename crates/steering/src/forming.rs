@@ -1,7 +1,7 @@
 //! How a generation is formed: of whom, from which state, and who is suspected where it is not.
 
 use crate::{
-    Decision, Held, Order, Outcome, Steering, Worker, WorkerId,
+    Decision, Held, Order, Outcome, Reached, Steering, Worker, WorkerId,
     phase::Phase,
     selection::{self, Candidate},
 };
@@ -134,9 +134,9 @@ impl Steering {
     pub(crate) fn give_up_late(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
         let timeout = self.options.failure_timeout;
         let Phase::Forming { since, ready } = &self.phase else { return };
-        // An engine in the middle of a long piece of work comes after it.
-        let of = |id: &WorkerId| self.workers.get(id).map_or(timeout, |worker| worker.patience(timeout));
-        let patience = self.generation.members.iter().map(of).max().unwrap_or(timeout);
+        // An engine in the middle of a long piece of work comes after it. A newcomer's has nothing to do, however slow it is.
+        let busy = self.generation.members.iter().filter_map(|id| self.workers.get(id)).filter(|worker| worker.worked);
+        let patience = busy.map(|worker| worker.patience(timeout)).max().unwrap_or(timeout);
         if now.saturating_sub(*since) <= patience {
             return;
         }
@@ -197,7 +197,7 @@ impl Steering {
         decisions: &mut Vec<Decision>,
     ) {
         if let Some(known) = self.workers.get_mut(&worker) {
-            known.held = held.map(|(held, _)| held);
+            known.reached = held.map(|(held, _)| held.into());
         }
         let Phase::Forming { ready, .. } = &mut self.phase else { return };
         ready.insert(worker, held);
@@ -212,7 +212,9 @@ impl Steering {
             return;
         }
         // The most advanced is right: its last reduction held everybody's share. Of equals the lowest rank.
-        let usable = |held: &Held| held.is_usable(steps, recorded, &lineages) && held.adds_up(&self.options.config);
+        let usable = |held: &Held| {
+            Reached::from(*held).is_usable(steps, recorded, &lineages) && held.adds_up(&self.options.config)
+        };
         let holders: Vec<(u32, WorkerId, Held, u64)> = (0..)
             .zip(&self.generation.members)
             .filter_map(|(rank, id)| {
@@ -220,7 +222,7 @@ impl Steering {
             })
             .collect();
         let newest = holders.iter().map(|(_, _, held, _)| held.position).max();
-        let far = holders.iter().map(|(_, _, held, _)| held.progress(steps, recorded)).max();
+        let far = holders.iter().map(|(_, _, held, _)| Reached::from(*held).progress(steps, recorded)).max();
         // One that was written late may be of a course whose last epochs are not recorded any more.
         let saved = self.checkpoint.clone().filter(|(_, saved, _)| saved.epoch <= recorded);
         let behind = |at: Position| far.is_none_or(|far| at > far);

@@ -14,7 +14,22 @@ pub struct Held {
     pub lineage: u64,
 }
 
-impl Held {
+/// How far the state of a worker is, as far as its reports tell. What it holds to the last byte, it says when it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// The next step.
+    pub position: Position,
+    /// As [`Held::lineage`].
+    pub lineage: u64,
+}
+
+impl From<Held> for Reached {
+    fn from(Held { position, lineage, .. }: Held) -> Self {
+        Self { position, lineage }
+    }
+}
+
+impl Reached {
     /// How far the state is. The end of an epoch that is recorded is the beginning of the next.
     pub(crate) fn progress(&self, steps: u32, epochs_done: u32) -> Position {
         let Position { epoch, step } = self.position;
@@ -27,7 +42,9 @@ impl Held {
         // A state of a later epoch is of a course whose decisions are not recorded any more.
         self.position.epoch <= epochs_done && self.position.step <= steps && lineages.contains(&self.lineage)
     }
+}
 
+impl Held {
     /// Whether it has been through as many images of the epoch as there are up to its position.
     pub(crate) fn adds_up(&self, config: &RunConfig) -> bool {
         let images = u64::from(self.position.step) * u64::from(config.batch_size);
@@ -39,23 +56,23 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn held(epoch: u32, step: u32, lineage: u64) -> Held {
-        Held { position: Position { epoch, step }, totals: Totals::default(), lineage }
+    fn reached(epoch: u32, step: u32, lineage: u64) -> Reached {
+        Reached { position: Position { epoch, step }, lineage }
     }
 
     #[test]
     fn the_end_of_a_recorded_epoch_is_the_beginning_of_the_next() {
-        assert_eq!(held(1, 5, 1).progress(5, 2), Position { epoch: 2, step: 0 });
-        assert_eq!(held(1, 5, 1).progress(5, 1), Position { epoch: 1, step: 5 });
-        assert_eq!(held(1, 4, 1).progress(5, 2), Position { epoch: 1, step: 4 });
+        assert_eq!(reached(1, 5, 1).progress(5, 2), Position { epoch: 2, step: 0 });
+        assert_eq!(reached(1, 5, 1).progress(5, 1), Position { epoch: 1, step: 5 });
+        assert_eq!(reached(1, 4, 1).progress(5, 2), Position { epoch: 1, step: 4 });
     }
 
     #[test]
     fn a_state_of_another_course_is_of_no_use() {
-        assert!(held(1, 5, 4).is_usable(5, 1, &(4..=9)));
-        assert!(!held(2, 0, 4).is_usable(5, 1, &(4..=9)), "epoch 1 is not recorded");
-        assert!(!held(1, 6, 4).is_usable(5, 1, &(4..=9)), "an epoch has five steps");
-        assert!(!held(1, 5, 3).is_usable(5, 1, &(4..=9)), "it is void");
-        assert!(!held(1, 5, 10).is_usable(5, 1, &(4..=9)), "its generation never was");
+        assert!(reached(1, 5, 4).is_usable(5, 1, &(4..=9)));
+        assert!(!reached(2, 0, 4).is_usable(5, 1, &(4..=9)), "epoch 1 is not recorded");
+        assert!(!reached(1, 6, 4).is_usable(5, 1, &(4..=9)), "an epoch has five steps");
+        assert!(!reached(1, 5, 3).is_usable(5, 1, &(4..=9)), "it is void");
+        assert!(!reached(1, 5, 10).is_usable(5, 1, &(4..=9)), "its generation never was");
     }
 }

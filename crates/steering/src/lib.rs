@@ -29,7 +29,7 @@ mod worker;
 pub use conduct::Conduct;
 pub use epoch::{EpochRecord, Stretch};
 pub use event::{Blame, Event, Failure};
-pub use held::Held;
+pub use held::{Held, Reached};
 pub use options::{Options, Start};
 pub use order::{Decision, Ending, Order, Outcome};
 pub use phase::{RunState, Status};

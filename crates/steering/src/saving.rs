@@ -5,7 +5,7 @@
 //! agree on it one of them sends it; if they do not, no state since the newest checkpoint can be trusted. No process group is needed for any of this.
 
 use crate::{
-    Decision, Ending, Held, Order, Outcome, Steering, WorkerId,
+    Decision, Ending, Held, Order, Outcome, Reached, Steering, WorkerId,
     digest::{Verdict, judge},
     phase::Phase,
     upload::Upload,
@@ -100,16 +100,20 @@ impl Steering {
     /// Whether someone who is to stay, or else to leave, holds more than what is saved.
     pub(crate) fn only_leavers_hold_the_news(&self) -> bool {
         let newest = |leaving: bool| {
-            self.workers.values().filter(|worker| worker.leaving == leaving).filter_map(|w| self.news_of(w.held)).max()
+            self.workers
+                .values()
+                .filter(|worker| worker.leaving == leaving)
+                .filter_map(|w| self.news_of(w.reached))
+                .max()
         };
         newest(true).is_some_and(|leaving| newest(false).is_none_or(|staying| staying < leaving))
     }
 
-    /// How far `held` is, if a run could go on from it.
-    fn reach(&self, held: Option<Held>) -> Option<Position> {
+    /// How far a state is that has `reached` so far, if a run could go on from it.
+    fn reach(&self, reached: Option<Reached>) -> Option<Position> {
         let (steps, done) = (self.steps(), self.epochs_done());
-        let held = held.filter(|held| held.is_usable(steps, done, &self.lineages()))?;
-        Some(held.progress(steps, done))
+        let reached = reached.filter(|reached| reached.is_usable(steps, done, &self.lineages()))?;
+        Some(reached.progress(steps, done))
     }
 
     /// How far the newest state is that is saved, or on its way to the disk.
@@ -119,16 +123,16 @@ impl Steering {
         written.into_iter().chain(self.pending.iter().copied()).filter(|at| at.epoch <= done).max().unwrap_or_default()
     }
 
-    /// How far `held` is, if it is newer than what is saved.
-    fn news_of(&self, held: Option<Held>) -> Option<Position> {
-        self.reach(held).filter(|at| *at > self.saved())
+    /// The same, if it is newer than what is saved.
+    fn news_of(&self, reached: Option<Reached>) -> Option<Position> {
+        self.reach(reached).filter(|at| *at > self.saved())
     }
 
     /// Workers that may hold news, those that are known to be most advanced first. `known`: only those that are known to hold
     /// any. Of the others the last report may be under way.
     fn possible_holders(&self, known: bool) -> Vec<WorkerId> {
         let mut holders: Vec<(Option<Position>, WorkerId)> =
-            self.workers.iter().map(|(id, worker)| (self.reach(worker.held), *id)).collect();
+            self.workers.iter().map(|(id, worker)| (self.reach(worker.reached), *id)).collect();
         if known {
             let saved = self.saved();
             holders.retain(|(at, _)| at.is_some_and(|at| at > saved));
@@ -146,7 +150,7 @@ impl Steering {
         decisions: &mut Vec<Decision>,
     ) {
         if let Some(known) = self.workers.get_mut(&worker) {
-            known.held = held.map(|(held, _)| held);
+            known.reached = held.map(|(held, _)| held.into());
         }
         let Phase::Saving(saving) = &mut self.phase else { return };
         let Stage::Asking { request: asked_with, asked, answers, .. } = &mut saving.stage else { return };
@@ -177,10 +181,10 @@ impl Steering {
             held.adds_up(&self.options.config) && self.agreed(held.position).is_none_or(|agreed| agreed == *digest)
         };
         let answers: Answers = answers.into_iter().filter(|(_, answer)| fits(answer)).collect();
-        let newest = answers.values().filter_map(|(held, _)| self.news_of(Some(*held))).max();
+        let newest = answers.values().filter_map(|(held, _)| self.news_of(Some((*held).into()))).max();
         let Some(newest) = newest else { return self.after_saving(now, then, decisions) };
         let (holders, rest): (Answers, Answers) =
-            answers.into_iter().partition(|(_, (held, _))| self.news_of(Some(*held)) == Some(newest));
+            answers.into_iter().partition(|(_, (held, _))| self.news_of(Some((*held).into())) == Some(newest));
         let digests = holders.iter().map(|(id, (_, digest))| (*id, *digest)).collect();
         let Some((first, (held, digest))) = holders.first_key_value().map(|(id, answer)| (*id, *answer)) else {
             return;
@@ -315,7 +319,7 @@ impl Steering {
 
     /// A checkpoint of a state that has come, at the position that it has by what is recorded.
     fn checkpoint_of(&mut self, upload: u64, held: Held) -> Decision {
-        let position = held.progress(self.steps(), self.epochs_done());
+        let position = Reached::from(held).progress(self.steps(), self.epochs_done());
         let evaluated = self.history.last().filter(|last| position == Position { epoch: last.epoch + 1, step: 0 });
         self.pending.insert(position);
         Decision::Checkpoint {

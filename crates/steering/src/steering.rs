@@ -1,7 +1,7 @@
 //! The state machine itself: what it remembers, and who deals with which event.
 
 use crate::{
-    Decision, Ending, EpochRecord, Event, Held, Options, Order, Outcome, Recovery, RunState, Start, Status, Worker,
+    Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Reached, Recovery, RunState, Start, Status, Worker,
     WorkerId,
     clock::Clock,
     conduct::Register,
@@ -192,8 +192,8 @@ impl Steering {
             Event::EpochDone { generation, epoch, totals, stretch } if self.is_current(worker, generation) => {
                 self.epoch_trained(now, worker, epoch, (totals, stretch), decisions);
             }
-            Event::Halted { generation, position, totals, stretch } if self.is_current(worker, generation) => {
-                self.halted(now, worker, (position, totals), stretch, decisions);
+            Event::Halted { generation, position, stretch } if self.is_current(worker, generation) => {
+                self.halted(now, worker, position, stretch, decisions);
             }
             Event::Evaluated { generation, epoch, results } if self.is_current(worker, generation) => {
                 self.evaluated(now, worker, epoch, results, decisions);
@@ -377,9 +377,9 @@ impl Steering {
         let Some(known) = self.workers.get_mut(&worker) else { return };
         if !current && generation > self.void && !self.generation.has(worker) {
             // It goes on with its epoch, as when the coordinator was away.
-            let newer = known.held.is_none_or(|held| position > held.position);
+            let newer = known.reached.is_none_or(|reached| position > reached.position);
             if newer {
-                known.held = Some(Held { position, totals: Totals::default(), lineage: generation });
+                known.reached = Some(Reached { position, lineage: generation });
             }
         }
         // What lies outside of the epoch in progress is no position to be believed.
@@ -387,8 +387,8 @@ impl Steering {
             return;
         }
         known.position = position;
-        if let Some(held) = &mut known.held {
-            held.position = position;
+        if let Some(reached) = &mut known.reached {
+            reached.position = position;
         }
         self.committed(now, worker);
     }

@@ -68,6 +68,11 @@ impl Steering {
             // Any member's state would do.
             upload: in_passing.filter(|_| rank == 0),
         });
+        for member in &self.generation.members {
+            if let Some(worker) = self.workers.get_mut(member) {
+                worker.worked = true;
+            }
+        }
         // Workers that came while the generation was formed or the test set evaluated.
         if self.has_room(now) {
             self.halt(Halt::Reform, "a worker came", decisions);
@@ -92,7 +97,7 @@ impl Steering {
         &mut self,
         now: Duration,
         worker: WorkerId,
-        (position, totals): (Position, Totals),
+        position: Position,
         stretch: Stretch,
         decisions: &mut Vec<Decision>,
     ) {
@@ -101,7 +106,7 @@ impl Steering {
             let message = format!("it stopped at {position}, which is not in the epoch in progress");
             return self.fail_of_its_own(now, worker, &message, decisions);
         }
-        self.comes_to_an_end(now, worker, (position, totals));
+        self.comes_to_an_end(now, worker, position);
         let Phase::Training { halt, arrived, .. } = &mut self.phase else { return };
         let first = arrived.is_empty();
         arrived.insert(worker);
@@ -118,11 +123,11 @@ impl Steering {
     }
 
     /// A member has come to the end of what it was ordered to train.
-    fn comes_to_an_end(&mut self, now: Duration, worker: WorkerId, (position, totals): (Position, Totals)) {
+    fn comes_to_an_end(&mut self, now: Duration, worker: WorkerId, position: Position) {
         if let Some(known) = self.workers.get_mut(&worker) {
             known.position = position;
-            if let Some(held) = &mut known.held {
-                (held.position, held.totals) = (position, totals);
+            if let Some(reached) = &mut known.reached {
+                reached.position = position;
             }
         }
         self.committed(now, worker);
@@ -151,7 +156,7 @@ impl Steering {
             let message = format!("it says that the epoch had {} samples instead of {samples}", totals.samples);
             return self.fail_of_its_own(now, worker, &message, decisions);
         }
-        self.comes_to_an_end(now, worker, (Position { epoch, step: self.steps() }, totals));
+        self.comes_to_an_end(now, worker, Position { epoch, step: self.steps() });
         let Phase::Training { arrived, .. } = &mut self.phase else { return };
         let first = arrived.is_empty();
         arrived.insert(worker);

@@ -1,6 +1,6 @@
 //! What is known of an attached worker.
 
-use crate::{Event, Held};
+use crate::{Event, Held, Reached};
 use plan::{LONGEST_PATIENCE, Position};
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub struct Worker {
     pub aside: Duration,
     /// Whether it has asked to go.
     pub leaving: bool,
-    /// The state that it holds, as far as is known.
-    pub held: Option<Held>,
+    /// How far the state that it holds is, as far as is known.
+    pub reached: Option<Reached>,
     /// Its last reported position.
     pub position: Position,
     /// When it was last heard of.
@@ -45,6 +45,8 @@ pub struct Worker {
     pub compute: f64,
     /// Since when it is slower than the others.
     pub slow: Option<Slow>,
+    /// Whether it was ever ordered to train, and so may be in the middle of a step.
+    pub worked: bool,
     /// Whether it has committed a step as a member.
     pub proven: bool,
     /// Since when it has been a member of every generation.
@@ -69,7 +71,7 @@ impl Worker {
             prepared: false,
             aside: Duration::ZERO,
             leaving: false,
-            held,
+            reached: held.map(Reached::from),
             position: held.map(|held| held.position).unwrap_or_default(),
             last_seen: now,
             pulse: 0,
@@ -79,6 +81,7 @@ impl Worker {
             stretch: Duration::ZERO,
             compute: 0.0,
             slow: None,
+            worked: held.is_some(),
             proven: false,
             member_since: None,
         }

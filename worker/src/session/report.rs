@@ -39,7 +39,6 @@ pub(super) fn report(event: Event) -> Up {
         Event::Halted { generation, outcome } => Up::Halted(v1::Halted {
             generation,
             position: Some(outcome.position.into()),
-            totals: Some(outcome.totals.into()),
             seconds: outcome.seconds,
             images: outcome.images,
         }),

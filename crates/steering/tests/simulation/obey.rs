@@ -302,14 +302,14 @@ impl Cluster {
             let event = if done && lies {
                 Event::EpochDone { generation, epoch: position.epoch, totals: Totals { samples: 7, ..totals }, stretch }
             } else if lies && over {
-                Event::Halted { generation, position: Position { epoch: 9, step: 9 }, totals, stretch }
+                Event::Halted { generation, position: Position { epoch: 9, step: 9 }, stretch }
             } else if lies {
                 let position = Position { epoch: 9, step: u32::MAX };
                 Event::Progress { generation, position, pulse, waiting: false, compute: f64::NAN, stretch: beat }
             } else if done {
                 Event::EpochDone { generation, epoch: position.epoch, totals, stretch }
             } else if over {
-                Event::Halted { generation, position, totals, stretch }
+                Event::Halted { generation, position, stretch }
             } else {
                 Event::Progress { generation, position, pulse, waiting: false, compute: 0.1, stretch: beat }
             };
