@@ -8,7 +8,7 @@ use program::{Format, arguments};
 use std::{
     ffi::{OsStr, OsString},
     fs,
-    net::SocketAddr,
+    net::{AddrParseError, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -142,7 +142,7 @@ pub struct Args {
     pub checkpoint_every: Option<u32>,
 
     /// The address for workers and clients
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = one_machine)]
     pub listen: SocketAddr,
 
     /// How long a silent or stuck worker is waited for, from 500ms to 1h; the other time-outs follow from it
@@ -234,6 +234,18 @@ impl Args {
     }
 }
 
+/// The address of one machine, as others can reach it.
+fn one_machine(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|error: AddrParseError| error.to_string())?;
+    let ip = address.ip();
+    if ip.is_multicast() || ip == Ipv4Addr::BROADCAST {
+        return Err(
+            "it stands for many machines; give an address of this one, or 0.0.0.0 for all that it has".to_owned()
+        );
+    }
+    Ok(address)
+}
+
 /// Makes what the file sets the defaults of the flags.
 fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, Error> {
     let bad = |why: String| Error::ConfigFile { path: path.to_owned(), why };
@@ -276,6 +288,17 @@ mod tests {
     fn read(words: &[&str]) -> Result<Args, Error> {
         let line: Vec<OsString> = ["coordinator"].iter().chain(words).map(OsString::from).collect();
         Args::read(&line)
+    }
+
+    #[test]
+    fn an_address_that_is_no_machines_own_is_refused() {
+        for many in ["255.255.255.255:1", "224.0.0.1:1", "[ff02::1]:1"] {
+            let error = read(&["--listen", many]).unwrap_err().to_string();
+            assert!(error.contains("it stands for many machines"), "{error}");
+        }
+        for one in ["0.0.0.0:1", "[::1]:0", "10.0.0.255:9"] {
+            assert_eq!(read(&["--listen", one]).unwrap().listen.to_string(), one);
+        }
     }
 
     #[test]

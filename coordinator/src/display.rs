@@ -176,16 +176,19 @@ fn table(summary: &Summary, run_dir: &Path) -> String {
         text += &row("best", format!("{} ({name})", percent(best)));
     }
     text += &row("epochs", format!("{} ({} steps)", summary.epochs, summary.steps));
-    text += &row(
-        "trained",
-        format!(
-            "{} images at {:.0}/s in {}, {}",
-            summary.train_images,
-            summary.images_per_second,
-            duration(summary.train_seconds),
-            summary.precision
-        ),
-    );
+    // Of an epoch that was not ended, nothing is known yet.
+    if summary.train_images > 0 {
+        text += &row(
+            "trained",
+            format!(
+                "{} images at {:.0}/s in {}, {}",
+                summary.train_images,
+                summary.images_per_second,
+                duration(summary.train_seconds),
+                summary.precision
+            ),
+        );
+    }
     text += &row("in all", duration(summary.wall_seconds));
     text += &row("shards", format!("{}, last on {} workers", summary.shards, summary.workers));
     if !summary.recoveries.is_empty() {

@@ -88,7 +88,7 @@ impl Keeper {
         self.standings.set(name, Standing::Well);
         tokio::select! {
             () = ended(process) => {
-                if self.is_over().await {
+                if self.processes.are_over() || self.is_over().await {
                     return false;
                 }
                 tracing::warn!("{} ended; starting it again", self.name);
@@ -139,6 +139,9 @@ impl Keeper {
         if let Some(listening) = listening {
             // What it left behind may hold its pipe open for longer.
             let _ = timeout(LAST_WORDS, listening).await;
+        }
+        if self.processes.are_over() {
+            return None;
         }
         let end = status.map_or_else(End::NotStarted, End::Status);
         Some(Life { end, length: start.elapsed(), could_train, said: said.last() })

@@ -44,6 +44,11 @@ impl LocalProcesses {
         Ok(Some(child))
     }
 
+    /// Whether they were all ended, and none is started any more.
+    pub(super) fn are_over(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Takes notice of the process of the worker `name`, which somebody else started.
     pub(super) fn adopt(&self, name: &str, process: Process) {
         self.lock().running.insert(name.to_owned(), process);
@@ -81,7 +86,7 @@ mod tests {
         let child = processes.spawn("a", &mut command).unwrap().unwrap();
         let process = Process::running(child.id().unwrap()).unwrap();
         processes.kill_all();
-        assert!(!process.lives());
+        assert!(!process.lives() && processes.are_over());
         assert!(processes.spawn("b", &mut command).unwrap().is_none());
     }
 }

@@ -3,7 +3,7 @@
 use crate::Error;
 use std::{
     fs::{self, File},
-    io::{ErrorKind, Write},
+    io::{self, ErrorKind, Write},
     path::Path,
 };
 
@@ -14,6 +14,14 @@ pub(crate) fn is_taken(path: &Path) -> Result<bool, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io("look at", path)(error)),
     }
+}
+
+/// What is in the file at `path`. Of what is no file, as a pipe, nothing is waited for.
+pub(crate) fn content(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    fs::read(path)
 }
 
 pub(crate) fn write_durably(path: &Path, content: &[u8]) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Reading checkpoints.
 
-use crate::{Error, FileDigest, Manifest, State, tensors};
+use crate::{Error, FileDigest, Manifest, State, disk, tensors};
 use resnet::{Architecture, Layout};
 use sha2::{Digest, Sha256};
 use std::{
@@ -18,7 +18,7 @@ pub(crate) const MANIFEST: &str = "manifest.json";
 /// If there is none, or it cannot be understood.
 pub fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     let file = path.join(MANIFEST);
-    let json = match fs::read(&file) {
+    let json = match disk::content(&file) {
         Ok(json) => json,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // Of what is not there either, the system's words say more.
@@ -50,7 +50,7 @@ pub fn read(path: &Path) -> Result<(Manifest, State), Error> {
     let layout = Layout::new(&Architecture::named(&manifest.config.model)?);
     let verified = |name: &str| -> Result<(PathBuf, Vec<u8>), Error> {
         let file = path.join(name);
-        let content = fs::read(&file).map_err(Error::io("read", &file))?;
+        let content = disk::content(&file).map_err(Error::io("read", &file))?;
         let Some(expected) = manifest.files.get(name) else {
             return Err(Error::damaged(file, &"the manifest does not name it"));
         };

@@ -7,7 +7,7 @@ mod common;
 use checkpoint::{Error, Retention, Store, read, read_manifest};
 use common::{RUN, edit, entries, names, save, state, write};
 use sha2::{Digest, Sha256};
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 fn refused(change: impl Fn(&Path)) -> Error {
     let directory = tempfile::tempdir().unwrap();
@@ -59,6 +59,12 @@ fn what_is_not_there_is_told_from_what_is_forbidden() {
         fs::create_dir(path.join("manifest.json")).unwrap();
     });
     assert!(forbidden.to_string().contains("cannot read"), "{forbidden}");
+    // Whoever opened a pipe would wait for ever.
+    let pipe = refused(|path| {
+        fs::remove_file(path.join("manifest.json")).unwrap();
+        assert!(Command::new("mkfifo").arg(path.join("manifest.json")).status().unwrap().success());
+    });
+    assert!(pipe.to_string().contains("manifest.json: it is no file"), "{pipe}");
     let nowhere = read_manifest(Path::new("/nowhere/step-1")).unwrap_err().to_string();
     assert!(nowhere.starts_with("cannot find /nowhere/step-1: No such file"), "{nowhere}");
 }

@@ -57,7 +57,7 @@ impl Timeouts {
         }
         Err(ConfigError {
             flag: "failure-timeout",
-            value: format!("{failure:?}"),
+            value: if failure.is_zero() { "0s".to_owned() } else { format!("{failure:?}") },
             why: format!("it has to be from {SHORTEST:?} to {LONGEST:?}"),
         })
     }

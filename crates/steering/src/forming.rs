@@ -113,6 +113,9 @@ impl Steering {
         match aside.as_slice() {
             [] => {}
             [(name, reason)] => parts.push(format!("{name} is set aside: {reason}")),
+            [(first, why), (second, also)] => {
+                parts.push(format!("{first} ({why}) and {second} ({also}) are set aside"));
+            }
             [(name, reason), rest @ ..] => {
                 parts.push(format!("{name} ({reason}) and {} others are set aside", rest.len()));
             }

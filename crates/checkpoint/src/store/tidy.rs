@@ -55,7 +55,7 @@ impl Store {
     pub fn mend_latest(&self, newest: Option<&str>) -> Result<(), Error> {
         let path = self.root.join(names::LATEST);
         match newest {
-            Some(name) if fs::read(&path).is_ok_and(|text| text == format!("{name}\n").as_bytes()) => Ok(()),
+            Some(name) if disk::content(&path).is_ok_and(|text| text == format!("{name}\n").as_bytes()) => Ok(()),
             Some(name) => self.point_latest_at(name),
             None => disk::remove(&path),
         }
