@@ -38,7 +38,7 @@ pub fn download(address: &str) -> Result<Vec<u8>, String> {
             Ok(Answer::Elsewhere(next)) => url = next,
             Err(why) => {
                 let redirected = (redirects > 0).then(|| format!("it was redirected to {}", shown(&url)));
-                let by_way_of: Vec<String> = redirected.into_iter().chain(proxy(&url)).collect();
+                let by_way_of: Vec<String> = redirected.into_iter().chain(proxy(&url)).chain(passed_over()).collect();
                 return Err(if by_way_of.is_empty() { why } else { format!("{why} ({})", by_way_of.join("; ")) });
             }
         }
@@ -106,6 +106,13 @@ fn proxy(url: &Url) -> Option<String> {
     let variable = PROXIES.iter().find(names_it)?;
     let scheme = proxy.uri().scheme_str().unwrap_or("http");
     Some(format!("by way of the proxy {scheme}://{}:{}, which {variable} names", proxy.host(), proxy.port()))
+}
+
+/// Which variable should name a proxy and does not.
+fn passed_over() -> Option<String> {
+    let is_none = |name: &&&str| env::var(name).is_ok_and(|value| !value.is_empty() && Proxy::new(&value).is_err());
+    let variable = PROXIES.iter().find(is_none)?;
+    Some(format!("what {variable} says is no address of a proxy, and was passed over"))
 }
 
 fn failed(error: &ureq::Error) -> String {

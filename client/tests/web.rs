@@ -201,6 +201,10 @@ fn an_error_names_the_proxy() {
     assert!(why.ends_with("(by way of the proxy http://127.0.0.1:1, which HTTP_PROXY names)"), "{why}");
     let why = failure(&predict(&fake, &address, &[("ALL_PROXY", "socks5://127.0.0.1:1")]), &address);
     assert!(why.ends_with("(by way of the proxy socks5://127.0.0.1:1, which ALL_PROXY names)"), "{why}");
+    // One that is none is not passed over in silence.
+    let why = failure(&predict(&fake, &address, &[("http_proxy", "not a proxy")]), &address);
+    let way = "answers 404; check the address (what http_proxy says is no address of a proxy, and was passed over)";
+    assert!(why.ends_with(way), "{why}");
     // Not where none is to be used.
     let none = [("HTTP_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "127.0.0.1")];
     assert_eq!(failure(&predict(&fake, &address, &none), &address), "the server answers 404; check the address");
