@@ -3,7 +3,9 @@
 
 mod attach;
 mod decisions;
+mod finish;
 mod input;
+mod options;
 mod orders;
 mod precision;
 mod recorder;
@@ -11,24 +13,20 @@ mod records;
 mod report;
 mod saver;
 mod saving;
+mod take;
 mod uploads;
 mod view;
 
 pub use input::{Attached, Input, Refusal, RefusalKind};
+pub use options::HelmOptions;
 pub use orders::{Orders, orders};
 pub use precision::PrecisionChoice;
 pub use recorder::Recorded;
 pub use saver::{SaveJob, Saved, Saver};
 pub use uploads::{Expected, Tickets};
 
-use crate::{
-    Error,
-    display::Display,
-    journal::{Entry, Journal},
-    predict::Predictor,
-    summary,
-};
-use checkpoint::{Retention, State, Store};
+use crate::{Error, display::Display, journal::Entry};
+use checkpoint::{State, Store};
 use decisions::HeldBack;
 use orders::OrderSender;
 use plan::{Position, Precision, RunConfig, Timeouts};
@@ -42,52 +40,11 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use steering::{Ending, Event, Options, Outcome, RunState, Start, Steering, WorkerId};
+use steering::{Ending, Steering, WorkerId};
 use tokio::sync::{mpsc, watch};
 
 /// Inputs that are looked at together: what happens in one moment leads to one decision.
 const TOGETHER: usize = 512;
-
-/// How old what others see may be before a sign of life renews it.
-const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
-
-fn is_progress(report: &v1::Report) -> bool {
-    matches!(report.report, Some(v1::report::Report::Progress(_)))
-}
-
-fn is_prepared(report: &v1::Report) -> bool {
-    matches!(report.report, Some(v1::report::Report::Prepared(_)))
-}
-
-/// What the helm is made of.
-pub struct HelmOptions {
-    /// How the run is steered.
-    pub options: Options,
-    /// Where it begins.
-    pub start: Start,
-    /// Its id.
-    pub run_id: String,
-    /// Who decides the precision.
-    pub precision: PrecisionChoice,
-    /// Whether workers of different kinds may take part together.
-    pub allow_mixed: bool,
-    /// How long things are waited for.
-    pub timeouts: Timeouts,
-    /// Which states may be sent.
-    pub tickets: Tickets,
-    /// Its directory.
-    pub run_dir: PathBuf,
-    /// Its journal.
-    pub journal: Journal,
-    /// Which checkpoints stay.
-    pub retention: Retention,
-    /// Who answers predictions.
-    pub predictor: Predictor,
-    /// What a person looks at.
-    pub display: Display,
-    /// The state to answer predictions from before the first new checkpoint.
-    pub newest: Option<(String, Option<f64>, Arc<State>)>,
-}
 
 /// An attached worker, as the helm knows it.
 struct Attachment {
@@ -246,214 +203,8 @@ impl Helm {
         at.saturating_duration_since(self.began)
     }
 
-    /// Takes what has happened, in its order. What workers did in between other things is told to the machine at once.
-    fn take_all(&mut self, inputs: impl Iterator<Item = Input>) {
-        let mut events: Vec<(Duration, WorkerId, Event)> = Vec::new();
-        let mut shows = false;
-        for input in inputs {
-            // Of many workers signs of life come by the hundred: they show a little later.
-            shows |= !matches!(&input, Input::Report { report, .. } if is_progress(report));
-            if let Some(event) = self.as_event(&input) {
-                events.push(event);
-            }
-            match input {
-                Input::Report { .. }
-                | Input::Detached { .. }
-                | Input::StateMoved { .. }
-                | Input::StateFailed { .. } => {}
-                Input::State { expected, state, .. } => {
-                    self.states.insert((expected.upload, state.position), *state);
-                    // It is kept until the machine has said whether it wants it.
-                    self.tell(&mut events);
-                }
-                other => {
-                    self.tell(&mut events);
-                    self.take(other);
-                }
-            }
-        }
-        self.tell(&mut events);
-        self.forget_the_deaf();
-        self.record_what_was_survived();
-        if shows || self.shown.elapsed() > LONGEST_UNSHOWN {
-            self.show();
-        }
-    }
-
-    fn tell(&mut self, events: &mut Vec<(Duration, WorkerId, Event)>) {
-        if !events.is_empty() {
-            let decisions = self.steering.handle_all(events.drain(..));
-            self.carry_out(decisions);
-        }
-    }
-
-    /// What an input tells the machine of a worker, and when it happened.
-    fn as_event(&mut self, input: &Input) -> Option<(Duration, WorkerId, Event)> {
-        Some(match input {
-            Input::Report { at, worker, report } => {
-                if is_prepared(report)
-                    && let Err(why) = self.admit(*worker)
-                {
-                    let cause = why.message().to_owned();
-                    self.turn_away(*worker, why);
-                    return Some((self.since_began(*at), *worker, Event::Detached { cause }));
-                }
-                (self.since_began(*at), *worker, self.event(*worker, report.clone())?)
-            }
-            Input::Detached { at, worker, cause } => {
-                self.attachments.remove(worker);
-                self.tickets.revoke(*worker);
-                (self.since_began(*at), *worker, Event::Detached { cause: cause.clone() })
-            }
-            Input::StateMoved { at, expected } => {
-                (self.since_began(*at), expected.worker, Event::UploadMoved { upload: expected.upload })
-            }
-            Input::State { at, expected, state, digest } => {
-                let (upload, position, digest) = (expected.upload, state.position, *digest);
-                (self.since_began(*at), expected.worker, Event::StateArrived { upload, position, digest })
-            }
-            Input::StateFailed { at, expected, cause } => {
-                let (upload, cause) = (expected.upload, cause.clone());
-                (self.since_began(*at), expected.worker, Event::UploadFailed { upload, cause })
-            }
-            _ => return None,
-        })
-    }
-
-    fn take(&mut self, input: Input) {
-        let decisions = match input {
-            Input::Attach { hello, answer } => {
-                let (answered, decisions) = match self.attach(hello) {
-                    Ok((attached, decisions)) => (Ok(attached), decisions),
-                    Err(refusal) => (Err(refusal), Vec::new()),
-                };
-                // A worker that has gone again ends its stream next.
-                let _ = answer.send(answered);
-                decisions
-            }
-            Input::Recorded(recorded) => {
-                self.recorded(recorded);
-                return;
-            }
-            Input::Saved(saved) => {
-                self.saved(*saved);
-                return;
-            }
-            Input::Unreadable { name, why, instead } => {
-                tracing::warn!("checkpoint {name} cannot be read: {why}");
-                self.steering.unreadable(self.now(), (&name, &why), instead)
-            }
-            Input::Stop { reason } => {
-                self.note(&format!("stopping: {reason}"));
-                self.gives_up = self.ending.is_some();
-                self.steering.stop(self.now(), &reason)
-            }
-            Input::Trouble { text } => {
-                self.trouble = text;
-                return;
-            }
-            // Unless somebody came meanwhile.
-            Input::Fail { .. } if self.steering.status().state != RunState::Waiting => return,
-            Input::Fail { reason } => self.steering.fail(self.now(), &reason),
-            Input::Tick { at } => {
-                self.retry_the_last();
-                let at = self.since_began(at);
-                if !self.held_back.is_empty() {
-                    self.steering.held_up(at);
-                }
-                self.steering.tick(at)
-            }
-            // Told to the machine.
-            Input::Report { .. }
-            | Input::Detached { .. }
-            | Input::StateMoved { .. }
-            | Input::State { .. }
-            | Input::StateFailed { .. } => return,
-        };
-        self.carry_out(decisions);
-    }
-
-    fn event(&mut self, worker: WorkerId, report: v1::Report) -> Option<Event> {
-        let report = report.report?;
-        if let v1::report::Report::Progress(progress) = &report
-            && let Some(attachment) = self.attachments.get_mut(&worker)
-        {
-            attachment.progress = *progress;
-        }
-        match report::event(worker, report, &self.tickets) {
-            Ok(event) => event,
-            Err(malformed) => {
-                tracing::warn!("worker {worker}: {malformed}");
-                None
-            }
-        }
-    }
-
-    /// Takes notice of what was recorded.
-    fn recorded(&mut self, recorded: Recorded) {
-        match recorded {
-            Recorded::UpTo(number) => {
-                self.recorder.reached(number);
-                self.send_what_may_go();
-            }
-            Recorded::Last(result) => self.finished = Some(result),
-            Recorded::Damaged(error) => {
-                // Without a journal nothing more can be promised, but the newest state is saved.
-                let reason = error.to_string();
-                self.recorder.reached(u64::MAX);
-                if self.damaged.replace(error).is_none() {
-                    let decisions = self.steering.fail(self.now(), &reason);
-                    self.carry_out(decisions);
-                }
-                self.send_what_may_go();
-            }
-        }
-    }
-
-    fn record_what_was_survived(&mut self) {
-        while let Some(recovery) = self.steering.recoveries().get(self.survived)
-            && recovery.resumed_ms.is_some()
-        {
-            self.recorder.record(Entry::Recovery(recovery.clone()));
-            self.survived += 1;
-        }
-    }
-
     fn note(&mut self, text: &str) {
         tracing::info!("{text}");
         self.recorder.record(Entry::Event(text.to_owned()));
-    }
-
-    /// Has the end of the run written.
-    fn begin_to_finish(&mut self, ending: &Ending) {
-        let outcome = format!("{:?}", ending.outcome).to_lowercase();
-        self.note(&format!("{outcome}: {}", ending.reason));
-        self.show();
-        let (ending, config, store) = (ending.clone(), self.config.clone(), self.store.clone());
-        let (workers, run_dir, wall) = (self.workers, self.run_dir.clone(), self.began.elapsed());
-        let (history, recoveries) = (self.steering.history().to_vec(), self.steering.recoveries().to_vec());
-        let display = self.display.clone();
-        self.recorder.finish(Box::new(move || {
-            let summary = summary::Summary::new(&ending, &config, workers, &history, &recoveries, &store, wall)?;
-            summary.write(&run_dir)?;
-            display.end(&summary, &run_dir);
-            Ok(())
-        }));
-    }
-
-    fn finish(mut self, ending: &Ending, written: Result<(), Error>) -> Result<(), Error> {
-        self.over = true;
-        self.show();
-        if let Some(unsaved) = self.unsaved.take() {
-            return Err(unsaved.why.into());
-        }
-        if let Some(damaged) = self.damaged.take() {
-            return Err(damaged);
-        }
-        written?;
-        match ending.outcome {
-            Outcome::Finished | Outcome::Stopped => Ok(()),
-            Outcome::Failed => Err(Error::Failed(ending.reason.clone())),
-        }
     }
 }

@@ -1,0 +1,38 @@
+//! What a helm is made of.
+
+use super::{PrecisionChoice, Tickets};
+use crate::{display::Display, journal::Journal, predict::Predictor};
+use checkpoint::{Retention, State};
+use plan::Timeouts;
+use std::{path::PathBuf, sync::Arc};
+use steering::{Options, Start};
+
+/// What the helm is made of.
+pub struct HelmOptions {
+    /// How the run is steered.
+    pub options: Options,
+    /// Where it begins.
+    pub start: Start,
+    /// Its id.
+    pub run_id: String,
+    /// Who decides the precision.
+    pub precision: PrecisionChoice,
+    /// Whether workers of different kinds may take part together.
+    pub allow_mixed: bool,
+    /// How long things are waited for.
+    pub timeouts: Timeouts,
+    /// Which states may be sent.
+    pub tickets: Tickets,
+    /// Its directory.
+    pub run_dir: PathBuf,
+    /// Its journal.
+    pub journal: Journal,
+    /// Which checkpoints stay.
+    pub retention: Retention,
+    /// Who answers predictions.
+    pub predictor: Predictor,
+    /// What a person looks at.
+    pub display: Display,
+    /// The state to answer predictions from before the first new checkpoint.
+    pub newest: Option<(String, Option<f64>, Arc<State>)>,
+}

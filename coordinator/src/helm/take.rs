@@ -1,0 +1,193 @@
+//! What becomes of what happens: workers' events are told to the machine together, and the rest is dealt with one by one.
+
+use super::{Helm, Input, Recorded, report};
+use crate::journal::Entry;
+use proto::v1;
+use std::time::Duration;
+use steering::{Event, RunState, WorkerId};
+
+/// How old what others see may be before a sign of life renews it.
+const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
+
+fn is_progress(report: &v1::Report) -> bool {
+    matches!(report.report, Some(v1::report::Report::Progress(_)))
+}
+
+fn is_prepared(report: &v1::Report) -> bool {
+    matches!(report.report, Some(v1::report::Report::Prepared(_)))
+}
+
+impl Helm {
+    /// Takes what has happened, in its order. What workers did in between other things is told to the machine at once.
+    pub(super) fn take_all(&mut self, inputs: impl Iterator<Item = Input>) {
+        let mut events: Vec<(Duration, WorkerId, Event)> = Vec::new();
+        let mut shows = false;
+        for input in inputs {
+            // Of many workers signs of life come by the hundred: they show a little later.
+            shows |= !matches!(&input, Input::Report { report, .. } if is_progress(report));
+            if let Some(event) = self.as_event(&input) {
+                events.push(event);
+            }
+            match input {
+                Input::Report { .. }
+                | Input::Detached { .. }
+                | Input::StateMoved { .. }
+                | Input::StateFailed { .. } => {}
+                Input::State { expected, state, .. } => {
+                    self.states.insert((expected.upload, state.position), *state);
+                    // It is kept until the machine has said whether it wants it.
+                    self.tell(&mut events);
+                }
+                other => {
+                    self.tell(&mut events);
+                    self.take(other);
+                }
+            }
+        }
+        self.tell(&mut events);
+        self.forget_the_deaf();
+        self.record_what_was_survived();
+        if shows || self.shown.elapsed() > LONGEST_UNSHOWN {
+            self.show();
+        }
+    }
+
+    fn tell(&mut self, events: &mut Vec<(Duration, WorkerId, Event)>) {
+        if !events.is_empty() {
+            let decisions = self.steering.handle_all(events.drain(..));
+            self.carry_out(decisions);
+        }
+    }
+
+    /// What an input tells the machine of a worker, and when it happened.
+    fn as_event(&mut self, input: &Input) -> Option<(Duration, WorkerId, Event)> {
+        Some(match input {
+            Input::Report { at, worker, report } => {
+                if is_prepared(report)
+                    && let Err(why) = self.admit(*worker)
+                {
+                    let cause = why.message().to_owned();
+                    self.turn_away(*worker, why);
+                    return Some((self.since_began(*at), *worker, Event::Detached { cause }));
+                }
+                (self.since_began(*at), *worker, self.event(*worker, report.clone())?)
+            }
+            Input::Detached { at, worker, cause } => {
+                self.attachments.remove(worker);
+                self.tickets.revoke(*worker);
+                (self.since_began(*at), *worker, Event::Detached { cause: cause.clone() })
+            }
+            Input::StateMoved { at, expected } => {
+                (self.since_began(*at), expected.worker, Event::UploadMoved { upload: expected.upload })
+            }
+            Input::State { at, expected, state, digest } => {
+                let (upload, position, digest) = (expected.upload, state.position, *digest);
+                (self.since_began(*at), expected.worker, Event::StateArrived { upload, position, digest })
+            }
+            Input::StateFailed { at, expected, cause } => {
+                let (upload, cause) = (expected.upload, cause.clone());
+                (self.since_began(*at), expected.worker, Event::UploadFailed { upload, cause })
+            }
+            _ => return None,
+        })
+    }
+
+    fn take(&mut self, input: Input) {
+        let decisions = match input {
+            Input::Attach { hello, answer } => {
+                let (answered, decisions) = match self.attach(hello) {
+                    Ok((attached, decisions)) => (Ok(attached), decisions),
+                    Err(refusal) => (Err(refusal), Vec::new()),
+                };
+                // A worker that has gone again ends its stream next.
+                let _ = answer.send(answered);
+                decisions
+            }
+            Input::Recorded(recorded) => {
+                self.recorded(recorded);
+                return;
+            }
+            Input::Saved(saved) => {
+                self.saved(*saved);
+                return;
+            }
+            Input::Unreadable { name, why, instead } => {
+                tracing::warn!("checkpoint {name} cannot be read: {why}");
+                self.steering.unreadable(self.now(), (&name, &why), instead)
+            }
+            Input::Stop { reason } => {
+                self.note(&format!("stopping: {reason}"));
+                self.gives_up = self.ending.is_some();
+                self.steering.stop(self.now(), &reason)
+            }
+            Input::Trouble { text } => {
+                self.trouble = text;
+                return;
+            }
+            // Unless somebody came meanwhile.
+            Input::Fail { .. } if self.steering.status().state != RunState::Waiting => return,
+            Input::Fail { reason } => self.steering.fail(self.now(), &reason),
+            Input::Tick { at } => {
+                self.retry_the_last();
+                let at = self.since_began(at);
+                if !self.held_back.is_empty() {
+                    self.steering.held_up(at);
+                }
+                self.steering.tick(at)
+            }
+            // Told to the machine.
+            Input::Report { .. }
+            | Input::Detached { .. }
+            | Input::StateMoved { .. }
+            | Input::State { .. }
+            | Input::StateFailed { .. } => return,
+        };
+        self.carry_out(decisions);
+    }
+
+    fn event(&mut self, worker: WorkerId, report: v1::Report) -> Option<Event> {
+        let report = report.report?;
+        if let v1::report::Report::Progress(progress) = &report
+            && let Some(attachment) = self.attachments.get_mut(&worker)
+        {
+            attachment.progress = *progress;
+        }
+        match report::event(worker, report, &self.tickets) {
+            Ok(event) => event,
+            Err(malformed) => {
+                tracing::warn!("worker {worker}: {malformed}");
+                None
+            }
+        }
+    }
+
+    /// Takes notice of what was recorded.
+    fn recorded(&mut self, recorded: Recorded) {
+        match recorded {
+            Recorded::UpTo(number) => {
+                self.recorder.reached(number);
+                self.send_what_may_go();
+            }
+            Recorded::Last(result) => self.finished = Some(result),
+            Recorded::Damaged(error) => {
+                // Without a journal nothing more can be promised, but the newest state is saved.
+                let reason = error.to_string();
+                self.recorder.reached(u64::MAX);
+                if self.damaged.replace(error).is_none() {
+                    let decisions = self.steering.fail(self.now(), &reason);
+                    self.carry_out(decisions);
+                }
+                self.send_what_may_go();
+            }
+        }
+    }
+
+    fn record_what_was_survived(&mut self) {
+        while let Some(recovery) = self.steering.recoveries().get(self.survived)
+            && recovery.resumed_ms.is_some()
+        {
+            self.recorder.record(Entry::Recovery(recovery.clone()));
+            self.survived += 1;
+        }
+    }
+}
