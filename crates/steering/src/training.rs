@@ -8,8 +8,9 @@ use crate::{
 use plan::{ChunkResult, Chunks, Evaluation, Position, Totals, block};
 use std::{collections::BTreeSet, time::Duration};
 
-/// Steps between two digests of the state: a digest costs about as much as a hundredth of a step.
-const DIGEST_EVERY: u32 = 50;
+/// Steps between two digests of the state. A digest takes at most a fiftieth of a step on a CPU, and finds a worker whose
+/// memory is wrong the more surely before it is lost, the more often it is made.
+const DIGEST_EVERY: u32 = 10;
 
 impl Steering {
     /// Goes on from `position`, where all members are.
