@@ -83,6 +83,12 @@ fn a_last_checkpoint_that_cannot_be_written_is_given_up_on_request_alone() {
     let ended = Coordinator::start(&run_dir, &RUN).wait().well();
     assert!(ended.log.contains("going on from checkpoint step-00000011"), "{}", ended.log);
     assert_same(&ended, &expected);
+    // A directory that cannot be written from the beginning is told so.
+    disk.protect(&run_dir);
+    let refused = Coordinator::fails(&run_dir, &RUN);
+    let why = "cannot be written (Read-only file system), and the journal is kept there";
+    assert!(refused.code == 9 && refused.log.contains(why), "{}: {}", refused.code, refused.log);
+    disk.release(&run_dir);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The tables of a journal, and whether a file holds them.
 
 use crate::Error;
+use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, ErrorCode};
 use std::{path::Path, time::Duration};
 
@@ -50,7 +51,21 @@ pub(super) fn failed(operation: &'static str, path: &Path, error: &rusqlite::Err
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) => Error::Busy { run_dir: path.parent().unwrap_or(path).to_owned() },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(path, error),
-        _ => Error::RunDir { operation, path: path.to_owned(), why: error.to_string() },
+        _ => Error::RunDir { operation, path: path.to_owned(), why: why_not_written(path, error) },
+    }
+}
+
+/// SQLite's own words for a directory that cannot be written help nobody.
+fn why_not_written(path: &Path, error: &rusqlite::Error) -> String {
+    let directory = path.parent().unwrap_or(path);
+    match access(directory, AccessFlags::W_OK) {
+        Err(why) => format!(
+            "{} cannot be written ({}), and the journal is kept there, of a run that is over as well; give --run-dir a copy \
+             that can be",
+            directory.display(),
+            why.desc()
+        ),
+        Ok(()) => error.to_string(),
     }
 }
 
