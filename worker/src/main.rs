@@ -1,5 +1,6 @@
 //! `worker`: trains for a coordinator.
 
+use nccl_rs::environment::{self, Setting};
 use program::{Log, Usage, arguments, signals};
 use std::{
     ffi::OsString,
@@ -12,11 +13,13 @@ use worker::{Args, Error, Session};
 const NAME: &str = "worker";
 
 fn main() {
+    // SAFETY: nothing has started a thread yet.
+    let otherwise = unsafe { environment::prepare() };
     worker::keep_freed_memory();
     let line: Vec<OsString> = std::env::args_os().collect();
     let format = arguments::wanted_format(&line);
     let code = match Args::read(&line) {
-        Ok(args) => start(args),
+        Ok(args) => start(args, &otherwise),
         Err(usage) => usage.tell(NAME, format),
     };
     // Destructors of C++ statics would wait for process groups that were left behind.
@@ -25,7 +28,7 @@ fn main() {
 }
 
 /// Returns the exit code.
-fn start(args: Args) -> u8 {
+fn start(args: Args, otherwise: &[(Setting, OsString)]) -> u8 {
     let format = args.log_format;
     let log = program::unblock().and_then(|stderr| {
         // Who reads it may be gone, as a killed coordinator is.
@@ -44,6 +47,11 @@ fn start(args: Args) -> u8 {
             return error.exit_code();
         }
     };
+    if args.gpu.is_some() {
+        for (Setting { name, value, otherwise }, found) in otherwise {
+            tracing::warn!("{name} is {found:?} in the environment, where {value} is needed: {otherwise}");
+        }
+    }
     match serve(args, stop) {
         Ok(()) => {
             log.finish();

@@ -156,6 +156,8 @@ int cx_work_wait(CxWork* work, int64_t timeout_ms) {
         if (std::chrono::steady_clock::now() >= deadline) return 0;
         std::this_thread::sleep_for(std::chrono::microseconds(50));
       }
+      // With c10d's own error handling off, `wait` says nothing of a failure.
+      if (auto failure = work->work->exception()) std::rethrow_exception(failure);
       work->work->wait();
       return 1;
     }
@@ -179,6 +181,15 @@ int cx_group_abort(CxGroup* group) {
   })
 }
 
-// Blocks for as long as an operation of the group is under way.
-void cx_group_free(CxGroup* group) { delete group; }
+// Blocks for as long as an operation of the group is under way. NCCL's are given up first: c10d's destructor would do it
+// too, and end the process where that fails.
+void cx_group_free(CxGroup* group) {
+  if (group->cuda) {
+    try {
+      group->backend->abort();
+    } catch (...) {
+    }
+  }
+  delete group;
+}
 }

@@ -48,6 +48,12 @@ impl fmt::Display for Operation {
 /// A failure, with the rank that saw it and what the rank was doing.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum Error {
+    /// The environment was not prepared for groups on GPUs.
+    #[error("{variable} is not set: call nccl_rs::environment::prepare first of all in main")]
+    Unprepared {
+        /// What is missing.
+        variable: &'static str,
+    },
     /// The backend failed: most often because another rank is gone.
     #[error("rank {rank}: {operation} failed: {message}")]
     Backend {
@@ -103,7 +109,7 @@ impl Error {
                 matches!(operation, Operation::Serve | Operation::Listen)
                     || DEVICE.iter().any(|words| message.contains(words))
             }
-            Self::Argument { .. } | Self::NoNccl => true,
+            Self::Argument { .. } | Self::NoNccl | Self::Unprepared { .. } => true,
             Self::Timeout { .. } | Self::Cancelled { .. } => false,
         }
     }

@@ -1,5 +1,7 @@
 //! A process group: a set of ranks that do collectives together.
 
+#[cfg(feature = "cuda")]
+use crate::environment;
 use crate::{Error, Operation, Store, Work, ffi};
 use std::{
     ffi::CString,
@@ -257,8 +259,8 @@ impl ProcessGroup {
         self.work(work, Operation::Barrier, &[])
     }
 
-    /// Makes collectives under way fail, where the backend can: NCCL does, Gloo does not, and there they are to be
-    /// abandoned ([`Work`]).
+    /// Has the backend give its collectives up. NCCL takes those under way off the GPU, and they count as failed from then
+    /// on. Gloo in this libtorch does nothing: its collectives are to be abandoned ([`Work`]).
     ///
     /// # Errors
     /// If the backend fails to.
@@ -311,6 +313,9 @@ fn build(store: &Store, options: &GroupOptions) -> Result<GroupPointer, Error> {
         }
         #[cfg(feature = "cuda")]
         Backend::Nccl { device } => {
+            if let Some(environment::Setting { name, .. }) = environment::missing() {
+                return Err(Error::Unprepared { variable: name });
+            }
             // SAFETY: the store is valid through the call; the group holds a reference to it.
             unsafe { ffi::cx_group_nccl(store.pointer.as_ptr(), device as i32, rank_c, size_c, timeout) }
         }

@@ -7,7 +7,10 @@
 //! What it adds to c10d is that nothing hangs. Building a group can be [cancelled](ProcessGroup::connect), work that
 //! will never end can be abandoned, and dropping a group returns at once: c10d's own destructor waits for operations
 //! under way, so it runs on a thread of its own, which keeps the buffers of those operations alive meanwhile.
+//!
+//! What c10d reads from the [`environment`] has to be set before the first group on a GPU is made.
 
+pub mod environment;
 mod error;
 mod ffi;
 mod group;

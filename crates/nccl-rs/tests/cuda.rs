@@ -5,6 +5,7 @@
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use nccl_rs::environment::SETTINGS;
 use nccl_rs::{Backend, Error, GroupOptions, Operation, ProcessGroup, Rendezvous, Store, nccl_version};
 use std::{
     env,
@@ -38,6 +39,11 @@ fn without_a_gpu_the_error_says_so_and_comes_at_once() {
         skipped("this machine has a GPU");
         return;
     }
+    if env::var_os("TEST_RANK").is_none() {
+        let test = "without_a_gpu_the_error_says_so_and_comes_at_once";
+        assert!(prepared(test, 0, 0).status().unwrap().success());
+        return;
+    }
     let start = Instant::now();
     let store = Store::serve(TIMEOUT).unwrap();
     let error = ProcessGroup::connect(Rendezvous::Served(store), &options(0, 1, 0), || false).unwrap_err();
@@ -47,6 +53,22 @@ fn without_a_gpu_the_error_says_so_and_comes_at_once() {
     assert!(start.elapsed() < Duration::from_secs(10), "after {:?}", start.elapsed());
 }
 
+/// This binary once more, for `test` as `rank`, in the environment that groups on GPUs need.
+fn prepared(test: &str, rank: u32, port: u16) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]);
+    command.env("TEST_RANK", rank.to_string()).env("TEST_PORT", port.to_string());
+    command.envs(SETTINGS.map(|setting| (setting.name, setting.value)));
+    command
+}
+
+#[test]
+fn without_the_environment_no_group_is_made() {
+    let store = Store::serve(TIMEOUT).unwrap();
+    let error = ProcessGroup::connect(Rendezvous::Served(store), &options(0, 1, 0), || false).unwrap_err();
+    assert!(matches!(error, Error::Unprepared { variable } if variable == SETTINGS[0].name), "{error}");
+}
+
 /// The ranks of `test`, this binary started again, one GPU each; `None` without that many.
 fn ranks(test: &str, world: u32) -> Option<(Store, Vec<Child>)> {
     if Cuda::device_count() < i64::from(world) {
@@ -54,15 +76,7 @@ fn ranks(test: &str, world: u32) -> Option<(Store, Vec<Child>)> {
         return None;
     }
     let store = Store::serve(TIMEOUT).unwrap();
-    let child = |rank: u32| {
-        Command::new(env::current_exe().unwrap())
-            .args(["--exact", test, "--nocapture"])
-            .env("TEST_RANK", rank.to_string())
-            .env("TEST_PORT", store.port().to_string())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap()
-    };
+    let child = |rank: u32| prepared(test, rank, store.port()).stdout(Stdio::null()).spawn().unwrap();
     let children = (0..world).map(child).collect();
     Some((store, children))
 }
