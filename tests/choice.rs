@@ -124,6 +124,27 @@ fn of_two_that_differ_the_first_that_is_prepared_decides() {
 }
 
 #[test]
+fn a_worker_without_units_for_bf16_that_was_asked_for_is_told_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let flags = [&["--workers", "3", "--precision", "bf16"], &RUN[..]].concat();
+    let mut run = Coordinator::start(&directory.path().join("run"), &flags);
+    runtime.block_on(async {
+        for (name, bf16) in [("with", true), ("without", false)] {
+            let mut stranger = Stranger::attach(&run.url(), name, bf16, "cpu", "1.0").await.unwrap();
+            assert_eq!(stranger.precision().await, "bf16");
+            stranger.prepare().await;
+            // Until it was dealt with.
+            assert!(timeout(Duration::from_millis(300), stranger.refusal()).await.is_err());
+        }
+    });
+    run.wait_for("without has no matrix units for bf16");
+    run.terminate();
+    let ended = run.wait();
+    assert!(!ended.log.contains("with has no matrix units"), "{}", ended.log);
+}
+
+#[test]
 fn a_worker_prepares_anew_where_the_precision_was_decided_otherwise() {
     let directory = tempfile::tempdir().unwrap();
     let runtime = Runtime::new().unwrap();

@@ -154,6 +154,12 @@ impl Helm {
         }
         if let Some(attachment) = self.attachments.get_mut(&worker) {
             attachment.prepared = true;
+            if precision == Precision::Bf16 && !attachment.hello.bf16 {
+                tracing::warn!(
+                    "{} has no matrix units for bf16: it computes in it as asked, and slower than in fp32",
+                    attachment.hello.name
+                );
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use crate::Error;
 use checkpoint::State;
 use network::{Buffers, Network};
-use plan::RunConfig;
+use plan::{Precision, RunConfig};
 use resnet::{Architecture, Layout};
 use std::{
     sync::{Arc, mpsc},
@@ -127,7 +127,8 @@ fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     let statistics = Tensor::from_slice(&state.statistics);
     let unused = statistics.zeros_like();
     let buffers = Buffers { parameters: &parameters, running: &statistics, batch: &unused };
-    Network::new(&architecture, &layout, buffers, config.precision).map_err(|error| error.to_string())
+    // Whatever the workers compute in: the same before and after a restart, on any processor.
+    Network::new(&architecture, &layout, buffers, Precision::Fp32).map_err(|error| error.to_string())
 }
 
 fn answer(loaded: Option<&Loaded>, waiting: Waiting) {
