@@ -27,11 +27,13 @@ impl Steering {
         match failure.blame {
             Blame::Diverged if member => self.diverges(now, worker, &failure.message, decisions),
             Blame::Own | Blame::Diverged => self.fail_of_its_own(now, worker, &failure.message, decisions),
-            // Nobody of the generation can do anything about it.
             Blame::Withheld if !member || self.reforming.is_some() || !self.losses.is_empty() => {}
             Blame::Withheld => {
                 self.failed_at.get_or_insert(self.clock.wall());
                 self.recovery(reason.clone(), 0);
+                // What it waits for may be lost on its own line, and the others cannot do anything about it.
+                self.disturbed(now, &[worker]);
+                self.suspect(now, worker, &failure.message, decisions);
                 self.reform(&reason);
             }
             // Who fails alone suffers from nobody.
@@ -52,8 +54,13 @@ impl Steering {
     }
 
     /// A member says that a loss is no number. All would come to the same, so the run ends if another one says so too, or
-    /// there is none. One alone may be sick, and the others do the step without it.
+    /// there is none. One alone may be sick, and the others do the step without it. Newcomers say nothing of a run that others
+    /// have brought this far.
     pub(crate) fn diverges(&mut self, now: Duration, worker: WorkerId, message: &str, decisions: &mut Vec<Decision>) {
+        let is_proven = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.proven);
+        if !is_proven(&worker) && self.generation.members.iter().any(is_proven) {
+            return self.fail_of_its_own(now, worker, message, decisions);
+        }
         self.diverged.insert(self.name(worker));
         if self.diverged.len() > 1 || self.generation.members.len() < 2 {
             let reason = format!("{}: {message}", self.name(worker));
@@ -72,6 +79,7 @@ impl Steering {
     ) {
         let member = self.generation.has(worker);
         let kind = format!("{} set aside: {message}", self.name(worker));
+        self.disturbed(now, &[worker]);
         self.set_aside(now, worker, message, decisions);
         if member {
             self.failed_at.get_or_insert(self.clock.wall());
@@ -95,6 +103,12 @@ impl Steering {
 
     /// A step was committed: if a failure was before it, the run has recovered.
     pub(crate) fn resumed(&mut self) {
+        let is_survived =
+            |recovery: &Recovery| recovery.resumed_ms.is_some() || recovery.generation < self.generation.number;
+        if !self.recoveries.iter().all(is_survived) {
+            // A step of the generation that has failed comes to be known.
+            return;
+        }
         self.unnamed = false;
         if let Some(failed_at) = self.failed_at.take() {
             let passed = self.clock.wall().saturating_sub(failed_at).as_millis() as u64;

@@ -41,7 +41,8 @@ impl Steering {
     /// The members of a generation that were formed at `now`.
     pub(crate) fn select(&self, now: Duration) -> Vec<WorkerId> {
         let size = self.needed()..self.options.config.shards as usize;
-        selection::select(&self.candidates(now), size, self.trial)
+        let candidates = self.candidates(now);
+        selection::select(&candidates, size, self.newcomers_at(now, &candidates))
     }
 
     pub(crate) fn form_if_enough(&mut self, now: Duration, reason: &str, decisions: &mut Vec<Decision>) {
@@ -55,6 +56,7 @@ impl Steering {
         self.begun = true;
         self.generation.number = self.generation.number.max(self.last_known).saturating_add(1);
         self.generation.from = None;
+        self.generation.formed = now;
         self.digests.begin();
         let generation = self.generation.number;
         for (id, worker) in &mut self.workers {
@@ -175,6 +177,11 @@ impl Steering {
             return;
         }
         let mut suspects = selection::suspects(&members, late);
+        if let Some((loner, reason)) = self.loner(&members, &suspects) {
+            self.trial = suspects.len().max(2);
+            return self.suspect(now, loner, &reason, decisions);
+        }
+        self.disturbed(now, &suspects);
         self.trial = selection::after_failure(suspects.len());
         let free = self.candidates(now).iter().filter(|candidate| !suspects.contains(&candidate.id)).count();
         // Somebody has to go on: where only suspects are left, those who failed least are tried again at once.

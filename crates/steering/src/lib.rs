@@ -13,6 +13,7 @@ mod failing;
 mod forming;
 mod held;
 mod membership;
+mod newcomers;
 mod options;
 mod order;
 mod phase;

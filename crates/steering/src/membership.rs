@@ -55,19 +55,23 @@ impl Steering {
     pub(crate) fn take_in(&mut self, now: Duration, reason: &str, decisions: &mut Vec<Decision>) {
         match self.phase {
             Phase::Waiting => self.form_if_enough(now, reason, decisions),
-            Phase::Forming { .. } if self.has_room(now) => self.reform(reason),
-            Phase::Training { .. } if self.has_room(now) => self.halt(Halt::Reform, reason, decisions),
+            // Who has failed before is tried once this one stands.
+            Phase::Forming { .. } if self.has_room(now, |strikes| strikes == 0) => self.reform(reason),
+            Phase::Training { .. } if self.has_room(now, |_| true) => self.halt(Halt::Reform, reason, decisions),
             // Spares, or taken in before the next epoch.
             _ => {}
         }
     }
 
-    /// Whether the next generation would have a member that this one has not.
-    pub(crate) fn has_room(&self, now: Duration) -> bool {
+    /// Whether the next generation would have a member that this one has not, with so many failures in a row as are `fit`.
+    pub(crate) fn has_room(&self, now: Duration, fit: impl Fn(u32) -> bool) -> bool {
         // Cheap where nobody is waiting, which is nearly always.
         self.generation.members.len() < self.options.config.shards as usize
             && self.generation.members.len() < self.workers.len()
-            && self.select(now).iter().any(|id| !self.generation.has(*id))
+            && self.select(now).iter().any(|id| {
+                !self.generation.has(*id)
+                    && self.workers.get(id).is_some_and(|worker| fit(self.register.strikes(&worker.name)))
+            })
     }
 
     pub(crate) fn leaving(&mut self, now: Duration, id: WorkerId, reason: &str, decisions: &mut Vec<Decision>) {
@@ -117,6 +121,7 @@ impl Steering {
     /// A worker is gone. However many go in one moment, the next generation is formed once.
     pub(crate) fn lost(&mut self, now: Duration, id: WorkerId, cause: &str, decisions: &mut Vec<Decision>) {
         let member = self.generation.has(id);
+        self.disturbed(now, &[id]);
         let Some(worker) = self.workers.remove(&id) else { return };
         if matches!(self.phase, Phase::Over(_)) {
             return;

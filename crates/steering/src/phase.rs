@@ -99,6 +99,10 @@ pub(crate) struct Generation {
     pub number: u64,
     /// In ascending order.
     pub members: Vec<WorkerId>,
+    /// When it was begun to be formed.
+    pub formed: Duration,
+    /// When it last committed a step, or was told to train.
+    pub stepped: Duration,
     /// What was measured of the epoch in progress.
     pub stretch: Stretch,
     /// The position at which all took a state over, once they were told to.

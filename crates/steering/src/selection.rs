@@ -36,7 +36,10 @@ pub(crate) fn select(candidates: &[Candidate], size: Range<usize>, trial: usize)
 /// if that is not known.
 pub(crate) fn suspects(members: &[Candidate], late: &BTreeSet<WorkerId>) -> Vec<WorkerId> {
     let late: Vec<&Candidate> = members.iter().filter(|member| late.contains(&member.id)).collect();
-    let new: Vec<WorkerId> = late.iter().filter(|member| !member.proven).map(|member| member.id).collect();
+    // Those who have worked together would have come without newcomers, whatever these say of themselves.
+    let all = late.iter().any(|member| member.proven);
+    let new: Vec<WorkerId> =
+        members.iter().filter(|m| !m.proven && (all || late.iter().any(|l| l.id == m.id))).map(|m| m.id).collect();
     if !new.is_empty() {
         return new;
     }
@@ -83,8 +86,9 @@ mod tests {
         let all = [candidate(1, true, 0), candidate(2, false, 0), candidate(3, true, 1)];
         let set = |ids: &[WorkerId]| ids.iter().copied().collect();
         assert_eq!(suspects(&all, &set(&[1, 2, 3])), [2]);
-        assert_eq!(suspects(&all, &set(&[3])), [3], "it alone did not come");
+        assert_eq!(suspects(&all, &set(&[3])), [2], "it has come before without the newcomer");
         let proven = [candidate(1, true, 1), candidate(3, true, 0)];
+        assert_eq!(suspects(&proven, &set(&[3])), [3], "it alone did not come");
         assert_eq!(suspects(&proven, &set(&[1, 3])), [1], "a link is cut, and it has failed before");
     }
 

@@ -56,6 +56,8 @@ pub struct Steering {
     pub(crate) register: Register,
     /// How many newcomers may be members of the next generation.
     pub(crate) trial: usize,
+    /// Until when those who work go on without newcomers.
+    pub(crate) undisturbed_until: Duration,
     pub(crate) digests: Digests,
     /// States of generations up to this one are void.
     pub(crate) void: u64,
@@ -99,6 +101,7 @@ impl Steering {
             diverged: BTreeSet::new(),
             register: Register::default(),
             trial: usize::MAX,
+            undisturbed_until: Duration::ZERO,
             digests: Digests::default(),
             void: start.void,
             pending: BTreeSet::new(),
@@ -158,6 +161,7 @@ impl Steering {
         if let Phase::Forming { since, .. } = &mut self.phase {
             *since = now;
         }
+        self.generation.stepped = now;
         self.wait_anew_while_saving(now);
         if let Some(upload) = self.upload_mut() {
             upload.moved = now;
@@ -398,7 +402,10 @@ impl Steering {
         self.fruitless = 0;
         self.diverged.clear();
         self.resumed();
+        self.generation.stepped = now;
+        let together = self.generation.members.len() > 1;
         let Some(known) = self.workers.get_mut(&worker) else { return };
+        known.met |= together;
         if !std::mem::replace(&mut known.proven, true) {
             self.register.absolve(&known.name);
             // Those who are tried are proven together: once they all are, more may be tried.

@@ -1,7 +1,11 @@
 //! Workers that live and do nothing.
 
 use crate::{Decision, Steering, WorkerId, phase::Phase};
+use plan::LONGEST_PATIENCE;
 use std::time::Duration;
+
+/// A step has no more pieces than so many: the most that a worker may take for it, in patiences.
+const PIECES: u32 = 100;
 
 impl Steering {
     /// Members whose engine has done nothing for longer than it may ([`Worker::patience`](crate::Worker::patience)) although
@@ -20,7 +24,8 @@ impl Steering {
             if still <= worker.patience(timeout) {
                 continue;
             }
-            if worker.waiting {
+            // One alone has nobody to wait for.
+            if worker.waiting && !(training && self.generation.members.len() == 1) {
                 waiting += 1;
                 continue;
             }
@@ -37,8 +42,24 @@ impl Steering {
             stuck.push((*id, reason));
         }
         let members = self.generation.members.len();
-        if stuck.is_empty() && training && members > 1 && waiting == members {
-            let reason = format!("every worker has waited for the others for {:.1} s", timeout.as_secs_f64());
+        if !stuck.is_empty() || !training {
+            return stuck;
+        }
+        let of = |id: &WorkerId| self.workers.get(id).map_or(timeout, |worker| worker.patience(timeout));
+        let longest = self.generation.members.iter().map(of).max().unwrap_or(timeout).saturating_mul(PIECES);
+        let (unmoved, longest) = (now.saturating_sub(self.generation.stepped), longest.max(LONGEST_PATIENCE));
+        if unmoved > longest && members == 1 {
+            // Whatever it says that it does.
+            let reason = format!("no step for {:.0} s, though it says that it does something", unmoved.as_secs_f64());
+            stuck.extend(self.generation.members.iter().map(|id| (*id, reason.clone())));
+            return stuck;
+        }
+        if members > 1 && (waiting == members || unmoved > longest) {
+            let reason = if waiting == members {
+                format!("every worker has waited for the others for {:.1} s", timeout.as_secs_f64())
+            } else {
+                format!("no step for {:.0} s, though workers say that they do something", unmoved.as_secs_f64())
+            };
             decisions.push(Decision::Note(reason.clone()));
             self.failed_at.get_or_insert(self.clock.wall());
             self.fruitless_generation(now, &reason, decisions);

@@ -74,8 +74,9 @@ impl Steering {
                 worker.worked = true;
             }
         }
+        self.generation.stepped = now;
         // Workers that came while the generation was formed or the test set evaluated.
-        if self.has_room(now) {
+        if self.has_room(now, |_| true) {
             self.halt(Halt::Reform, "a worker came", decisions);
         }
     }

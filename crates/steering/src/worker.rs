@@ -2,7 +2,7 @@
 
 use crate::{Event, Held, Reached};
 use plan::{LONGEST_PATIENCE, Position};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// One attachment of a worker. A worker that comes back is another.
 pub type WorkerId = u64;
@@ -49,6 +49,11 @@ pub struct Worker {
     pub worked: bool,
     /// Whether it has committed a step as a member.
     pub proven: bool,
+    /// Whether it is known that it can work with others: it has committed a step with one, or was suspected once that it
+    /// cannot.
+    pub met: bool,
+    /// Workers with which it has failed while it has worked with nobody, by name: a few.
+    pub failed_with: BTreeSet<String>,
     /// Since when it has been a member of every generation.
     pub member_since: Option<Duration>,
 }
@@ -83,6 +88,8 @@ impl Worker {
             slow: None,
             worked: held.is_some(),
             proven: false,
+            met: false,
+            failed_with: BTreeSet::new(),
             member_since: None,
         }
     }
