@@ -239,7 +239,6 @@ fn a_name_that_its_owner_left_behind_is_free_again() {
     run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
     // As a node that has lost its power: its connections are open, and nobody is there.
     before.signal(Signal::SIGSTOP);
-    thread::sleep(Duration::from_millis(500));
     let after = Worker::start(&run, "node", &with(&data, &[]));
     let ended = run.wait().well();
     assert_same(&ended, &expected);

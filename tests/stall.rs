@@ -41,8 +41,12 @@ fn a_disk_that_stalls_for_three_time_outs_costs_nobody_anything() {
         stall.begin();
         let began = Instant::now();
         let before = run.wait_until(|_| true);
-        while began.elapsed() < Duration::from_secs(3) {
+        let mut says_so = false;
+        while began.elapsed() < Duration::from_secs(3) || !says_so {
             let now = run.wait_until(|_| true);
+            // The next epoch waits for the record of the last one.
+            says_so |= now.reason.starts_with("waiting for the disk");
+            assert!(began.elapsed() < Duration::from_secs(30), "{now:?}");
             assert_eq!((now.workers.len(), now.generation), (2, before.generation), "{now:?}");
             thread::sleep(Duration::from_millis(100));
         }

@@ -16,8 +16,8 @@ pub enum Error {
     Start(std::io::Error),
     /// No coordinator was found in time.
     #[error(
-        "no coordinator at {url} for {} s ({cause}): start one, or say where it is with --coordinator or COORDINATOR",
-        after.as_secs()
+        "no coordinator at {url} for {:.1} s ({cause}): start one, or say where it is with --coordinator or COORDINATOR",
+        after.as_secs_f64()
     )]
     Unreachable {
         /// Where it was looked for.

@@ -186,6 +186,7 @@ impl Directory<'_> {
             for PassedOver { name, why } in passed_over {
                 let instead = if name > newest { ", taking the one before" } else { "" };
                 tracing::warn!("{why}; {name} counts for nothing and is kept{instead}");
+                self.store.set_apart(name)?;
             }
             return Ok(());
         }

@@ -6,9 +6,15 @@ use crate::{
     journal::Entry,
 };
 use proto::v1;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use steering::{Decision, Event, Order, WorkerId};
 use tonic::Status;
+
+/// How long orders wait for a disk that is well.
+const SLOW_DISK: Duration = Duration::from_millis(500);
 
 /// An order that waits for what it depends on to be on disk.
 pub(super) struct HeldBack {
@@ -110,6 +116,7 @@ impl Helm {
             return self.send_now(worker, order);
         }
         self.held_back.push_back(HeldBack { after: self.gate, worker, order });
+        self.held_since.get_or_insert_with(Instant::now);
     }
 
     /// Forgets the workers that take no orders.
@@ -133,6 +140,14 @@ impl Helm {
                 self.send_now(worker, order);
             }
         }
+        if self.held_back.is_empty() {
+            self.held_since = None;
+        }
+    }
+
+    /// Whether orders have waited for the disk for so long that people should know.
+    pub(super) fn waits_for_the_disk(&self) -> bool {
+        !self.held_back.is_empty() && self.held_since.is_some_and(|since| since.elapsed() > SLOW_DISK)
     }
 
     fn send_now(&mut self, worker: WorkerId, order: v1::Order) {

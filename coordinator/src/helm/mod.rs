@@ -70,6 +70,8 @@ pub struct Helm {
     gate: u64,
     /// Orders that wait for an entry.
     held_back: VecDeque<HeldBack>,
+    /// Since when orders wait without a pause.
+    held_since: Option<Instant>,
     tickets: Tickets,
     allow_mixed: bool,
     /// Why nothing more can be recorded.
@@ -134,6 +136,7 @@ impl Helm {
             recorder: Recorder::start(records, inputs)?,
             gate: 0,
             held_back: VecDeque::new(),
+            held_since: None,
             damaged: None,
             finishing: false,
             finished: None,

@@ -27,6 +27,9 @@ impl Helm {
         if status.state == RunState::Waiting && !self.trouble.is_empty() {
             status.reason = format!("{}; {}", status.reason, self.trouble);
         }
+        if self.waits_for_the_disk() {
+            status.reason = format!("waiting for the disk to take down what was decided: {}", status.reason);
+        }
         if let Some(unsaved) = &self.unsaved {
             status.reason = format!("the last checkpoint is tried again: {}", unsaved.why);
         }
@@ -41,18 +44,19 @@ impl Helm {
             .filter(|progress| progress.generation == self.steering.generation())
             .max_by_key(|progress| progress.position.map(Position::from));
         let epoch = self.steering.epochs_done();
-        // While they form a generation they have said only what they hold.
+        // While they form a generation they have said only what they hold. Without any it is as far as anyone holds.
         let held = members.iter().filter_map(|id| Some(self.steering.workers().get(id)?.position)).max();
         let position = furthest
             .and_then(|progress| progress.position.map(Position::from))
             .or(held)
+            .or_else(|| self.steering.reached())
             .filter(|position| position.epoch == epoch && position.step <= steps)
             .unwrap_or(Position { epoch: epoch.min(self.config.epochs.saturating_sub(1)), step: 0 });
         let totals = furthest
             .filter(|progress| progress.position.is_some_and(|at| at.epoch == epoch))
             .and_then(|progress| progress.totals.map(Totals::from))
             .unwrap_or_default();
-        let training = status.state == RunState::Training;
+        let training = status.state == RunState::Training && !self.waits_for_the_disk();
         let images_per_second = furthest.filter(|_| training).map_or(0.0, |progress| progress.images_per_second);
         let rates = self.steering.schedule().rates(&self.config.schedule, self.config.lr, self.config.epochs, steps);
         let now = self.steering.time(self.now());

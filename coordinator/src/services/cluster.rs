@@ -271,10 +271,17 @@ impl Cluster for ClusterService {
             return Err(status);
         }
         let store = self.options.store.clone().of_run(&self.options.run_id);
-        let newest =
-            spawn_blocking(move || store.newest()).await.map_err(|error| Status::internal(error.to_string()))?;
-        // What is wrong with the whole directory was said of this checkpoint, too.
-        let newest = newest.ok().and_then(|(newest, _)| newest).filter(|(newest, _, _)| *newest != name);
+        let unreadable = name.clone();
+        let newest = spawn_blocking(move || {
+            // What is wrong with the whole directory was said of this checkpoint, too.
+            let newest =
+                store.newest().ok().and_then(|(newest, _)| newest).filter(|(newest, _, _)| *newest != unreadable);
+            if let (Some(_), Err(error)) = (&newest, store.set_apart(&unreadable)) {
+                tracing::warn!("{error}");
+            }
+            newest
+        });
+        let newest = newest.await.map_err(|error| Status::internal(error.to_string()))?;
         let instead = newest.map(|(name, manifest, state)| (name, manifest.position, state.totals));
         let why = status.message().to_owned();
         self.inputs.send(Input::Unreadable { name, why, instead }).await.map_err(|_| over())?;

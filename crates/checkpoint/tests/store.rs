@@ -58,6 +58,14 @@ fn a_damaged_checkpoint_is_passed_over() {
     assert!(text[0].contains("training.safetensors is damaged: its checksum is not the manifest's"), "{text:?}");
     assert!(text[1].contains("model.safetensors is damaged: it has"), "{text:?}");
     assert!(matches!(read(directory.path()), Err(Error::NotACheckpoint { .. })));
+    // By its manifest alone the altered one is whole. The torn one is none, and the good one stays.
+    let names = |store: &Store| store.list().unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(&store), [good.clone(), altered.clone()]);
+    for name in [&altered, &torn, &good] {
+        store.set_apart(name).unwrap();
+    }
+    assert_eq!(names(&store), [good]);
+    assert!(store.path(&torn).exists() && store.path(&format!("kept-{altered}")).exists());
 }
 
 #[test]

@@ -43,6 +43,13 @@ impl Steering {
             .push(Decision::Note(format!("checkpoint {name} cannot be read: {why}; {} counts instead", instead.0)));
         self.furthest = Position::default();
         self.checkpoint = Some(instead);
+        if !self.generation.members.is_empty() {
+            // It was to begin with it. Whoever says next that it did not come is of a generation that is over.
+            self.failed_at.get_or_insert(self.clock.wall());
+            self.recovery(format!("checkpoint {name} cannot be read"), 0);
+            self.reform(&format!("checkpoint {name} cannot be read"));
+            self.settle(now, &mut decisions);
+        }
         decisions
     }
 }

@@ -109,6 +109,13 @@ impl Steering {
         newest(true).is_some_and(|leaving| newest(false).is_none_or(|staying| staying < leaving))
     }
 
+    /// How far the newest state is that is saved or that an attached worker holds, as far as is known.
+    #[must_use]
+    pub fn reached(&self) -> Option<Position> {
+        let held = self.workers.values().filter_map(|worker| self.reach(worker.reached));
+        held.chain([self.saved()]).max().filter(|position| *position > Position::default())
+    }
+
     /// How far a state is that has `reached` so far, if a run could go on from it.
     fn reach(&self, reached: Option<Reached>) -> Option<Position> {
         let (steps, done) = (self.steps(), self.epochs_done());

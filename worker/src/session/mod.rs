@@ -43,6 +43,9 @@ const EVENTS: usize = 64;
 /// Pauses between attempts to find the coordinator.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long another worker of the same name may still be gone without the coordinator's knowing: as long as its last signs of life
+/// are young.
+const NAMESAKE: Duration = Duration::from_secs(3);
 
 /// The run that this worker takes part in, from its first welcome on.
 struct Joined {
@@ -66,6 +69,8 @@ pub struct Session {
     name: Name,
     /// Whether it is not the first one, which another machine has too.
     renamed: bool,
+    /// Since when another worker has its name.
+    namesake: Option<Instant>,
     /// Drawn for this process, to tell it from another one with its name.
     instance: u64,
     events: mpsc::Receiver<Event>,
@@ -102,6 +107,7 @@ impl Session {
             device,
             name,
             renamed: false,
+            namesake: None,
             instance,
             events,
             event_sender,
@@ -214,6 +220,11 @@ impl Session {
                 tracing::info!("{}", status.message());
                 let name = std::mem::replace(&mut self.name, Name::given(String::new()));
                 self.name = name.with_process();
+                Ok(())
+            }
+            Code::AlreadyExists if self.namesake.get_or_insert_with(Instant::now).elapsed() < NAMESAKE => {
+                tracing::warn!("{}; it may be gone, so this one tries again", status.message());
+                sleep(NAMESAKE / 3).await;
                 Ok(())
             }
             Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => {

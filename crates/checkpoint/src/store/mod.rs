@@ -178,6 +178,19 @@ impl Store {
         Ok(removed)
     }
 
+    /// Keeps a checkpoint under another name that looks whole and cannot be read: so it counts for nothing wherever only
+    /// manifests are looked at. Others stay where they are.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn set_apart(&self, name: &str) -> Result<(), Error> {
+        if self.look_at(name).is_err() || read(&self.path(name)).is_ok() {
+            return Ok(());
+        }
+        disk::rename(&self.path(name), &self.root.join(names::kept(&self.root, name)))?;
+        disk::sync(&self.root)
+    }
+
     /// Removes a checkpoint. One that is half removed no longer has its name.
     ///
     /// # Errors
