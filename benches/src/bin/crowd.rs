@@ -239,7 +239,7 @@ async fn simulate(endpoint: Endpoint, name: String, seen: mpsc::Sender<Seen>, cu
             Down::Halt(_) => {
                 // As the whole cluster does after the step in progress.
                 training = false;
-                let (at, totals) = (Some(position.into()), Some(v1::Totals::default()));
+                let at = Some(position.into());
                 let halted = v1::Halted { generation, position: at, ..v1::Halted::default() };
                 reports.send(report(Up::Halted(halted))).await?;
             }
