@@ -147,7 +147,7 @@ impl Steering {
         }
         let late = self.generation.members.iter().copied().filter(|member| !ready.contains_key(member)).collect();
         let reason =
-            format!("did not come to generation {} within {} s", self.generation.number, patience.as_secs_f64());
+            format!("did not come to generation {} within {:.1} s", self.generation.number, patience.as_secs_f64());
         if let [alone] = self.generation.members[..] {
             // It depends on nobody.
             return self.give_up(now, alone, &reason, decisions);

@@ -77,8 +77,9 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 fn illness() -> impl Strategy<Value = Illness> {
-    use Illness::{Breaks, CannotConnect, Dies, Fails, Lies, Unreachable};
-    prop_oneof![Just(Fails), Just(CannotConnect), Just(Unreachable), Just(Breaks), Just(Dies), Just(Lies)]
+    use Illness::{Breaks, CannotConnect, Claims, Dies, Fails, Lies, Starves, Unreachable};
+    let all = vec![Fails, CannotConnect, Unreachable, Claims, Starves, Breaks, Dies, Lies];
+    prop::sample::select(all)
 }
 
 fn act(cluster: &mut Cluster, action: &Action) {

@@ -63,6 +63,25 @@ impl Cluster {
             }
             // Nothing comes of it until somebody loses patience.
             Order::Connect { .. } if members.len() > 1 && self.ill(Illness::Unreachable).is_some() => return did,
+            Order::Connect { .. } if members.len() > 1 && self.ill(Illness::Claims).is_some() => {
+                let claims = |id: &WorkerId| self.workers.get(id).is_some_and(|w| w.illness == Some(Illness::Claims));
+                for member in members.into_iter().filter(claims).collect::<Vec<_>>() {
+                    let Some(worker) = self.workers.get_mut(&member) else { continue };
+                    if matches!(worker.orders.front(), Some(Order::Connect { .. })) {
+                        worker.orders.pop_front();
+                        let held = worker.description().map(|held| (held, 42));
+                        self.handle(member, Event::Ready { generation, held });
+                    }
+                }
+                return did;
+            }
+            Order::Synchronise { .. } if self.ill(Illness::Starves).is_some() => {
+                let failure = Failure { message: "the line broke".to_owned(), blame: Blame::Withheld };
+                if let Some(starving) = self.ill(Illness::Starves) {
+                    self.handle(starving, Event::Failed { generation, failure });
+                }
+            }
+            Order::Train { .. } if self.ill(Illness::Claims).is_some() => return did,
             Order::Connect { .. } if self.whole() => {
                 for member in &members {
                     self.pop(&[*member]);

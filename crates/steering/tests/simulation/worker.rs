@@ -33,6 +33,10 @@ pub enum Illness {
     CannotConnect,
     /// Nobody reaches it: a generation with it and others is never formed.
     Unreachable,
+    /// It says that it is ready, and never is: neither a generation nor a step with it comes to anything.
+    Claims,
+    /// No state comes to it.
+    Starves,
     /// Collectives with it break, on all alike.
     Breaks,
     /// It neither does nor says anything from its first step on.
