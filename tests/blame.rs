@@ -8,7 +8,6 @@ use proto::v1::{GetStateRequest, Run, RunState, cluster_client::ClusterClient};
 use std::{
     fs,
     path::Path,
-    thread,
     time::{Duration, Instant},
 };
 use system_tests::{Coordinator, Ended, Network, Worker, assert_same, members, pace};
