@@ -314,9 +314,11 @@ impl Cluster {
         worker
     }
 
+    /// A worker says once that it is prepared, until it is set aside or attaches anew.
     pub fn prepare(&mut self, worker: WorkerId) {
         let now = self.now;
         if let Some(known) = self.workers.get_mut(&worker)
+            && !known.prepared
             && known.aside_until.is_none_or(|until| until <= now)
         {
             known.prepared = true;
