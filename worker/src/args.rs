@@ -25,6 +25,10 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub gpu: Option<usize>,
 
+    /// Compute on the CPU in the way that a GPU takes: slower, and the way to test it where there is no GPU
+    #[arg(long, conflicts_with = "gpu")]
+    pub as_gpu: bool,
+
     /// Where the coordinator is: http://HOST:PORT, or HOST:PORT
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051", value_parser = address::normalise)]
     pub coordinator: String,

@@ -8,7 +8,12 @@ use tch::Device;
 /// # Errors
 /// If it is a GPU that is not there; the error says what to do.
 pub fn device(args: &Args) -> Result<Device, Error> {
-    let Some(index) = args.gpu else { return Ok(Device::Cpu) };
+    let Some(index) = args.gpu else {
+        if args.as_gpu {
+            operations::go_as_on_a_gpu();
+        }
+        return Ok(Device::Cpu);
+    };
     if !cfg!(feature = "cuda") {
         return Err(Error::Device(format!(
             "--gpu {index}: this worker was built without CUDA; run `cargo xtask setup --cuda`, then build it with \
@@ -54,7 +59,8 @@ pub fn kind(device: Device) -> String {
     let beyond = [("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16"), ("bf16", "BF16")];
     let beyond = beyond.into_iter().find(|(feature, _)| processor.has_any(&[feature])).map(|(_, name)| name);
     let vendor = processor.says("vendor_id").unwrap_or(std::env::consts::ARCH);
-    [vendor, operations::cpu_capability().as_str()].into_iter().chain(beyond).collect::<Vec<_>>().join(" ")
+    let way = (!operations::is_processors(device)).then_some("as a GPU");
+    [vendor, operations::cpu_capability().as_str()].into_iter().chain(beyond).chain(way).collect::<Vec<_>>().join(" ")
 }
 
 /// What the device is called, for people.

@@ -5,8 +5,14 @@ use tokio::process::Command;
 
 /// Variables of ours that go on to local workers: those that say something of workers in general. All others were meant
 /// for the coordinator, or for a worker that somebody starts by hand.
-const PASSED_ON: [&str; 5] =
-    ["COXSWAIN_FAULT", "COXSWAIN_GIVE_UP_AFTER", "COXSWAIN_SHARED_MEMORY", "COXSWAIN_CACHE_DIR", "COXSWAIN_HOST"];
+const PASSED_ON: [&str; 6] = [
+    "COXSWAIN_AS_GPU",
+    "COXSWAIN_FAULT",
+    "COXSWAIN_GIVE_UP_AFTER",
+    "COXSWAIN_SHARED_MEMORY",
+    "COXSWAIN_CACHE_DIR",
+    "COXSWAIN_HOST",
+];
 
 /// Ours by their beginning.
 const OURS: &str = "COXSWAIN_";

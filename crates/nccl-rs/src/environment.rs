@@ -17,7 +17,7 @@ pub struct Setting {
     pub otherwise: &'static str,
 }
 
-/// All of them.
+/// All of them. The flight recorder's had another name before, of which libtorch warns on a CPU as well.
 pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "TORCH_NCCL_ASYNC_ERROR_HANDLING",
@@ -40,7 +40,7 @@ pub const SETTINGS: [Setting; 6] = [
         otherwise: "a worker whose collective takes long is ended",
     },
     Setting {
-        name: "TORCH_NCCL_TRACE_BUFFER_SIZE",
+        name: "TORCH_FR_BUFFER_SIZE",
         value: "0",
         otherwise: "every collective is recorded, which takes time and memory",
     },

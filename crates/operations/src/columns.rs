@@ -7,8 +7,8 @@
 //! own kernels were measured to be slower than these large products: twice as slow for the output and the gradient of the
 //! input, up to six times for that of the weight (AMX, one thread, 64 images of 4x4, 512 channels).
 
-use crate::progress;
-use tch::{Device, Kind, TchError, Tensor};
+use crate::{is_processors, progress};
+use tch::{Kind, TchError, Tensor};
 
 /// Channels at least.
 const CHANNELS: i64 = 256;
@@ -46,7 +46,7 @@ pub(crate) fn fits_weight(gradient: &Tensor, weight: &Tensor) -> bool {
 }
 
 fn in_bf16(tensor: &Tensor, weight: &Tensor) -> bool {
-    tensor.device() == Device::Cpu && [tensor.kind(), weight.kind()] == [Kind::BFloat16; 2]
+    is_processors(tensor.device()) && [tensor.kind(), weight.kind()] == [Kind::BFloat16; 2]
 }
 
 /// The output, for `input` with channels last in memory.

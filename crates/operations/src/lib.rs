@@ -15,6 +15,7 @@ mod ffi;
 mod memory;
 pub mod norm;
 mod parallel;
+mod path;
 mod progress;
 pub mod sgd;
 mod widest;
@@ -22,4 +23,5 @@ mod winograd;
 
 pub use convolution::Convolution;
 pub use ffi::{cpu_capability, is_deterministic, libtorch_version, set_deterministic};
+pub use path::{go_as_on_a_gpu, is_processors};
 pub use progress::progress;

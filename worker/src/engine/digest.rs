@@ -3,7 +3,7 @@
 use crate::engine::{EngineError, Replica};
 use checkpoint::State;
 use plan::{DIGEST_STEP, Position, Totals, digest_floats, digest_numbers};
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 /// Words of a device's memory that are digested at once: products need eight bytes a word.
 const AT_ONCE: i64 = 1 << 22;
@@ -28,7 +28,7 @@ pub(crate) fn digest_of(
     let mut first = 0;
     let mut digest = 0_u64;
     for tensor in buffers {
-        let part = if tensor.device() == Device::Cpu {
+        let part = if operations::is_processors(tensor.device()) {
             on_cpu(tensor, first, threads)
         } else {
             on_device(tensor, first).map_err(EngineError::torch("digest the state"))?
@@ -74,6 +74,7 @@ fn on_device(tensor: &Tensor, first: u64) -> Result<u64, TchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Device;
 
     #[test]
     fn a_device_comes_to_the_same() {

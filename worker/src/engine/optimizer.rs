@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum over flat buffers.
 
 use operations::sgd::{self, Factors};
-use tch::{Device, TchError, Tensor, no_grad};
+use tch::{TchError, Tensor, no_grad};
 
 /// SGD as `torch.optim.SGD` does it (PyTorch 2.13, without dampening and Nesterov's variant): with gradient `g`,
 /// parameter `p` and momentum `m`, `g += decay * p; m = momentum * m + g; p -= rate * m`.
@@ -25,7 +25,7 @@ impl Sgd {
         momentum: &mut Tensor,
         gradient: &Tensor,
     ) -> Result<(), TchError> {
-        if gradient.device() == Device::Cpu {
+        if operations::is_processors(gradient.device()) {
             let Self { momentum: kept, weight_decay } = self;
             let factors = Factors { rate: rate as f32, momentum: kept as f32, weight_decay: weight_decay as f32 };
             return sgd::step(factors, parameters, momentum, gradient);

@@ -29,7 +29,7 @@ pub(super) struct Thread {
 
 /// The training set in the memory of a GPU, if it fits there.
 fn resident(options: &EngineOptions) -> Option<Rc<Resident>> {
-    if !options.device.is_cuda() {
+    if operations::is_processors(options.device) {
         return None;
     }
     match Resident::new(&options.train, options.device) {

@@ -8,6 +8,7 @@ mod kernel;
 pub mod plain;
 mod tiles;
 
+use crate::is_processors;
 use tch::{Device, TchError, Tensor};
 
 /// PyTorch's default.
@@ -58,7 +59,7 @@ pub struct Upstream<'a> {
 /// Whether the fused kernels take tensors of `channels` channels on `device`.
 #[must_use]
 pub fn is_fused(device: Device, channels: i64) -> bool {
-    device == Device::Cpu && tiles::fits(channels as usize)
+    is_processors(device) && tiles::fits(channels as usize)
 }
 
 /// The output in training. `x` and `shortcut` are `[n, channels, h, w]` with channels last in memory, in f32 or bf16.

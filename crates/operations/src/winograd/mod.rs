@@ -22,6 +22,7 @@ mod tile;
 mod transform;
 mod weight;
 
+use crate::is_processors;
 use crate::memory::{dense, dense_mut, pixels, pixels_mut};
 use crate::parallel::{parallel, pieces, threads};
 use correlate::{Correlate, Pack};
@@ -51,7 +52,7 @@ pub(crate) fn fits(input: &Tensor, weight: &Tensor, (stride, padding): (i64, i64
     let (size, filters) = (input.size(), weight.size());
     let ([_, inputs, height, width], [outputs, _, rows, columns]) = (&size[..], &filters[..]) else { return false };
     let whole = |value: &i64, unit: i64| *value > 0 && value % unit == 0;
-    input.device() == Device::Cpu
+    is_processors(input.device())
         && [input.kind(), weight.kind()] == [Kind::Float; 2]
         && weight.is_contiguous()
         && pixels::<f32>(input).is_ok()

@@ -111,7 +111,7 @@ impl Reducer {
         let ranges = cut(options.gradients, options.len, world as usize);
         let sizes = Sizes::new(options.len, options.shards, &tree.counts);
         let shared = match &group {
-            Some(group) if device == Device::Cpu && options.reduction == Reduction::Tree => {
+            Some(group) if operations::is_processors(device) && options.reduction == Reduction::Tree => {
                 share(generation, group, &sizes, options.place, control)?
             }
             _ => None,
