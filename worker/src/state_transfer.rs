@@ -90,10 +90,17 @@ async fn piece(
     wanted: &impl Fn() -> bool,
     not_given: &impl Fn(String) -> EngineError,
 ) -> Result<Option<Option<StateChunk>>, EngineError> {
-    match timeout(patience, stream.message()).await {
-        Ok(Ok(Some(_))) if !wanted() => Ok(Some(None)),
-        Ok(Ok(chunk)) => Ok(chunk.map(Some)),
-        Ok(Err(status)) => Err(not_given(status.message().to_owned())),
-        Err(_) => Err(not_given(too_late(patience))),
+    let began = Instant::now();
+    loop {
+        let next = timeout(GLANCE, stream.message()).await;
+        if !wanted() {
+            return Ok(Some(None));
+        }
+        match next {
+            Ok(Ok(chunk)) => return Ok(chunk.map(Some)),
+            Ok(Err(status)) => return Err(not_given(status.message().to_owned())),
+            Err(_) if began.elapsed() > patience => return Err(not_given(too_late(patience))),
+            Err(_) => {}
+        }
     }
 }

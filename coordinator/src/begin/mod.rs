@@ -186,7 +186,9 @@ impl Directory<'_> {
             for PassedOver { name, why } in passed_over {
                 let instead = if name > newest { ", taking the one before" } else { "" };
                 tracing::warn!("{why}; {name} counts for nothing and is kept{instead}");
-                self.store.set_apart(name)?;
+                if let Err(error) = self.store.set_apart(name) {
+                    tracing::warn!("{error}");
+                }
             }
             return Ok(());
         }

@@ -110,6 +110,9 @@ impl Helm {
             // It outweighs what waits, and depends on nothing.
             let of_ended = |held: &HeldBack| orders::generation_of(&held.order).is_some_and(|of| of <= ended);
             self.held_back.retain(|held| held.worker != worker || !of_ended(held));
+            if self.held_back.is_empty() {
+                self.held_since = None;
+            }
             return self.send_now(worker, order);
         }
         if self.recorder.has(self.gate) && self.held_back.is_empty() {

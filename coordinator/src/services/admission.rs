@@ -26,6 +26,8 @@ const REQUEST: Duration = Duration::from_mins(1);
 /// Bytes that have to come in each [`TICK`] while others wait for memory: who announces much and sends little keeps it from
 /// them.
 const PACE: usize = 32 << 10;
+/// So many times in a row a request is too slow before it is given up.
+const SLOW: u32 = 2;
 /// How often that is looked at.
 const TICK: Duration = Duration::from_millis(500);
 /// Before a message of gRPC: whether it is compressed, and four bytes of length.
@@ -115,6 +117,8 @@ struct Message {
     tick: Interval,
     /// What has come since the last tick, in bytes.
     came: usize,
+    /// Ticks in a row in which it came too slowly.
+    slow: u32,
 }
 
 impl Message {
@@ -136,8 +140,7 @@ impl Message {
         let left = (HEAD + length).checked_sub(begun.len()).ok_or_else(too_long)?;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        tick.reset();
-        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left, memory, tick, came: 0 }))
+        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left, memory, tick, came: 0, slow: 0 }))
     }
 
     /// Waits until it has to be given up for those who wait for memory.
@@ -145,7 +148,8 @@ impl Message {
         loop {
             ready!(self.tick.poll_tick(context));
             let came = std::mem::take(&mut self.came);
-            if came < PACE && self.memory.is_waited_for() {
+            self.slow = if came < PACE && self.memory.is_waited_for() { self.slow + 1 } else { 0 };
+            if self.slow >= SLOW {
                 let why = format!("{came} bytes in {} s are too slow while others wait for memory", TICK.as_secs_f64());
                 return Poll::Ready(Status::resource_exhausted(why));
             }
@@ -163,6 +167,8 @@ impl http_body::Body for Message {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Some(begun) = self.begun.take() {
+            // Its time begins when it has its share.
+            self.tick.reset();
             return Poll::Ready(Some(Ok(Frame::data(begun))));
         }
         let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(context)? else {

@@ -23,7 +23,7 @@ use std::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    task::spawn_blocking,
+    task::{JoinError, spawn_blocking},
     time::timeout,
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
@@ -134,6 +134,25 @@ impl ClusterService {
             .map_err(|error| Status::internal(error.to_string()))?
             .map_err(|malformed| Status::data_loss(malformed.to_string()))
     }
+}
+
+/// Tells the helm which checkpoint counts instead of `name`, which could not be read.
+async fn pass_over(store: Store, inputs: mpsc::Sender<Input>, name: String, why: String) -> Result<(), Status> {
+    let ended = |error: JoinError| Status::internal(error.to_string());
+    let looking = store.clone();
+    // What is wrong with the whole directory was said of this checkpoint, too.
+    let newest = spawn_blocking(move || looking.newest()).await.map_err(ended)?.ok().and_then(|(newest, _)| newest);
+    if newest.as_ref().is_some_and(|(newest, _, _)| *newest == name) {
+        // By now it can be read.
+        return Ok(());
+    }
+    let instead = newest.map(|(name, manifest, state)| (name, manifest.position, state.totals));
+    let counts = instead.is_some();
+    inputs.send(Input::Unreadable { name: name.clone(), why, instead }).await.map_err(|_| over())?;
+    if counts && let Err(error) = spawn_blocking(move || store.set_apart(&name)).await.map_err(ended)? {
+        tracing::warn!("{error}");
+    }
+    Ok(())
 }
 
 /// What is in the file at `path` from byte `at` on, up to a chunk of it. Between two chunks no file is open: whoever takes
@@ -271,20 +290,10 @@ impl Cluster for ClusterService {
             return Err(status);
         }
         let store = self.options.store.clone().of_run(&self.options.run_id);
-        let unreadable = name.clone();
-        let newest = spawn_blocking(move || {
-            // What is wrong with the whole directory was said of this checkpoint, too.
-            let newest =
-                store.newest().ok().and_then(|(newest, _)| newest).filter(|(newest, _, _)| *newest != unreadable);
-            if let (Some(_), Err(error)) = (&newest, store.set_apart(&unreadable)) {
-                tracing::warn!("{error}");
-            }
-            newest
-        });
-        let newest = newest.await.map_err(|error| Status::internal(error.to_string()))?;
-        let instead = newest.map(|(name, manifest, state)| (name, manifest.position, state.totals));
-        let why = status.message().to_owned();
-        self.inputs.send(Input::Unreadable { name, why, instead }).await.map_err(|_| over())?;
+        // Whoever asked may be gone before an answer is found.
+        let (inputs, why) = (self.inputs.clone(), status.message().to_owned());
+        let told = tokio::spawn(pass_over(store, inputs, name, why)).await;
+        told.map_err(|error| Status::internal(error.to_string()))??;
         Err(status)
     }
 

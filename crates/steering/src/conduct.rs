@@ -32,6 +32,8 @@ pub struct Conduct {
     pub until: Duration,
     /// Whether it was only suspected the last time: a generation that it was in failed, and nobody is known to be the cause.
     pub suspected: bool,
+    /// Whether no state came to it the last time. That may be the coordinator's fault: it ends no run.
+    pub starved: bool,
 }
 
 /// How long a worker is set aside that has failed `strikes` times in a row.
@@ -71,6 +73,13 @@ impl Register {
         self.count(name, reason, now, true)
     }
 
+    /// Takes notice that what it was suspected of is that no state came to it.
+    pub fn starves(&mut self, name: &str) {
+        if let Some(conduct) = self.conduct.get_mut(name) {
+            conduct.starved = true;
+        }
+    }
+
     /// Lets a worker be tried again at once.
     pub fn readmit(&mut self, name: &str, now: Duration) {
         if let Some(conduct) = self.conduct.get_mut(name) {
@@ -102,8 +111,10 @@ impl Register {
         }
         let strikes = self.strikes(name).saturating_add(1);
         let pause = pause(strikes);
-        self.conduct
-            .insert(name.to_owned(), Conduct { strikes, reason: reason.to_owned(), until: now + pause, suspected });
+        self.conduct.insert(
+            name.to_owned(),
+            Conduct { strikes, reason: reason.to_owned(), until: now + pause, suspected, starved: false },
+        );
         pause
     }
 
@@ -160,7 +171,8 @@ impl Steering {
         }
         let mut last = None;
         for worker in self.workers.values().filter(|worker| !worker.leaving) {
-            let conduct = self.register.of(&worker.name).filter(|conduct| conduct.strikes >= HOPELESS)?;
+            let conduct =
+                self.register.of(&worker.name).filter(|conduct| conduct.strikes >= HOPELESS && !conduct.starved)?;
             last = Some(format!(
                 "{} failed {} times in a row; the last time: {}",
                 worker.name, conduct.strikes, conduct.reason

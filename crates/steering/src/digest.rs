@@ -38,8 +38,8 @@ pub(crate) fn judge(digests: &BTreeMap<WorkerId, u64>) -> Verdict {
     }
 }
 
-/// Agreements that are remembered: a state may come some time after its digest.
-const REMEMBERED: usize = 8;
+/// Agreements that are remembered: a state may come a long time after its digest.
+const REMEMBERED: usize = 256;
 
 /// A state that has come and is a checkpoint as soon as all agree on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,6 +34,8 @@ impl Steering {
                 // What it waits for may be lost on its own line, and the others cannot do anything about it.
                 self.disturbed(now, &[worker]);
                 self.suspect(now, worker, &failure.message, decisions);
+                let name = self.name(worker);
+                self.register.starves(&name);
                 self.reform(&reason);
             }
             // Who fails alone suffers from nobody.

@@ -179,6 +179,8 @@ impl Steering {
         let mut suspects = selection::suspects(&members, late);
         if let Some((loner, reason)) = self.loner(&members, &suspects) {
             self.trial = suspects.len().max(2);
+            // What it has done alone is not lost.
+            self.save_first = true;
             return self.suspect(now, loner, &reason, decisions);
         }
         self.disturbed(now, &suspects);

@@ -163,7 +163,7 @@ impl Steering {
             return self.end(now, Outcome::Stopped, &stop, decisions);
         }
         self.phase = Phase::Waiting;
-        if self.only_leavers_hold_the_news() {
+        if std::mem::take(&mut self.save_first) || self.only_leavers_hold_the_news() {
             return self.save_then(now, Then::GoOn(reason), decisions);
         }
         self.dismiss_leaving(decisions);

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// How much longer those who work go on undisturbed than a failed attempt with newcomers took.
 const REST: u32 = 9;
 
+/// The least of it: steps are lost before a generation is formed, and after it has failed.
+const LEAST: Duration = Duration::from_secs(2);
+
 /// Workers with which one that has only ever worked alone has to have failed to be suspected itself.
 const PARTNERS: usize = 2;
 
@@ -18,9 +21,15 @@ impl Steering {
     /// Takes notice that the generation failed at `now`, and that `suspects` are taken for the cause.
     pub(crate) fn disturbed(&mut self, now: Duration, suspects: &[WorkerId]) {
         let is_proven = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.proven);
+        if self.reforming.is_some() || !self.losses.is_empty() {
+            // It has failed in this moment already, whoever fails next.
+            return;
+        }
         let by_newcomers = suspects.iter().any(|id| self.generation.has(*id) && !is_proven(id));
         if by_newcomers && self.generation.members.iter().any(is_proven) {
-            let rest = now.saturating_sub(self.generation.formed).saturating_mul(REST).min(LONGEST_PATIENCE);
+            let took =
+                now.saturating_sub(self.generation.formed).min(LONGEST_PATIENCE.max(self.options.failure_timeout));
+            let rest = took.saturating_mul(REST).max(LEAST);
             self.undisturbed_until = self.undisturbed_until.max(now + rest);
         }
     }
@@ -38,8 +47,9 @@ impl Steering {
         let mut others = members.iter().map(|member| member.id).filter(|id| !suspects.contains(id));
         let (id, None) = (others.next()?, others.next()) else { return None };
         let names: Vec<String> = suspects.iter().map(|suspect| self.name(*suspect)).collect();
-        let worker = self.workers.get_mut(&id).filter(|worker| !worker.met)?;
-        worker.failed_with.extend(names.into_iter().take(PARTNERS));
+        let worker = self.workers.get_mut(&id).filter(|worker| worker.proven && !worker.met)?;
+        let another = names.into_iter().find(|name| !worker.failed_with.contains(name));
+        worker.failed_with.extend(another);
         if worker.failed_with.len() < PARTNERS || std::mem::replace(&mut worker.met, true) {
             return None;
         }

@@ -58,6 +58,8 @@ pub struct Steering {
     pub(crate) trial: usize,
     /// Until when those who work go on without newcomers.
     pub(crate) undisturbed_until: Duration,
+    /// Whether the newest state is to be saved before the next generation is formed: who holds it is to be no member.
+    pub(crate) save_first: bool,
     pub(crate) digests: Digests,
     /// States of generations up to this one are void.
     pub(crate) void: u64,
@@ -102,6 +104,7 @@ impl Steering {
             register: Register::default(),
             trial: usize::MAX,
             undisturbed_until: Duration::ZERO,
+            save_first: false,
             digests: Digests::default(),
             void: start.void,
             pending: BTreeSet::new(),
@@ -160,6 +163,7 @@ impl Steering {
         }
         if let Phase::Forming { since, .. } = &mut self.phase {
             *since = now;
+            self.generation.formed = now;
         }
         self.generation.stepped = now;
         self.wait_anew_while_saving(now);

@@ -4,7 +4,7 @@ use crate::{Decision, Steering, WorkerId, phase::Phase};
 use plan::LONGEST_PATIENCE;
 use std::time::Duration;
 
-/// A step has no more pieces than so many: the most that a worker may take for it, in patiences.
+/// A shard's part of a step has no more pieces than so many: the most that a worker may take for it, in patiences.
 const PIECES: u32 = 100;
 
 impl Steering {
@@ -46,11 +46,17 @@ impl Steering {
             return stuck;
         }
         let of = |id: &WorkerId| self.workers.get(id).map_or(timeout, |worker| worker.patience(timeout));
-        let longest = self.generation.members.iter().map(of).max().unwrap_or(timeout).saturating_mul(PIECES);
+        let longest = self.generation.members.iter().map(of).max().unwrap_or(timeout);
+        let longest = longest.saturating_mul(PIECES.saturating_mul(self.options.config.shards));
         let (unmoved, longest) = (now.saturating_sub(self.generation.stepped), longest.max(LONGEST_PATIENCE));
         if unmoved > longest && members == 1 {
             // Whatever it says that it does.
-            let reason = format!("no step for {:.0} s, though it says that it does something", unmoved.as_secs_f64());
+            let reason = format!(
+                "no step for {:.0} s, though it says that it does something; if the machine is only slow, raise \
+                 --failure-timeout (it is {} s)",
+                unmoved.as_secs_f64(),
+                timeout.as_secs_f64()
+            );
             stuck.extend(self.generation.members.iter().map(|id| (*id, reason.clone())));
             return stuck;
         }

@@ -138,10 +138,51 @@ fn who_says_that_it_is_ready_is_believed_less_than_those_who_have_worked() {
     cluster.assert_goes_on();
 }
 
+/// One that has worked fails and is gone in the same moment: who comes instead has not failed.
+#[test]
+fn who_fails_and_goes_in_one_moment_keeps_nobody_out() {
+    let mut cluster = at_work(2);
+    for _ in 0..100 {
+        cluster.advance();
+        cluster.pass(SECOND);
+    }
+    let generation = cluster.steering.generation();
+    let cause = "its stream broke".to_owned();
+    cluster.workers.remove(&2);
+    cluster.handle_all(vec![(2, failed(generation, Blame::Own, "CUDA error")), (2, Event::Detached { cause })]);
+    cluster.attach();
+    for _ in 0..5 {
+        cluster.advance();
+        cluster.pass(SECOND);
+    }
+    assert_eq!(cluster.steering.members(), [1, 3]);
+}
+
+/// Of three that have never worked two do not come: that says nothing against the third.
+#[test]
+fn one_that_has_not_worked_alone_is_not_doubted_for_others() {
+    let mut cluster = Cluster::new(Options { workers: 3, ..long(4) });
+    (0..3).for_each(|_| cluster.attach());
+    assert!(cluster.advance());
+    let generation = cluster.steering.generation();
+    cluster.handle(1, Event::Ready { generation, held: None });
+    while cluster.steering.generation() == generation {
+        cluster.now += SECOND;
+        for worker in 1..=3 {
+            let (position, stretch) = (Position::default(), Duration::ZERO);
+            let alive = Event::Progress { generation, position, pulse: 1, waiting: true, compute: 0.1, stretch };
+            cluster.handle(worker, alive);
+        }
+        cluster.tick();
+    }
+    assert!(cluster.steering.conduct("w1").is_none());
+    assert!(cluster.steering.conduct("w2").is_some() && cluster.steering.conduct("w3").is_some());
+}
+
 /// One alone that lives, says that it waits or that it does something, and does nothing.
 #[test]
 fn one_alone_does_not_wait_for_ever() {
-    for (waiting, limit) in [(true, 12), (false, 1010)] {
+    for (waiting, limit) in [(true, 12), (false, 4010)] {
         let mut cluster = Cluster::new(long(1));
         cluster.attach();
         for _ in 0..4 {

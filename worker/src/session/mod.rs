@@ -194,7 +194,10 @@ impl Session {
         let _ = reports.send(Report { report: Some(Up::Hello(self.hello())) }).await;
         let attached = timeout(self.timeouts.request, client.attach(Request::new(ReceiverStream::new(up)))).await;
         match attached {
-            Ok(Ok(orders)) => Ok(Some((orders.into_inner(), reports))),
+            Ok(Ok(orders)) => {
+                self.namesake = None;
+                Ok(Some((orders.into_inner(), reports)))
+            }
             Ok(Err(status)) => self.refused(&status).await.map(|()| None),
             Err(_) => Ok(None),
         }
