@@ -24,8 +24,9 @@ impl Steering {
             if still <= worker.patience(timeout) {
                 continue;
             }
-            // One alone has nobody to wait for.
-            if worker.waiting && !(training && self.generation.members.len() == 1) {
+            // One alone waits for nobody but the coordinator, whose disk may be slow: not for ever.
+            let alone = training && self.generation.members.len() == 1;
+            if worker.waiting && !(alone && still > LONGEST_PATIENCE.max(timeout)) {
                 waiting += 1;
                 continue;
             }

@@ -182,7 +182,7 @@ fn one_that_has_not_worked_alone_is_not_doubted_for_others() {
 /// One alone that lives, says that it waits or that it does something, and does nothing.
 #[test]
 fn one_alone_does_not_wait_for_ever() {
-    for (waiting, limit) in [(true, 12), (false, 4010)] {
+    for (waiting, limit) in [(true, 610), (false, 4010)] {
         let mut cluster = Cluster::new(long(1));
         cluster.attach();
         for _ in 0..4 {
