@@ -133,8 +133,7 @@ impl Steering {
                 let reason = format!("its state at {position} differs from that of {others}");
                 // What a newcomer has just taken over wrongly has gone into nothing yet.
                 let taken_over = self.generation.from == Some(position);
-                let is_proven = |worker: &WorkerId| self.workers.get(worker).is_some_and(|worker| worker.proven);
-                if !taken_over || wrong.iter().any(is_proven) {
+                if !taken_over || wrong.iter().any(|worker| self.is_proven(*worker)) {
                     self.void(&reason, decisions);
                 }
                 for worker in wrong {
@@ -179,13 +178,12 @@ impl Steering {
         if verdict != Verdict::Undecided {
             return verdict;
         }
-        let is_proven = |worker: &WorkerId| self.workers.get(worker).is_some_and(|worker| worker.proven);
         let proven =
-            digests.iter().filter(|(worker, _)| is_proven(worker)).map(|(id, digest)| (*id, *digest)).collect();
-        let Some(right) = digests.iter().find(|(worker, _)| is_proven(worker)).map(|(_, digest)| *digest) else {
+            || digests.iter().filter(|(worker, _)| self.is_proven(**worker)).map(|(id, digest)| (*id, *digest));
+        let Some((_, right)) = proven().next() else {
             return Verdict::Undecided;
         };
-        if judge(&proven) != Verdict::Agreed {
+        if judge(&proven().collect()) != Verdict::Agreed {
             return Verdict::Undecided;
         }
         Verdict::Outvoted(digests.iter().filter(|(_, digest)| **digest != right).map(|(id, _)| *id).collect())

@@ -59,8 +59,7 @@ impl Steering {
     /// there is none. One alone may be sick, and the others do the step without it. Newcomers say nothing of a run that others
     /// have brought this far.
     pub(crate) fn diverges(&mut self, now: Duration, worker: WorkerId, message: &str, decisions: &mut Vec<Decision>) {
-        let is_proven = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.proven);
-        if !is_proven(&worker) && self.generation.members.iter().any(is_proven) {
+        if !self.is_proven(worker) && self.generation.members.iter().any(|member| self.is_proven(*member)) {
             return self.fail_of_its_own(now, worker, message, decisions);
         }
         self.diverged.insert(self.name(worker));
@@ -105,9 +104,8 @@ impl Steering {
 
     /// A step was committed: if a failure was before it, the run has recovered.
     pub(crate) fn resumed(&mut self) {
-        let is_survived =
-            |recovery: &Recovery| recovery.resumed_ms.is_some() || recovery.generation < self.generation.number;
-        if !self.recoveries.iter().all(is_survived) {
+        let failed = self.recoveries.last().filter(|recovery| recovery.resumed_ms.is_none());
+        if failed.is_some_and(|recovery| recovery.generation >= self.generation.number) {
             // A step of the generation that has failed comes to be known.
             return;
         }

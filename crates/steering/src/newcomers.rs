@@ -18,15 +18,19 @@ const LEAST: Duration = Duration::from_secs(2);
 const PARTNERS: usize = 2;
 
 impl Steering {
+    /// Whether a worker has committed a step as a member, and was not set aside since.
+    pub(crate) fn is_proven(&self, worker: WorkerId) -> bool {
+        self.workers.get(&worker).is_some_and(|worker| worker.proven)
+    }
+
     /// Takes notice that the generation failed at `now`, and that `suspects` are taken for the cause.
     pub(crate) fn disturbed(&mut self, now: Duration, suspects: &[WorkerId]) {
-        let is_proven = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.proven);
         if self.reforming.is_some() || !self.losses.is_empty() {
             // It has failed in this moment already, whoever fails next.
             return;
         }
-        let by_newcomers = suspects.iter().any(|id| self.generation.has(*id) && !is_proven(id));
-        if by_newcomers && self.generation.members.iter().any(is_proven) {
+        let by_newcomers = suspects.iter().any(|id| self.generation.has(*id) && !self.is_proven(*id));
+        if by_newcomers && self.generation.members.iter().any(|member| self.is_proven(*member)) {
             let took =
                 now.saturating_sub(self.generation.formed).min(LONGEST_PATIENCE.max(self.options.failure_timeout));
             let rest = took.saturating_mul(REST).max(LEAST);
@@ -47,12 +51,13 @@ impl Steering {
         let mut others = members.iter().map(|member| member.id).filter(|id| !suspects.contains(id));
         let (id, None) = (others.next()?, others.next()) else { return None };
         let names: Vec<String> = suspects.iter().map(|suspect| self.name(*suspect)).collect();
-        let worker = self.workers.get_mut(&id).filter(|worker| worker.proven && !worker.met)?;
+        let worker = self.workers.get_mut(&id).filter(|worker| worker.proven && !worker.met && !worker.doubted)?;
         let another = names.into_iter().find(|name| !worker.failed_with.contains(name));
         worker.failed_with.extend(another);
-        if worker.failed_with.len() < PARTNERS || std::mem::replace(&mut worker.met, true) {
+        if worker.failed_with.len() < PARTNERS {
             return None;
         }
+        worker.doubted = true;
         let names: Vec<&str> = worker.failed_with.iter().map(String::as_str).collect();
         let reason = format!(
             "neither of {} can work with it; perhaps its address {} cannot be reached",

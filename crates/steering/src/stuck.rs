@@ -42,10 +42,22 @@ impl Steering {
             };
             stuck.push((*id, reason));
         }
-        let members = self.generation.members.len();
-        if !stuck.is_empty() || !training {
-            return stuck;
+        if stuck.is_empty() && training {
+            stuck.extend(self.find_standstill(now, waiting, decisions));
         }
+        stuck
+    }
+
+    /// The one that is alone and commits no step, whatever it says that it does. Where several commit none, or all of them are
+    /// among those that are `waiting`, the generation is formed anew.
+    fn find_standstill(
+        &mut self,
+        now: Duration,
+        waiting: usize,
+        decisions: &mut Vec<Decision>,
+    ) -> Option<(WorkerId, String)> {
+        let timeout = self.options.failure_timeout;
+        let members = self.generation.members.len();
         let of = |id: &WorkerId| self.workers.get(id).map_or(timeout, |worker| worker.patience(timeout));
         let longest = self.generation.members.iter().map(of).max().unwrap_or(timeout);
         let longest = longest.saturating_mul(PIECES.saturating_mul(self.options.config.shards));
@@ -58,8 +70,7 @@ impl Steering {
                 unmoved.as_secs_f64(),
                 timeout.as_secs_f64()
             );
-            stuck.extend(self.generation.members.iter().map(|id| (*id, reason.clone())));
-            return stuck;
+            return self.generation.members.first().map(|alone| (*alone, reason));
         }
         if members > 1 && (waiting == members || unmoved > longest) {
             let reason = if waiting == members {
@@ -71,6 +82,6 @@ impl Steering {
             self.failed_at.get_or_insert(self.clock.wall());
             self.fruitless_generation(now, &reason, decisions);
         }
-        stuck
+        None
     }
 }

@@ -49,9 +49,10 @@ pub struct Worker {
     pub worked: bool,
     /// Whether it has committed a step as a member.
     pub proven: bool,
-    /// Whether it is known that it can work with others: it has committed a step with one, or was suspected once that it
-    /// cannot.
+    /// Whether it has committed a step together with another.
     pub met: bool,
+    /// Whether it was suspected once that it works with nobody. It is not again.
+    pub doubted: bool,
     /// Workers with which it has failed while it has worked with nobody, by name: a few.
     pub failed_with: BTreeSet<String>,
     /// Since when it has been a member of every generation.
@@ -89,6 +90,7 @@ impl Worker {
             worked: held.is_some(),
             proven: false,
             met: false,
+            doubted: false,
             failed_with: BTreeSet::new(),
             member_since: None,
         }
