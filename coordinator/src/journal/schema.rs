@@ -55,18 +55,20 @@ pub(super) fn failed(operation: &'static str, path: &Path, error: &rusqlite::Err
     }
 }
 
-/// SQLite's own words for a directory that cannot be written help nobody.
+/// SQLite's own words for a place that cannot be written help nobody.
 fn why_not_written(path: &Path, error: &rusqlite::Error) -> String {
-    let directory = path.parent().unwrap_or(path);
-    match access(directory, AccessFlags::W_OK) {
-        Err(why) => format!(
-            "{} cannot be written ({}), and the journal is kept there, of a run that is over as well; give --run-dir a copy \
-             that can be",
-            directory.display(),
-            why.desc()
-        ),
-        Ok(()) => error.to_string(),
-    }
+    let closed = |place: &Path| access(place, AccessFlags::W_OK).err().map(|why| (place.display().to_string(), why));
+    let place = closed(path.parent().unwrap_or(path)).or_else(|| closed(path).filter(|_| path.exists()));
+    place.map_or_else(
+        || error.to_string(),
+        |(place, why)| {
+            format!(
+                "{place} cannot be written ({}), and the journal is kept there, of a run that is over as well; give --run-dir \
+                 a copy that can be",
+                why.desc()
+            )
+        },
+    )
 }
 
 /// A record in JSON that cannot be understood.

@@ -3,9 +3,11 @@
 //! A row for each pixel of the output, holding the input's values under the filter ("im2col"; Chellapilla et al., "High
 //! Performance Convolutional Neural Networks for Document Processing", 2006). These rows times the filters are the output; the
 //! gradient of the output, transposed, times the rows is the gradient of the weight; the rows of the gradient times the
-//! filters turned around are the gradient of the input. Where an image has few pixels and the weight many channels, oneDNN's
-//! own kernels were measured to be slower than these large products: twice as slow for the output and the gradient of the
-//! input, up to six times for that of the weight (AMX, one thread, 64 images of 4x4, 512 channels).
+//! filters turned around are the gradient of the input.
+//!
+//! Where an image has few pixels and the weight many channels, oneDNN's own kernels are slower than these large products. They
+//! took twice as long for the output and the gradient of the input, and up to six times for that of the weight. That was
+//! measured with AMX, one thread, 64 images of 4x4 and 512 channels.
 
 use crate::{is_processors, progress};
 use tch::{Kind, TchError, Tensor};
