@@ -84,6 +84,9 @@ pub struct Helm {
     over: bool,
     /// Failures that the records have.
     survived: usize,
+    /// The entry of the last of them, and how many of them are on disk: no others are shown as survived.
+    survived_at: u64,
+    shown_as_survived: usize,
     store: Store,
     saver: Saver,
     /// The last checkpoint of all, while the disk does not take it.
@@ -146,6 +149,8 @@ impl Helm {
             precision: options.precision,
             run_id: options.run_id,
             survived,
+            survived_at: 0,
+            shown_as_survived: survived,
             run_dir: options.run_dir,
             store,
             saver,

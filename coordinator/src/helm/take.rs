@@ -166,6 +166,9 @@ impl Helm {
         match recorded {
             Recorded::UpTo(number) => {
                 self.recorder.reached(number);
+                if self.recorder.has(self.survived_at) {
+                    self.shown_as_survived = self.survived;
+                }
                 self.send_what_may_go();
             }
             Recorded::Last(result) => self.finished = Some(result),
@@ -186,7 +189,7 @@ impl Helm {
         while let Some(recovery) = self.steering.recoveries().get(self.survived)
             && recovery.resumed_ms.is_some()
         {
-            self.recorder.record(Entry::Recovery(recovery.clone()));
+            self.survived_at = self.recorder.record(Entry::Recovery(recovery.clone()));
             self.survived += 1;
         }
     }

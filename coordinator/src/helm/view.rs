@@ -109,7 +109,7 @@ impl Helm {
             best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_accuracy: self.best.as_ref().map(|(_, accuracy)| *accuracy),
             wall_seconds: self.now().as_secs_f64(),
-            recoveries: last_of(self.steering.recoveries()),
+            recoveries: last_of(self.steering.recoveries(), self.shown_as_survived),
         }
     }
 
@@ -129,14 +129,16 @@ impl Helm {
     }
 }
 
-/// The last few, as messages.
-fn last_of(recoveries: &[Recovery]) -> Vec<v1::Recovery> {
-    recoveries[recoveries.len().saturating_sub(SHOWN)..]
+/// The last few, as messages. Those from `recorded` on are not known to the next coordinator to have been survived.
+fn last_of(recoveries: &[Recovery], recorded: usize) -> Vec<v1::Recovery> {
+    recoveries
         .iter()
-        .map(|recovery| v1::Recovery {
+        .enumerate()
+        .skip(recoveries.len().saturating_sub(SHOWN))
+        .map(|(index, recovery)| v1::Recovery {
             kind: recovery.kind.clone(),
             detected_ms: recovery.detected_ms,
-            resumed_ms: recovery.resumed_ms,
+            resumed_ms: recovery.resumed_ms.filter(|_| index < recorded),
             generation: recovery.generation,
         })
         .collect()
