@@ -31,6 +31,13 @@ fn impossible_flags() {
     coordinator_fails(2, &["no model \"resnet-20\"", "did you mean resnet20?"], &["--model", "resnet-20"]);
     coordinator_fails(2, &["--plateau-factor 1 is impossible"], &["--plateau-factor", "1"]);
     coordinator_fails(2, &["--workers 0 is impossible"], &["--workers", "0"]);
+    coordinator_fails(2, &["--lr inf is impossible", "a number"], &["--lr", "inf"]);
+    coordinator_fails(2, &["--threads 4294967295 is impossible", "1024"], &["--threads", "4294967295"]);
+    let rises = ["--schedule", "multistep", "--milestones", "1,1", "--gamma", "1e308"];
+    coordinator_fails(2, &["--gamma", "would become inf"], &rises);
+    let falls = ["--schedule", "multistep", "--milestones", "1,2", "--gamma", "1e-300"];
+    coordinator_fails(2, &["--gamma", "would become 0"], &falls);
+    coordinator_fails(2, &["/dev/zero", "longer than"], &["--config", "/dev/zero"]);
 }
 
 #[test]

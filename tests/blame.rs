@@ -297,3 +297,79 @@ fn a_slow_machine_is_not_taken_for_a_stuck_one() {
     assert_same(&ended, &expected);
     assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
 }
+
+/// One that is sick and alone ends no run while another one is there that could do the step.
+#[test]
+fn a_loss_that_is_no_number_on_one_machine_is_that_machines() {
+    let directory = tempfile::tempdir().unwrap();
+    let run_with_one_shard = [&RUN[..8], &["--shards", "1"]].concat();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 1, &run_with_one_shard).well();
+    let mut run = Coordinator::start(&directory.path().join("sick"), &run_with_one_shard);
+    let data = data();
+    let faults = format!("{},sick@*:1:3:nan", pace(50));
+    let sick = Worker::start_failing(&run, "sick", &with(&data, &[]), &faults);
+    run.wait_until(|run| run.state() == RunState::Training);
+    let spare = Worker::start_failing(&run, "spare", &with(&data, &[]), &pace(50));
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert!(ended.log.contains("sick is set aside for 2 s: the loss became NaN"), "{}", ended.log);
+    assert_eq!((sick.wait().0, spare.wait().0), (0, 0));
+    // Where nobody else is, it is the run that has diverged.
+    let run = Coordinator::start(&directory.path().join("alone"), &run_with_one_shard);
+    let alone = Worker::start_failing(&run, "sick", &with(&data, &[]), &faults);
+    let ended = run.wait();
+    assert_eq!(ended.code, 7, "{}", ended.log);
+    assert!(ended.summary()["reason"].as_str().unwrap().contains("the run has diverged"), "{}", ended.log);
+    drop(alone);
+}
+
+/// A coordinator that comes back does not wait for ever for a worker that does not.
+#[test]
+fn what_is_left_goes_on_when_coordinator_and_worker_were_killed_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run_dir = directory.path().join("killed");
+    let flags = [&["--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let mut run = Coordinator::start(&run_dir, &flags);
+    let data = data();
+    let left = Worker::start_failing(&run, "left", &with(&data, &[]), &pace(50));
+    let killed = Worker::start_failing(&run, "killed", &with(&data, &[]), &pace(50));
+    run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    killed.signal(Signal::SIGKILL);
+    let mut again = run.killed_and_restarted(&flags, || ());
+    again.wait_until(|run| run.state() == RunState::Training);
+    let ended = again.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!(left.wait().0, 0);
+    drop(killed);
+}
+
+/// A disk that fails for a moment costs no checkpoint.
+#[test]
+fn a_checkpoint_that_cannot_be_read_for_a_moment_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run_dir = directory.path().join("unread");
+    let mut run = alone(directory.path(), "unread");
+    let data = data();
+    let first = Worker::start_failing(&run, "first", &with(&data, &[]), &pace(50));
+    run.wait_until(|run| run.state() == RunState::Training && run.epoch == 2);
+    run.terminate();
+    let stopped = run.wait().well();
+    drop(first);
+    let steps = stopped.summary()["steps"].as_u64().unwrap();
+    let mut run = alone(directory.path(), "unread");
+    let file = run_dir.join(format!("checkpoints/step-{steps:08}/model.safetensors"));
+    let aside = run_dir.join("aside");
+    fs::rename(&file, &aside).unwrap();
+    // Opening it fails for a reason of the file system's.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let late = Worker::start(&run, "late", &with(&data, &[]));
+    run.wait_until(|run| is_aside(run, "late", "model.safetensors"));
+    fs::remove_file(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert!(!ended.log.contains("counts instead"), "{}", ended.log);
+    assert_eq!(late.wait().0, 0);
+}

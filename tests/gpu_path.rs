@@ -11,22 +11,37 @@ use system_tests::{Coordinator, Ended, assert_same};
 const RUN: [&str; 10] =
     ["--limit-train", "416", "--batch-size", "128", "--limit-test", "600", "--epochs", "2", "--shards", "4"];
 
-fn start(run_dir: &Path, workers: &str, how: &[&str], as_gpu: &str) -> Coordinator {
+/// On the way of a GPU, with this backend.
+fn as_gpu(backend: &str, faults: &str) -> [(&'static str, String); 3] {
+    [
+        ("COXSWAIN_AS_GPU", "1".to_owned()),
+        ("COXSWAIN_BACKEND", backend.to_owned()),
+        ("COXSWAIN_FAULT", faults.to_owned()),
+    ]
+}
+
+fn start(run_dir: &Path, workers: &str, how: &[&str], variables: &[(&str, String)]) -> Coordinator {
     let flags = [&["--local", "--workers", workers], &RUN[..], how].concat();
-    Coordinator::start_within(&[("COXSWAIN_AS_GPU", as_gpu)], run_dir, &flags)
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Coordinator::start_within(&variables, run_dir, &flags)
 }
 
 fn same_bytes(how: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
-    let run = |workers: &str| start(&directory.path().join(workers), workers, how, "1").wait().well();
-    let alone = run("1");
-    for workers in ["2", "3", "4"] {
-        let ended = run(workers);
-        assert!(ended.log.contains("added up over the network"), "{}", ended.log);
+    let run = |workers: &str, backend: &str| {
+        let run_dir = directory.path().join(format!("{workers}-{backend}"));
+        start(&run_dir, workers, how, &as_gpu(backend, "")).wait().well()
+    };
+    let alone = run("1", "auto");
+    for (workers, backend) in [("2", "auto"), ("3", "gloo"), ("4", "auto")] {
+        let ended = run(workers, backend);
+        let staged = if backend == "gloo" { ", by way of main memory" } else { "" };
+        assert!(ended.log.contains(&format!("added up over the network{staged}")), "{}", ended.log);
+        assert_eq!(ended.log.contains("by way of main memory"), backend == "gloo", "{}", ended.log);
         assert_same(&ended, &alone);
     }
     // It is another way, and leads to nearly the same.
-    let usual = start(&directory.path().join("usual"), "1", how, "0").wait().well();
+    let usual = start(&directory.path().join("usual"), "1", how, &[]).wait().well();
     assert_ne!(usual.weights(), alone.weights());
     let loss = |ended: &Ended| ended.summary()["test_loss"].as_f64().unwrap();
     let (usual, alone) = (loss(&usual), loss(&alone));
@@ -46,12 +61,18 @@ fn p1_on_the_way_of_a_gpu_in_bf16() {
 #[test]
 fn p2_on_the_way_of_a_gpu() {
     let directory = tempfile::tempdir().unwrap();
-    let expected = start(&directory.path().join("undisturbed"), "2", &[], "1").wait().well();
-    let mut run = start(&directory.path().join("killed"), "2", &[], "1");
+    let expected = start(&directory.path().join("undisturbed"), "2", &[], &as_gpu("auto", "")).wait().well();
+    let mut run = start(&directory.path().join("killed"), "2", &[], &as_gpu("gloo", ""));
     run.wait_until(|run| run.state() == RunState::Training && run.step >= 1);
     let victim = run.worker("local-1");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(victim as i32), Signal::SIGKILL).unwrap();
     let ended = run.wait().well();
     assert_same(&ended, &expected);
     assert!(!ended.summary()["recoveries"].as_array().unwrap().is_empty(), "{}", ended.log);
+    // A loss that is no number is seen in the sum of all, and still told of the one whose it was.
+    let faults = as_gpu("auto", "local-1@*:0:2:nan");
+    let ended = start(&directory.path().join("no-number"), "2", &[], &faults).wait().well();
+    assert_same(&ended, &expected);
+    assert!(ended.log.contains("local-1 set aside: the loss became NaN"), "{}", ended.log);
+    assert!(!ended.log.contains("local-0 set aside"), "{}", ended.log);
 }

@@ -6,9 +6,23 @@ use proto::v1::RunState;
 use std::{fs, path::Path, process::Command};
 use system_tests::{Coordinator, binary, fail_at};
 
-/// Three epochs of ten steps and a small one.
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
+/// Three epochs of ten steps and a small one, whose plateau has something to decide after each.
+const RUN: [&str; 14] = [
+    "--plateau-patience",
+    "0",
+    "--plateau-factor",
+    "0.3",
+    "--limit-train",
+    "650",
+    "--batch-size",
+    "64",
+    "--limit-test",
+    "300",
+    "--epochs",
+    "3",
+    "--shards",
+    "2",
+];
 
 fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();

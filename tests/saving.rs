@@ -103,6 +103,64 @@ fn a_state_that_does_not_come_is_asked_for_elsewhere() {
     assert!(ended.log.contains("there is no checkpoint of this epoch"), "{}", ended.log);
 }
 
+/// Only the way of states is broken: all else is well.
+#[test]
+fn a_line_that_breaks_at_the_end_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    for workers in ["1", "2"] {
+        let flags = [&["--local", "--workers", workers, "--failure-timeout", "1s"], &RUN[..]].concat();
+        let fault = ["*@*:2:11:unsent=2500".to_owned()];
+        let ended = Coordinator::start_failing(&directory.path().join(workers), &flags, &fault).wait().well();
+        assert!(ended.log.contains("the line was made to break; asking again"), "{}", ended.log);
+        assert_same(&ended, &expected);
+        assert_eq!(steps(&ended), 33, "{}", ended.log);
+    }
+}
+
+#[test]
+fn a_run_whose_last_state_cannot_be_had_is_not_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let run_dir = directory.path().join("lost");
+    let flags = [&["--local", "--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let fault = ["*@*:2:11:unsent=600000".to_owned()];
+    let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait();
+    assert_eq!(ended.code, 7, "{}", ended.log);
+    let summary = ended.summary();
+    assert_eq!((&summary["state"], steps(&ended)), (&"failed".into(), 22), "{summary}");
+    let reason = summary["reason"].as_str().unwrap();
+    assert!(reason.contains("could not be saved") && reason.contains("the line was made to break"), "{reason}");
+    assert_same(&Coordinator::start(&run_dir, &flags).wait().well(), &expected);
+}
+
+/// Nobody knows yet that the others have died when the one that is told to leave could go.
+#[test]
+fn the_only_one_that_is_left_leaves_its_state_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    for leaver in 0..3 {
+        let run_dir = directory.path().join(format!("leaves-{leaver}"));
+        let flags = [&["--workers", "3"], &RUN[..8]].concat();
+        let mut run = Coordinator::start(&run_dir, &[&flags[..], &["--shards", "3"]].concat());
+        let data = data();
+        let data = [data[0].as_str(), data[1].as_str()];
+        let workers = [0, 1, 2].map(|index| Worker::start_failing(&run, &format!("w{index}"), &data, &pace(100)));
+        run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+        for (index, worker) in workers.iter().enumerate() {
+            worker.signal(if index == leaver { Signal::SIGTERM } else { Signal::SIGKILL });
+        }
+        let left = run.wait_until(|run| run.state() == RunState::Waiting && run.workers.is_empty());
+        let saved: u32 = left.checkpoint.strip_prefix("step-").unwrap().parse().unwrap();
+        assert!((14..22).contains(&saved), "{left:?}");
+        drop(workers);
+        let late = Worker::start(&run, "late", &data);
+        let ended = run.wait().well();
+        assert_eq!(ended.summary()["steps"], expected.summary()["steps"]);
+        assert_eq!(late.wait().0, 0);
+    }
+}
+
 #[test]
 fn a_stop_saves_the_state_of_the_step_and_no_earlier_one() {
     let directory = tempfile::tempdir().unwrap();

@@ -106,6 +106,8 @@ impl Dice {
             model: (self.below(8) == 0).then(|| self.text()),
             generation: self.number(),
             instance: self.number(),
+            nccl: self.below(2) == 0,
+            gpu: self.text(),
             kind: "stranger".to_owned(),
             libtorch: "2".to_owned(),
         }

@@ -16,9 +16,23 @@ use std::{
 };
 use system_tests::{Coordinator, Ended, assert_same, fail_at, fail_in, members, runs};
 
-/// Three epochs of ten steps and a small one.
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
+/// Three epochs of ten steps and a small one, whose plateau has something to decide after each.
+const RUN: [&str; 14] = [
+    "--plateau-patience",
+    "0",
+    "--plateau-factor",
+    "0.3",
+    "--limit-train",
+    "650",
+    "--batch-size",
+    "64",
+    "--limit-test",
+    "300",
+    "--epochs",
+    "3",
+    "--shards",
+    "2",
+];
 
 /// A run of two workers that takes its time, in its first generation, from a step of the second epoch on: what the test
 /// does next meets it there, on a machine of any speed.
@@ -211,7 +225,7 @@ fn faults_at_any_step_leave_no_trace_in_the_weights() {
 #[test]
 fn a_flipped_bit_is_outvoted_and_leaves_no_mark() {
     let directory = tempfile::tempdir().unwrap();
-    let flags = [&["--local", "--workers", "3", "--shards", "3"], &RUN[..8]].concat();
+    let flags = [&["--local", "--workers", "3", "--shards", "3"], &RUN[..12]].concat();
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &flags).wait().well();
     let every = [&flags[..], &["--checkpoint-every", "4"]].concat();
     for (name, flags) in [("epochs", &flags), ("steps", &every)] {

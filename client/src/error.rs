@@ -49,7 +49,7 @@ pub enum Failure {
         /// Where it is.
         url: String,
     },
-    /// The coordinator says that the request itself is wrong.
+    /// The coordinator says that the request is wrong, or comes too late: of a run that is over, for instance.
     #[error("{message}")]
     Rejected {
         /// In its words.
@@ -160,7 +160,7 @@ impl Failure {
             Code::DeadlineExceeded | Code::Cancelled => Self::NoAnswer { url, seconds },
             Code::Unavailable => Self::NotReady { url, message },
             Code::Unimplemented => Self::Unimplemented { url },
-            Code::InvalidArgument | Code::OutOfRange => Self::Rejected { message },
+            Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => Self::Rejected { message },
             code => Self::Refused { url, message, code },
         }
     }
@@ -204,6 +204,7 @@ mod tests {
         assert_eq!(code(Status::unavailable("no checkpoint yet")), 3);
         assert_eq!(code(Status::deadline_exceeded("late")), 3);
         assert_eq!(code(Status::invalid_argument("no image")), 4);
+        assert_eq!(code(Status::failed_precondition("the run is over already")), 4);
         assert_eq!(code(Status::unimplemented("")), 1);
         assert_eq!(code(Status::internal("oh")), 1);
     }

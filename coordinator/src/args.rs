@@ -8,6 +8,7 @@ use program::{Format, arguments};
 use std::{
     ffi::{OsStr, OsString},
     fs,
+    io::Read,
     net::{AddrParseError, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -59,7 +60,7 @@ pub struct Args {
     pub limit_test: Option<u32>,
 
     /// Passes over the training set: a run that exists becomes longer by it, where the schedule does not spread over all
-    /// of them [default: 9, or what the run has]
+    /// of them [default: 20, or what the run has]
     #[arg(long, value_name = "N")]
     pub epochs: Option<u32>,
 
@@ -84,11 +85,11 @@ pub struct Args {
     pub schedule: ScheduleName,
 
     /// Plateau: what the rate is multiplied by
-    #[arg(long, value_name = "F", default_value_t = 0.3)]
+    #[arg(long, value_name = "F", default_value_t = 0.5)]
     pub plateau_factor: f64,
 
     /// Plateau: epochs without a better test loss that are let pass
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 5)]
     pub plateau_patience: u32,
 
     /// Plateau and cosine: the lowest rate
@@ -246,10 +247,18 @@ fn one_machine(text: &str) -> Result<SocketAddr, String> {
     Ok(address)
 }
 
+/// Of a file of flags, in bytes.
+const LARGEST_FILE: u64 = 1 << 20;
+
 /// Makes what the file sets the defaults of the flags.
 fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, Error> {
     let bad = |why: String| Error::ConfigFile { path: path.to_owned(), why };
-    let text = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(|error| bad(error.to_string()))?;
+    file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(|error| bad(error.to_string()))?;
+    if text.len() as u64 > LARGEST_FILE {
+        return Err(bad(format!("it is longer than {LARGEST_FILE} bytes")));
+    }
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
     let flags: Vec<String> = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
     for (key, value) in table {

@@ -23,6 +23,7 @@ pub fn hello(hello: &Hello) -> Hello {
         model: hello.model.as_deref().map(text::name),
         kind: text::name(&hello.kind),
         libtorch: text::name(&hello.libtorch),
+        gpu: text::name(&hello.gpu),
         ..*hello
     }
 }

@@ -46,6 +46,10 @@ pub struct Args {
     #[arg(long, default_value = "auto", value_parser = ["auto", "off"])]
     pub shared_memory: String,
 
+    /// How gradients get from GPU to GPU: by NCCL, or by Gloo and main memory. auto: by NCCL, unless workers share a GPU
+    #[arg(long, default_value = "auto", value_parser = ["auto", "gloo"])]
+    pub backend: String,
+
     /// Take part only in a run of this model
     #[arg(long, value_parser = model)]
     pub model: Option<String>,

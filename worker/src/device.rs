@@ -1,6 +1,6 @@
 //! The device of a worker.
 
-use crate::{Args, Error};
+use crate::{Args, Error, gpu::Gpu};
 use tch::Device;
 
 /// The device that `args` names.
@@ -41,19 +41,20 @@ pub fn device(args: &Args) -> Result<Device, Error> {
 #[must_use]
 pub fn has_bf16(device: Device) -> bool {
     match device {
-        // Every GPU that CUDA 13 supports is of compute capability 7.5 or above; those of 8.0 and above have bf16. What
-        // this one is cannot be asked through tch.
-        Device::Cuda(_) => true,
+        // Nearly all have, and one of which nothing is known is taken for one of those.
+        Device::Cuda(index) => Gpu::at(index).is_none_or(|gpu| gpu.has_bf16()),
         _ => Processor::this().has_any(&["amx_bf16", "bf16"]),
     }
 }
 
-/// What decides the bits of the device's arithmetic: for a CPU its vendor and the instruction set that libtorch uses there, with
-/// what it has beyond for bf16. Workers of different kinds come to different weights.
+/// What decides the bits of the device's arithmetic. Workers of different kinds come to different weights. A GPU's is `cuda`
+/// and its compute capability; a CPU's is its vendor and the instruction set that libtorch uses there, with what it has beyond
+/// for bf16.
 #[must_use]
 pub fn kind(device: Device) -> String {
-    if device != Device::Cpu {
-        return "cuda".to_owned();
+    if let Device::Cuda(index) = device {
+        let capability = Gpu::at(index).map(|gpu| format!(" {}.{}", gpu.capability.0, gpu.capability.1));
+        return format!("cuda{}", capability.unwrap_or_default());
     }
     let processor = Processor::this();
     let beyond = [("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16"), ("bf16", "BF16")];
@@ -67,8 +68,17 @@ pub fn kind(device: Device) -> String {
 #[must_use]
 pub fn device_name(device: Device) -> String {
     match device {
-        Device::Cuda(index) => format!("NVIDIA GPU {index}"),
+        Device::Cuda(index) => Gpu::at(index).map_or_else(|| format!("NVIDIA GPU {index}"), |gpu| gpu.name),
         _ => Processor::this().says("model name").unwrap_or("CPU").to_owned(),
+    }
+}
+
+/// What tells the GPU from all others, if it is one: two workers on one are known by it.
+#[must_use]
+pub fn gpu_id(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => Gpu::at(index).map(|gpu| gpu.id).unwrap_or_default(),
+        _ => String::new(),
     }
 }
 

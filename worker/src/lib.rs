@@ -7,6 +7,7 @@ mod data;
 mod device;
 pub mod engine;
 mod error;
+mod gpu;
 mod memory;
 mod session;
 mod state_transfer;

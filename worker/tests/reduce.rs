@@ -42,6 +42,7 @@ fn ranks<T: Send + 'static>(
                     world_size: world,
                     connect_timeout: TIMEOUT,
                     timeout: TIMEOUT,
+                    staged: false,
                 };
                 rank(index, Some(ProcessGroup::connect(Rendezvous::Served(store), &options, || false).unwrap()))
             })

@@ -13,7 +13,7 @@ use resnet::{Role, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
-use worker::engine::{Profile, Replica, Sum, commit, forward_backward};
+use worker::engine::{Profile, Replica, Sum, Tail, commit, forward_backward};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -87,8 +87,20 @@ fn three_steps_end_where_pytorchs_do() {
         let samples = golden.images as usize;
         let (layer_done, filled) = (|| {}, |at| final_from.push(at));
         let mut profile = Profile::new(false);
-        forward_backward(&mut replica, &images, &labels, samples, false, &mut vector, layer_done, filled, &mut profile)
-            .unwrap();
+        let loss = forward_backward(
+            &mut replica,
+            &images,
+            &labels,
+            samples,
+            false,
+            &mut vector,
+            layer_done,
+            filled,
+            &mut profile,
+        )
+        .unwrap();
+        let in_tail = vector.double_value(&[(replica.tail_range().start + Tail::Loss as usize) as i64]);
+        assert_eq!(f64::try_from(&loss).unwrap(), in_tail);
         assert!(final_from.is_sorted_by(|a, b| a > b) && final_from.last() == Some(&0), "{final_from:?}");
         let before = replica.totals.loss;
         let outcome = commit(&mut replica, &Sum::whole(vector.shallow_clone()), position, golden.options.lr).unwrap();

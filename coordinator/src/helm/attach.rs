@@ -98,7 +98,7 @@ impl Helm {
             }
             if other.kind != hello.kind {
                 let differ = format!("it computes on {}, and {} on {}", hello.kind, other.name, other.kind);
-                let device = |kind: &str| kind == "cuda";
+                let device = |kind: &str| kind.starts_with("cuda");
                 if device(&other.kind) != device(&hello.kind) {
                     return Err(format!("{differ}: a run has GPUs or CPUs, not both"));
                 }

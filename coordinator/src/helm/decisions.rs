@@ -2,7 +2,7 @@
 //! here waits for the disk: orders wait instead.
 
 use crate::{
-    helm::{Helm, PrecisionChoice, SaveJob, orders, report, saver::LeftOut},
+    helm::{Helm, PrecisionChoice, SaveJob, backend::backend, orders, report, saver::LeftOut},
     journal::Entry,
 };
 use proto::v1;
@@ -43,6 +43,7 @@ impl Helm {
                     tracing::info!("generation {generation} of {}: {reason}", members.join(", "));
                     self.tickets.end_generation();
                     self.workers = members.len();
+                    self.choose_backend(&members);
                     self.gate = self.recorder.record(Entry::Generation { generation, members, reason });
                 }
                 Decision::Rewind { epoch } => {
@@ -84,11 +85,22 @@ impl Helm {
                     }
                 }
                 Decision::Note(text) => self.note(&text),
+                Decision::Warning(text) => self.warn(&text),
                 Decision::End(ending) => self.ending = Some(ending),
             }
         }
         let steering = &self.steering;
         self.states.retain(|(upload, position), _| steering.wants(*upload, *position));
+    }
+
+    /// Decides what a generation of these members does collectives with.
+    fn choose_backend(&mut self, members: &[String]) {
+        let attached = self.attachments.values().map(|attachment| &attachment.hello);
+        let (backend, why) = backend(attached.filter(|hello| members.contains(&hello.name)));
+        if let Some(why) = why.filter(|_| backend != self.backend) {
+            tracing::warn!("gradients go by way of Gloo and main memory: {why}");
+        }
+        self.backend = backend;
     }
 
     fn send(&mut self, worker: WorkerId, order: Order) {
@@ -105,7 +117,7 @@ impl Helm {
         if let (Order::SetAside { .. }, Some(attachment)) = (&order, self.attachments.get_mut(&worker)) {
             attachment.prepared = false;
         }
-        let order = report::order(order, self.steering.rank_of(worker), ticket);
+        let order = report::order(order, self.steering.rank_of(worker), ticket, self.backend);
         if let Some(ended) = orders::ends(&order) {
             // It outweighs what waits, and depends on nothing.
             let of_ended = |held: &HeldBack| orders::generation_of(&held.order).is_some_and(|of| of <= ended);

@@ -2,6 +2,7 @@
 //! what the machine decides.
 
 mod attach;
+mod backend;
 mod decisions;
 mod finish;
 mod input;
@@ -111,6 +112,8 @@ pub struct Helm {
     ending: Option<Ending>,
     /// Of the last generation.
     workers: usize,
+    /// What the last generation does collectives with.
+    backend: v1::Backend,
     view: watch::Sender<v1::Run>,
 }
 
@@ -168,6 +171,7 @@ impl Helm {
             trouble: String::new(),
             ending: None,
             workers: 0,
+            backend: v1::Backend::Gloo,
             view,
         };
         helm.show();
@@ -209,6 +213,11 @@ impl Helm {
 
     fn since_began(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.began)
+    }
+
+    fn warn(&mut self, text: &str) {
+        tracing::warn!("{text}");
+        self.recorder.record(Entry::Event(text.to_owned()));
     }
 
     fn note(&mut self, text: &str) {

@@ -100,15 +100,18 @@ pub(super) fn event(
     }))
 }
 
-/// An order as it goes over the wire. `rank` is that of the worker it goes to, and `ticket` is for the states that it sends.
-pub(super) fn order(order: Order, rank: Option<u32>, ticket: u64) -> v1::Order {
+/// An order as it goes over the wire. `rank` is that of the worker it goes to, `ticket` is for the states that it sends, and
+/// `backend` is the generation's.
+pub(super) fn order(order: Order, rank: Option<u32>, ticket: u64, backend: v1::Backend) -> v1::Order {
     use v1::order::Order as Down;
     use v1::synchronise::Source;
     let down = match order {
         Order::Form { generation, rank, world_size, members } => {
             Down::Form(v1::Form { generation, rank, world_size, members })
         }
-        Order::Connect { generation, host, port } => Down::Connect(v1::Connect { generation, host, port: port.into() }),
+        Order::Connect { generation, host, port } => {
+            Down::Connect(v1::Connect { generation, host, port: port.into(), backend: backend.into() })
+        }
         Order::Synchronise { generation, source_rank, checkpoint, initial, digest } => {
             // Only the source has to have the checkpoint; the others get its state in the broadcast.
             let is_source = rank == Some(source_rank);

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// Between two attempts to write the last checkpoint of all.
+/// Between two attempts to write a checkpoint that is the only copy of a state.
 const RETRY: Duration = Duration::from_secs(2);
 
 /// A checkpoint that could not be written.
@@ -34,10 +34,14 @@ impl Helm {
                 self.newest = Some((name, manifest.test_accuracy));
             }
             // What is wrong with a disk may pass.
-            Err(why @ checkpoint::Error::Io { .. }) if self.ending.is_some() && self.saver.is_idle() => {
+            Err(why @ checkpoint::Error::Io { .. })
+                if self.saver.is_idle() && (self.ending.is_some() || self.is_the_only_copy(&saved.job)) =>
+            {
+                let which = if self.ending.is_some() { "the last one" } else { "the only copy of that state" };
                 tracing::warn!(
-                    "{why}; it is the last one, and is tried again until it can be written. Whoever asks the coordinator \
-                     to stop now gives it up"
+                    "{why}; it is {which}, and is tried again until it can be written. Whoever asks the coordinator to stop \
+                     {}gives it up",
+                    if self.ending.is_some() { "now " } else { "twice " }
                 );
                 self.unsaved = Some(Unsaved { job: saved.job, why, since: Instant::now() });
             }
@@ -48,7 +52,12 @@ impl Helm {
         }
     }
 
-    /// Tries the last checkpoint of all again, from time to time.
+    /// Whether no attached worker holds a state as new as that of `job`, as after the last one that did has left.
+    fn is_the_only_copy(&self, job: &SaveJob) -> bool {
+        self.steering.held().is_none_or(|held| held < job.state.position)
+    }
+
+    /// Tries a checkpoint that must not be lost again, from time to time.
     pub(super) fn retry_the_last(&mut self) {
         if let Some(unsaved) = &self.unsaved
             && self.saver.is_idle()

@@ -4,7 +4,7 @@ use super::{Helm, Input, Recorded, report};
 use crate::journal::Entry;
 use proto::v1;
 use std::time::Duration;
-use steering::{Event, RunState, WorkerId};
+use steering::{Blame, Event, Failure, RunState, WorkerId};
 
 /// How old what others see may be before a sign of life renews it.
 const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
@@ -154,9 +154,10 @@ impl Helm {
         }
         match report::event(worker, report, &self.tickets) {
             Ok(event) => event,
+            // Whatever it meant to say is missing now.
             Err(malformed) => {
-                tracing::warn!("worker {worker}: {malformed}");
-                None
+                let message = format!("it says what no worker of this version says: {malformed}");
+                Some(Event::Failed { generation: 0, failure: Failure { blame: Blame::Own, message } })
             }
         }
     }

@@ -21,6 +21,9 @@ const FILE: &str = "journal.sqlite";
 /// The key of the last generation whose states are void.
 const VOID: &str = "void";
 
+/// Entries that wait for a disk before words for people are left out.
+const BACKLOG: usize = 4096;
+
 /// The journal of a run.
 #[derive(Debug)]
 pub struct Journal {
@@ -76,7 +79,10 @@ impl Journal {
     /// If the journal is damaged.
     pub fn record(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), Error> {
         let now = now();
-        self.backlog.extend(entries.into_iter().map(|entry| (now, entry)));
+        // While a disk takes nothing, words for people are forgotten first; what a run goes on from is not more than happens.
+        let words = |entry: &Entry| matches!(entry, Entry::Event(_));
+        let full = self.backlog.len() >= BACKLOG;
+        self.backlog.extend(entries.into_iter().filter(|entry| !full || !words(entry)).map(|entry| (now, entry)));
         self.catch_up()
     }
 

@@ -9,10 +9,17 @@ use crate::local::{
 };
 use program::Log;
 use proto::v1::{self, RunState};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
 use tokio::{
     process::{Child, Command},
     sync::watch,
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 
@@ -31,6 +38,8 @@ pub(super) struct Keeper {
     pub(super) name: String,
     pub(super) command: Command,
     pub(super) record: Record,
+    /// The number of the process that was started last.
+    pub(super) latest: Arc<AtomicU32>,
     /// How long it gets to end by itself.
     pub(super) farewell: Duration,
     /// Turns true when the workers are to end.
@@ -81,7 +90,9 @@ impl Keeper {
 
     /// Returns whether a worker is to be started, as there is none to take over, or it has ended.
     async fn take_over(&mut self) -> bool {
-        let Some(process) = self.record.read() else { return true };
+        let record = self.record.clone();
+        // The disk may stand still. A task only fails if it panics.
+        let Ok(Some(process)) = spawn_blocking(move || record.read()).await else { return true };
         let name = &self.name;
         tracing::info!("taking {name} over, process {}, which an earlier coordinator started", process.id());
         self.processes.adopt(name, process);
@@ -114,8 +125,15 @@ impl Keeper {
                 return Some(Life { end, length, could_train: false, said: None });
             }
         };
-        if let Some(error) = child.id().and_then(|id| self.record.write(id).err()) {
-            tracing::warn!("cannot keep which process {} is: {error}", self.name);
+        if let Some(id) = child.id() {
+            let (record, name, latest) = (self.record.clone(), self.name.clone(), Arc::clone(&self.latest));
+            latest.store(id, Ordering::Relaxed);
+            // Nobody waits for the disk, and where it takes long it may be the next process by then.
+            drop(spawn_blocking(move || {
+                if let Err(error) = record.write(latest.load(Ordering::Relaxed)) {
+                    tracing::warn!("cannot keep which process {name} is: {error}");
+                }
+            }));
         }
         let said = Said::default();
         let listening = child.stderr.take().map(|stderr| {

@@ -84,6 +84,7 @@ impl LocalWorkers {
                 let keeper = Keeper {
                     command: command(options, &name),
                     record: Record::new(options.run_dir, &name),
+                    latest: std::sync::Arc::default(),
                     farewell: options.farewell,
                     end: ended.clone(),
                     view: options.view.clone(),

@@ -18,7 +18,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::{
@@ -34,6 +34,10 @@ const MOVES: Duration = Duration::from_millis(100);
 
 /// Signs of life that come more often than so many in the time of one are not passed on.
 const HASTE: u32 = 8;
+
+/// How often in a row the disk may fail to give a checkpoint before an older one counts instead. Between two of these is the
+/// pause of a worker that is set aside, which grows.
+const READS: u32 = 4;
 
 /// States that may be on their way to workers at once. A generation needs one.
 const STATES: usize = 4;
@@ -66,13 +70,14 @@ pub struct ClusterService {
     options: ClusterOptions,
     /// Places for states on their way to workers: each is in memory as a whole.
     states: Arc<Semaphore>,
+    unread: Unread,
 }
 
 impl ClusterService {
     /// Passes what workers say to the helm.
     #[must_use]
     pub fn new(inputs: mpsc::Sender<Input>, options: ClusterOptions) -> Self {
-        Self { inputs, options, states: Arc::new(Semaphore::new(STATES)) }
+        Self { inputs, options, states: Arc::new(Semaphore::new(STATES)), unread: Unread::default() }
     }
 
     /// Sends a state. Who does not take the next piece of it for long gets no more.
@@ -136,12 +141,46 @@ impl ClusterService {
     }
 }
 
+/// The state of the checkpoint at `path`; `None` if there is none.
+fn read(path: &Path) -> Result<Option<State>, checkpoint::Error> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => checkpoint::read(path).map(|(_, state)| Some(state)),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(checkpoint::Error::Io { operation: "read", path: path.to_owned(), source }),
+    }
+}
+
+/// Whether it is the disk that failed, which may pass, and not what is on it.
+fn is_io(error: &checkpoint::Error) -> bool {
+    matches!(error, checkpoint::Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound)
+}
+
+/// How often in a row a checkpoint could not be read.
+#[derive(Debug, Clone, Default)]
+struct Unread(Arc<Mutex<(String, u32)>>);
+
+impl Unread {
+    /// Counts another time for the checkpoint `name`. Whether it is to be tried again.
+    fn is_new(&self, name: &str) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 != name {
+            *last = (name.to_owned(), 0);
+        }
+        last.1 += 1;
+        last.1 <= READS
+    }
+}
+
 /// Tells the helm which checkpoint counts instead of `name`, which could not be read.
 async fn pass_over(store: Store, inputs: mpsc::Sender<Input>, name: String, why: String) -> Result<(), Status> {
     let ended = |error: JoinError| Status::internal(error.to_string());
     let looking = store.clone();
-    // What is wrong with the whole directory was said of this checkpoint, too.
-    let newest = spawn_blocking(move || looking.newest()).await.map_err(ended)?.ok().and_then(|(newest, _)| newest);
+    let newest = match spawn_blocking(move || looking.newest()).await.map_err(ended)? {
+        Ok((newest, _)) => newest,
+        // Nothing is known of other checkpoints, and nothing is decided without that.
+        Err(error) => return Err(Status::unavailable(error.to_string())),
+    };
     if newest.as_ref().is_some_and(|(newest, _, _)| *newest == name) {
         // By now it can be read.
         return Ok(());
@@ -278,13 +317,15 @@ impl Cluster for ClusterService {
         let place =
             if ordered { None } else { Some(Arc::clone(&self.states).try_acquire_owned().map_err(|_| busy())?) };
         let path = self.options.store.path(&name);
-        let found = spawn_blocking(move || path.is_dir().then(|| checkpoint::read(&path)))
-            .await
-            .map_err(|error| Status::internal(error.to_string()))?;
+        let found = spawn_blocking(move || read(&path)).await.map_err(|error| Status::internal(error.to_string()))?;
         let status = match found {
-            Some(Ok((_, state))) => return self.send(state, place).await,
-            Some(Err(error)) => Status::data_loss(error.to_string()),
-            None => Status::not_found(format!("there is no checkpoint {name:?}")),
+            Ok(Some(state)) => return self.send(state, place).await,
+            Ok(None) => Status::not_found(format!("there is no checkpoint {name:?}")),
+            // What is wrong with a disk may pass: who asked is set aside for a while, and asks again.
+            Err(error) if is_io(&error) && (!ordered || self.unread.is_new(&name)) => {
+                return Err(Status::unavailable(error.to_string()));
+            }
+            Err(error) => Status::data_loss(error.to_string()),
         };
         if !ordered {
             return Err(status);

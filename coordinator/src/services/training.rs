@@ -52,8 +52,8 @@ impl Training for TrainingService {
     }
 
     async fn stop_run(&self, request: Request<v1::StopRunRequest>) -> Result<Response<v1::StopRunResponse>, Status> {
-        if is_over(&self.view.borrow()) {
-            return Err(Status::failed_precondition("the run is over already"));
+        if let Some(how) = Some(self.view.borrow()).filter(|run| is_over(run)).map(|run| run.reason.clone()) {
+            return Err(Status::failed_precondition(format!("the run is over already: {how}")));
         }
         let reason = match program::text::one_line(&request.into_inner().reason).as_str() {
             "" => "asked to stop".to_owned(),

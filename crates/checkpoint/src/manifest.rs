@@ -75,6 +75,10 @@ impl Manifest {
         if position.step > steps || position.steps_done(steps) != steps_done {
             return Err(damaged(&format!("{position} of {steps} steps an epoch is not after {steps_done} steps")));
         }
+        let rate = manifest.schedule.rate;
+        if !(rate.is_finite() && rate >= 0.0) || (rate == 0.0 && !manifest.config.schedule.ends_at_nothing()) {
+            return Err(damaged(&format!("its learning rate is {rate}")));
+        }
         Ok(manifest)
     }
 

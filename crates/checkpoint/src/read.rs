@@ -66,6 +66,9 @@ pub fn read(path: &Path) -> Result<(Manifest, State), Error> {
     if !state.has_numbers() {
         return Err(Error::Diverged { holder: path.display().to_string() });
     }
+    if tensors::weights_sha256(&layout, &state, manifest.steps_done) != manifest.weights_sha256 {
+        return Err(Error::damaged(path.join(MANIFEST), &"weights_sha256 is not that of its weights"));
+    }
     Ok((manifest, state))
 }
 

@@ -11,7 +11,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 /// The engine of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,8 @@ pub struct GroupOptions {
     pub connect_timeout: Duration,
     /// How long any collective may take then.
     pub timeout: Duration,
+    /// Whether tensors are copied to main memory before a collective and back after it: what Gloo needs of those on a GPU.
+    pub staged: bool,
 }
 
 /// A set of ranks that do collectives together. All of them have to issue the same collectives in the same order.
@@ -85,6 +87,7 @@ pub struct ProcessGroup {
     pointer: Option<GroupPointer>,
     rank: u32,
     world_size: u32,
+    staged: bool,
 }
 
 #[derive(Debug)]
@@ -117,14 +120,14 @@ impl ProcessGroup {
         }
         // c10d blocks until all have come and cannot be told to stop, so a thread that can be left behind does it.
         let (sender, receiver) = mpsc::sync_channel(1);
-        let timeout = options.connect_timeout;
+        let (timeout, staged) = (options.connect_timeout, options.staged);
         let builder = options.clone();
         thread::Builder::new()
             .name(format!("connect-{rank}"))
             .spawn(move || {
                 let built = at.store(rank).and_then(|store| build(&store, &builder)).and_then(|pointer| {
-                    let group = Self { pointer: Some(pointer), rank, world_size };
-                    group.first_collective(&builder)?;
+                    let group = Self { pointer: Some(pointer), rank, world_size, staged };
+                    group.first_collectives(&builder)?;
                     group.set_timeout(builder.timeout)?;
                     Ok(group)
                 });
@@ -145,16 +148,23 @@ impl ProcessGroup {
         }
     }
 
-    /// Backends open some of their connections with the first collective, which can block and cannot be told to stop.
-    fn first_collective(&self, options: &GroupOptions) -> Result<(), Error> {
-        let (rank, operation) = (self.rank, Operation::Connect);
+    /// One of each kind: backends open connections, load code and take memory with the first, which can block and cannot be
+    /// told to stop.
+    fn first_collectives(&self, options: &GroupOptions) -> Result<(), Error> {
+        let (rank, operation, world) = (self.rank, Operation::Connect, i64::from(self.world_size));
         let device = match options.backend {
             Backend::Gloo => Device::Cpu,
             Backend::Nccl { device } => Device::Cuda(device),
         };
-        let one = Tensor::f_ones([1], (Kind::Float, device));
-        let one = one.map_err(|error| Error::Backend { rank, operation, message: error.to_string() })?;
-        self.all_reduce(&one)?.wait(options.connect_timeout)
+        let ones = |elements: i64| {
+            let ones = Tensor::f_ones([elements], (Kind::Float, device));
+            ones.map_err(|error| Error::Backend { rank, operation, message: error.to_string() })
+        };
+        let (one, from_all, to_all, each) = (ones(1)?, ones(world)?, ones(world)?, vec![1; world as usize]);
+        self.all_reduce(&one)?.wait(options.connect_timeout)?;
+        self.all_to_all(&from_all, &to_all, &each, &each)?.wait(options.connect_timeout)?;
+        self.all_gather(&from_all, &one)?.wait(options.connect_timeout)?;
+        self.broadcast(&one, 0)?.wait(options.connect_timeout)
     }
 
     /// Sets how long any collective may take.
@@ -184,9 +194,10 @@ impl ProcessGroup {
     /// # Errors
     /// If the collective cannot be started.
     pub fn all_reduce(&self, tensor: &Tensor) -> Result<Work, Error> {
+        let staged = self.copy(tensor, Operation::AllReduce)?;
         // SAFETY: both pointers are valid through the call; the work that it returns holds a reference to the tensor.
-        let work = unsafe { ffi::cx_all_reduce(self.pointer(), at(tensor)) };
-        self.work(work, Operation::AllReduce, &[tensor])
+        let work = unsafe { ffi::cx_all_reduce(self.pointer(), at(&staged)) };
+        self.work(work, Operation::AllReduce, (staged, tensor), None)
     }
 
     /// Sends the first `input_sizes[0]` elements of `input` to rank 0, the next `input_sizes[1]` to rank 1 and so on;
@@ -209,19 +220,20 @@ impl ProcessGroup {
                 return Err(Error::Argument { rank: self.rank, operation: Operation::AllToAll, message });
             }
         }
+        let (staged, from) = (self.room(output, Operation::AllToAll)?, self.copy(input, Operation::AllToAll)?);
         // SAFETY: all pointers are valid through the call, the arrays have `ranks` elements (checked above), and the
         // work that it returns holds references to the tensors.
         let work = unsafe {
             ffi::cx_all_to_all(
                 self.pointer(),
-                at(output),
-                at(input),
+                at(&staged),
+                at(&from),
                 output_sizes.as_ptr(),
                 input_sizes.as_ptr(),
                 ranks,
             )
         };
-        self.work(work, Operation::AllToAll, &[output, input])
+        self.work(work, Operation::AllToAll, (staged, output), Some(from))
     }
 
     /// Puts the `input` of every rank into `output`, by rank.
@@ -234,9 +246,10 @@ impl ProcessGroup {
                 format!("{} elements from each of {} ranks into {}", input.numel(), self.world_size, output.numel());
             return Err(Error::Argument { rank: self.rank, operation: Operation::AllGather, message });
         }
+        let (staged, from) = (self.room(output, Operation::AllGather)?, self.copy(input, Operation::AllGather)?);
         // SAFETY: as in `all_reduce`.
-        let work = unsafe { ffi::cx_all_gather(self.pointer(), at(output), at(input)) };
-        self.work(work, Operation::AllGather, &[output, input])
+        let work = unsafe { ffi::cx_all_gather(self.pointer(), at(&staged), at(&from)) };
+        self.work(work, Operation::AllGather, (staged, output), Some(from))
     }
 
     /// Overwrites `tensor` with that of rank `root`.
@@ -244,9 +257,10 @@ impl ProcessGroup {
     /// # Errors
     /// If the collective cannot be started.
     pub fn broadcast(&self, tensor: &Tensor, root: u32) -> Result<Work, Error> {
+        let staged = self.copy(tensor, Operation::Broadcast)?;
         // SAFETY: as in `all_reduce`.
-        let work = unsafe { ffi::cx_broadcast(self.pointer(), at(tensor), root as i32) };
-        self.work(work, Operation::Broadcast, &[tensor])
+        let work = unsafe { ffi::cx_broadcast(self.pointer(), at(&staged), root as i32) };
+        self.work(work, Operation::Broadcast, (staged, tensor), None)
     }
 
     /// Ends when all ranks have started it.
@@ -256,7 +270,7 @@ impl ProcessGroup {
     pub fn barrier(&self) -> Result<Work, Error> {
         // SAFETY: the pointer is valid through the call.
         let work = unsafe { ffi::cx_barrier(self.pointer()) };
-        self.work(work, Operation::Barrier, &[])
+        Work::new(work, self.rank, Operation::Barrier, Vec::new(), None)
     }
 
     /// Has the backend give its collectives up. NCCL takes those under way off the GPU, and they count as failed from then
@@ -273,8 +287,38 @@ impl ProcessGroup {
         Ok(())
     }
 
-    fn work(&self, work: *mut ffi::CxWork, operation: Operation, tensors: &[&Tensor]) -> Result<Work, Error> {
-        Work::new(work, self.rank, operation, tensors.iter().map(|tensor| tensor.shallow_clone()).collect())
+    /// What a collective reads `tensor` from, and may write it to.
+    fn copy(&self, tensor: &Tensor, operation: Operation) -> Result<Tensor, Error> {
+        if !self.staged {
+            return Ok(tensor.shallow_clone());
+        }
+        // Waits for what the device still has to compute.
+        tensor.f_to_device_(Device::Cpu, tensor.kind(), false, true).map_err(|error| self.unstaged(operation, &error))
+    }
+
+    /// What a collective writes to for `tensor`, whatever was there before.
+    fn room(&self, tensor: &Tensor, operation: Operation) -> Result<Tensor, Error> {
+        if !self.staged {
+            return Ok(tensor.shallow_clone());
+        }
+        let room = Tensor::f_empty(tensor.size(), (tensor.kind(), Device::Cpu));
+        room.map_err(|error| self.unstaged(operation, &error))
+    }
+
+    fn unstaged(&self, operation: Operation, error: &TchError) -> Error {
+        Error::Backend { rank: self.rank, operation, message: error.to_string() }
+    }
+
+    /// The work that writes to the first of `output`, of which the second is where it belongs.
+    fn work(
+        &self,
+        work: *mut ffi::CxWork,
+        operation: Operation,
+        (staged, output): (Tensor, &Tensor),
+        input: Option<Tensor>,
+    ) -> Result<Work, Error> {
+        let back = self.staged.then(|| (staged.shallow_clone(), output.shallow_clone()));
+        Work::new(work, self.rank, operation, [Some(staged), input].into_iter().flatten().collect(), back)
     }
 
     fn pointer(&self) -> *mut ffi::CxGroup {

@@ -1,8 +1,8 @@
 //! A collective under way.
 
 use crate::{Error, Operation, ffi};
-use std::{ptr::NonNull, time::Duration};
-use tch::Tensor;
+use std::{cell::RefCell, ptr::NonNull, time::Duration};
+use tch::{Tensor, no_grad};
 
 /// A collective under way. It holds the tensors it reads and writes; dropping it abandons the collective, whose buffers
 /// libtorch then keeps until it has ended.
@@ -13,6 +13,8 @@ pub struct Work {
     rank: u32,
     operation: Operation,
     tensors: Vec<Tensor>,
+    /// What was written in main memory and where it belongs, until it has been brought there.
+    back: RefCell<Option<(Tensor, Tensor)>>,
 }
 
 // SAFETY: c10d's Work guards its state with a mutex and its reference count is atomic; `tch` declares Tensor Send.
@@ -25,13 +27,14 @@ impl Work {
         rank: u32,
         operation: Operation,
         tensors: Vec<Tensor>,
+        back: Option<(Tensor, Tensor)>,
     ) -> Result<Self, Error> {
         let pointer =
             NonNull::new(pointer).ok_or_else(|| Error::Backend { rank, operation, message: ffi::last_error() })?;
-        Ok(Self { pointer, rank, operation, tensors })
+        Ok(Self { pointer, rank, operation, tensors, back: RefCell::new(back) })
     }
 
-    /// Whether it has ended, well or not.
+    /// Whether it has ended, well or not. The result is in its place once it has been waited for.
     #[must_use]
     pub fn is_done(&self) -> bool {
         // SAFETY: the pointer came from the shim and is freed in `drop` alone.
@@ -48,10 +51,20 @@ impl Work {
         let millis = (timeout.as_millis() as i64).max(1);
         // SAFETY: as in `is_done`.
         match unsafe { ffi::cx_work_wait(self.pointer.as_ptr(), millis) } {
-            1 => Ok(true),
+            1 => self.bring_back().map(|()| true),
             0 => Ok(false),
             _ => Err(Error::Backend { rank: self.rank, operation: self.operation, message: ffi::last_error() }),
         }
+    }
+
+    /// Copies the result to the device, where collectives go by way of main memory.
+    fn bring_back(&self) -> Result<(), Error> {
+        let Some((staged, mut output)) = self.back.borrow_mut().take() else { return Ok(()) };
+        no_grad(|| output.f_copy_(&staged)).map_err(|error| Error::Backend {
+            rank: self.rank,
+            operation: self.operation,
+            message: error.to_string(),
+        })
     }
 
     /// Waits until the collective has ended, for at most `timeout`.
@@ -83,7 +96,7 @@ impl Work {
         }
     }
 
-    /// The tensors of the collective.
+    /// The tensors that the backend reads and writes.
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
     }

@@ -19,7 +19,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn options(rank: u32, world_size: u32, device: usize) -> GroupOptions {
     let backend = Backend::for_device(Device::Cuda(device));
-    GroupOptions { backend, host: "127.0.0.1".to_owned(), rank, world_size, connect_timeout: TIMEOUT, timeout: TIMEOUT }
+    let host = "127.0.0.1".to_owned();
+    GroupOptions { backend, host, rank, world_size, connect_timeout: TIMEOUT, timeout: TIMEOUT, staged: false }
 }
 
 #[test]

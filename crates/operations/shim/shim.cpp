@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/native_batch_norm_backward.h>
 
@@ -58,6 +59,29 @@ void co_set_deterministic(int deterministic) {
 
 int co_is_deterministic() {
   return at::globalContext().deterministicCuDNN() && at::globalContext().deterministicAlgorithms();
+}
+
+// Floats of 32 bits keep all of them: cuDNN's convolutions would round them to TF32 by themselves.
+void co_keep_all_bits() {
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+}
+
+int co_keeps_all_bits() { return !at::globalContext().allowTF32CuDNN() && !at::globalContext().allowTF32CuBLAS(); }
+
+// Writes a new tensor to `out`: a copy in memory that a GPU can read by itself.
+int co_pin_memory(const at::Tensor* tensor, at::Tensor** out) {
+  GUARD({ *out = new at::Tensor(tensor->pin_memory()); })
+}
+
+// A step of SGD, as torch.optim.SGD(fused=True) does it, after the first.
+int co_fused_sgd(at::Tensor* parameters, at::Tensor* gradient, at::Tensor* momentum, double weight_decay, double kept,
+                 double rate) {
+  GUARD({
+    std::vector<at::Tensor> p{*parameters}, g{*gradient}, m{*momentum};
+    at::_fused_sgd_(p, g, m, weight_decay, kept, rate, /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false,
+                    /*is_first_step=*/false);
+  })
 }
 
 // Writes new tensors to `out`: the gradients of input and weight, each null unless it is wanted.

@@ -15,6 +15,17 @@ unsafe extern "C" {
     fn co_is_deterministic() -> c_int;
     fn co_libtorch_version() -> *const c_char;
     fn co_cpu_capability() -> *const c_char;
+    fn co_keep_all_bits();
+    fn co_keeps_all_bits() -> c_int;
+    fn co_pin_memory(tensor: *const AtTensor, out: *mut *mut AtTensor) -> c_int;
+    fn co_fused_sgd(
+        parameters: *mut AtTensor,
+        gradient: *mut AtTensor,
+        momentum: *mut AtTensor,
+        weight_decay: f64,
+        kept: f64,
+        rate: f64,
+    ) -> c_int;
     fn co_convolution_backward(
         gradient: *const AtTensor,
         input: *const AtTensor,
@@ -58,6 +69,46 @@ pub fn set_deterministic(deterministic: bool) {
 pub fn is_deterministic() -> bool {
     // SAFETY: it reads flags of libtorch's global context.
     unsafe { co_is_deterministic() != 0 }
+}
+
+/// Has GPUs compute with all bits of 32-bit floats, and not with TF32's, which cuDNN's convolutions use by themselves. Of the
+/// whole process.
+pub fn keep_all_bits() {
+    // SAFETY: it sets flags of libtorch's global context.
+    unsafe { co_keep_all_bits() }
+}
+
+/// What [`keep_all_bits`] set.
+#[must_use]
+pub fn keeps_all_bits() -> bool {
+    // SAFETY: it reads flags of libtorch's global context.
+    unsafe { co_keeps_all_bits() != 0 }
+}
+
+/// A copy of `tensor` in memory that a GPU reads by itself, without holding up the processor.
+///
+/// # Errors
+/// If there is no GPU, or not as much memory.
+pub fn pin_memory(tensor: &Tensor) -> Result<Tensor, TchError> {
+    let mut out = ptr::null_mut();
+    // SAFETY: the pointers are to a live tensor and to room for the result.
+    check(unsafe { co_pin_memory(pointer(tensor), &raw mut out) })?;
+    Ok(own(out))
+}
+
+/// One step of SGD as libtorch's own fused kernel does it: `g += weight_decay * p; m = kept * m + g; p -= rate * m`.
+///
+/// # Errors
+/// If the tensors do not fit.
+pub(crate) fn fused_sgd(
+    parameters: &mut Tensor,
+    momentum: &mut Tensor,
+    gradient: &Tensor,
+    [weight_decay, kept, rate]: [f64; 3],
+) -> Result<(), TchError> {
+    let [p, g, m] = [&*parameters, gradient, &*momentum].map(|tensor| pointer(tensor).cast_mut());
+    // SAFETY: the pointers are to live tensors. Without a scale the kernel does not write to the gradient.
+    check(unsafe { co_fused_sgd(p, g, m, weight_decay, kept, rate) })
 }
 
 /// The version of libtorch, such as 2.13.0.

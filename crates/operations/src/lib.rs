@@ -22,6 +22,8 @@ mod widest;
 mod winograd;
 
 pub use convolution::Convolution;
-pub use ffi::{cpu_capability, is_deterministic, libtorch_version, set_deterministic};
+pub use ffi::{
+    cpu_capability, is_deterministic, keep_all_bits, keeps_all_bits, libtorch_version, pin_memory, set_deterministic,
+};
 pub use path::{go_as_on_a_gpu, is_processors};
 pub use progress::progress;

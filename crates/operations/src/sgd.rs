@@ -1,12 +1,14 @@
-//! A step of stochastic gradient descent over flat buffers, in one pass over memory, on a CPU.
+//! A step of stochastic gradient descent over flat buffers, in one pass over memory.
 //!
 //! Done operation by operation it takes six passes; for a model of eleven million parameters, none of which stays in a
 //! cache from one pass to the next, one pass takes half the time.
 
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the instruction set")]
 
+use crate::ffi;
 use crate::memory::{dense, dense_mut};
 use crate::parallel::{WORTH_A_THREAD, parallel, pieces, threads};
+use crate::path::is_processors;
 use crate::widest::widest;
 use tch::{TchError, Tensor};
 
@@ -21,9 +23,10 @@ pub struct Factors {
     pub weight_decay: f32,
 }
 
-/// As `torch.optim.SGD` (PyTorch 2.13, without dampening and Nesterov's variant), to the bit: with gradient `g`, parameter
+/// One step. On a CPU it is as `torch.optim.SGD` (PyTorch 2.13, without dampening and Nesterov's variant), to the bit: with gradient `g`, parameter
 /// `p` and momentum `m`, `m = momentum * m + (g + decay * p); p -= rate * m`, each operation rounded. All three are dense
-/// and of one length. An element's bits do not depend on the number of threads.
+/// and of one length. An element's bits do not depend on the number of threads. On other devices libtorch's own fused kernel
+/// does the same (`torch.optim.SGD(fused=True)`), which may round once where this rounds twice.
 ///
 /// # Errors
 /// If a tensor is not dense, not in f32, or of another length than the rest.
@@ -33,6 +36,10 @@ pub fn step(
     momentum: &mut Tensor,
     gradient: &Tensor,
 ) -> Result<(), TchError> {
+    if !is_processors(gradient.device()) {
+        let Factors { rate, momentum: kept, weight_decay } = factors;
+        return ffi::fused_sgd(parameters, momentum, gradient, [weight_decay, kept, rate].map(f64::from));
+    }
     let len = gradient.numel();
     let gradient = dense(gradient, len)?;
     let (mut parameters, mut momentum) = (dense_mut(parameters, len)?, dense_mut(momentum, len)?);

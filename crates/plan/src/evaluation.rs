@@ -98,6 +98,12 @@ impl Evaluation {
         Ok(())
     }
 
+    /// Whether `chunk` is counted.
+    #[must_use]
+    pub fn has(&self, chunk: u32) -> bool {
+        self.results.contains_key(&chunk)
+    }
+
     /// Whether every image is counted.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -154,7 +154,7 @@ impl Steering {
         let wall = self.clock.wall();
         let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.prepared = false;
-        worker.aside = wall + pause;
+        worker.aside = wall + pause / 2;
         worker.proven = false;
         worker.member_since = None;
         let name = worker.name.clone();

@@ -73,6 +73,11 @@ impl Digests {
         self.agreed.get(&position).copied()
     }
 
+    /// Whether `worker` has told what it holds at `position`, where not all have yet.
+    pub fn has(&self, position: Position, worker: WorkerId) -> bool {
+        self.reported.get(&position).is_some_and(|digests| digests.contains_key(&worker))
+    }
+
     fn agree(&mut self, position: Position, digest: u64) {
         self.reported.retain(|reported, _| *reported > position);
         self.agreed.insert(position, digest);

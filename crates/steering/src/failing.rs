@@ -56,18 +56,28 @@ impl Steering {
     }
 
     /// A member says that a loss is no number. All would come to the same, so the run ends if another one says so too, or
-    /// there is none. One alone may be sick, and the others do the step without it. Newcomers say nothing of a run that others
-    /// have brought this far.
+    /// nobody else is there who could find out. One alone may be sick, and others do the step without it. Newcomers say nothing
+    /// of a run that others have brought this far.
     pub(crate) fn diverges(&mut self, now: Duration, worker: WorkerId, message: &str, decisions: &mut Vec<Decision>) {
         if !self.is_proven(worker) && self.generation.members.iter().any(|member| self.is_proven(*member)) {
             return self.fail_of_its_own(now, worker, message, decisions);
         }
-        self.diverged.insert(self.name(worker));
-        if self.diverged.len() > 1 || self.generation.members.len() < 2 {
+        if self.has_diverged(worker) {
             let reason = format!("{}: {message}", self.name(worker));
             return self.end_unsaved(now, Outcome::Failed, &reason, decisions);
         }
         self.fail_of_its_own(now, worker, message, decisions);
+    }
+
+    /// Whether the run has diverged, now that `worker` comes to what is no number: another one has come to the same, or nobody
+    /// is there who could come to another result. Those who prepare could, but are not waited for twice.
+    pub(crate) fn has_diverged(&mut self, worker: WorkerId) -> bool {
+        let again = !self.diverged.insert(self.name(worker));
+        let others = self.workers.iter().any(|(id, other)| {
+            let able = other.prepared || !again && self.register.strikes(&other.name) == 0;
+            *id != worker && able && !other.leaving && !self.diverged.contains(&other.name)
+        });
+        self.diverged.len() > 1 || !others
     }
 
     /// A worker cannot go on for a reason of its own: the others go on at once without it.

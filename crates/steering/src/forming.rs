@@ -26,7 +26,7 @@ const HASTY: u32 = 2;
 
 impl Steering {
     /// Workers that could be members at `now`.
-    fn candidates(&self, now: Duration) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self, now: Duration) -> Vec<Candidate> {
         self.workers
             .iter()
             .filter(|(_, worker)| worker.prepared && !worker.leaving && !self.register.is_aside(&worker.name, now))
@@ -88,9 +88,15 @@ impl Steering {
         }
     }
 
-    /// Workers without which there is no generation.
+    /// Workers without which there is no generation: all that a run begins with, and then as many as it cannot do without. A
+    /// coordinator that comes back to a run waits for all of them only as long as for one that is silent.
     pub(crate) fn needed(&self) -> usize {
-        if self.begun { self.options.min_workers.max(1) } else { self.options.workers.max(1) }
+        let waited = self.clock.wall().saturating_sub(self.first_look.unwrap_or_default());
+        if self.begun || (self.inherited > 0 && waited > self.options.failure_timeout) {
+            self.options.min_workers.max(1)
+        } else {
+            self.options.workers.max(1)
+        }
     }
 
     pub(crate) fn waiting_reason(&self, now: Duration) -> String {
@@ -122,7 +128,12 @@ impl Steering {
                 parts.push(format!("{name} ({reason}) and {} others are set aside", rest.len()));
             }
         }
-        let waiting = format!("waiting for {missing} of {needed} workers");
+        let mut waiting = format!("waiting for {missing} of {needed} workers");
+        let least = self.options.min_workers.max(1);
+        if self.inherited > 0 && !self.begun && least < needed {
+            let timeout = self.options.failure_timeout.as_secs_f64();
+            waiting = format!("{waiting}, {timeout} s at the longest, and then for {least} of them");
+        }
         if parts.is_empty() { waiting } else { format!("{waiting}: {}", parts.join("; ")) }
     }
 

@@ -34,6 +34,7 @@ impl Steering {
     pub(crate) fn prepared(&mut self, now: Duration, id: WorkerId, decisions: &mut Vec<Decision>) {
         let wall = self.clock.wall();
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| wall >= worker.aside) else { return };
+        // By its own clock it may come a little early: it is taken in once its pause is over here, too.
         if std::mem::replace(&mut worker.prepared, true) || worker.leaving {
             return;
         }
@@ -94,20 +95,53 @@ impl Steering {
 
     /// Lets workers go that asked to and are no members. If one of them alone holds the newest state, that is saved first.
     fn let_leavers_go(&mut self, now: Duration, reason: &str, decisions: &mut Vec<Decision>) {
-        if self.generation.members.is_empty() && self.only_leavers_hold_the_news() {
+        if self.generation.members.is_empty() && self.saves_before_they_leave(now) {
             return self.save_then(now, Then::GoOn(reason.to_owned()), decisions);
         }
         self.dismiss_leaving(decisions);
         self.explain_waiting(now);
     }
 
+    /// Lets those go that asked to, are no members and hold nothing that only they are known to hold.
     pub(crate) fn dismiss_leaving(&mut self, decisions: &mut Vec<Decision>) {
+        self.dismiss(decisions, |steering, worker| !steering.is_still_needed(worker));
+    }
+
+    /// Lets those go that asked to and are no members.
+    pub(crate) fn dismiss_all_leaving(&mut self, decisions: &mut Vec<Decision>) {
+        self.dismiss(decisions, |_, _| true);
+    }
+
+    fn dismiss(&mut self, decisions: &mut Vec<Decision>, may_go: impl Fn(&Self, &Worker) -> bool) {
         for (id, worker) in &self.workers {
-            if worker.leaving && !self.generation.has(*id) {
+            if worker.leaving && !self.generation.has(*id) && may_go(self, worker) {
                 let order = Order::Dismiss { reason: "as asked".to_owned() };
                 decisions.push(Decision::Send { worker: *id, order });
             }
         }
+    }
+
+    /// Whether `worker`, which leaves, may hold what is not saved, and nobody who stays has shown in this generation that it holds as
+    /// much: those of the last one may have died in the same moment. Of its last steps nobody may have heard yet.
+    fn is_still_needed(&self, worker: &Worker) -> bool {
+        if !worker.worked && worker.reached.is_none() {
+            return false;
+        }
+        let news = self.news_of(worker.reached);
+        let number = self.generation.number;
+        let members = self.generation.members.iter().filter_map(|member| self.workers.get(member));
+        let mut holders =
+            members.filter(|member| !member.leaving && member.reached.is_some_and(|reached| reached.lineage == number));
+        !holders.any(|member| self.news_of(member.reached) >= news)
+    }
+
+    /// Whether what those who leave hold has to be saved before they go: nobody else has it, or nobody goes on now.
+    fn saves_before_they_leave(&self, now: Duration) -> bool {
+        if self.only_leavers_hold_the_news() {
+            return true;
+        }
+        let goes_on = self.candidates(now).len() >= self.needed();
+        !goes_on && self.workers.values().any(|worker| worker.leaving && self.is_still_needed(worker))
     }
 
     pub(crate) fn give_up(&mut self, now: Duration, id: WorkerId, reason: &str, decisions: &mut Vec<Decision>) {
@@ -123,6 +157,7 @@ impl Steering {
         let member = self.generation.has(id);
         self.disturbed(now, &[id]);
         let Some(worker) = self.workers.remove(&id) else { return };
+        self.notice_absence(now, worker.reached);
         if matches!(self.phase, Phase::Over(_)) {
             return;
         }
@@ -163,7 +198,7 @@ impl Steering {
             return self.end(now, Outcome::Stopped, &stop, decisions);
         }
         self.phase = Phase::Waiting;
-        if std::mem::take(&mut self.save_first) || self.only_leavers_hold_the_news() {
+        if std::mem::take(&mut self.save_first) || self.saves_before_they_leave(now) {
             return self.save_then(now, Then::GoOn(reason), decisions);
         }
         self.dismiss_leaving(decisions);

@@ -183,6 +183,8 @@ pub enum Decision {
     },
     /// Tell people.
     Note(String),
+    /// Tell people that something is lost, or may be.
+    Warning(String),
     /// The run is over, once everything above is done.
     End(Ending),
 }

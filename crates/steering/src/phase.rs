@@ -103,6 +103,8 @@ pub(crate) struct Generation {
     pub formed: Duration,
     /// When it last committed a step, or was told to train.
     pub stepped: Duration,
+    /// When it was told to stop after the step in progress.
+    pub halted: Option<Duration>,
     /// What was measured of the epoch in progress.
     pub stretch: Stretch,
     /// The position at which all took a state over, once they were told to.

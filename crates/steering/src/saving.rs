@@ -28,6 +28,19 @@ pub(crate) enum Then {
     GoOn(String),
 }
 
+impl Then {
+    /// The same, where the newest state is lost: no end is a good one then.
+    fn without(self, why: &str) -> Self {
+        match self {
+            Self::End(ending) => {
+                let reason = format!("{}; {why}", ending.reason);
+                Self::End(Ending { outcome: Outcome::Failed, reason })
+            }
+            Self::GoOn(reason) => Self::GoOn(reason),
+        }
+    }
+}
+
 /// The newest state on its way to a checkpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Saving {
@@ -68,13 +81,14 @@ impl Steering {
         // A run that has all its epochs has nothing newer. Otherwise a report of the last steps may be under way.
         let finished = matches!(&then, Then::End(Ending { outcome: Outcome::Finished, .. }));
         let asked = self.possible_holders(finished);
-        if asked.is_empty() && matches!(then, Then::End(_)) {
+        let returns = !finished && self.may_return(now);
+        if asked.is_empty() && matches!(then, Then::End(_)) && !returns {
             // Who is dismissed needs no other word.
             self.generation.members.clear();
             return self.after_saving(now, then, decisions);
         }
         self.leave_generation(&why, decisions);
-        if asked.is_empty() {
+        if asked.is_empty() && !returns {
             return self.after_saving(now, then, decisions);
         }
         let request = self.number();
@@ -86,6 +100,34 @@ impl Steering {
         let asked = asked.into_iter().collect();
         let stage = Stage::Asking { request, since: now, asked, answers: BTreeMap::new() };
         self.phase = Phase::Saving(Box::new(Saving { then, stage }));
+    }
+
+    /// Whether one that was lost a moment ago held more than anybody who is here: its line may have broken, and not the worker.
+    fn may_return(&self, now: Duration) -> bool {
+        let Some((lost, reached)) = self.absent else { return false };
+        let here = self.held();
+        now.saturating_sub(lost) < self.options.failure_timeout
+            && self.news_of(Some(reached)).is_some_and(|news| here.is_none_or(|here| here < news))
+    }
+
+    /// Takes notice that a worker that had `reached` so far is lost.
+    pub(crate) fn notice_absence(&mut self, now: Duration, reached: Option<Reached>) {
+        let news = |reached: Option<Reached>| self.news_of(reached);
+        let before = self.absent.map(|(_, before)| before);
+        if news(reached).is_some() && (news(reached) >= news(before) || !self.may_return(now)) {
+            self.absent = reached.map(|reached| (now, reached));
+        }
+    }
+
+    /// One that comes while the newest state is looked for is asked as well.
+    pub(crate) fn ask_who_comes(&mut self, id: WorkerId, decisions: &mut Vec<Decision>) {
+        let generation = self.generation.number.max(self.last_known);
+        let Phase::Saving(saving) = &mut self.phase else { return };
+        let Stage::Asking { request, asked, .. } = &mut saving.stage else { return };
+        if asked.len() < ASKED && asked.insert(id) {
+            let order = Order::Attest { request: *request, generation };
+            decisions.push(Decision::Send { worker: id, order });
+        }
     }
 
     /// A stop was asked for while a state is being saved.
@@ -116,6 +158,12 @@ impl Steering {
         held.chain([self.saved()]).max().filter(|position| *position > Position::default())
     }
 
+    /// How far the newest state is that an attached worker holds, as far as is known.
+    #[must_use]
+    pub fn held(&self) -> Option<Position> {
+        self.workers.values().filter_map(|worker| self.reach(worker.reached)).max()
+    }
+
     /// How far a state is that has `reached` so far, if a run could go on from it.
     fn reach(&self, reached: Option<Reached>) -> Option<Position> {
         let (steps, done) = (self.steps(), self.epochs_done());
@@ -131,7 +179,7 @@ impl Steering {
     }
 
     /// The same, if it is newer than what is saved.
-    fn news_of(&self, reached: Option<Reached>) -> Option<Position> {
+    pub(crate) fn news_of(&self, reached: Option<Reached>) -> Option<Position> {
         self.reach(reached).filter(|at| *at > self.saved())
     }
 
@@ -174,7 +222,7 @@ impl Steering {
     fn choose_holder(&mut self, now: Duration, late: bool, decisions: &mut Vec<Decision>) {
         let Phase::Saving(saving) = &self.phase else { return };
         let Stage::Asking { asked, answers, .. } = &saving.stage else { return };
-        if !asked.is_empty() && !late {
+        if (!asked.is_empty() || self.may_return(now)) && !late {
             return;
         }
         let (then, answers) = (saving.then.clone(), answers.clone());
@@ -190,10 +238,14 @@ impl Steering {
         let answers: Answers = answers.into_iter().filter(|(_, answer)| fits(answer)).collect();
         let newest = answers.values().filter_map(|(held, _)| self.news_of(Some((*held).into()))).max();
         let Some(newest) = newest else { return self.after_saving(now, then, decisions) };
+        let as_new = |(_, (held, _)): &(&WorkerId, &(Held, u64))| self.news_of(Some((*held).into())) == Some(newest);
+        // The end of an epoch and the beginning of the next are one state with two names, of which digests differ.
+        let place = answers.iter().filter(as_new).map(|(_, (held, _))| held.position).max();
         let (holders, rest): (Answers, Answers) =
-            answers.into_iter().partition(|(_, (held, _))| self.news_of(Some((*held).into())) == Some(newest));
+            answers.into_iter().partition(|(id, answer)| as_new(&(id, answer)) && Some(answer.0.position) == place);
         let digests = holders.iter().map(|(id, (_, digest))| (*id, *digest)).collect();
-        let Some((first, (held, digest))) = holders.first_key_value().map(|(id, answer)| (*id, *answer)) else {
+        let ids: Vec<WorkerId> = holders.keys().copied().collect();
+        let Some((first, (held, digest))) = self.best_sender(&ids).and_then(|id| Some((id, *holders.get(&id)?))) else {
             return;
         };
         if judge(&digests) != Verdict::Agreed {
@@ -202,7 +254,7 @@ impl Steering {
             self.void(&format!("the states of {} at {newest} differ", names.join(" and ")), decisions);
             return self.after_saving(now, then, decisions);
         }
-        let holders: Vec<WorkerId> = holders.into_keys().collect();
+        let holders = ids;
         let upload = self.ask_for_state(now, first, decisions);
         let stage = Stage::Coming { upload, held, digest, holders, rest };
         self.phase = Phase::Saving(Box::new(Saving { then, stage }));
@@ -225,7 +277,8 @@ impl Steering {
             self.saved_state_failed(now, upload, "what came is not what was to come", decisions);
             return true;
         }
-        let (then, held) = (saving.then.clone(), *held);
+        let (then, held, ordered) = (saving.then.clone(), *held, ordered.clone());
+        self.has_sent(now, &ordered);
         decisions.push(self.checkpoint_of(upload, held));
         self.after_saving(now, then, decisions);
         true
@@ -255,12 +308,15 @@ impl Steering {
             self.save_then(now, then, decisions);
             return true;
         }
-        if let Some(upload) = self.ask_again(now, &failed, &holders, decisions) {
-            decisions.push(Decision::Note(format!("the state of {name} did not come: {cause}; asking again")));
+        if let Some(upload) = self.ask_again(now, &failed, &holders, self.patience_for_the_last()) {
+            decisions.push(Decision::Warning(format!("the state of {name} did not come: {cause}; asking again")));
             let stage = Stage::Coming { upload, held, digest, holders, rest };
             self.phase = Phase::Saving(Box::new(Saving { then, stage }));
+            self.order_upload(now, decisions);
         } else {
-            decisions.push(Decision::Note(format!("the newest state could not be saved: {name}: {cause}")));
+            let why = format!("the newest state, of {}, could not be saved: {name}: {cause}", held.position);
+            let then = then.without(&why);
+            decisions.push(Decision::Warning(why));
             self.choose_among(now, then, rest, decisions);
         }
         true
@@ -285,16 +341,16 @@ impl Steering {
 
     /// Waits for nobody who does not answer and for no state that does not come.
     pub(crate) fn watch_saving(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
+        self.order_upload(now, decisions);
         let patience = self.options.failure_timeout;
         let Phase::Saving(saving) = &self.phase else { return };
         match &saving.stage {
             Stage::Asking { since, asked, .. } => {
                 // An engine in the middle of a long piece of work answers after it.
                 let of = |id: &WorkerId| self.workers.get(id).map_or(patience, |worker| worker.patience(patience));
-                let patience = asked.iter().map(of).max().unwrap_or(patience);
-                if now.saturating_sub(*since) > patience {
-                    self.choose_holder(now, true, decisions);
-                }
+                let longest = asked.iter().map(of).max().unwrap_or(patience);
+                let late = now.saturating_sub(*since) > longest;
+                self.choose_holder(now, late, decisions);
             }
             Stage::Coming { upload, .. } if upload.is_late(now, patience) => {
                 let (id, cause) = (upload.id, format!("nothing came for {} s", patience.as_secs_f64()));
@@ -339,7 +395,14 @@ impl Steering {
     }
 
     fn after_saving(&mut self, now: Duration, then: Then, decisions: &mut Vec<Decision>) {
+        let end = Position { epoch: self.options.config.epochs, step: 0 };
         match then {
+            // All who held it have died: without it the run has come to nothing.
+            Then::End(Ending { outcome: Outcome::Finished, .. }) if self.saved() < end => {
+                let reason = "the state at the end is lost with those who held it: what led to it is done again";
+                decisions.push(Decision::Warning(reason.to_owned()));
+                self.after_saving(now, Then::GoOn(reason.to_owned()), decisions);
+            }
             Then::End(ending) => {
                 ending.reason.clone_into(&mut self.reason);
                 self.phase = Phase::Over(ending.clone());
@@ -351,7 +414,7 @@ impl Steering {
             }
             Then::GoOn(reason) => {
                 self.phase = Phase::Waiting;
-                self.dismiss_leaving(decisions);
+                self.dismiss_all_leaving(decisions);
                 self.form_if_enough(now, &reason, decisions);
             }
         }

@@ -1,8 +1,8 @@
 //! The state machine itself: what it remembers, and who deals with which event.
 
 use crate::{
-    Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Reached, Recovery, RunState, Start, Status, Worker,
-    WorkerId,
+    Blame, Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Reached, Recovery, RunState, Start, Status,
+    Worker, WorkerId,
     clock::Clock,
     conduct::Register,
     digest::Digests,
@@ -35,6 +35,10 @@ pub struct Steering {
     pub(crate) last_known: u64,
     /// Whether there were enough workers once.
     pub(crate) begun: bool,
+    /// The last generation of an earlier coordinator; 0: there was none.
+    pub(crate) inherited: u64,
+    /// When this one first looked at the time, on the wall.
+    pub(crate) first_look: Option<Duration>,
     /// Why the run is to stop.
     pub(crate) stop: Option<String>,
     pub(crate) recoveries: Vec<Recovery>,
@@ -60,6 +64,8 @@ pub struct Steering {
     pub(crate) undisturbed_until: Duration,
     /// Whether the newest state is to be saved before the next generation is formed: who holds it is to be no member.
     pub(crate) save_first: bool,
+    /// What a worker held that was lost, and when: the newest of those that may come back.
+    pub(crate) absent: Option<(Duration, Reached)>,
     pub(crate) digests: Digests,
     /// States of generations up to this one are void.
     pub(crate) void: u64,
@@ -88,10 +94,13 @@ impl Steering {
             history: start.history,
             checkpoint: start.checkpoint,
             workers: BTreeMap::new(),
-            generation: Generation { number: start.generation, ..Generation::default() },
+            // What is void may be of generations that the journal does not know: none has their number again.
+            generation: Generation { number: start.generation.max(start.void), ..Generation::default() },
             phase: Phase::Waiting,
             last_known: 0,
             begun: false,
+            inherited: start.generation,
+            first_look: None,
             stop: None,
             recoveries: start.recoveries,
             failed_at: None,
@@ -105,6 +114,7 @@ impl Steering {
             trial: usize::MAX,
             undisturbed_until: Duration::ZERO,
             save_first: false,
+            absent: None,
             digests: Digests::default(),
             void: start.void,
             pending: BTreeSet::new(),
@@ -148,6 +158,7 @@ impl Steering {
     }
 
     pub(crate) fn look_at_the_time(&mut self, wall: Duration) -> Duration {
+        self.first_look.get_or_insert(wall);
         self.clock.look(wall, self.options.failure_timeout)
     }
 
@@ -166,6 +177,7 @@ impl Steering {
             self.generation.formed = now;
         }
         self.generation.stepped = now;
+        self.generation.halted = self.generation.halted.map(|_| now);
         self.wait_anew_while_saving(now);
         if let Some(upload) = self.upload_mut() {
             upload.moved = now;
@@ -183,6 +195,11 @@ impl Steering {
                     self.last_known = self.last_known.max(generation);
                 }
                 self.attached(now, worker, name, host, held);
+                if let Some(known) = self.workers.get_mut(&worker) {
+                    // It may go on with what an earlier coordinator has told it.
+                    known.worked |= generation > 0;
+                }
+                self.ask_who_comes(worker, decisions);
             }
             Event::Prepared { .. } => self.prepared(now, worker, decisions),
             Event::Detached { cause } => self.lost(now, worker, &cause, decisions),
@@ -216,7 +233,13 @@ impl Steering {
                 self.state_arrived(now, upload, (position, digest), decisions);
             }
             Event::UploadFailed { upload, cause } => self.upload_failed(now, upload, &cause, decisions),
-            Event::Failed { generation, failure } if generation == 0 || self.is_current(worker, generation) => {
+            // What is wrong with the worker itself is so whatever became of the generation.
+            Event::Failed { generation, failure }
+                if generation == 0
+                    || self.is_current(worker, generation)
+                    || (generation < self.generation.number
+                        && matches!(failure.blame, Blame::Own | Blame::Diverged)) =>
+            {
                 self.failed(now, worker, generation, &failure, decisions);
             }
             // Of a generation that is over.

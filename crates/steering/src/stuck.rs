@@ -1,7 +1,7 @@
 //! Workers that live and do nothing.
 
-use crate::{Decision, Steering, WorkerId, phase::Phase};
-use plan::LONGEST_PATIENCE;
+use crate::{Decision, Steering, Worker, WorkerId, phase::Phase};
+use plan::{Chunks, LONGEST_PATIENCE, Position, block};
 use std::time::Duration;
 
 /// A shard's part of a step has no more pieces than so many: the most that a worker may take for it, in patiences.
@@ -45,7 +45,63 @@ impl Steering {
         if stuck.is_empty() && training {
             stuck.extend(self.find_standstill(now, waiting, decisions));
         }
+        if stuck.is_empty() && training {
+            stuck.extend(self.find_disobedience(now));
+        }
+        if stuck.is_empty() && !training && waiting == self.generation.members.len() {
+            stuck.extend(self.find_silence());
+        }
         stuck
+    }
+
+    /// Those that do not stop after the step in progress, for longer than any step can take by what their rehearsals have shown:
+    /// others wait for it.
+    fn find_disobedience(&self, now: Duration) -> Vec<(WorkerId, String)> {
+        let (Phase::Training { arrived, .. }, Some(halted)) = (&self.phase, self.generation.halted) else {
+            return Vec::new();
+        };
+        let timeout = self.options.failure_timeout;
+        let pieces = PIECES.saturating_mul(self.options.config.shards);
+        let of = |id: &WorkerId| {
+            let piece = self.workers.get(id).map_or(Duration::ZERO, Worker::longest_piece);
+            piece.saturating_mul(pieces).clamp(3 * timeout, LONGEST_PATIENCE.max(3 * timeout))
+        };
+        let longest = self.generation.members.iter().map(of).max().unwrap_or_default();
+        let waited = now.saturating_sub(halted);
+        // It may have begun another one just before.
+        if waited <= 2 * longest {
+            return Vec::new();
+        }
+        let members = self.generation.members.iter().filter(|id| !arrived.contains(*id));
+        members
+            .map(|id| {
+                (
+                    *id,
+                    format!(
+                        "it does not stop after the step in progress, {:.0} s after it was told to",
+                        waited.as_secs_f64()
+                    ),
+                )
+            })
+            .collect()
+    }
+
+    /// Those that wait for orders although the epoch cannot be recorded without what they have not said: of the test set, or of
+    /// the state at the end.
+    fn find_silence(&self) -> Vec<(WorkerId, String)> {
+        let Phase::Evaluating { epoch, evaluation, .. } = &self.phase else { return Vec::new() };
+        let end = Position { epoch: *epoch, step: self.steps() };
+        let (chunks, world) = (Chunks::new(self.options.config.test_samples).count(), self.generation.members.len());
+        let mut silent = Vec::new();
+        for (rank, id) in self.generation.members.iter().enumerate() {
+            let mut own = block(chunks, world as u32, rank as u32);
+            if !own.all(|chunk| evaluation.has(chunk)) {
+                silent.push((*id, "it waits for orders, and has not told its part of the test set".to_owned()));
+            } else if !self.digests.has(end, *id) && self.agreed(end).is_none() {
+                silent.push((*id, "it waits for orders, and has not told what its epoch ended with".to_owned()));
+            }
+        }
+        silent
     }
 
     /// The one that is alone and commits no step, whatever it says that it does. Where several commit none, or all of them are

@@ -16,6 +16,8 @@ impl Steering {
     /// Goes on from `position`, where all members are.
     pub(crate) fn proceed(&mut self, now: Duration, position: Position, totals: Totals, decisions: &mut Vec<Decision>) {
         self.rewind_to(position, decisions);
+        // Others have shown that they live and hold what those who leave hold.
+        self.dismiss_leaving(decisions);
         if self.epochs_done() >= self.options.config.epochs {
             return self.next_epoch(now, decisions);
         }
@@ -55,9 +57,17 @@ impl Steering {
         self.epoch_began.get_or_insert(self.clock.wall());
         let in_passing = self.order_in_passing();
         self.generation.in_passing = in_passing;
+        // Any member's state would do.
+        let sender = self.best_sender(&self.generation.members).and_then(|sender| self.generation.rank_of(sender));
         let (generation, config) = (self.generation.number, &self.options.config);
         let rates = self.schedule().rates(&config.schedule, config.lr, config.epochs, self.steps());
+        if let Some(rate) = rates.iter().find(|rate| !rate.is_finite()) {
+            let reason =
+                format!("the learning rate of epoch {} is {rate}: the schedule gives no other", from.epoch + 1);
+            return self.end(now, Outcome::Failed, &reason, decisions);
+        }
         self.phase = Phase::Training { epoch: from.epoch, halt: None, arrived: BTreeSet::new() };
+        self.generation.halted = None;
         self.reason = format!("training epoch {} of {}", from.epoch + 1, config.epochs);
         let save_every = self.options.checkpoint_every;
         self.to_all(decisions, |rank| Order::Train {
@@ -66,8 +76,7 @@ impl Steering {
             rates: rates.clone(),
             digest_every: DIGEST_EVERY,
             save_every,
-            // Any member's state would do.
-            upload: in_passing.filter(|_| rank == 0),
+            upload: in_passing.filter(|_| Some(rank) == sender),
         });
         for member in &self.generation.members {
             if let Some(worker) = self.workers.get_mut(member) {
@@ -91,6 +100,7 @@ impl Steering {
         }
         if first {
             let generation = self.generation.number;
+            self.generation.halted = Some(self.clock.time(self.clock.wall(), self.options.failure_timeout));
             self.to_all(decisions, |_| Order::Halt { generation, epoch, reason: text.to_owned() });
         }
     }
@@ -174,10 +184,10 @@ impl Steering {
     }
 
     fn evaluate(&mut self, now: Duration, epoch: u32, totals: Totals, decisions: &mut Vec<Decision>) {
-        let Some(first) = self.generation.members.first().copied() else { return };
+        let Some(sender) = self.best_sender(&self.generation.members) else { return };
         let samples = self.options.config.test_samples;
         self.epoch_began.get_or_insert(self.clock.wall());
-        let state = Arrival::Coming(self.ask_for_state(now, first, decisions));
+        let state = Arrival::Coming(self.ask_for_state(now, sender, decisions));
         self.phase = Phase::Evaluating { epoch, totals, evaluation: Evaluation::new(samples), state };
         self.reason = format!("evaluating epoch {} of {}", epoch + 1, self.options.config.epochs);
         let (generation, world) = (self.generation.number, self.generation.members.len() as u32);
@@ -195,7 +205,7 @@ impl Steering {
     ) {
         let Some(rank) = self.generation.rank_of(worker) else { return };
         let world = self.generation.members.len() as u32;
-        let Phase::Evaluating { epoch, evaluation, .. } = &mut self.phase else { return };
+        let Phase::Evaluating { epoch, .. } = &self.phase else { return };
         if of != *epoch {
             // Nothing of it was needed.
             return;
@@ -207,13 +217,15 @@ impl Steering {
         }
         // One alone may be sick. If another one comes to the same, the run has diverged.
         if let Some(result) = results.iter().find(|result| !result.loss.is_finite())
-            && world > 1
-            && self.diverged.is_empty()
+            && !self.has_diverged(worker)
         {
-            let message = format!("its part of the test loss became {}", result.loss);
-            self.diverged.insert(self.name(worker));
+            let message = format!(
+                "its part of the test loss became {}: it is sick, or training has diverged, which the others will find as well",
+                result.loss
+            );
             return self.fail_of_its_own(now, worker, &message, decisions);
         }
+        let Phase::Evaluating { evaluation, .. } = &mut self.phase else { return };
         for result in results {
             let wrong = if own.contains(&result.chunk) {
                 evaluation.insert(result).err().map(|error| error.to_string())
@@ -245,7 +257,9 @@ impl Steering {
                     && by.id == upload
                 {
                     if position == end {
+                        let by = by.clone();
                         *state = Arrival::Here { upload, digest, by: by.clone() };
+                        self.has_sent(now, &by);
                         return self.finish_epoch(now, decisions);
                     }
                     return self.upload_failed(now, upload, &format!("it sent the state of {position}"), decisions);
@@ -271,12 +285,14 @@ impl Steering {
         let failed = failed.clone();
         let name = self.name(failed.worker);
         let members = self.generation.members.clone();
-        let again = self.ask_again(now, &failed, &members, decisions);
+        // All hold it: training waits for it only as long as for a worker.
+        let again = self.ask_again(now, &failed, &members, self.options.failure_timeout);
         let what = if again.is_some() { "asking again" } else { "there is no checkpoint of this epoch" };
-        decisions.push(Decision::Note(format!("the state of {name} did not come: {cause}; {what}")));
+        decisions.push(Decision::Warning(format!("the state of {name} did not come: {cause}; {what}")));
         if let Phase::Evaluating { state, .. } = &mut self.phase {
             *state = again.map_or(Arrival::Missing, Arrival::Coming);
         }
+        self.order_upload(now, decisions);
         self.finish_epoch(now, decisions);
     }
 
@@ -292,6 +308,7 @@ impl Steering {
     /// Asks another member for a state that does not come.
     pub(crate) fn watch_upload(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
         let timeout = self.options.failure_timeout;
+        self.order_upload(now, decisions);
         let Phase::Evaluating { state: Arrival::Coming(upload), .. } = &self.phase else { return };
         let patience = self.workers.get(&upload.worker).map_or(timeout, |worker| worker.patience(timeout));
         if upload.is_late(now, patience) {

@@ -1,6 +1,6 @@
 //! What is known of an attached worker.
 
-use crate::{Event, Held, Reached};
+use crate::{Event, Held, Reached, upload::Line};
 use plan::{LONGEST_PATIENCE, Position};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -20,8 +20,8 @@ pub struct Worker {
     pub host: String,
     /// Whether it has what it takes to train. Nobody waits for one that has not.
     pub prepared: bool,
-    /// Until when it is set aside, on the wall: its own clock runs whatever the coordinator does. If it says before that that
-    /// it is prepared, it did not know yet.
+    /// Since it was set aside, the moment in the middle of its pause, on the wall. If it says before that that it is prepared, it
+    /// did not know of it yet. Its own clock runs whatever the coordinator's does, so the end of its pause may come early.
     pub aside: Duration,
     /// Whether it has asked to go.
     pub leaving: bool,
@@ -45,7 +45,7 @@ pub struct Worker {
     pub compute: f64,
     /// Since when it is slower than the others.
     pub slow: Option<Slow>,
-    /// Whether it was ever ordered to train, and so may be in the middle of a step.
+    /// Whether it was ever ordered to train, by this coordinator or an earlier one, and so may be in the middle of a step.
     pub worked: bool,
     /// Whether it has committed a step as a member.
     pub proven: bool,
@@ -55,6 +55,8 @@ pub struct Worker {
     pub doubted: bool,
     /// Workers with which it has failed while it has worked with nobody, by name: a few.
     pub failed_with: BTreeSet<String>,
+    /// How it sends states.
+    pub line: Line,
     /// Since when it has been a member of every generation.
     pub member_since: Option<Duration>,
 }
@@ -92,6 +94,7 @@ impl Worker {
             met: false,
             doubted: false,
             failed_with: BTreeSet::new(),
+            line: Line::default(),
             member_since: None,
         }
     }
@@ -103,6 +106,11 @@ impl Worker {
     pub fn patience(&self, failure: Duration) -> Duration {
         let longest = self.rehearsed.max(self.stretch.min(failure));
         failure.max(longest.saturating_mul(STRETCHES).min(LONGEST_PATIENCE))
+    }
+
+    /// How long a single piece of its work may take.
+    pub(crate) fn longest_piece(&self) -> Duration {
+        self.rehearsed.saturating_mul(STRETCHES)
     }
 
     /// Keeps what `event` says of the engine. Any report but a sign of life is something that it did.

@@ -26,8 +26,12 @@ enum Action {
     AttachIll(Illness),
     /// Some die in the same moment, by the bits of their places.
     KillMany(u64),
-    /// So many uploads break, fewer than are tried.
-    BreakUploads(u32),
+    /// Uploads break for so many seconds.
+    BreakUploads(u64),
+    /// One is told to leave, and some advances later all others die.
+    LeaveAndDie(usize, u32),
+    /// One has failed in the generation before.
+    FailLate(usize),
     /// The coordinator is stopped for so many milliseconds, and goes on.
     StandStill(u64),
     /// The disk stalls for so many seconds.
@@ -61,7 +65,9 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         2 => any::<usize>().prop_map(Action::FallSilent),
         2 => illness().prop_map(Action::AttachIll),
         1 => any::<u64>().prop_map(Action::KillMany),
-        1 => (1u32..4).prop_map(Action::BreakUploads),
+        1 => (1u64..40).prop_map(Action::BreakUploads),
+        1 => (any::<usize>(), 0u32..8).prop_map(|(index, advances)| Action::LeaveAndDie(index, advances)),
+        1 => any::<usize>().prop_map(Action::FailLate),
         1 => (100u64..60_000).prop_map(Action::StandStill),
         1 => (1u64..40).prop_map(Action::HoldUp),
         2 => (1u32..20).prop_map(Action::StallWrites),
@@ -77,8 +83,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 fn illness() -> impl Strategy<Value = Illness> {
-    use Illness::{Breaks, CannotConnect, Claims, Dies, Fails, Lies, Starves, Unreachable};
-    let all = vec![Fails, CannotConnect, Unreachable, Claims, Starves, Breaks, Dies, Lies];
+    use Illness::{Breaks, CannotConnect, Claims, Dies, Fails, Ignores, Lies, Starves, Unreachable};
+    let all = vec![Fails, CannotConnect, Unreachable, Claims, Starves, Breaks, Dies, Lies, Ignores];
     prop::sample::select(all)
 }
 
@@ -129,7 +135,17 @@ fn act(cluster: &mut Cluster, action: &Action) {
                 (0u32..).zip(all).filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, id)| id).collect();
             cluster.detach_all(&picked);
         }
-        Action::BreakUploads(count) => cluster.break_uploads(count),
+        Action::BreakUploads(seconds) => cluster.break_uploads(Duration::from_secs(seconds)),
+        Action::LeaveAndDie(index, advances) => {
+            if let Some(worker) = pick(index) {
+                cluster.leave_and_die(worker, advances);
+            }
+        }
+        Action::FailLate(index) => {
+            if let Some(worker) = pick(index) {
+                cluster.fail_late(worker);
+            }
+        }
         Action::StandStill(millis) => cluster.stand_still(Duration::from_millis(millis)),
         Action::StallWrites(advances) => cluster.stalled = advances,
         Action::StallLine(index, advances) => {

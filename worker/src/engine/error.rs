@@ -39,6 +39,20 @@ pub enum EngineError {
         /// The sum of the step's losses.
         loss: f64,
     },
+    /// The loss of others is no longer a number.
+    #[error("the loss of the step at {position} became {loss} by what others computed")]
+    OtherDiverged {
+        /// At which step.
+        position: Position,
+        /// The sum of the step's losses.
+        loss: f64,
+    },
+    /// The GPU answers nothing any more.
+    #[error("the GPU of this worker is out of order, and stays so for this process: {cause}; start the worker again")]
+    Dead {
+        /// What went wrong first.
+        cause: String,
+    },
     /// The generation was aborted.
     #[error("generation {generation} was aborted")]
     Aborted {
@@ -86,6 +100,9 @@ pub enum EngineError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// NCCL does not work on this GPU, even without other workers.
+    #[error("NCCL does not work here: {0}; give this worker --backend gloo to go without it")]
+    Nccl(nccl_rs::Error),
     /// The state does not fit the model.
     #[error(transparent)]
     State(#[from] checkpoint::Error),
@@ -108,7 +125,7 @@ impl EngineError {
         match self {
             Self::Diverged { .. } => Blame::Diverged,
             Self::NotGiven { .. } => Blame::Withheld,
-            Self::Gone { .. } | Self::NotWhole | Self::Aborted { .. } => Blame::Suffered,
+            Self::Gone { .. } | Self::NotWhole | Self::OtherDiverged { .. } | Self::Aborted { .. } => Blame::Suffered,
             Self::Group(error) if !error.is_own() => Blame::Suffered,
             Self::Group(_)
             | Self::Network(_)
@@ -119,6 +136,8 @@ impl EngineError {
             | Self::Altered
             | Self::Asked
             | Self::Address { .. }
+            | Self::Nccl(_)
+            | Self::Dead { .. }
             | Self::State(_) => Blame::Own,
         }
     }

@@ -10,9 +10,12 @@ use nix::{
 };
 use plan::Position;
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tch::no_grad;
 
@@ -23,6 +26,9 @@ pub const FAULTS: &str = "COXSWAIN_FAULT";
 
 /// Of names and generations.
 const ANY: &str = "*";
+
+/// Since when this process cannot send states.
+static BROKEN_SINCE: OnceLock<Instant> = OnceLock::new();
 
 /// Whether this process has flipped its bit.
 static FLIPPED: AtomicBool = AtomicBool::new(false);
@@ -45,6 +51,8 @@ pub enum What {
     Corrupt,
     /// A bit of a parameter flips, once in the life of the process.
     Flip,
+    /// A parameter is no number any more.
+    Nan,
     /// Every hundredth beat takes this much longer, as if the machine were slow.
     Drag(Duration),
     /// The engine does nothing for as long as its generation lives.
@@ -57,6 +65,8 @@ pub enum What {
     Halfway,
     /// The state at this step is never sent to the coordinator.
     Keep,
+    /// From this step on states cannot be sent, for so long.
+    Unsent(Duration),
 }
 
 /// What goes wrong, and when.
@@ -95,6 +105,7 @@ impl Fault {
         let position = Position { epoch: words.next()?.parse().ok()?, step: words.next()?.parse().ok()? };
         let what = match words.next()?.split_once('=') {
             Some(("slow", millis)) => What::Slow(Duration::from_millis(millis.parse().ok()?)),
+            Some(("unsent", millis)) => What::Unsent(Duration::from_millis(millis.parse().ok()?)),
             Some(("drag", millis)) => What::Drag(Duration::from_millis(millis.parse().ok()?)),
             Some(_) => return None,
             None => match text.rsplit(':').next()? {
@@ -104,6 +115,7 @@ impl Fault {
                 "drop" => What::Drop,
                 "corrupt" => What::Corrupt,
                 "flip" => What::Flip,
+                "nan" => What::Nan,
                 "hang" => What::Hang,
                 "fail" => What::Fail,
                 "halfway" => What::Halfway,
@@ -142,12 +154,16 @@ impl Fault {
             What::Flip if !FLIPPED.swap(true, Ordering::Relaxed) => {
                 flip(replica).map_err(EngineError::torch("flip a bit"))?;
             }
+            What::Nan => {
+                let spoilt = no_grad(|| replica.parameters.f_narrow(0, 0, 1)?.f_fill_(f64::NAN));
+                let _ = spoilt.map_err(EngineError::torch("spoil a parameter"))?;
+            }
             What::Hang => {
                 while !control.is_aborted(generation) {
                     thread::sleep(Duration::from_millis(10));
                 }
             }
-            What::Flip | What::Slow(_) | What::Drag(_) | What::Fail | What::Halfway | What::Keep => {}
+            What::Flip | What::Slow(_) | What::Drag(_) | What::Fail | What::Halfway | What::Keep | What::Unsent(_) => {}
         }
         Ok(())
     }
@@ -167,6 +183,12 @@ impl Fault {
             // Fails only for a signal that is none.
             let _ = raise(Signal::SIGKILL);
         }
+    }
+
+    /// Whether the state at `position` cannot be sent now. The time begins when it is asked for first.
+    pub(crate) fn breaks_upload(self, position: Option<Position>) -> bool {
+        let What::Unsent(time) = self.what else { return false };
+        position >= Some(self.position) && BROKEN_SINCE.get_or_init(Instant::now).elapsed() < time
     }
 
     /// Whether the state at `position` is to be kept from the coordinator.

@@ -38,6 +38,10 @@ pub struct EngineOptions {
     pub faults: Vec<Fault>,
     /// Where this worker is, if it shares its memory with others that are there too ([`ReducerOptions`]).
     pub place: Option<u64>,
+    /// Whether NCCL is not to be used, where it could.
+    pub gloo: bool,
+    /// Whether Gloo needs copies in main memory, as of tensors on a GPU.
+    pub staged: bool,
     /// Where to write a trace, and under which name of this process.
     pub trace: Option<(PathBuf, String)>,
 }
@@ -70,9 +74,10 @@ impl Engine {
             // Both are per process or per thread, so they are set here, where the tensors live.
             tch::set_num_threads(options.config.threads as i32);
             tch::Cuda::cudnn_set_benchmark(false);
+            operations::keep_all_bits();
             operations::set_deterministic(options.config.reduction == Reduction::Tree);
             let prepared = Replica::new(&options.config, options.device).and_then(|mut replica| {
-                let stretch = rehearse(&mut replica, &options.test, &options.host, &shared)?;
+                let stretch = rehearse(&mut replica, &options, &shared)?;
                 Ok((replica, stretch))
             });
             let (replica, stretch) = match prepared {

@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use checkpoint::State;
+use nccl_rs::Backend;
 use plan::{ChunkResult, Position, Totals};
 use std::{sync::mpsc, time::Duration};
 
@@ -52,6 +53,8 @@ pub enum Command {
         host: String,
         /// The store's port there.
         port: u16,
+        /// What all ranks do collectives with.
+        backend: Backend,
     },
     /// Takes over one rank's state.
     Synchronise {

@@ -41,5 +41,5 @@ pub use reduce::{Reducer, ReducerOptions, Sum};
 pub use replica::{Replica, Tail};
 pub use resident::Resident;
 pub use shard::forward_backward;
-pub(crate) use shard::{idle, to_device, to_device_async};
+pub(crate) use shard::{check_loss, idle, to_device, to_device_async};
 pub use step::train_step;

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum over flat buffers.
 
 use operations::sgd::{self, Factors};
-use tch::{TchError, Tensor, no_grad};
+use tch::{TchError, Tensor};
 
 /// SGD as `torch.optim.SGD` does it (PyTorch 2.13, without dampening and Nesterov's variant): with gradient `g`,
 /// parameter `p` and momentum `m`, `g += decay * p; m = momentum * m + g; p -= rate * m`.
@@ -25,21 +25,9 @@ impl Sgd {
         momentum: &mut Tensor,
         gradient: &Tensor,
     ) -> Result<(), TchError> {
-        if operations::is_processors(gradient.device()) {
-            let Self { momentum: kept, weight_decay } = self;
-            let factors = Factors { rate: rate as f32, momentum: kept as f32, weight_decay: weight_decay as f32 };
-            return sgd::step(factors, parameters, momentum, gradient);
-        }
-        no_grad(|| {
-            let gradient = if self.weight_decay == 0.0 {
-                gradient.shallow_clone()
-            } else {
-                gradient.f_add(&parameters.f_mul_scalar(self.weight_decay)?)?
-            };
-            let _ = momentum.f_mul_scalar_(self.momentum)?.f_add_(&gradient)?;
-            let _ = parameters.f_sub_(&momentum.f_mul_scalar(rate)?)?;
-            Ok(())
-        })
+        let Self { momentum: kept, weight_decay } = self;
+        let factors = Factors { rate: rate as f32, momentum: kept as f32, weight_decay: weight_decay as f32 };
+        sgd::step(factors, parameters, momentum, gradient)
     }
 }
 

@@ -33,6 +33,18 @@ impl StateSlot {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Waits for a state that is sent for another order than `ticket`.
+    pub async fn other_than(&self, ticket: u64) {
+        loop {
+            let put = self.put.notified();
+            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|next| next.ticket);
+            if waiting.is_some_and(|waiting| waiting != ticket) {
+                return;
+            }
+            put.await;
+        }
+    }
+
     /// The next state.
     pub async fn next(&self) -> Outgoing {
         loop {
@@ -65,6 +77,8 @@ mod tests {
         slot.put(outgoing(3));
         slot.clear();
         slot.put(outgoing(4));
+        // Waiting for it takes nothing away.
+        slot.other_than(3).await;
         assert_eq!(slot.next().await.ticket, 4);
     }
 }

@@ -2,35 +2,43 @@
 //! here, and a step for which there is no memory, or an address that is not this machine's, fails here, where nobody waits
 //! for it. It shows how long the engine goes without a beat, too.
 
-use crate::engine::{Control, EngineError, Profile, Replica, evaluate_chunk, forward_backward, to_device};
-use cifar::{Dataset, IMAGE_BYTES};
+use crate::engine::{
+    Control, EngineError, EngineOptions, Profile, Replica, check_loss, evaluate_chunk, forward_backward, to_device,
+};
+use cifar::IMAGE_BYTES;
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 use std::{io, net::TcpListener, time::Duration};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// For a group of one, which waits for nobody.
 const ALONE: Duration = Duration::from_secs(5);
+/// NCCL loads its code for the GPU first, from a disk that may be slow.
+const ALONE_ON_A_GPU: Duration = Duration::from_mins(1);
 
-/// Builds a group of one. Of some addresses only the library that does it knows that they are no good, such as 0.0.0.0.
-fn form_alone(host: &str, device: Device) -> Result<(), EngineError> {
-    if device != Device::Cpu {
-        return Ok(());
-    }
-    let options = GroupOptions {
-        backend: Backend::for_device(device),
-        host: host.to_owned(),
+/// Builds a group of one, and does one collective of each kind in it. Of some addresses only the library that does it knows
+/// that they are no good, such as 0.0.0.0, and of some GPUs only NCCL knows that it cannot serve them.
+fn form_alone(options: &EngineOptions) -> Result<(), EngineError> {
+    let backend = if options.gloo { Backend::Gloo } else { Backend::for_device(options.device) };
+    let host = options.host.clone();
+    let group = GroupOptions {
+        backend,
+        host: host.clone(),
         rank: 0,
         world_size: 1,
-        connect_timeout: ALONE,
+        connect_timeout: if backend == Backend::Gloo { ALONE } else { ALONE_ON_A_GPU },
         timeout: ALONE,
+        staged: false,
     };
     let group =
-        Store::serve(ALONE).and_then(|store| ProcessGroup::connect(Rendezvous::Served(store), &options, || false));
+        Store::serve(ALONE).and_then(|store| ProcessGroup::connect(Rendezvous::Served(store), &group, || false));
     group.map(drop).map_err(|error| {
+        if backend != Backend::Gloo {
+            return EngineError::Nccl(error);
+        }
         // Of Gloo's words those that are not of its own code.
         let text = error.to_string();
         let why = text.find("Unable to find").map_or(text.as_str(), |at| &text[at..]);
-        EngineError::Address { host: host.to_owned(), source: io::Error::other(why) }
+        EngineError::Address { host, source: io::Error::other(why) }
     })
 }
 
@@ -38,16 +46,16 @@ fn form_alone(host: &str, device: Device) -> Result<(), EngineError> {
 /// stays as it is. Returns the longest that the engine did not beat.
 ///
 /// # Errors
-/// If libtorch fails, for example for want of memory, or `host` is no address of this machine.
+/// If libtorch fails, for example for want of memory, NCCL cannot serve the GPU, or the host is no address of this machine.
 pub(super) fn rehearse(
     replica: &mut Replica,
-    test: &Dataset,
-    host: &str,
+    options: &EngineOptions,
     control: &Control,
 ) -> Result<Duration, EngineError> {
     // Where the other ranks will look for this one.
-    TcpListener::bind((host, 0)).map_err(|source| EngineError::Address { host: host.to_owned(), source })?;
-    form_alone(host, replica.device)?;
+    let EngineOptions { host, test, .. } = options;
+    TcpListener::bind((host.as_str(), 0)).map_err(|source| EngineError::Address { host: host.clone(), source })?;
+    form_alone(options)?;
     let (steps, shards) = (replica.config.steps(), replica.config.shards);
     let samples = (0..shards).map(|shard| steps.shard_of(0, shard, shards).len()).max().unwrap_or_default();
     let (pixels, labels) = (vec![0.0; samples * IMAGE_BYTES], vec![0; samples]);
@@ -57,7 +65,10 @@ pub(super) fn rehearse(
     control.measure_anew();
     let beat = || control.beat();
     let profile = &mut Profile::new(false);
-    forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;
+    let loss =
+        forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;
+    // What a GPU has still to do shows only when it is waited for.
+    check_loss(&loss, replica.position.unwrap_or_default())?;
     evaluate_chunk(replica, test, 0, beat)?;
     Ok(control.stretch())
 }

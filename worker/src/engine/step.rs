@@ -1,10 +1,12 @@
 //! One training step: the part of this worker, the reduction, and what follows from it on every worker alike.
 
 use crate::engine::{
-    Control, EngineError, Input, Phase, Profile, Reducer, Replica, StepOutcome, commit, forward_backward, idle,
+    Control, EngineError, Input, Phase, Profile, Reducer, Replica, StepOutcome, check_loss, commit, forward_backward,
+    idle,
 };
 use plan::Position;
 use std::time::Instant;
+use tch::Tensor;
 
 /// Does the step at the replica's position with learning rate `rate`. `input` gives the batches of this worker's shards
 /// that have samples, in their order.
@@ -12,6 +14,9 @@ use std::time::Instant;
 /// # Errors
 /// If another worker is gone, the generation is aborted, the loss is no number, or libtorch fails. The state is
 /// untouched then: it only changes once the reduction is complete.
+///
+/// On a GPU nothing waits for the device before the reduced vector's tail is read. Only where that is no number does each
+/// worker look whose loss it was.
 pub fn train_step(
     replica: &mut Replica,
     reducer: &mut Reducer,
@@ -25,11 +30,12 @@ pub fn train_step(
         state: "no state was loaded yet".to_owned(),
     })?;
     let halt = control.is_halted(reducer.generation(), position.epoch);
+    let mut losses = Vec::new();
     for shard in reducer.shards() {
         if control.is_aborted(reducer.generation()) {
             return Err(EngineError::Aborted { generation: reducer.generation() });
         }
-        compute_shard(replica, reducer, input, position, (shard, halt), control, profile)?;
+        losses.extend(compute_shard(replica, reducer, input, position, (shard, halt), control, profile)?);
     }
     let start = Instant::now();
     // What the backward pass waited for others inside of it.
@@ -38,14 +44,20 @@ pub fn train_step(
     let sum = reducer.finish(control)?;
     let finished = profile.end(Phase::Exposed, start);
     reducer.trace(finished, profile);
-    let outcome = commit(replica, &sum, position, rate)?;
+    let outcome = match commit(replica, &sum, position, rate) {
+        Err(EngineError::Diverged { position, loss }) if !operations::is_processors(replica.device) => {
+            losses.iter().try_for_each(|loss| check_loss(loss, position))?;
+            return Err(EngineError::OtherDiverged { position, loss });
+        }
+        outcome => outcome?,
+    };
     reducer.release()?;
     profile.end(Phase::Optimizer, finished);
     profile.end_step();
     Ok(outcome)
 }
 
-/// One shard's vector, into the reducer.
+/// One shard's vector, into the reducer. Returns its loss, if it has samples.
 fn compute_shard(
     replica: &mut Replica,
     reducer: &mut Reducer,
@@ -54,18 +66,19 @@ fn compute_shard(
     (shard, halt): (u32, bool),
     control: &Control,
     profile: &mut Profile,
-) -> Result<(), EngineError> {
+) -> Result<Option<Tensor>, EngineError> {
     let steps = replica.config.steps();
     let mut vector = reducer.begin_shard(shard)?;
-    if steps.shard_of(position.step, shard, replica.config.shards).is_empty() {
+    let loss = if steps.shard_of(position.step, shard, replica.config.shards).is_empty() {
         idle(replica, halt, &mut vector)?;
+        None
     } else {
         let start = Instant::now();
         let (images, labels) = input.take()?;
         profile.end(Phase::Input, start);
         let step_samples = steps.samples_of(position.step).len();
         let filled = |from| reducer.filled(shard, from, control);
-        forward_backward(
+        Some(forward_backward(
             replica,
             &images,
             &labels,
@@ -75,7 +88,8 @@ fn compute_shard(
             || control.beat(),
             filled,
             profile,
-        )?;
-    }
-    reducer.end_shard(shard, control)
+        )?)
+    };
+    reducer.end_shard(shard, control)?;
+    Ok(loss)
 }

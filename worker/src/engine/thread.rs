@@ -7,6 +7,7 @@ use crate::engine::{
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 use plan::Position;
 use std::{rc::Rc, sync::Arc};
+use tch::{Kind, Tensor};
 use tokio::sync::{mpsc as async_mpsc, watch};
 
 /// What the thread has; [`Engine`](crate::engine::Engine) is the handle on it.
@@ -76,6 +77,7 @@ impl Thread {
                 Ok(Some(event)) => self.report(event),
                 Ok(None) => {}
                 Err(error) => {
+                    let error = self.examined(error);
                     // Nothing of this generation can be used again, and what comes of it is not for this state.
                     if let Some(generation) = generation {
                         self.control.abort(generation);
@@ -88,6 +90,16 @@ impl Thread {
             }
             self.control.set_held(self.held());
         }
+    }
+
+    /// `error`, or that the GPU it came from does nothing any more: after some errors CUDA answers with the same one for ever.
+    fn examined(&self, error: EngineError) -> EngineError {
+        let device = self.options.device;
+        if !device.is_cuda() || error.is_abort() {
+            return error;
+        }
+        let alive = Tensor::f_ones([1], (Kind::Float, device)).and_then(|one| f64::try_from(&one));
+        if alive.is_ok() { error } else { EngineError::Dead { cause: error.to_string() } }
     }
 
     /// Leaves the process group behind, without waiting for it.
@@ -115,7 +127,9 @@ impl Thread {
     fn obey(&mut self, command: Command) -> Result<Option<Event>, EngineError> {
         match command {
             Command::Form(formation) => self.form(formation),
-            Command::Connect { generation, host, port } => self.connect(generation, &host, port).map(Some),
+            Command::Connect { generation, host, port, backend } => {
+                self.connect(generation, &host, port, backend).map(Some)
+            }
             Command::Synchronise { generation, source_rank, source, digest } => {
                 self.synchronise(generation, source_rank, source, digest).map(Some)
             }
@@ -136,6 +150,11 @@ impl Thread {
             Command::Upload { .. } if self.options.faults.iter().any(|fault| fault.keeps(self.replica.position)) => {
                 Ok(None)
             }
+            Command::Upload { ticket }
+                if self.options.faults.iter().any(|fault| fault.breaks_upload(self.replica.position)) =>
+            {
+                Ok(Some(Event::NotUploaded { ticket, cause: "the line was made to break".to_owned() }))
+            }
             Command::Upload { ticket } => match self.replica.state() {
                 Ok(state) => {
                     self.control.outgoing.put(Outgoing { ticket, state: Box::new(state) });
@@ -147,7 +166,7 @@ impl Thread {
             Command::Rehearse => {
                 self.leave();
                 let options = &self.options;
-                let stretch = rehearse(&mut self.replica, &options.test, &options.host, &self.control)?;
+                let stretch = rehearse(&mut self.replica, options, &self.control)?;
                 Ok(Some(Event::Rehearsed { stretch }))
             }
         }
@@ -165,7 +184,7 @@ impl Thread {
         Ok(Some(event))
     }
 
-    fn connect(&mut self, generation: u64, host: &str, port: u16) -> Result<Event, EngineError> {
+    fn connect(&mut self, generation: u64, host: &str, port: u16, backend: Backend) -> Result<Event, EngineError> {
         let Some(Formation { rank, world_size, .. }) = self.formation.filter(|f| f.generation == generation) else {
             return Err(EngineError::OutOfOrder {
                 order: format!("connect generation {generation}"),
@@ -181,12 +200,13 @@ impl Thread {
                 None => Rendezvous::At { host: host.to_owned(), port, timeout },
             };
             let options = GroupOptions {
-                backend: Backend::for_device(self.options.device),
+                backend,
                 host: self.options.host.clone(),
                 rank,
                 world_size,
                 connect_timeout: 3 * self.options.connect_timeout,
                 timeout: self.options.collective_timeout,
+                staged: self.options.staged && backend == Backend::Gloo,
             };
             let cancelled = || self.control.is_aborted(generation);
             Some(self.control.while_waiting(|| ProcessGroup::connect(rendezvous, &options, cancelled))?)
@@ -202,7 +222,12 @@ impl Thread {
         };
         let reducer = Reducer::new(generation, group, options, self.options.device, &self.control)?;
         if world_size > 1 {
-            let how = if reducer.shares_memory() { "in shared memory" } else { "over the network" };
+            let how = match backend {
+                _ if reducer.shares_memory() => "in shared memory",
+                Backend::Gloo if self.options.staged => "over the network, by way of main memory",
+                Backend::Gloo => "over the network",
+                Backend::Nccl { .. } => "by NCCL",
+            };
             tracing::info!(generation, "gradients are added up {how}");
         }
         self.reducer = Some(reducer);

@@ -2,7 +2,7 @@
 
 use crate::{
     Args,
-    device::{device_name, has_bf16, kind},
+    device::{device_name, gpu_id, has_bf16, kind},
     session::{Session, report},
 };
 use plan::Precision;
@@ -34,6 +34,8 @@ impl Session {
             instance: self.instance,
             kind: kind(self.device),
             libtorch: operations::libtorch_version(),
+            nccl: self.device.is_cuda() && self.args.backend == "auto",
+            gpu: gpu_id(self.device),
         }
     }
 

@@ -11,11 +11,11 @@ mod uploads;
 
 use crate::{
     Args, Error,
-    engine::{Engine, Event},
+    engine::{Engine, EngineError, Event},
 };
 use connect::LocalAddress;
 use name::Name;
-use plan::{RunConfig, Timeouts};
+use plan::{LONGEST_PATIENCE, RunConfig, Timeouts};
 use prepare::{Preparation, prepared};
 use proto::v1::{self, Order, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up};
 use std::{
@@ -43,6 +43,8 @@ const EVENTS: usize = 64;
 /// Pauses between attempts to find the coordinator.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The engine counts as stuck if it has not beaten for so many times as long as it ever took in its rehearsal.
+const STRETCHES: u32 = 5;
 /// How long another worker of the same name may still be gone without the coordinator's knowing: as long as its last signs of life
 /// are young.
 const NAMESAKE: Duration = Duration::from_secs(3);
@@ -209,7 +211,9 @@ impl Session {
             Code::DeadlineExceeded => {
                 let pulse = || self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
                 let before = pulse();
-                sleep(self.timeouts.doubt).await;
+                // Of an engine in the middle of a long piece of work nothing is seen until that is done.
+                let longest = self.joined.as_ref().map(|joined| joined.engine.stretch).unwrap_or_default();
+                sleep(self.timeouts.doubt.max(longest.saturating_mul(STRETCHES)).min(LONGEST_PATIENCE)).await;
                 // A process that was only stopped for a while comes back as any other.
                 if before != pulse() || before.1 {
                     return Ok(());
@@ -251,6 +255,7 @@ impl Session {
     ) -> Result<Left, Error> {
         let mut heartbeat = interval(self.timeouts.heartbeat);
         let mut uploads = Uploads::default();
+        let mut dead = None;
         loop {
             if self.joined.as_ref().is_some_and(|joined| joined.engine.control.takes_cut()) {
                 return Ok(Left::Lost("a fault that was asked for cut the stream".to_owned()));
@@ -282,6 +287,9 @@ impl Session {
                 },
                 event = self.events.recv() => match event {
                     Some(event) => {
+                        if let Event::Failed { error: error @ EngineError::Dead { .. }, .. } = &event {
+                            dead = Some(error.to_string());
+                        }
                         self.doubted &= !matches!(event, Event::Rehearsed { .. });
                         report::report(event)
                     }
@@ -320,6 +328,11 @@ impl Session {
             };
             if reports.send(Report { report: Some(report) }).await.is_err() {
                 return Ok(Left::Lost("the stream broke".to_owned()));
+            }
+            if let Some(why) = dead {
+                // The coordinator is to hear of it.
+                sleep(FIRST_PAUSE).await;
+                return Err(Error::Device(why));
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     session::{Joined, Session},
     state_transfer,
 };
+use nccl_rs::Backend;
 use plan::{RunConfig, Timeouts};
 use proto::{
     Malformed,
@@ -18,6 +19,7 @@ use std::{
     sync::{Arc, mpsc as std_mpsc},
     time::Duration,
 };
+use tch::Device;
 use tonic::transport::Channel;
 
 /// Longer than any coordinator sets a worker aside.
@@ -62,9 +64,14 @@ impl Session {
                 let (generation, rank, world_size) = (form.generation, form.rank, form.world_size);
                 Command::Form(Formation { generation, rank, world_size })
             }
-            Kind::Connect(v1::Connect { generation, host, port }) => {
+            Kind::Connect(v1::Connect { generation, host, port, backend }) => {
                 let port = port.try_into().map_err(|_| Malformed::new(format!("the port {port}")))?;
-                Command::Connect { generation, host, port }
+                let backend = match (v1::Backend::try_from(backend), self.device) {
+                    (Ok(v1::Backend::Gloo), _) => Backend::Gloo,
+                    (Ok(v1::Backend::Nccl), Device::Cuda(device)) => Backend::Nccl { device },
+                    _ => return Err(Malformed::new(format!("the backend {backend} on {:?}", self.device)).into()),
+                };
+                Command::Connect { generation, host, port, backend }
             }
             Kind::Synchronise(order) => self.synchronise(client, joined, order)?,
             Kind::Train(v1::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }) => {

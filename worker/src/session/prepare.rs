@@ -59,6 +59,9 @@ impl Session {
                 train: data.train,
                 test: data.test,
                 faults,
+                gloo: args.backend == "gloo",
+                // On a CPU that goes the way of a GPU too, where Gloo was asked for.
+                staged: device.is_cuda() || args.backend == "gloo" && !operations::is_processors(device),
                 trace,
             };
             let engine = spawn_blocking(move || Engine::start(options, events))

@@ -105,27 +105,30 @@ pub struct RunConfig {
 }
 
 impl Default for RunConfig {
-    /// What `coordinator` does with one worker and without flags.
+    /// What `coordinator` does with one worker and without flags: the article's settings, for a small model.
     fn default() -> Self {
         Self {
             model: "resnet20".to_owned(),
-            epochs: 9,
+            epochs: 20,
             batch_size: 128,
             shards: 1,
             threads: 1,
-            seed: 2,
+            seed: 0,
             precision: Precision::Fp32,
             reduction: Reduction::Tree,
             wire: Wire::Fp32,
             lr: 0.1,
             momentum: 0.9,
             weight_decay: 5e-4,
-            schedule: Schedule::Plateau(Plateau { factor: 0.3, patience: 0, min_lr: 1e-6, ..Plateau::default() }),
+            schedule: Schedule::Plateau(Plateau { factor: 0.5, patience: 5, min_lr: 1e-6, ..Plateau::default() }),
             train_samples: 50_000,
             test_samples: 10_000,
         }
     }
 }
+
+/// More threads than any machine has processors.
+const MOST_THREADS: u32 = 1024;
 
 /// A value that no run can have.
 #[derive(Debug, Error, Clone, PartialEq)]
@@ -165,6 +168,9 @@ impl RunConfig {
         if let Some((flag, value)) = counts.iter().find(|(_, value)| *value == 0) {
             return error(flag, value, "it has to be at least 1");
         }
+        if self.threads > MOST_THREADS {
+            return error("threads", &self.threads, &format!("no machine is the faster for more than {MOST_THREADS}"));
+        }
         if self.shards > self.batch_size {
             let why = format!(
                 "a step has {} samples (--batch-size), and every shard needs at least one of them",
@@ -177,13 +183,13 @@ impl RunConfig {
             return error("batch-size", &self.batch_size, &why);
         }
         if !(self.lr.is_finite() && self.lr > 0.0) {
-            return error("lr", &self.lr, "it has to be above 0");
+            return error("lr", &self.lr, "it has to be a number above 0");
         }
         if !(0.0..1.0).contains(&self.momentum) {
             return error("momentum", &self.momentum, "it has to be at least 0 and below 1");
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return error("weight-decay", &self.weight_decay, "it has to be at least 0");
+            return error("weight-decay", &self.weight_decay, "it has to be a number of at least 0");
         }
         match &self.schedule {
             Schedule::Plateau(plateau) => {
@@ -191,17 +197,23 @@ impl RunConfig {
                     return error("plateau-factor", &plateau.factor, "it has to be above 0 and below 1");
                 }
                 if !(plateau.min_lr.is_finite() && plateau.min_lr >= 0.0) {
-                    return error("min-lr", &plateau.min_lr, "it has to be at least 0");
+                    return error("min-lr", &plateau.min_lr, "it has to be a number of at least 0");
                 }
             }
             Schedule::Multistep(multistep) => {
                 if !(multistep.gamma.is_finite() && multistep.gamma > 0.0) {
-                    return error("gamma", &multistep.gamma, "it has to be above 0");
+                    return error("gamma", &multistep.gamma, "it has to be a number above 0");
+                }
+                let times = multistep.milestones.iter().filter(|after| **after < self.epochs).count();
+                let last = (0..times).fold(self.lr, |rate, _| rate * multistep.gamma);
+                if !(last.is_finite() && last > 0.0) {
+                    let why = format!("the learning rate would become {last} after all of --milestones");
+                    return error("gamma", &multistep.gamma, &why);
                 }
             }
             Schedule::Cosine(cosine) => {
                 if !(cosine.min_lr.is_finite() && cosine.min_lr >= 0.0) {
-                    return error("min-lr", &cosine.min_lr, "it has to be at least 0");
+                    return error("min-lr", &cosine.min_lr, "it has to be a number of at least 0");
                 }
             }
             Schedule::OneCycle(_) | Schedule::Constant => {}

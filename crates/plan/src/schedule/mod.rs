@@ -42,6 +42,15 @@ impl Schedule {
         }
     }
 
+    /// Whether its rate may come down to 0.
+    #[must_use]
+    pub fn ends_at_nothing(&self) -> bool {
+        match self {
+            Self::Plateau(Plateau { min_lr, .. }) | Self::Cosine(Cosine { min_lr }) => *min_lr == 0.0,
+            Self::Multistep(_) | Self::OneCycle(_) | Self::Constant => false,
+        }
+    }
+
     /// Whether its rates depend on how many epochs the run has.
     #[must_use]
     pub fn spans_the_run(&self) -> bool {

@@ -3,7 +3,7 @@
 use super::Cluster;
 use plan::ScheduleState;
 use std::time::Duration;
-use steering::{Order, Start, Steering, WorkerId};
+use steering::{Blame, Event, Failure, Order, Start, Steering, WorkerId};
 
 impl Cluster {
     /// A worker is not heard of for longer than the failure time-out; all others are.
@@ -44,11 +44,40 @@ impl Cluster {
         assert!(self.ending.is_some() || heard(self) == before, "nobody is late for an order not sent");
     }
 
-    /// So many uploads break, once in a history: a state that never comes is given up in the end.
-    pub fn break_uploads(&mut self, count: u32) {
-        if !std::mem::replace(&mut self.broke, true) {
-            self.breaking = count;
+    /// All uploads break for as long as `time`, less than a state is asked for that would be lost.
+    pub fn break_uploads(&mut self, time: Duration) {
+        self.breaking = self.now + time;
+    }
+
+    /// A worker is told to leave, and some advances later all others die at once, unnoticed at first.
+    pub fn leave_and_die(&mut self, leaver: WorkerId, advances: u32) {
+        self.handle(leaver, Event::Leaving { reason: "asked".to_owned() });
+        for _ in 0..advances {
+            if self.ending.is_none() {
+                self.advance();
+            }
         }
+        let others: Vec<WorkerId> = self.workers.keys().copied().filter(|worker| *worker != leaver).collect();
+        for other in &others {
+            if let Some(worker) = self.workers.get_mut(other) {
+                worker.silent = true;
+            }
+        }
+        self.let_leavers_go();
+        self.pass(self.options.failure_timeout + Duration::from_secs(1));
+        for other in others {
+            self.workers.remove(&other);
+        }
+    }
+
+    /// A worker says that it has failed of its own in the generation before this one.
+    pub fn fail_late(&mut self, worker: WorkerId) {
+        let Some(generation) = self.generation.checked_sub(1).filter(|before| *before > 0) else { return };
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.orders.clear();
+        }
+        let failure = Failure { message: "no memory left".to_owned(), blame: Blame::Own };
+        self.handle(worker, Event::Failed { generation, failure });
     }
 
     /// A bit flips in the memory of a worker.
@@ -67,6 +96,8 @@ impl Cluster {
                 self.commit(&self.members.clone());
             }
         }
+        // Who was told that it may go has gone.
+        self.let_leavers_go();
         // What was not on disk yet is lost with it.
         self.writing.clear();
         self.stalled = 0;
@@ -86,6 +117,8 @@ impl Cluster {
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
             if let Some(known) = self.workers.get_mut(&worker) {
                 known.tasks.clear();
+                // That it may go is lost as well.
+                known.dismissed = false;
             }
             self.greet(worker);
         }

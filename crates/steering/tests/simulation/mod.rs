@@ -26,7 +26,8 @@ pub fn options(shards: u32) -> Options {
         epochs: EPOCHS,
         batch_size: 2 * shards,
         shards,
-        schedule: Schedule::Plateau(Plateau::default()),
+        // Each epoch without a better loss changes the rate, which must not be forgotten or done twice.
+        schedule: Schedule::Plateau(Plateau { factor: 0.5, patience: 0, ..Plateau::default() }),
         // The last step is a smaller one.
         train_samples: (2 * STEPS - 1) * shards,
         test_samples: TEST_SAMPLES,
@@ -62,12 +63,12 @@ pub struct Cluster {
     late: BTreeMap<WorkerId, (u32, Vec<Event>)>,
     /// Whether the next checkpoint cannot be written.
     pub full: bool,
+    /// The newest one that could not be written, while others held it.
+    unwritten: Position,
     /// The newest one that is.
     pub disk: Option<Rc<State>>,
-    /// How many uploads are to break before one comes through.
-    breaking: u32,
-    /// Whether any were to.
-    broke: bool,
+    /// Until when every upload breaks.
+    breaking: Duration,
     /// The longest that the machine took to decide.
     pub longest: Duration,
     /// What it told people.
@@ -94,9 +95,9 @@ impl Cluster {
             stalled: 0,
             late: BTreeMap::new(),
             full: false,
+            unwritten: Position::default(),
             disk: None,
-            breaking: 0,
-            broke: false,
+            breaking: Duration::ZERO,
             longest: Duration::ZERO,
             notes: Vec::new(),
         }
@@ -220,7 +221,7 @@ impl Cluster {
                 Decision::Drop { worker, .. } => {
                     self.workers.remove(&worker);
                 }
-                Decision::Note(text) => self.notes.push(text),
+                Decision::Note(text) | Decision::Warning(text) => self.notes.push(text),
                 Decision::End(ending) => {
                     self.ending = Some(ending);
                     self.assert_saved();
@@ -237,6 +238,27 @@ impl Cluster {
         let held = heard.filter_map(|(_, worker)| self.usable(worker));
         let newest = held.map(|state| self.reach(state)).max().unwrap_or_default();
         assert!(newest <= saved, "{saved} is saved, and {newest} is held: {:#?}; {:?}", self.notes, self.workers);
+    }
+
+    /// Asserts that what `leaver` holds does not go with it: it is saved, or another one holds as much that lives, or has shown
+    /// that it does in this generation.
+    fn assert_others_hold(&self, leaver: WorkerId) {
+        // What does not come for a minute is given up.
+        if self.ending.is_some() || self.breaking > self.now || self.late.contains_key(&leaver) {
+            return;
+        }
+        let held = |worker: &Worker| self.usable(worker).map(|state| self.reach(state));
+        let Some(own) = held(&self.workers[&leaver]) else { return };
+        let saved = self.writing.iter().chain(&self.disk).map(|state| self.reach(state)).max().unwrap_or_default();
+        let lives = |worker: &Worker| !worker.is_mute() || worker.ready_in == self.generation;
+        let others = self.workers.iter().filter(|(id, worker)| **id != leaver && lives(worker));
+        let theirs = others.filter_map(|(_, worker)| held(worker)).max().unwrap_or_default();
+        assert!(
+            own <= saved.max(theirs).max(self.unwritten),
+            "{own} goes with {leaver}, {saved} is saved: {:#?}; {:?}",
+            self.notes,
+            self.workers
+        );
     }
 
     /// The state of a worker that the run could go on from.
@@ -284,7 +306,10 @@ impl Cluster {
                 known.prepared = false;
                 known.aside_until = Some(now + pause);
             }
-            Order::Dismiss { .. } => {}
+            Order::Dismiss { .. } => {
+                known.dismissed = true;
+                known.orders.clear();
+            }
             order => known.orders.push_back(order),
         }
     }
@@ -361,14 +386,13 @@ impl Cluster {
     /// Those that asked to go, and are told that they may, go.
     pub fn let_leavers_go(&mut self) {
         let leavers: Vec<WorkerId> = self
-            .steering
-            .workers()
+            .workers
             .iter()
-            .filter(|(id, worker)| worker.leaving && self.steering.rank_of(**id).is_none())
-            .filter(|(id, _)| self.workers.get(id).is_some_and(|worker| worker.tasks.is_empty()))
+            .filter(|(_, worker)| worker.dismissed && worker.tasks.is_empty() && !worker.is_mute())
             .map(|(id, _)| *id)
             .collect();
         for worker in leavers {
+            self.assert_others_hold(worker);
             self.detach(worker);
         }
     }

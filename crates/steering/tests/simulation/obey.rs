@@ -31,9 +31,17 @@ impl Cluster {
             self.stalled -= 1;
             return;
         }
-        for state in std::mem::take(&mut self.writing) {
+        let writing = std::mem::take(&mut self.writing);
+        let last = writing.len().saturating_sub(1);
+        for (index, state) in writing.into_iter().enumerate() {
             if std::mem::take(&mut self.full) && self.ending.is_none() {
-                self.steering.not_checkpointed(state.at);
+                if index < last || self.steering.held().is_some_and(|held| held >= state.at) {
+                    self.steering.not_checkpointed(state.at);
+                    self.unwritten = self.unwritten.max(state.at);
+                } else {
+                    // It is the only copy, and is tried again.
+                    self.writing.push(state);
+                }
                 continue;
             }
             self.steering.checkpointed("newest".to_owned(), state.at, state.totals);
@@ -82,10 +90,12 @@ impl Cluster {
                 }
             }
             Order::Train { .. } if self.ill(Illness::Claims).is_some() => return did,
+            Order::Train { .. } if self.ill(Illness::Ignores).is_some_and(|ill| self.is_halted(ill)) => return did,
             Order::Connect { .. } if self.whole() => {
                 for member in &members {
                     self.pop(&[*member]);
-                    let Some(worker) = self.workers.get(member) else { continue };
+                    let Some(worker) = self.workers.get_mut(member) else { continue };
+                    worker.ready_in = generation;
                     let held = worker.description().map(|held| (held, worker.digest()));
                     self.handle(*member, Event::Ready { generation, held });
                 }
@@ -112,6 +122,13 @@ impl Cluster {
             _ => self.fail(&members, generation),
         }
         true
+    }
+
+    /// Whether `member` was told to stop in the epoch that it is in.
+    fn is_halted(&self, member: WorkerId) -> bool {
+        let Some(worker) = self.workers.get(&member) else { return false };
+        let Some(Order::Train { from, .. }) = worker.orders.front() else { return false };
+        worker.halt == Some((self.generation, from.epoch))
     }
 
     fn evaluate(&mut self, members: &[WorkerId], generation: u64, epoch: u32) {
@@ -149,8 +166,7 @@ impl Cluster {
                 }
                 Some(Order::Upload { upload }) => {
                     self.handle(worker, Event::UploadMoved { upload });
-                    if self.breaking > 0 {
-                        self.breaking -= 1;
+                    if self.breaking > self.now {
                         let cause = "the line broke".to_owned();
                         self.handle(worker, Event::UploadFailed { upload, cause });
                     } else {

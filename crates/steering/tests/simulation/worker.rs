@@ -43,9 +43,12 @@ pub enum Illness {
     Dies,
     /// It reports what cannot be.
     Lies,
+    /// It goes on with an epoch that it is told to stop in, and seems to work.
+    Ignores,
 }
 
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Worker {
     pub held: Option<Rc<State>>,
     /// The generation in which it took the state over.
@@ -65,6 +68,10 @@ pub struct Worker {
     pub halt: Option<(u64, u32)>,
     pub pulse: u64,
     pub illness: Option<Illness>,
+    /// The last generation in which it has shown that it lives, and what it holds.
+    pub ready_in: u64,
+    /// Whether it was told that it may go.
+    pub dismissed: bool,
     /// Whether it has fallen silent for good.
     pub silent: bool,
 }
