@@ -150,7 +150,10 @@ fn the_only_one_that_is_left_leaves_its_state_behind() {
         for (index, worker) in workers.iter().enumerate() {
             worker.signal(if index == leaver { Signal::SIGTERM } else { Signal::SIGKILL });
         }
-        let left = run.wait_until(|run| run.state() == RunState::Waiting && run.workers.is_empty());
+        let left = run.wait_until(|run| {
+            let gone = run.state() == RunState::Waiting && run.workers.is_empty();
+            gone && *run.checkpoint > *"step-00000013"
+        });
         let saved: u32 = left.checkpoint.strip_prefix("step-").unwrap().parse().unwrap();
         assert!((14..22).contains(&saved), "{left:?}");
         drop(workers);
@@ -213,4 +216,29 @@ fn a_state_on_which_not_all_agree_is_not_saved() {
     let ended = Coordinator::start(&run_dir, &three).wait().well();
     assert!(ended.log.contains("going on from checkpoint step-00000011"), "{}", ended.log);
     assert_same(&ended, &expected);
+}
+
+/// Workers that are told to leave while the coordinator is away wait a little for one that saves what they hold.
+#[test]
+fn who_leaves_while_the_coordinator_is_away_leaves_its_state_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let flags = [&["--workers", "2"], &RUN[..]].concat();
+    let mut run = Coordinator::start(&directory.path().join("away"), &flags);
+    let data = data();
+    let data = [data[0].as_str(), data[1].as_str()];
+    let leavers = [0, 1].map(|index| Worker::start_failing(&run, &format!("w{index}"), &data, &pace(100)));
+    run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    let tell = || leavers.iter().for_each(|worker| worker.signal(Signal::SIGTERM));
+    let mut run = run.killed_and_restarted(&flags, tell);
+    run.wait_until(|run| *run.checkpoint > *"step-00000013");
+    for worker in leavers {
+        let (code, log) = worker.wait();
+        assert_eq!(code, 0, "{log}");
+    }
+    let late = [0, 1].map(|index| Worker::start(&run, &format!("late-{index}"), &data));
+    assert_same(&run.wait().well(), &expected);
+    for worker in late {
+        assert_eq!(worker.wait().0, 0);
+    }
 }

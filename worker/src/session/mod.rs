@@ -43,6 +43,8 @@ const EVENTS: usize = 64;
 /// Pauses between attempts to find the coordinator.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a worker that leaves looks for a coordinator that takes what it holds.
+const LINGER: Duration = Duration::from_secs(10);
 /// The engine counts as stuck if it has not beaten for so many times as long as it ever took in its rehearsal.
 const STRETCHES: u32 = 5;
 /// How long another worker of the same name may still be gone without the coordinator's knowing: as long as its last signs of life
@@ -131,11 +133,21 @@ impl Session {
     /// Why the worker cannot take part, or no longer.
     pub async fn run(mut self, leave: impl Future<Output = ()>) -> Result<(), Error> {
         let mut leave = pin!(leave);
+        let mut lingers = None;
         loop {
             let (mut client, bulk) = tokio::select! {
                 clients = self.find() => clients?,
                 () = &mut leave, if !self.leaving => {
-                    tracing::info!("stopped while looking for a coordinator");
+                    self.leaving = true;
+                    if !self.holds_a_state() {
+                        tracing::info!("stopped while looking for a coordinator");
+                        return Ok(());
+                    }
+                    lingers = Some(linger());
+                    continue;
+                }
+                () = over(lingers) => {
+                    tracing::warn!("leaving with a state that no coordinator came to save");
                     return Ok(());
                 }
             };
@@ -150,10 +162,19 @@ impl Session {
                     tracing::info!("dismissed: {reason}");
                     return Ok(());
                 }
-                Left::Lost(_) if self.leaving => return Ok(()),
+                Left::Lost(_) if self.leaving && !self.holds_a_state() => return Ok(()),
+                Left::Lost(cause) if self.leaving => {
+                    tracing::warn!("lost the coordinator while leaving: {cause}");
+                    lingers = lingers.or_else(|| Some(linger()));
+                }
                 Left::Lost(cause) => tracing::warn!("lost the coordinator: {cause}; looking for it again"),
             }
         }
+    }
+
+    /// Whether a coordinator may want to save what this worker holds.
+    fn holds_a_state(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.engine.control.held().is_some())
     }
 
     /// Looks for the coordinator until it answers. What is large has a second connection: on a slow line signs of life would
@@ -256,6 +277,13 @@ impl Session {
         let mut heartbeat = interval(self.timeouts.heartbeat);
         let mut uploads = Uploads::default();
         let mut dead = None;
+        if self.leaving {
+            // Another coordinator has not heard of it.
+            let leaving = Up::Leaving(v1::Leaving { reason: "asked to stop".to_owned() });
+            if reports.send(Report { report: Some(leaving) }).await.is_err() {
+                return Ok(Left::Lost("the stream broke".to_owned()));
+            }
+        }
         loop {
             if self.joined.as_ref().is_some_and(|joined| joined.engine.control.takes_cut()) {
                 return Ok(Left::Lost("a fault that was asked for cut the stream".to_owned()));
@@ -336,6 +364,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Until when a coordinator is looked for that is to save the state of a worker that leaves.
+fn linger() -> tokio::time::Instant {
+    tracing::info!("looking for the coordinator for {} s, to save what this worker holds", LINGER.as_secs());
+    tokio::time::Instant::now() + LINGER
 }
 
 /// Ends at `end`; never, if there is none.
