@@ -29,7 +29,7 @@ pub fn train(mut flags: Vec<String>) -> Result<ExitCode> {
     }
     let says = |name: &&str| names(&flags, name) || is_set(name);
     let of_its_own = ["--resume", "--model", "--plateau-patience", "--plateau-factor", "--batch-size"];
-    let learns = RECIPE.iter().map(|[name, _]| name).chain(&of_its_own).any(|name| says(name));
+    let learns = RECIPE.iter().map(|[name, _]| name).chain(&of_its_own).any(says);
     if !configured && !learns {
         flags.extend(RECIPE.concat().into_iter().map(String::from));
     }
