@@ -103,6 +103,7 @@ struct ConfigView<'a> {
     learning_rate: f64,
     #[serde(with = "number")]
     momentum: f64,
+    nesterov: bool,
     #[serde(with = "number")]
     weight_decay: f64,
     /// The message holds JSON as text; here it is part of the object.
@@ -198,6 +199,7 @@ impl<'a> ConfigView<'a> {
             wire: &config.wire,
             learning_rate: config.learning_rate,
             momentum: config.momentum,
+            nesterov: config.nesterov,
             weight_decay: config.weight_decay,
             schedule: serde_json::from_str(&config.schedule).unwrap_or_else(|_| config.schedule.clone().into()),
             train_samples: config.train_samples,

@@ -76,6 +76,10 @@ pub struct Args {
     #[arg(long, default_value_t = RunConfig::default().momentum)]
     pub momentum: f64,
 
+    /// Nesterov's momentum
+    #[arg(long)]
+    pub nesterov: bool,
+
     /// SGD's weight decay
     #[arg(long, default_value_t = RunConfig::default().weight_decay)]
     pub weight_decay: f64,
@@ -91,6 +95,10 @@ pub struct Args {
     /// Plateau: epochs without a better test loss that are let pass
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub plateau_patience: u32,
+
+    /// One-cycle: the part of the steps in which the rate rises
+    #[arg(long, value_name = "F", default_value_t = plan::OneCycle::default().pct_start)]
+    pub pct_start: f64,
 
     /// Plateau and cosine: the lowest rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-6)]

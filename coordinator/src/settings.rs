@@ -46,6 +46,7 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
         },
         lr: args.lr,
         momentum: args.momentum,
+        nesterov: args.nesterov,
         weight_decay: args.weight_decay,
         schedule: match args.schedule {
             ScheduleName::Plateau => Schedule::Plateau(Plateau {
@@ -58,7 +59,7 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
                 Schedule::Multistep(MultiStep { milestones: args.milestones.clone(), gamma: args.gamma })
             }
             ScheduleName::Cosine => Schedule::Cosine(Cosine { min_lr: args.min_lr }),
-            ScheduleName::OneCycle => Schedule::OneCycle(OneCycle::default()),
+            ScheduleName::OneCycle => Schedule::OneCycle(OneCycle { pct_start: args.pct_start, ..OneCycle::default() }),
             ScheduleName::Constant => Schedule::Constant,
         },
         train_samples: args.limit_train.unwrap_or(cifar::Split::Train.samples() as u32),

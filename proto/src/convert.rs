@@ -73,6 +73,7 @@ impl From<&RunConfig> for v1::RunConfig {
             wire: config.wire.to_string(),
             learning_rate: config.lr,
             momentum: config.momentum,
+            nesterov: config.nesterov,
             weight_decay: config.weight_decay,
             schedule: serde_json::to_string(&config.schedule)
                 .expect("a schedule holds numbers and names only, which JSON can always express"),
@@ -115,6 +116,7 @@ impl TryFrom<v1::RunConfig> for RunConfig {
             wire,
             lr: config.learning_rate,
             momentum: config.momentum,
+            nesterov: config.nesterov,
             weight_decay: config.weight_decay,
             schedule,
             train_samples: config.train_samples,

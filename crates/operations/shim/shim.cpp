@@ -76,10 +76,10 @@ int co_pin_memory(const at::Tensor* tensor, at::Tensor** out) {
 
 // A step of SGD, as torch.optim.SGD(fused=True) does it, after the first.
 int co_fused_sgd(at::Tensor* parameters, at::Tensor* gradient, at::Tensor* momentum, double weight_decay, double kept,
-                 double rate) {
+                 double rate, int nesterov) {
   GUARD({
     std::vector<at::Tensor> p{*parameters}, g{*gradient}, m{*momentum};
-    at::_fused_sgd_(p, g, m, weight_decay, kept, rate, /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false,
+    at::_fused_sgd_(p, g, m, weight_decay, kept, rate, /*dampening=*/0, nesterov != 0, /*maximize=*/false,
                     /*is_first_step=*/false);
   })
 }

@@ -25,6 +25,7 @@ unsafe extern "C" {
         weight_decay: f64,
         kept: f64,
         rate: f64,
+        nesterov: c_int,
     ) -> c_int;
     fn co_convolution_backward(
         gradient: *const AtTensor,
@@ -96,7 +97,8 @@ pub fn pin_memory(tensor: &Tensor) -> Result<Tensor, TchError> {
     Ok(own(out))
 }
 
-/// One step of SGD as libtorch's own fused kernel does it: `g += weight_decay * p; m = kept * m + g; p -= rate * m`.
+/// One step of SGD as libtorch's own fused kernel does it: `g += weight_decay * p; m = kept * m + g; p -= rate * m`, or with
+/// Nesterov's momentum `p -= rate * (g + kept * m)`.
 ///
 /// # Errors
 /// If the tensors do not fit.
@@ -105,10 +107,11 @@ pub(crate) fn fused_sgd(
     momentum: &mut Tensor,
     gradient: &Tensor,
     [weight_decay, kept, rate]: [f64; 3],
+    nesterov: bool,
 ) -> Result<(), TchError> {
     let [p, g, m] = [&*parameters, gradient, &*momentum].map(|tensor| pointer(tensor).cast_mut());
     // SAFETY: the pointers are to live tensors. Without a scale the kernel does not write to the gradient.
-    check(unsafe { co_fused_sgd(p, g, m, weight_decay, kept, rate) })
+    check(unsafe { co_fused_sgd(p, g, m, weight_decay, kept, rate, c_int::from(nesterov)) })
 }
 
 /// The version of libtorch, such as 2.13.0.

@@ -19,12 +19,15 @@ pub struct Factors {
     pub rate: f32,
     /// Of the last momentum, for the new one.
     pub momentum: f32,
+    /// Whether the step is along the gradient and what is kept of the new momentum, as Nesterov has it.
+    pub nesterov: bool,
     /// Of the parameters, for the gradient.
     pub weight_decay: f32,
 }
 
-/// One step. On a CPU it is as `torch.optim.SGD` (PyTorch 2.13, without dampening and Nesterov's variant), to the bit: with gradient `g`, parameter
-/// `p` and momentum `m`, `m = momentum * m + (g + decay * p); p -= rate * m`, each operation rounded. All three are dense
+/// One step. On a CPU it is as `torch.optim.SGD` (PyTorch 2.13, without dampening), to the bit. With gradient `g`, parameter `p`
+/// and momentum `m`: `d = g + decay * p; m = momentum * m + d; p -= rate * m`, each operation rounded. With Nesterov's momentum
+/// the last is `p -= rate * (d + momentum * m)`. All three are dense
 /// and of one length. An element's bits do not depend on the number of threads. On other devices libtorch's own fused kernel
 /// does the same (`torch.optim.SGD(fused=True)`), which may round once where this rounds twice.
 ///
@@ -37,8 +40,9 @@ pub fn step(
     gradient: &Tensor,
 ) -> Result<(), TchError> {
     if !is_processors(gradient.device()) {
-        let Factors { rate, momentum: kept, weight_decay } = factors;
-        return ffi::fused_sgd(parameters, momentum, gradient, [weight_decay, kept, rate].map(f64::from));
+        let Factors { rate, momentum: kept, nesterov, weight_decay } = factors;
+        let numbers = [weight_decay, kept, rate].map(f64::from);
+        return ffi::fused_sgd(parameters, momentum, gradient, numbers, nesterov);
     }
     let len = gradient.numel();
     let gradient = dense(gradient, len)?;
@@ -49,10 +53,16 @@ pub fn step(
         let gradient = &gradient[range];
         move || {
             let decay = factors.weight_decay;
-            if decay == 0.0 {
-                pass(factors, parameters, momentum, gradient, |gradient, _| gradient);
-            } else {
-                pass(factors, parameters, momentum, gradient, |gradient, parameter| gradient + parameter * decay);
+            let kept = factors.momentum;
+            let plain = |momentum: f32, _: f32| momentum;
+            let nesterov = |momentum: f32, decayed: f32| decayed + momentum * kept;
+            let undecayed = |gradient: f32, _: f32| gradient;
+            let decayed = |gradient: f32, parameter: f32| gradient + parameter * decay;
+            match (decay == 0.0, factors.nesterov) {
+                (true, false) => pass(factors, parameters, momentum, gradient, undecayed, plain),
+                (false, false) => pass(factors, parameters, momentum, gradient, decayed, plain),
+                (true, true) => pass(factors, parameters, momentum, gradient, undecayed, nesterov),
+                (false, true) => pass(factors, parameters, momentum, gradient, decayed, nesterov),
             }
         }
     }));
@@ -66,13 +76,15 @@ fn pass(
     momentum: &mut [f32],
     gradient: &[f32],
     decayed: impl Fn(f32, f32) -> f32,
+    direction: impl Fn(f32, f32) -> f32,
 ) {
     widest(
         #[inline(always)]
         || {
             for ((parameter, momentum), gradient) in parameters.iter_mut().zip(momentum.iter_mut()).zip(gradient) {
-                *momentum = *momentum * kept + decayed(*gradient, *parameter);
-                *parameter -= *momentum * rate;
+                let decayed = decayed(*gradient, *parameter);
+                *momentum = *momentum * kept + decayed;
+                *parameter -= direction(*momentum, decayed) * rate;
             }
         },
     );

@@ -1,7 +1,7 @@
 //! What every worker does with the reduced vector of a step.
 
 use crate::engine::{EngineError, Replica, Sgd, Sum, Tail};
-use plan::Position;
+use plan::{Position, RunConfig};
 use tch::{Device, Tensor, no_grad};
 
 /// PyTorch's default: how far running statistics move towards those of a batch.
@@ -32,7 +32,8 @@ pub fn commit(replica: &mut Replica, sum: &Sum, position: Position, rate: f64) -
     }
     // Until all of it is applied nothing is held.
     replica.position = None;
-    let sgd = Sgd { momentum: replica.config.momentum, weight_decay: replica.config.weight_decay };
+    let RunConfig { momentum, nesterov, weight_decay, .. } = replica.config;
+    let sgd = Sgd { momentum, nesterov, weight_decay };
     for (range, gradient) in sum.before(replica.layout.parameters()).map_err(torch())? {
         let part = |vector: &Tensor| vector.f_narrow(0, range.start as i64, range.len() as i64);
         let (mut parameters, mut momentum) =

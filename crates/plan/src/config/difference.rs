@@ -41,6 +41,7 @@ impl RunConfig {
                 ("wire", config.wire.to_string()),
                 ("lr", config.lr.to_string()),
                 ("momentum", config.momentum.to_string()),
+                ("nesterov", config.nesterov.to_string()),
                 ("weight-decay", config.weight_decay.to_string()),
                 ("schedule", schedule),
                 ("limit-train", config.train_samples.to_string()),

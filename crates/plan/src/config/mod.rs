@@ -94,6 +94,9 @@ pub struct RunConfig {
     pub lr: f64,
     /// SGD's momentum.
     pub momentum: f64,
+    /// Whether SGD's momentum is Nesterov's.
+    #[serde(default)]
+    pub nesterov: bool,
     /// SGD's weight decay, on every parameter.
     pub weight_decay: f64,
     /// How the learning rate moves.
@@ -119,6 +122,7 @@ impl Default for RunConfig {
             wire: Wire::Fp32,
             lr: 0.1,
             momentum: 0.9,
+            nesterov: false,
             weight_decay: 5e-4,
             schedule: Schedule::Plateau(Plateau { factor: 0.5, patience: 5, min_lr: 1e-6, ..Plateau::default() }),
             train_samples: 50_000,
@@ -188,6 +192,9 @@ impl RunConfig {
         if !(0.0..1.0).contains(&self.momentum) {
             return error("momentum", &self.momentum, "it has to be at least 0 and below 1");
         }
+        if self.nesterov && self.momentum == 0.0 {
+            return error("nesterov", &self.nesterov, "it needs a --momentum above 0");
+        }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return error("weight-decay", &self.weight_decay, "it has to be a number of at least 0");
         }
@@ -216,7 +223,12 @@ impl RunConfig {
                     return error("min-lr", &cosine.min_lr, "it has to be a number of at least 0");
                 }
             }
-            Schedule::OneCycle(_) | Schedule::Constant => {}
+            Schedule::OneCycle(one_cycle) => {
+                if !(one_cycle.pct_start > 0.0 && one_cycle.pct_start < 1.0) {
+                    return error("pct-start", &one_cycle.pct_start, "it has to be above 0 and below 1");
+                }
+            }
+            Schedule::Constant => {}
         }
         Ok(())
     }
