@@ -86,6 +86,7 @@ impl Args {
             return Err(Usage::Contradiction("neither the CPU nor a GPU: give --cpu or --gpu N".to_owned()));
         }
         check_faults()?;
+        check_instruction_set()?;
         Ok(args)
     }
 }
@@ -96,6 +97,13 @@ fn check_faults() -> Result<(), BadVariable> {
     let bad = |why: String| BadVariable { name: FAULTS.to_owned(), why };
     let text = text.to_str().ok_or_else(|| bad("it is no text".to_owned()))?;
     Fault::of("", text).map(drop).map_err(|error| bad(error.to_string()))
+}
+
+/// Whether the instruction set that a test asks for is one.
+fn check_instruction_set() -> Result<(), BadVariable> {
+    let why = |wrong: operations::UnknownInstructionSet| format!("{:?} is none of avx2 and none", wrong.0);
+    let bad = |wrong| BadVariable { name: operations::INSTRUCTION_SET.to_owned(), why: why(wrong) };
+    operations::asked_instruction_set().map(drop).map_err(bad)
 }
 
 /// The name of a model that there is.

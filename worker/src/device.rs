@@ -61,7 +61,10 @@ pub fn kind(device: Device) -> String {
     let beyond = beyond.into_iter().find(|(feature, _)| processor.has_any(&[feature])).map(|(_, name)| name);
     let vendor = processor.says("vendor_id").unwrap_or(std::env::consts::ARCH);
     let way = (!operations::is_processors(device)).then_some("as a GPU");
-    [vendor, operations::cpu_capability().as_str()].into_iter().chain(beyond).chain(way).collect::<Vec<_>>().join(" ")
+    let less = operations::asked_instruction_set().ok().flatten().map(|asked| format!("with {asked}"));
+    let capability = operations::cpu_capability();
+    let words = [vendor, capability.as_str()].into_iter().chain(beyond).chain(way).chain(less.as_deref());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What the device is called, for people.

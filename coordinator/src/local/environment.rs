@@ -5,11 +5,12 @@ use tokio::process::Command;
 
 /// Variables of ours that go on to local workers: those that say something of workers in general. All others were meant
 /// for the coordinator, or for a worker that somebody starts by hand.
-const PASSED_ON: [&str; 7] = [
+const PASSED_ON: [&str; 8] = [
     "COXSWAIN_AS_GPU",
     "COXSWAIN_BACKEND",
     "COXSWAIN_FAULT",
     "COXSWAIN_GIVE_UP_AFTER",
+    "COXSWAIN_INSTRUCTION_SET",
     "COXSWAIN_SHARED_MEMORY",
     "COXSWAIN_CACHE_DIR",
     "COXSWAIN_HOST",

@@ -107,8 +107,26 @@ fn one_gpu_is_a_group_of_one() {
         skipped("no GPU");
         return;
     }
-    let group =
-        ProcessGroup::connect(Rendezvous::Served(Store::serve(TIMEOUT).unwrap()), &options(0, 1, 0), || false).unwrap();
+    let test = "one_gpu_is_a_group_of_one";
+    if env::var_os("TEST_RANK").is_none() {
+        assert!(prepared(test, 0, 0).status().unwrap().success());
+        return;
+    }
+    exchange_alone(&options(0, 1, 0));
+}
+
+/// Of tensors on a GPU, by way of main memory.
+#[test]
+fn gloo_serves_a_gpu() {
+    if !Cuda::is_available() {
+        skipped("no GPU");
+        return;
+    }
+    exchange_alone(&GroupOptions { backend: Backend::Gloo, staged: true, ..options(0, 1, 0) });
+}
+
+fn exchange_alone(options: &GroupOptions) {
+    let group = ProcessGroup::connect(Rendezvous::Served(Store::serve(TIMEOUT).unwrap()), options, || false).unwrap();
     let (sent, received) = (filled(0, 8, 3.0), filled(0, 8, 0.0));
     group.all_to_all(&received, &sent, &[8], &[8]).unwrap().wait(TIMEOUT).unwrap();
     assert_eq!(values(&received), [3.0; 8]);

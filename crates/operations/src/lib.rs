@@ -27,3 +27,4 @@ pub use ffi::{
 };
 pub use path::{go_as_on_a_gpu, is_processors};
 pub use progress::progress;
+pub use widest::{INSTRUCTION_SET, UnknownInstructionSet, asked_instruction_set};

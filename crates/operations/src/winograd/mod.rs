@@ -25,6 +25,7 @@ mod weight;
 use crate::is_processors;
 use crate::memory::{dense, dense_mut, pixels, pixels_mut};
 use crate::parallel::{parallel, pieces, threads};
+use crate::widest::arch;
 use correlate::{Correlate, Pack};
 use filter::Direction;
 use packed::{Aligned, GROUP};
@@ -62,7 +63,7 @@ pub(crate) fn fits(input: &Tensor, weight: &Tensor, (stride, padding): (i64, i64
         && whole(outputs, CHANNELS)
         && whole(height, OUTPUTS as i64)
         && whole(width, OUTPUTS as i64)
-        && !matches!(Arch::new(), Arch::Scalar)
+        && !matches!(arch(), Arch::Scalar)
 }
 
 /// The output for what [`fits`].
@@ -95,19 +96,19 @@ pub(crate) fn backward(
             input: &inputs[images.start * input_len..images.end * input_len],
             gradient: &gradients[images.start * output_len..images.end * output_len],
         };
-        move || Arch::new().dispatch(piece)
+        move || arch().dispatch(piece)
     }));
     let mut pieces = pieces.into_iter();
     let mut filters = pieces.next().unwrap_or_else(|| Aligned::zeros(POINTS * POINTS * shape.inputs * shape.outputs));
     pieces.for_each(|piece| filters.add(&piece));
     let mut of_weight = weight.f_empty_like()?;
     let len = of_weight.numel();
-    Arch::new().dispatch(Unpack { shape, filters: &filters, weight: dense_mut(&mut of_weight, len)? });
+    arch().dispatch(Unpack { shape, filters: &filters, weight: dense_mut(&mut of_weight, len)? });
     Ok((of_input, of_weight))
 }
 
 fn correlate(input: &Tensor, weight: &Tensor, shape: Shape, direction: Direction) -> Result<Tensor, TchError> {
-    let filters = Arch::new().dispatch(Pack { weight: dense(weight, weight.numel())?, shape, direction });
+    let filters = arch().dispatch(Pack { weight: dense(weight, weight.numel())?, shape, direction });
     let size = [shape.images, shape.height, shape.width, shape.outputs].map(|size| size as i64);
     let mut output = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?.f_permute([0, 3, 1, 2])?;
     {
@@ -122,7 +123,7 @@ fn correlate(input: &Tensor, weight: &Tensor, shape: Shape, direction: Direction
                 filters,
                 output: rest.split_off_mut(..images.len() * shape.image(shape.outputs)).unwrap_or_default(),
             };
-            move || Arch::new().dispatch(piece)
+            move || arch().dispatch(piece)
         }));
     }
     Ok(output)
