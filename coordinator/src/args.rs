@@ -92,7 +92,19 @@ pub struct Args {
     #[arg(long, value_name = "F", default_value_t = 0.5)]
     pub plateau_factor: f64,
 
-    /// Plateau: epochs without a better test loss that are let pass
+    /// Plateau: the loss that it looks at
+    #[arg(long, value_enum, default_value_t = WatchedName::TestLoss)]
+    pub plateau_on: WatchedName,
+
+    /// Plateau: the share of earlier losses in what it looks at, below 1
+    #[arg(long, value_name = "F", default_value_t = 0.0)]
+    pub plateau_smoothing: f64,
+
+    /// Plateau: steps without a better loss that are let pass, instead of --plateau-patience epochs
+    #[arg(long, value_name = "STEPS")]
+    pub plateau_patience_steps: Option<u32>,
+
+    /// Plateau: epochs without a better loss that are let pass
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub plateau_patience: u32,
 
@@ -187,7 +199,7 @@ pub struct Args {
 /// The name of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ScheduleName {
-    /// Lower when the test loss no longer falls
+    /// Lower when a loss no longer falls
     Plateau,
     /// Lower at --milestones
     Multistep,
@@ -197,6 +209,15 @@ pub enum ScheduleName {
     OneCycle,
     /// Always --lr
     Constant,
+}
+
+/// The name of a loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WatchedName {
+    /// Of the test set, after each epoch
+    TestLoss,
+    /// Of the training set, during it
+    TrainLoss,
 }
 
 /// The name of an arithmetic.

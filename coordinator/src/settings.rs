@@ -2,9 +2,9 @@
 
 use crate::{
     Args, Error,
-    args::{PrecisionName, ReductionName, ScheduleName, WireName},
+    args::{PrecisionName, ReductionName, ScheduleName, WatchedName, WireName},
 };
-use plan::{Cosine, MultiStep, OneCycle, Plateau, Precision, Reduction, RunConfig, Schedule, Wire};
+use plan::{Cosine, MultiStep, OneCycle, Plateau, Precision, Reduction, RunConfig, Schedule, Watched, Wire};
 use std::path::PathBuf;
 
 /// The configuration that `args` ask for, and whether its precision is still to be chosen by the first worker's
@@ -52,6 +52,12 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
             ScheduleName::Plateau => Schedule::Plateau(Plateau {
                 factor: args.plateau_factor,
                 patience: args.plateau_patience,
+                on: match args.plateau_on {
+                    WatchedName::TestLoss => Watched::TestLoss,
+                    WatchedName::TrainLoss => Watched::TrainLoss,
+                },
+                smoothing: args.plateau_smoothing,
+                patience_steps: args.plateau_patience_steps,
                 min_lr: args.min_lr,
                 ..Plateau::default()
             }),

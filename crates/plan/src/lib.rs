@@ -22,7 +22,9 @@ pub use digest::{DIGEST_STEP, digest_floats, digest_numbers, digest_weight};
 pub use evaluation::{ChunkResult, Chunks, Evaluation, EvaluationError};
 pub use order::epoch_order;
 pub use position::{Position, Totals};
-pub use schedule::{Cosine, Mode, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, ThresholdMode};
+pub use schedule::{
+    Cosine, Losses, Mode, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, ThresholdMode, Watched,
+};
 pub use shards::{Steps, block, block_of_owner};
 pub use timeouts::{LONGEST_PATIENCE, Timeouts};
 pub use tree::{PartialSums, Subtree, additions, subtrees};

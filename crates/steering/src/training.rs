@@ -5,7 +5,7 @@ use crate::{
     phase::{Arrival, Halt, Phase},
     upload::Upload,
 };
-use plan::{ChunkResult, Chunks, Evaluation, Position, Totals, block};
+use plan::{ChunkResult, Chunks, Evaluation, Losses, Position, Totals, block};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Steps between two digests of the state. A digest takes at most a fiftieth of a step on a CPU, and finds a worker whose
@@ -339,12 +339,13 @@ impl Steering {
         let config = &self.options.config;
         let mut schedule = self.schedule().clone();
         let rates = schedule.rates(&config.schedule, config.lr, config.epochs, self.steps());
-        let note = schedule.finish_epoch(&config.schedule, config.lr, config.epochs, test_loss);
+        let losses = Losses { train: totals.mean_loss().unwrap_or(f64::NAN), test: test_loss };
+        let note = schedule.finish_epoch(&config.schedule, config.lr, config.epochs, self.steps(), losses);
         let test_accuracy = confusion.correct() as f64 / confusion.images().max(1) as f64;
         let stretch = self.generation.stretch;
         let record = EpochRecord {
             epoch,
-            train_loss: totals.mean_loss().unwrap_or(f64::NAN),
+            train_loss: losses.train,
             train_accuracy: totals.accuracy().unwrap_or(0.0),
             train_images: totals.samples,
             test_loss,

@@ -85,7 +85,7 @@ impl RunConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cosine, MultiStep, OneCycle, Plateau, Schedule, ScheduleState};
+    use crate::{Cosine, Losses, MultiStep, OneCycle, Plateau, Schedule, ScheduleState};
     use proptest::prelude::*;
 
     fn config(epochs: u32) -> RunConfig {
@@ -140,7 +140,7 @@ mod tests {
                 let mut state = ScheduleState::new(0.1);
                 losses.iter().flat_map(|loss| {
                     let rates = state.rates(&schedule, 0.1, total, 7);
-                    state.finish_epoch(&schedule, 0.1, total, *loss);
+                    state.finish_epoch(&schedule, 0.1, total, 7, Losses { train: *loss, test: *loss });
                     rates
                 }).collect::<Vec<_>>()
             };

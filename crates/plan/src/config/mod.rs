@@ -203,6 +203,9 @@ impl RunConfig {
                 if !(plateau.factor > 0.0 && plateau.factor < 1.0) {
                     return error("plateau-factor", &plateau.factor, "it has to be above 0 and below 1");
                 }
+                if !(0.0..1.0).contains(&plateau.smoothing) {
+                    return error("plateau-smoothing", &plateau.smoothing, "it has to be at least 0 and below 1");
+                }
                 if !(plateau.min_lr.is_finite() && plateau.min_lr >= 0.0) {
                     return error("min-lr", &plateau.min_lr, "it has to be a number of at least 0");
                 }

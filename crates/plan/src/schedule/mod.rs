@@ -8,7 +8,7 @@ mod plateau;
 pub use cosine::Cosine;
 pub use multistep::MultiStep;
 pub use one_cycle::OneCycle;
-pub use plateau::{Mode, Plateau, PlateauState, ThresholdMode};
+pub use plateau::{Losses, Mode, Plateau, PlateauState, ThresholdMode, Watched};
 
 use crate::number;
 use serde::{Deserialize, Serialize};
@@ -95,29 +95,35 @@ impl ScheduleState {
         }
     }
 
-    /// Moves on after an epoch whose test loss was `test_loss`. `base` and `total_epochs` as in [`Self::rates`].
+    /// Moves on after an epoch of `steps` steps that came to `losses`. `base` and `total_epochs` as in [`Self::rates`].
     /// Returns what happened to the rate, in words, where something did.
     pub fn finish_epoch(
         &mut self,
         schedule: &Schedule,
         base: f64,
         total_epochs: u32,
-        test_loss: f64,
+        steps: u32,
+        losses: Losses,
     ) -> Option<String> {
         self.epochs += 1;
         let before = self.rate;
         self.rate = match schedule {
-            Schedule::Plateau(plateau) => plateau.step(&mut self.plateau, self.rate, test_loss),
+            Schedule::Plateau(plateau) => plateau.step_on(&mut self.plateau, self.rate, losses, steps),
             Schedule::Multistep(multistep) => multistep.step(self.rate, self.epochs),
             Schedule::Cosine(cosine) => cosine.step(self.rate, base, self.epochs, total_epochs),
             Schedule::OneCycle(_) | Schedule::Constant => self.rate,
         };
         (self.rate != before).then(|| match schedule {
             Schedule::Plateau(plateau) => format!(
-                "learning rate {before} -> {}: no better test loss than {:.4} in the last {} epochs",
+                "learning rate {before} -> {}: no better {}{} than {:.4} in the last {}",
                 self.rate,
+                if plateau.smoothing > 0.0 { "smoothed " } else { "" },
+                plateau.on.name(),
                 self.plateau.best.unwrap_or(f64::INFINITY),
-                plateau.patience + 1
+                match plateau.patience_steps {
+                    Some(patience) => format!("{patience} steps"),
+                    None => format!("{} epochs", plateau.patience + 1),
+                }
             ),
             _ => format!("learning rate {before} -> {}: {} schedule", self.rate, schedule.name()),
         })

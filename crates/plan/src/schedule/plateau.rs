@@ -1,6 +1,8 @@
 //! Lower the rate when a metric no longer improves.
 //!
-//! Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`, PyTorch 2.13. Everything in f64.
+//! Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`, PyTorch 2.13. Everything in f64. What is not PyTorch's is off by default:
+//! the metric may be smoothed, and patience may be counted in steps, so that what a plateau decides in a short run is worth
+//! something.
 
 use crate::number;
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,38 @@ pub enum ThresholdMode {
     Abs,
 }
 
-/// The options of `ReduceLROnPlateau`, with PyTorch's names.
+/// The loss that a plateau looks at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Watched {
+    /// Of the test set after an epoch: noisy, while the rate is high.
+    #[default]
+    TestLoss,
+    /// Of the training set during an epoch.
+    TrainLoss,
+}
+
+impl Watched {
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TestLoss => "test loss",
+            Self::TrainLoss => "train loss",
+        }
+    }
+}
+
+/// What an epoch came to, for a schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Losses {
+    /// The mean of the training set's, in nats.
+    pub train: f64,
+    /// The mean of the test set's, in nats.
+    pub test: f64,
+}
+
+/// The options of `ReduceLROnPlateau`, with PyTorch's names, and three of our own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plateau {
@@ -47,6 +80,15 @@ pub struct Plateau {
     pub eps: f64,
     /// Which way is better.
     pub mode: Mode,
+    /// Which loss is looked at.
+    #[serde(default)]
+    pub on: Watched,
+    /// The share of what was looked at before in what is looked at now: 0 is the loss itself; below 1.
+    #[serde(default)]
+    pub smoothing: f64,
+    /// Steps without improvement that are let pass, instead of epochs. They are counted at the ends of epochs.
+    #[serde(default)]
+    pub patience_steps: Option<u32>,
 }
 
 impl Default for Plateau {
@@ -61,6 +103,9 @@ impl Default for Plateau {
             cooldown: 0,
             eps: 1e-8,
             mode: Mode::Min,
+            on: Watched::default(),
+            smoothing: 0.0,
+            patience_steps: None,
         }
     }
 }
@@ -76,10 +121,30 @@ pub struct PlateauState {
     pub bad_epochs: u32,
     /// Epochs of cooldown left.
     pub cooldown: u32,
+    /// What was looked at last, where it is smoothed.
+    #[serde(default, with = "number::optional")]
+    pub smoothed: Option<f64>,
 }
 
 impl Plateau {
-    /// The rate after an epoch that ended with `metric`.
+    /// The rate after an epoch of `steps` steps that came to `losses`.
+    #[must_use]
+    pub fn step_on(&self, state: &mut PlateauState, rate: f64, losses: Losses, steps: u32) -> f64 {
+        let loss = match self.on {
+            Watched::TestLoss => losses.test,
+            Watched::TrainLoss => losses.train,
+        };
+        let metric = match state.smoothed.filter(|_| self.smoothing > 0.0) {
+            // A loss that is no number is not remembered.
+            Some(before) if before.is_finite() => self.smoothing * before + (1.0 - self.smoothing) * loss,
+            _ => loss,
+        };
+        state.smoothed = (self.smoothing > 0.0).then_some(metric);
+        let patience = self.patience_steps.map_or(self.patience, |patience| patience / steps.max(1));
+        Self { patience, ..self.clone() }.step(state, rate, metric)
+    }
+
+    /// The rate after an epoch that ended with `metric`, as PyTorch has it.
     #[must_use]
     pub fn step(&self, state: &mut PlateauState, rate: f64, metric: f64) -> f64 {
         if self.is_better(metric, state.best) {
@@ -144,10 +209,44 @@ mod tests {
         }
     }
 
+    fn falls(plateau: &Plateau, losses: &[(f64, f64)], steps: u32) -> Vec<usize> {
+        let (mut state, mut rate, mut falls) = (PlateauState::default(), 1.0, Vec::new());
+        for (epoch, (train, test)) in losses.iter().enumerate() {
+            let next = plateau.step_on(&mut state, rate, Losses { train: *train, test: *test }, steps);
+            if next < rate {
+                falls.push(epoch);
+            }
+            rate = next;
+        }
+        falls
+    }
+
+    /// The test loss of a short run: it jumps up and down while the rate is high, and the training loss falls.
+    const NOISY: [(f64, f64); 6] = [(1.6, 1.5), (1.2, 1.6), (1.0, 1.0), (0.9, 1.1), (0.8, 0.9), (0.75, 1.0)];
+
+    #[test]
+    fn noise_decides_less_where_it_is_smoothed_or_not_looked_at() {
+        let plateau = Plateau { patience: 0, ..Plateau::default() };
+        assert_eq!(falls(&plateau, &NOISY, 100), [1, 3, 5]);
+        assert_eq!(falls(&Plateau { on: Watched::TrainLoss, ..plateau.clone() }, &NOISY, 100), [0usize; 0]);
+        // 1.5, 1.55, 1.275, 1.1875, 1.04375, 1.021875.
+        assert_eq!(falls(&Plateau { smoothing: 0.5, ..plateau }, &NOISY, 100), [1]);
+    }
+
+    #[test]
+    fn patience_in_steps_is_the_same_for_epochs_of_any_length() {
+        let flat = [(1.0, 1.0); 8];
+        let plateau = |steps| Plateau { patience_steps: Some(steps), ..Plateau::default() };
+        // Epochs of 100 steps: three are let pass after the first, which is the best.
+        assert_eq!(falls(&plateau(300), &flat, 100), [4]);
+        assert_eq!(falls(&plateau(300), &flat, 300), [2, 4, 6]);
+        assert_eq!(falls(&plateau(299), &flat, 300), [1, 2, 3, 4, 5, 6, 7]);
+    }
+
     #[test]
     fn the_state_survives_json_bit_for_bit() {
         for best in [None, Some(0.1 + 0.2), Some(1.0 / 3.0), Some(f64::NEG_INFINITY)] {
-            let state = PlateauState { best, bad_epochs: 2, cooldown: 1 };
+            let state = PlateauState { best, bad_epochs: 2, cooldown: 1, smoothed: best };
             let json = serde_json::to_string(&state).unwrap();
             assert_eq!(serde_json::from_str::<PlateauState>(&json).unwrap(), state);
         }
