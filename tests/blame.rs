@@ -323,6 +323,23 @@ fn a_loss_that_is_no_number_on_one_machine_is_that_machines() {
     drop(alone);
 }
 
+/// What was wrong with its state goes with it: it is a member again like any other.
+#[test]
+fn one_whose_loss_was_no_number_once_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let mut run = Coordinator::start(&directory.path().join("back"), &[&["--workers", "2"], &RUN[..]].concat());
+    let data = data();
+    let well = Worker::start_failing(&run, "well", &with(&data, &[]), &pace(PACE));
+    let faults = format!("{},sick@1:0:2:nan", pace(PACE));
+    let sick = Worker::start_failing(&run, "sick", &with(&data, &[]), &faults);
+    run.wait_until(|run| is_aside(run, "sick", "this machine is sick"));
+    run.wait_until(|run| run.state() == RunState::Training && members(run) == 2);
+    let ended = run.wait().well();
+    assert_same(&ended, &expected);
+    assert_eq!((well.wait().0, sick.wait().0), (0, 0));
+}
+
 /// A coordinator that comes back does not wait for ever for a worker that does not.
 #[test]
 fn what_is_left_goes_on_when_coordinator_and_worker_were_killed_together() {

@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Ends the run, and waits until it is over unless that is not wanted.
 ///
 /// # Errors
-/// If it is over already, the coordinator does not answer, or the output cannot be written.
+/// If it is over already or has failed in the end, the coordinator does not answer, or the output cannot be written.
 pub async fn stop(coordinator: &Coordinator, options: &Stop, output: &Output) -> Result<(), Failure> {
     // From before on: a coordinator with nothing to save is gone a moment later.
     let mut views = coordinator.watch(INTERVAL).await?;
@@ -32,7 +32,15 @@ pub async fn stop(coordinator: &Coordinator, options: &Stop, output: &Output) ->
             Err(_) => end(&mut coordinator.watch(INTERVAL).await?).await?,
         }
     };
-    if output.json() { output.json_object(&json::RunView::new(&run)) } else { output.text(&render(&run)) }
+    if output.json() {
+        output.json_object(&json::RunView::new(&run))?;
+    } else if run.state() != RunState::Failed {
+        output.text(&render(&run))?;
+    }
+    match run.state() {
+        RunState::Failed => Err(Failure::RunFailed { reason: one_line(&run.reason) }),
+        _ => Ok(()),
+    }
 }
 
 /// The run when it is over.

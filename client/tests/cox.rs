@@ -164,7 +164,7 @@ fn stopping_a_run() {
     assert_eq!(stdout(&output), "stopped: enough (epoch 1, step 3 of 10)\n");
     let fake = Fake::start(vec![run(RunState::Finished)]);
     let output = cox(&fake.url, &["stop"]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert!(stderr(&output).contains("the run is over already"), "{}", stderr(&output));
 }
 

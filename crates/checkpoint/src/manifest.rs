@@ -76,7 +76,8 @@ impl Manifest {
             return Err(damaged(&format!("{position} of {steps} steps an epoch is not after {steps_done} steps")));
         }
         let rate = manifest.schedule.rate;
-        if !(rate.is_finite() && rate >= 0.0) || (rate == 0.0 && !manifest.config.schedule.ends_at_nothing()) {
+        if !(0.0..=f64::from(f32::MAX)).contains(&rate) || (rate == 0.0 && !manifest.config.schedule.ends_at_nothing())
+        {
             return Err(damaged(&format!("its learning rate is {rate}")));
         }
         Ok(manifest)

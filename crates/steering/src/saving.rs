@@ -158,10 +158,11 @@ impl Steering {
         held.chain([self.saved()]).max().filter(|position| *position > Position::default())
     }
 
-    /// How far the newest state is that an attached worker holds, as far as is known.
+    /// How far the newest state is that a worker holds which is attached and stays, as far as is known.
     #[must_use]
     pub fn held(&self) -> Option<Position> {
-        self.workers.values().filter_map(|worker| self.reach(worker.reached)).max()
+        let staying = self.workers.values().filter(|worker| !worker.leaving);
+        staying.filter_map(|worker| self.reach(worker.reached)).max()
     }
 
     /// How far a state is that has `reached` so far, if a run could go on from it.
@@ -175,7 +176,9 @@ impl Steering {
     fn saved(&self) -> Position {
         let done = self.epochs_done();
         let written = self.checkpoint.as_ref().map(|(_, position, _)| *position);
-        written.into_iter().chain(self.pending.iter().copied()).filter(|at| at.epoch <= done).max().unwrap_or_default()
+        let steps = self.steps();
+        let usable = written.into_iter().chain(self.pending.iter().copied()).filter(|at| at.epoch <= done);
+        usable.map(|position| Reached { position, lineage: 0 }.progress(steps, done)).max().unwrap_or_default()
     }
 
     /// The same, if it is newer than what is saved.

@@ -4,6 +4,12 @@ use crate::{Decision, Steering, Worker, WorkerId, phase::Phase};
 use plan::{Chunks, LONGEST_PATIENCE, Position, block};
 use std::time::Duration;
 
+/// Steps' worth of computing for which a member may go on that was told to stop: the one in progress, and what may be slower.
+const STEPS: f64 = 20.0;
+
+/// Time-outs that a first step may take while others wait for it.
+const OF_THE_UNPROVEN: u32 = 20;
+
 /// A shard's part of a step has no more pieces than so many: the most that a worker may take for it, in patiences.
 const PIECES: u32 = 100;
 
@@ -62,14 +68,19 @@ impl Steering {
         };
         let timeout = self.options.failure_timeout;
         let pieces = PIECES.saturating_mul(self.options.config.shards);
-        let of = |id: &WorkerId| {
-            let piece = self.workers.get(id).map_or(Duration::ZERO, Worker::longest_piece);
-            piece.saturating_mul(pieces).clamp(3 * timeout, LONGEST_PATIENCE.max(3 * timeout))
+        let of = |worker: &Worker| {
+            // Who has committed steps has shown how long they take. What others say of themselves is believed less.
+            let (longest, most) = if worker.proven {
+                (Duration::try_from_secs_f64(STEPS * worker.compute).unwrap_or_default(), LONGEST_PATIENCE)
+            } else {
+                (worker.longest_piece().saturating_mul(pieces), OF_THE_UNPROVEN * timeout)
+            };
+            longest.clamp(3 * timeout, most.max(3 * timeout))
         };
-        let longest = self.generation.members.iter().map(of).max().unwrap_or_default();
+        let members = self.generation.members.iter().filter_map(|id| self.workers.get(id));
+        let longest = members.map(of).max().unwrap_or_default();
         let waited = now.saturating_sub(halted);
-        // It may have begun another one just before.
-        if waited <= 2 * longest {
+        if waited <= longest {
             return Vec::new();
         }
         let members = self.generation.members.iter().filter(|id| !arrived.contains(*id));

@@ -99,10 +99,12 @@ impl Steering {
             None => failed.attempts.saturating_sub(1),
         };
         let pause = if attempts == 0 { Duration::ZERO } else { pause(attempts, holders.len()) };
-        // All are asked at least once.
-        if !pause.is_zero() && (now + pause).saturating_sub(failed.began) > patience {
+        // All are asked at least once, and once more when the time is over.
+        let left = patience.saturating_sub(now.saturating_sub(failed.began));
+        if !pause.is_zero() && left.is_zero() {
             return None;
         }
+        let pause = pause.min(left);
         let (worker, ordered) = (next(holders, failed.worker)?, now + pause);
         let (id, attempts) = (self.number(), attempts + 1);
         Some(Upload { id, worker, moved: ordered, to_be_ordered: true, attempts, began: failed.began, ordered })

@@ -32,7 +32,9 @@ pub enum EngineError {
         source: TchError,
     },
     /// The loss is no longer a number.
-    #[error("the loss became {loss} at {position}: the run has diverged; a lower --lr may help")]
+    #[error(
+        "the loss became {loss} at {position}: the run has diverged, and a lower --lr may help, or this machine is sick"
+    )]
     Diverged {
         /// At which step.
         position: Position,
@@ -140,6 +142,12 @@ impl EngineError {
             | Self::Dead { .. }
             | Self::State(_) => Blame::Own,
         }
+    }
+
+    /// Whether what is held may be wrong.
+    #[must_use]
+    pub fn is_of_the_state(&self) -> bool {
+        matches!(self, Self::Diverged { .. } | Self::Altered)
     }
 
     /// Whether the generation was given up on order, which is no failure of this worker.

@@ -157,6 +157,18 @@ impl Replica {
         self.take_over(tensors.each_ref(), state.position, state.totals, lineage)
     }
 
+    /// Forgets the state, to the last byte: what is wrong with it may be in the next step as well.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub(crate) fn forget(&mut self) -> Result<(), EngineError> {
+        self.position = None;
+        for buffer in [&mut self.parameters, &mut self.statistics, &mut self.momentum] {
+            let _ = no_grad(|| buffer.f_zero_()).map_err(EngineError::torch("forget a state"))?;
+        }
+        Ok(())
+    }
+
     /// A copy of the state.
     ///
     /// # Errors

@@ -83,6 +83,11 @@ impl Thread {
                         self.control.abort(generation);
                     }
                     self.leave();
+                    if error.is_of_the_state()
+                        && let Err(error) = self.replica.forget()
+                    {
+                        self.report(Event::Failed { generation: generation.unwrap_or_default(), error });
+                    }
                     if !error.is_abort() {
                         self.report(Event::Failed { generation: generation.unwrap_or_default(), error });
                     }

@@ -1,13 +1,14 @@
 //! The connection to the coordinator, and from which address of this machine it goes out.
 
 use hyper_util::rt::TokioIo;
+use proto::v1::cluster_client::ClusterClient;
 use std::{
     io,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::net::TcpStream;
-use tonic::transport::Uri;
+use tonic::transport::{Endpoint, Uri};
 use tower::{Service, service_fn};
 
 /// The address of this machine from which the coordinator was reached last.
@@ -23,6 +24,24 @@ impl LocalAddress {
     fn set(&self, address: IpAddr) {
         // An IPv4 address in the clothes of an IPv6 one is the IPv4 address.
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address.to_canonical());
+    }
+}
+
+/// The way of what is large. Each thing has a connection of its own: signs of life would wait behind it on a slow line, and what
+/// a connection has lost for good, as one that a firewall has forgotten, the next one has not.
+#[derive(Debug, Clone)]
+pub(super) struct Bulk(Endpoint);
+
+impl Bulk {
+    /// To the coordinator at `endpoint`.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self(endpoint)
+    }
+
+    /// Over a new connection, which is opened when it is used.
+    pub fn client(&self) -> ClusterClient<tonic::transport::Channel> {
+        // Others reach this worker where its orders come in, so only that address is noted.
+        ClusterClient::new(self.0.connect_with_connector_lazy(connector(&LocalAddress::default())))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     Args, Error,
     engine::{Engine, EngineError, Event},
 };
-use connect::LocalAddress;
+use connect::{Bulk, LocalAddress};
 use name::Name;
 use plan::{LONGEST_PATIENCE, RunConfig, Timeouts};
 use prepare::{Preparation, prepared};
@@ -177,18 +177,15 @@ impl Session {
         self.joined.as_ref().is_some_and(|joined| joined.engine.control.held().is_some())
     }
 
-    /// Looks for the coordinator until it answers. What is large has a second connection: on a slow line signs of life would
-    /// wait behind it.
-    async fn find(&self) -> Result<(ClusterClient<Channel>, ClusterClient<Channel>), Error> {
+    /// Looks for the coordinator until it answers. What is large goes beside.
+    async fn find(&self) -> Result<(ClusterClient<Channel>, Bulk), Error> {
         let url = &self.args.coordinator;
         let endpoint = Endpoint::from_shared(url.clone())
             .map_err(|error| Error::BadUrl { url: url.clone(), cause: error.to_string() })?
             .connect_timeout(self.timeouts.request)
             .tcp_nodelay(true);
         // A full line answers no question in time: what is sent there is waited for piece by piece.
-        // Others reach this worker where its orders come in, so only that address is noted.
-        let elsewhere = LocalAddress::default();
-        let bulk = ClusterClient::new(endpoint.connect_with_connector_lazy(connect::connector(&elsewhere)));
+        let bulk = Bulk::new(endpoint.clone());
         let endpoint =
             endpoint.http2_keep_alive_interval(self.timeouts.keepalive).keep_alive_timeout(self.timeouts.keepalive);
         let start = Instant::now();
@@ -203,7 +200,9 @@ impl Session {
             }
             tracing::warn!("no coordinator at {url} ({cause}); trying again in {:.1} s", pause.as_secs_f64());
             sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            // Who leaves has little time.
+            let longest = if self.leaving { 2 * FIRST_PAUSE } else { LONGEST_PAUSE };
+            pause = (pause * 2).min(longest);
         }
     }
 
@@ -269,7 +268,7 @@ impl Session {
     /// Passes orders down and reports up until the stream ends.
     async fn serve(
         &mut self,
-        client: ClusterClient<Channel>,
+        bulk: Bulk,
         mut orders: Streaming<Order>,
         reports: mpsc::Sender<Report>,
         mut leave: std::pin::Pin<&mut impl Future<Output = ()>>,
@@ -298,12 +297,12 @@ impl Session {
                         return Ok(Left::Dismissed(dismiss.reason));
                     }
                     Ok(Some(Order { order: Some(Kind::Welcome(welcome)) })) => {
-                        match self.welcome(&client, welcome)? {
+                        match self.welcome(&bulk, welcome)? {
                             Some(report) => report,
                             None => continue,
                         }
                     }
-                    Ok(Some(order)) => match self.obey(&client, order)? {
+                    Ok(Some(order)) => match self.obey(&bulk, order)? {
                         Some(report) => report,
                         None => continue,
                     },
@@ -341,12 +340,12 @@ impl Session {
                 },
                 () = over(self.aside) => {
                     self.aside = None;
-                    match self.rehearse(&client)? {
+                    match self.rehearse(&bulk)? {
                         Some(report) => report,
                         None => continue,
                     }
                 }
-                report = uploads.next(&client, self.joined.as_ref()) => report,
+                report = uploads.next(&bulk, self.joined.as_ref()) => report,
                 _ = heartbeat.tick() => self.progress(),
                 () = &mut leave, if !self.leaving => {
                     self.leaving = true;

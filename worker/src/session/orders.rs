@@ -3,31 +3,27 @@
 use crate::{
     Error,
     engine::{Command, EngineError, Formation, Source},
-    session::{Joined, Session},
+    session::{Joined, Session, connect::Bulk},
     state_transfer,
 };
 use nccl_rs::Backend;
 use plan::{RunConfig, Timeouts};
 use proto::{
     Malformed,
-    v1::{
-        self, Order, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up,
-        synchronise::Source as From,
-    },
+    v1::{self, Order, order::Order as Kind, report::Report as Up, synchronise::Source as From},
 };
 use std::{
     sync::{Arc, mpsc as std_mpsc},
     time::Duration,
 };
 use tch::Device;
-use tonic::transport::Channel;
 
 /// Longer than any coordinator sets a worker aside.
 const LONGEST_ASIDE: Duration = Duration::from_hours(1);
 
 impl Session {
     /// Does what is ordered. Returns what there is to say to it at once.
-    pub(super) fn obey(&mut self, client: &ClusterClient<Channel>, order: Order) -> Result<Option<Up>, Error> {
+    pub(super) fn obey(&mut self, bulk: &Bulk, order: Order) -> Result<Option<Up>, Error> {
         let kind = order.order.ok_or_else(|| Malformed::new("an empty order"))?;
         if let Kind::SetAside(v1::SetAside { reason, pause_ms }) = &kind {
             let pause = Duration::from_millis(*pause_ms).min(LONGEST_ASIDE);
@@ -73,7 +69,7 @@ impl Session {
                 };
                 Command::Connect { generation, host, port, backend }
             }
-            Kind::Synchronise(order) => self.synchronise(client, joined, order)?,
+            Kind::Synchronise(order) => self.synchronise(bulk, joined, order)?,
             Kind::Train(v1::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }) => {
                 let ticket = (ticket != 0).then_some(ticket);
                 Command::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }
@@ -104,17 +100,12 @@ impl Session {
         Ok(None)
     }
 
-    fn synchronise(
-        &self,
-        client: &ClusterClient<Channel>,
-        joined: &Joined,
-        order: v1::Synchronise,
-    ) -> Result<Command, Error> {
+    fn synchronise(&self, bulk: &Bulk, joined: &Joined, order: v1::Synchronise) -> Result<Command, Error> {
         let source = match order.source {
             Some(From::Checkpoint(name)) => {
                 // Beside the stream, as it may take long.
                 let (given, source) = std_mpsc::sync_channel(1);
-                let (mut client, control) = (client.clone(), Arc::clone(&joined.engine.control));
+                let (mut client, control) = (bulk.client(), Arc::clone(&joined.engine.control));
                 let (config, patience) = (joined.config.clone(), self.timeouts.transfer);
                 tokio::spawn(async move {
                     let wanted = || {
@@ -139,7 +130,7 @@ impl Session {
     }
 
     /// The pause is over: a step is rehearsed, or what there is to rehearse with is prepared again.
-    pub(super) fn rehearse(&mut self, client: &ClusterClient<Channel>) -> Result<Option<Up>, Error> {
+    pub(super) fn rehearse(&mut self, bulk: &Bulk) -> Result<Option<Up>, Error> {
         if let Some(joined) = &self.joined {
             tracing::info!("rehearsing a step");
             command_engine(joined, Command::Rehearse)?;
@@ -147,17 +138,13 @@ impl Session {
             && self.preparation.is_none()
         {
             tracing::info!("preparing again");
-            self.preparation = Some(self.prepare(client, run_id, config)?);
+            self.preparation = Some(self.prepare(bulk, run_id, config)?);
         }
         Ok(None)
     }
 
     /// Returns what there is to say to it at once.
-    pub(super) fn welcome(
-        &mut self,
-        client: &ClusterClient<Channel>,
-        welcome: v1::Welcome,
-    ) -> Result<Option<Up>, Error> {
+    pub(super) fn welcome(&mut self, bulk: &Bulk, welcome: v1::Welcome) -> Result<Option<Up>, Error> {
         let failure = Duration::from_millis(u64::from(welcome.failure_timeout_ms));
         self.timeouts = Timeouts::new(failure).map_err(|error| Malformed::new(error.to_string()))?;
         let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
@@ -174,7 +161,7 @@ impl Session {
             joined.engine.control.outgoing.clear();
             if self.doubted {
                 // Its pause is known to the coordinator by its name, if that is still the same.
-                return self.rehearse(client);
+                return self.rehearse(bulk);
             }
             let stretch_seconds = joined.engine.stretch.as_secs_f64();
             return Ok(Some(Up::Prepared(v1::Prepared { stretch_seconds })));
@@ -187,7 +174,7 @@ impl Session {
             config.precision
         );
         self.welcomed = Some((welcome.run_id.clone(), config.clone()));
-        self.preparation = Some(self.prepare(client, welcome.run_id, config)?);
+        self.preparation = Some(self.prepare(bulk, welcome.run_id, config)?);
         Ok(None)
     }
 }

@@ -4,14 +4,12 @@
 use crate::{
     Error, data,
     engine::{Engine, EngineOptions, FAULTS, Fault},
-    session::{Joined, Session},
+    session::{Joined, Session, connect::Bulk},
 };
 use plan::RunConfig;
 use program::text;
-use proto::v1::cluster_client::ClusterClient;
 use std::future::pending;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tonic::transport::Channel;
 
 /// A worker in the making. It is given up when dropped.
 pub(super) struct Preparation(JoinHandle<Result<Joined, Error>>);
@@ -32,12 +30,7 @@ pub(super) async fn prepared(preparation: &mut Option<Preparation>) -> Result<Jo
 
 impl Session {
     /// Begins to prepare for a run.
-    pub(super) fn prepare(
-        &self,
-        client: &ClusterClient<Channel>,
-        run_id: String,
-        config: RunConfig,
-    ) -> Result<Preparation, Error> {
+    pub(super) fn prepare(&self, bulk: &Bulk, run_id: String, config: RunConfig) -> Result<Preparation, Error> {
         let faults = Fault::of(&self.name.text, &std::env::var(FAULTS).unwrap_or_default())?;
         for fault in &faults {
             tracing::warn!("this worker is made to fail: {fault:?}");
@@ -46,7 +39,7 @@ impl Session {
         let (args, device, timeouts) = (self.args.clone(), self.device, self.timeouts);
         let file = format!("{}.json", text::file_name(&self.name.text));
         let trace = args.profile.as_ref().map(|path| (path.join(file), self.name.text.clone()));
-        let (mut client, events) = (client.clone(), self.event_sender.clone());
+        let (mut client, events) = (bulk.client(), self.event_sender.clone());
         Ok(Preparation(tokio::spawn(async move {
             let data = data::open(&args, &config, &mut client).await?;
             let options = EngineOptions {

@@ -1,10 +1,13 @@
 //! States on their way to the coordinator, one at a time, beside the stream.
 
-use crate::{engine::Outgoing, session::Joined, state_transfer};
-use proto::v1::{self, cluster_client::ClusterClient, report::Report as Up};
+use crate::{
+    engine::Outgoing,
+    session::{Joined, connect::Bulk},
+    state_transfer,
+};
+use proto::v1::{self, report::Report as Up};
 use std::future::pending;
 use tokio::task::JoinHandle;
-use tonic::transport::Channel;
 
 /// The upload under way. It is given up when dropped: with the stream, nobody waits for it any more.
 #[derive(Debug, Default)]
@@ -26,7 +29,7 @@ impl Drop for Upload {
 impl Uploads {
     /// Sends what the engine puts down for it, and returns what there is to say when that fails. What a later order asks for
     /// outweighs what is under way: nobody waits for that any more, and it may be slow.
-    pub async fn next(&mut self, client: &ClusterClient<Channel>, joined: Option<&Joined>) -> Up {
+    pub async fn next(&mut self, bulk: &Bulk, joined: Option<&Joined>) -> Up {
         loop {
             if let Some(Upload { ticket, task }) = &mut self.0 {
                 let outweighed = async {
@@ -48,7 +51,7 @@ impl Uploads {
             }
             let Some(Joined { run_id, engine, .. }) = joined else { return pending().await };
             let Outgoing { ticket, state } = engine.control.outgoing.next().await;
-            let (mut client, run_id) = (client.clone(), run_id.clone());
+            let (mut client, run_id) = (bulk.client(), run_id.clone());
             let task = tokio::spawn(async move {
                 let status = state_transfer::upload(&mut client, &run_id, ticket, &state).await.err()?;
                 tracing::warn!("could not send the state: {}", status.message());

@@ -131,6 +131,11 @@ impl Default for RunConfig {
     }
 }
 
+/// Whether a step can be done at `rate`: it is above 0, and a 32-bit float.
+fn is_rate(rate: f64) -> bool {
+    rate > 0.0 && rate <= f64::from(f32::MAX)
+}
+
 /// More threads than any machine has processors.
 const MOST_THREADS: u32 = 1024;
 
@@ -186,8 +191,8 @@ impl RunConfig {
             let why = format!("there are only {} training samples", self.train_samples);
             return error("batch-size", &self.batch_size, &why);
         }
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return error("lr", &self.lr, "it has to be a number above 0");
+        if !is_rate(self.lr) {
+            return error("lr", &self.lr, "it has to be a number above 0, and no more than a 32-bit float holds");
         }
         if !(0.0..1.0).contains(&self.momentum) {
             return error("momentum", &self.momentum, "it has to be at least 0 and below 1");
@@ -216,7 +221,7 @@ impl RunConfig {
                 }
                 let times = multistep.milestones.iter().filter(|after| **after < self.epochs).count();
                 let last = (0..times).fold(self.lr, |rate, _| rate * multistep.gamma);
-                if !(last.is_finite() && last > 0.0) {
+                if !is_rate(last) {
                     let why = format!("the learning rate would become {last} after all of --milestones");
                     return error("gamma", &multistep.gamma, &why);
                 }

@@ -118,7 +118,7 @@ impl Cluster {
             if let Some(known) = self.workers.get_mut(&worker) {
                 known.tasks.clear();
                 // That it may go is lost as well.
-                known.dismissed = false;
+                known.dismissed = None;
             }
             self.greet(worker);
         }
