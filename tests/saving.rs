@@ -8,7 +8,7 @@ use nix::{
 };
 use proto::v1::RunState;
 use std::path::Path;
-use system_tests::{Coordinator, Ended, Worker, assert_same, fail_at, members, pace};
+use system_tests::{Coordinator, Ended, Line, Worker, assert_same, fail_at, members, pace};
 
 /// Three epochs of ten steps and a small one.
 const RUN: [&str; 10] =
@@ -116,6 +116,23 @@ fn a_line_that_breaks_at_the_end_loses_nothing() {
         assert_same(&ended, &expected);
         assert_eq!(steps(&ended), 33, "{}", ended.log);
     }
+}
+
+/// A connection that is dead without a word is left for another one.
+#[test]
+fn a_line_that_stands_still_is_not_waited_for_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = undisturbed(directory.path());
+    let flags = [&["--workers", "1", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let run = Coordinator::start(&directory.path().join("dead"), &flags);
+    let line = Line::that_forgets(run.address(), 400_000);
+    let data = data();
+    let worker = Worker::start_behind(&line, "far", &[data[0].as_str(), data[1].as_str()]);
+    let ended = run.wait().well();
+    assert!(ended.log.contains("the state of far did not come: nothing came for 1 s; asking again"), "{}", ended.log);
+    assert!(!ended.log.contains("no checkpoint of this epoch"), "{}", ended.log);
+    assert_same(&ended, &expected);
+    assert_eq!(worker.wait().0, 0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -26,7 +26,7 @@ impl Line {
     /// If loopback has no port left.
     #[must_use]
     pub fn to(address: &str, bytes_per_second: u64) -> Self {
-        Self::of(address, u64::MAX, bytes_per_second)
+        Self::of(address, u64::MAX, bytes_per_second, None)
     }
 
     /// As [`Self::to`], with so many bytes a second up and down.
@@ -35,10 +35,20 @@ impl Line {
     /// If loopback has no port left.
     #[must_use]
     pub fn both_ways(address: &str, bytes_per_second: u64) -> Self {
-        Self::of(address, bytes_per_second, bytes_per_second)
+        Self::of(address, bytes_per_second, bytes_per_second, None)
     }
 
-    fn of(address: &str, up_per_second: u64, bytes_per_second: u64) -> Self {
+    /// A line to `address`. The first connection up which so many bytes have gone stands still from then on, as one does that a
+    /// firewall has forgotten.
+    ///
+    /// # Panics
+    /// If loopback has no port left.
+    #[must_use]
+    pub fn that_forgets(address: &str, after_bytes: u64) -> Self {
+        Self::of(address, u64::MAX, u64::MAX, Some(Forgets { after_bytes, done: Arc::default() }))
+    }
+
+    fn of(address: &str, up_per_second: u64, bytes_per_second: u64, forgets: Option<Forgets>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
         let line = Self {
             address: listener.local_addr().expect("a listener has an address"),
@@ -55,8 +65,9 @@ impl Line {
                 open.lock().unwrap_or_else(PoisonError::into_inner).extend([near, far]);
                 let [near, far] = ends;
                 let (up, down) = (near.try_clone().expect("as before"), far.try_clone().expect("as before"));
-                thread::spawn(move || carry(up, far, up_per_second, &AtomicU64::new(0)));
-                thread::spawn(move || carry(down, near, bytes_per_second, &carried));
+                let forgets = forgets.clone();
+                thread::spawn(move || carry(up, far, up_per_second, &AtomicU64::new(0), forgets.as_ref()));
+                thread::spawn(move || carry(down, near, bytes_per_second, &carried, None));
             }
         });
         line
@@ -83,14 +94,32 @@ impl Line {
     }
 }
 
+/// When a connection stands still, once.
+#[derive(Clone)]
+struct Forgets {
+    after_bytes: u64,
+    done: Arc<AtomicBool>,
+}
+
 /// Passes on what comes from `from`, until either end closes.
-fn carry(mut from: TcpStream, mut to: TcpStream, bytes_per_second: u64, carried: &AtomicU64) {
+fn carry(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    bytes_per_second: u64,
+    carried: &AtomicU64,
+    forgets: Option<&Forgets>,
+) {
     let mut buffer = vec![0; 64 << 10];
     let (start, mut here) = (Instant::now(), 0_u64);
     let mut pass = || -> io::Result<bool> {
         let read = from.read(&mut buffer)?;
         to.write_all(&buffer[..read])?;
         here += read as u64;
+        if forgets.is_some_and(|forgets| here > forgets.after_bytes && !forgets.done.swap(true, Ordering::Relaxed)) {
+            loop {
+                thread::park();
+            }
+        }
         carried.fetch_add(read as u64, Ordering::Relaxed);
         let due = Duration::from_secs_f64(here as f64 / bytes_per_second as f64);
         thread::sleep(due.saturating_sub(start.elapsed()));

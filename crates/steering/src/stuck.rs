@@ -83,18 +83,14 @@ impl Steering {
         if waited <= longest {
             return Vec::new();
         }
+        let reason = format!(
+            "it does not stop after the step in progress, {:.0} s after it was told to; if the machine is only slow, raise \
+             --failure-timeout (it is {} s)",
+            waited.as_secs_f64(),
+            timeout.as_secs_f64()
+        );
         let members = self.generation.members.iter().filter(|id| !arrived.contains(*id));
-        members
-            .map(|id| {
-                (
-                    *id,
-                    format!(
-                        "it does not stop after the step in progress, {:.0} s after it was told to",
-                        waited.as_secs_f64()
-                    ),
-                )
-            })
-            .collect()
+        members.map(|id| (*id, reason.clone())).collect()
     }
 
     /// Those that wait for orders although the epoch cannot be recorded without what they have not said: of the test set, or of
