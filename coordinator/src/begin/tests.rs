@@ -254,7 +254,7 @@ fn the_configuration_for_scripts_says_what_the_journal_says() {
 fn nothing_is_begun_where_something_is() {
     let (_directory, run_dir) = done(1);
     refuses(&run_dir, &with(&["--resume", "never"]), 4, &["holds a run already"]);
-    refuses(&run_dir, &with(&["--seed", "20"]), 4, &["seed: 2 -> 20"]);
+    refuses(&run_dir, &with(&["--seed", "20"]), 4, &["seed: 0 -> 20"]);
     let unrunnable =
         begin(&testing::args(&run_dir, &with(&["--epochs", "7"])), |_| Err(Error::Spawn("no data".to_owned())));
     assert_eq!(unrunnable.map(|begun| begun.start).unwrap_err().exit_code(), 5);

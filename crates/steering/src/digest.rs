@@ -108,6 +108,8 @@ impl Steering {
             // It has taken a state over, or done steps since.
             known.reached = Some(Reached { position, lineage });
         }
+        // It has shown that it lives, and what it holds.
+        self.dismiss_leaving(decisions);
         let digests = self.digests.reported.entry(position).or_default();
         digests.insert(worker, digest);
         if digests.len() < self.generation.members.len() {

@@ -276,6 +276,11 @@ impl Steering {
         };
         let (source_rank, checkpoint, initial, digest) = order;
         self.generation.from = Some(position);
+        for member in &self.generation.members {
+            if let Some(worker) = self.workers.get_mut(member) {
+                worker.given = true;
+            }
+        }
         self.to_all(decisions, |_| Order::Synchronise {
             generation,
             source_rank,

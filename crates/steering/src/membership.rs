@@ -113,18 +113,21 @@ impl Steering {
     }
 
     fn dismiss(&mut self, decisions: &mut Vec<Decision>, may_go: impl Fn(&Self, &Worker) -> bool) {
-        for (id, worker) in &self.workers {
-            if worker.leaving && !self.generation.has(*id) && may_go(self, worker) {
-                let order = Order::Dismiss { reason: "as asked".to_owned() };
-                decisions.push(Decision::Send { worker: *id, order });
+        let leaving = self.workers.iter().filter(|(_, worker)| worker.leaving && !worker.dismissed);
+        let free = leaving.filter(|(id, worker)| !self.generation.has(**id) && may_go(self, worker));
+        for id in free.map(|(id, _)| *id).collect::<Vec<_>>() {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.dismissed = true;
             }
+            let order = Order::Dismiss { reason: "as asked".to_owned() };
+            decisions.push(Decision::Send { worker: id, order });
         }
     }
 
     /// Whether `worker`, which leaves, may hold what is not saved, and nobody who stays has shown in this generation that it holds as
     /// much: those of the last one may have died in the same moment. Of its last steps nobody may have heard yet.
     fn is_still_needed(&self, worker: &Worker) -> bool {
-        if !worker.worked && worker.reached.is_none() {
+        if !worker.worked && !worker.given && worker.reached.is_none() {
             return false;
         }
         let news = self.news_of(worker.reached);
@@ -137,7 +140,7 @@ impl Steering {
 
     /// Whether what those who leave hold has to be saved before they go: nobody else has it, or nobody goes on now.
     fn saves_before_they_leave(&self, now: Duration) -> bool {
-        if self.only_leavers_hold_the_news() {
+        if self.only_leavers_hold_the_news(now) {
             return true;
         }
         let goes_on = self.candidates(now).len() >= self.needed();

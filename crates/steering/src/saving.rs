@@ -5,7 +5,7 @@
 //! agree on it one of them sends it; if they do not, no state since the newest checkpoint can be trusted. No process group is needed for any of this.
 
 use crate::{
-    Decision, Ending, Held, Order, Outcome, Reached, Steering, WorkerId,
+    Decision, Ending, Held, Order, Outcome, Reached, Steering, Worker, WorkerId,
     digest::{Verdict, judge},
     phase::Phase,
     upload::Upload,
@@ -139,16 +139,12 @@ impl Steering {
         }
     }
 
-    /// Whether someone who is to stay, or else to leave, holds more than what is saved.
-    pub(crate) fn only_leavers_hold_the_news(&self) -> bool {
-        let newest = |leaving: bool| {
-            self.workers
-                .values()
-                .filter(|worker| worker.leaving == leaving)
-                .filter_map(|w| self.news_of(w.reached))
-                .max()
-        };
-        newest(true).is_some_and(|leaving| newest(false).is_none_or(|staying| staying < leaving))
+    /// Whether someone who leaves holds more than what is saved, and more than all who could go on now.
+    pub(crate) fn only_leavers_hold_the_news(&self, now: Duration) -> bool {
+        let news = |worker: &Worker| self.news_of(worker.reached);
+        let theirs = self.workers.values().filter(|worker| worker.leaving).filter_map(news).max();
+        let able = self.candidates(now).into_iter().filter_map(|able| self.workers.get(&able.id));
+        theirs.is_some_and(|theirs| able.filter_map(news).max().is_none_or(|able| able < theirs))
     }
 
     /// How far the newest state is that is saved or that an attached worker holds, as far as is known.

@@ -274,6 +274,10 @@ impl Steering {
         }
         self.watch_upload(now, &mut decisions);
         self.watch_saving(now, &mut decisions);
+        if matches!(self.phase, Phase::Training { .. } | Phase::Evaluating { .. }) {
+            // Who goes on may have come as far as who leaves.
+            self.dismiss_leaving(&mut decisions);
+        }
         if matches!(self.phase, Phase::Waiting | Phase::Training { halt: None, .. }) {
             self.take_in(now, "a worker came back", &mut decisions);
         }

@@ -99,9 +99,9 @@ impl Steering {
             None => failed.attempts.saturating_sub(1),
         };
         let pause = if attempts == 0 { Duration::ZERO } else { pause(attempts, holders.len()) };
-        // All are asked at least once, and once more when the time is over.
+        // All are asked at least once, one alone at least twice, and somebody once more when the time is over.
         let left = patience.saturating_sub(now.saturating_sub(failed.began));
-        if !pause.is_zero() && left.is_zero() {
+        if !pause.is_zero() && left.is_zero() && attempts > 1 {
             return None;
         }
         let pause = pause.min(left);

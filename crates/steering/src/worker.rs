@@ -25,6 +25,8 @@ pub struct Worker {
     pub aside: Duration,
     /// Whether it has asked to go.
     pub leaving: bool,
+    /// Whether it was told that it may.
+    pub dismissed: bool,
     /// How far the state that it holds is, as far as is known.
     pub reached: Option<Reached>,
     /// Its last reported position.
@@ -47,6 +49,8 @@ pub struct Worker {
     pub slow: Option<Slow>,
     /// Whether it was ever ordered to train, by this coordinator or an earlier one, and so may be in the middle of a step.
     pub worked: bool,
+    /// Whether it was told to take a state over, of which nobody may have heard yet.
+    pub given: bool,
     /// Whether it has committed a step as a member.
     pub proven: bool,
     /// Whether it has committed a step together with another.
@@ -79,6 +83,7 @@ impl Worker {
             prepared: false,
             aside: Duration::ZERO,
             leaving: false,
+            dismissed: false,
             reached: held.map(Reached::from),
             position: held.map(|held| held.position).unwrap_or_default(),
             last_seen: now,
@@ -90,6 +95,7 @@ impl Worker {
             compute: 0.0,
             slow: None,
             worked: held.is_some(),
+            given: false,
             proven: false,
             met: false,
             doubted: false,

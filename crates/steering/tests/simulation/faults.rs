@@ -44,9 +44,11 @@ impl Cluster {
         assert!(self.ending.is_some() || heard(self) == before, "nobody is late for an order not sent");
     }
 
-    /// All uploads break for as long as `time`, less than a state is asked for that would be lost.
+    /// All uploads break for as long as `time`, less than a state is asked for that would be lost, and not again soon.
     pub fn break_uploads(&mut self, time: Duration) {
-        self.breaking = self.now + time;
+        if self.breaking.is_zero() || self.now > self.breaking + Duration::from_mins(1) {
+            self.breaking = self.now + time;
+        }
     }
 
     /// A worker is told to leave, and some advances later all others die at once, unnoticed at first.

@@ -170,6 +170,9 @@ impl Cluster {
         let decisions = self.steering.tick(self.now);
         self.longest = self.longest.max(began.elapsed());
         self.carry_out(decisions);
+        if self.is_training() && self.steering.members() == self.members {
+            self.assert_leavers_may_go();
+        }
     }
 
     pub fn stop(&mut self) {
@@ -251,16 +254,13 @@ impl Cluster {
         let held = |worker: &Worker| self.usable(worker).map(|state| self.reach(state));
         let Some(own) = held(&self.workers[&leaver]) else { return };
         let saved = self.writing.iter().chain(&self.disk).map(|state| self.reach(state)).max().unwrap_or_default();
-        let (generation, believed) = self.workers[&leaver].dismissed.unwrap_or_default();
+        let generation = self.workers[&leaver].dismissed.unwrap_or_default();
         let has_shown = |worker: &Worker| worker.ready_in >= generation;
         let lives = |worker: &Worker| !worker.is_mute() || has_shown(worker);
         let others = self.workers.iter().filter(|(id, worker)| **id != leaver && lives(worker));
         let theirs = others.clone().filter_map(|(_, worker)| held(worker)).max().unwrap_or_default();
         let shown = others.filter(|(_, worker)| has_shown(worker)).filter_map(|(_, worker)| held(worker)).max();
-        let known = |state: Position| believed.is_some_and(|believed| state >= believed);
-        let (epoch, step) = (own.epoch, own.step);
-        let one_less = Position { epoch, step: step.saturating_sub(1) };
-        if shown.is_some_and(|shown| known(shown) && shown >= one_less) {
+        if shown.is_some() {
             return;
         }
         assert!(
@@ -318,8 +318,7 @@ impl Cluster {
             }
             Order::Dismiss { reason } => {
                 let leaves = reason == "as asked";
-                let believed = self.steering.workers().get(&worker).and_then(|worker| worker.reached);
-                known.dismissed = Some((self.generation, believed.map(|reached| reached.position)));
+                known.dismissed = Some(self.generation);
                 known.orders.clear();
                 if leaves {
                     // It goes at once.

@@ -303,6 +303,22 @@ impl Cluster {
         Some(state)
     }
 
+    /// Asserts that whoever asked to go was told that it may, once the others have shown that they go on.
+    pub(super) fn assert_leavers_may_go(&self) {
+        let stays = |id: &WorkerId| self.steering.workers().get(id).is_some_and(|worker| !worker.leaving);
+        if !self.late.is_empty() || !self.members.iter().any(stays) {
+            return;
+        }
+        let known = |id: &WorkerId| self.steering.workers().get(id)?.reached.map(|reached| reached.position);
+        let theirs = self.members.iter().filter_map(known).max();
+        for (id, worker) in self.steering.workers() {
+            let told = self.workers.get(id).is_none_or(|worker| worker.dismissed.is_some() || worker.is_mute());
+            // The members may still be on their way to where it is.
+            let fine = told || theirs < known(id) || self.members.contains(id);
+            assert!(!worker.leaving || fine, "{id} may not go: {:#?}; {:?}", self.notes, self.steering.workers());
+        }
+    }
+
     /// One step of a Train order, which stays in front until the epoch is over or halted.
     fn train_step(&mut self, members: &[WorkerId], generation: u64) {
         let Some(Order::Train { digest_every, save_every, .. }) = self.workers[&members[0]].orders.front().cloned()

@@ -70,8 +70,8 @@ pub struct Worker {
     pub illness: Option<Illness>,
     /// The last generation in which it has shown that it lives, and what it holds.
     pub ready_in: u64,
-    /// The generation in which it was told that it may go, and how far the machine knew its state to be.
-    pub dismissed: Option<(u64, Option<Position>)>,
+    /// The generation in which it was told that it may go.
+    pub dismissed: Option<u64>,
     /// Whether it has fallen silent for good.
     pub silent: bool,
 }
