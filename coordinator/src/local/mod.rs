@@ -21,6 +21,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -84,7 +85,7 @@ impl LocalWorkers {
                 let keeper = Keeper {
                     command: command(options, &name),
                     record: Record::new(options.run_dir, &name),
-                    latest: std::sync::Arc::default(),
+                    latest: Arc::default(),
                     farewell: options.farewell,
                     end: ended.clone(),
                     view: options.view.clone(),

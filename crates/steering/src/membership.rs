@@ -34,7 +34,6 @@ impl Steering {
     pub(crate) fn prepared(&mut self, now: Duration, id: WorkerId, decisions: &mut Vec<Decision>) {
         let wall = self.clock.wall();
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| wall >= worker.aside) else { return };
-        // By its own clock it may come a little early: it is taken in once its pause is over here, too.
         if std::mem::replace(&mut worker.prepared, true) || worker.leaving {
             return;
         }
@@ -124,8 +123,9 @@ impl Steering {
         }
     }
 
-    /// Whether `worker`, which leaves, may hold what is not saved, and nobody who stays has shown in this generation that it holds as
-    /// much: those of the last one may have died in the same moment. Of its last steps nobody may have heard yet.
+    /// Whether `worker`, which leaves, may hold what is not saved, and nobody who stays has shown that it holds as much. It has to
+    /// be shown in this generation: those of the last one may have died in the same moment. Of the worker's last steps nobody may
+    /// have heard yet.
     fn is_still_needed(&self, worker: &Worker) -> bool {
         if !worker.worked && !worker.given && worker.reached.is_none() {
             return false;

@@ -1,5 +1,5 @@
 //! A state on its way from a worker to the coordinator: asked for, waited for, and asked for elsewhere or later if it does not
-//! come. What breaks a line may pass within seconds, so those who were asked already are asked again after longer and longer
+//! come. What breaks a line may pass within seconds. So those who were asked already are asked again, after longer and longer
 //! pauses, for as long as the state is worth waiting for.
 
 use crate::{Decision, Order, Steering, WorkerId};

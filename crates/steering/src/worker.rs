@@ -20,8 +20,8 @@ pub struct Worker {
     pub host: String,
     /// Whether it has what it takes to train. Nobody waits for one that has not.
     pub prepared: bool,
-    /// Since it was set aside, the moment in the middle of its pause, on the wall. If it says before that that it is prepared, it
-    /// did not know of it yet. Its own clock runs whatever the coordinator's does, so the end of its pause may come early.
+    /// The middle of its last pause, on the wall. If it says before that that it is prepared, it did not know of the pause yet. Its
+    /// own clock may be ahead of the coordinator's, so it may come a little before the end. It is taken in at the end.
     pub aside: Duration,
     /// Whether it has asked to go.
     pub leaving: bool,
