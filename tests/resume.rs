@@ -4,25 +4,7 @@
 
 use proto::v1::RunState;
 use std::{fs, path::Path, process::Command};
-use system_tests::{Coordinator, binary, fail_at};
-
-/// Three epochs of ten steps and a small one, whose plateau has something to decide after each.
-const RUN: [&str; 14] = [
-    "--plateau-patience",
-    "0",
-    "--plateau-factor",
-    "0.3",
-    "--limit-train",
-    "650",
-    "--batch-size",
-    "64",
-    "--limit-test",
-    "300",
-    "--epochs",
-    "3",
-    "--shards",
-    "2",
-];
+use system_tests::{Coordinator, THREE_EPOCHS, binary, fail_at};
 
 fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
@@ -33,9 +15,9 @@ fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
 fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     let directory = tempfile::tempdir().unwrap();
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
-    let expected = Coordinator::run(&whole, 2, &RUN).well().weights();
+    let expected = Coordinator::run(&whole, 2, &THREE_EPOCHS).well().weights();
 
-    let local = [&["--local", "--workers", "2"][..], &RUN].concat();
+    let local = [&["--local", "--workers", "2"][..], &THREE_EPOCHS].concat();
     let mut first = Coordinator::start_failing(&stopped, &local, &[fail_at(0, (1, 3), "slow=250")]);
     first.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     first.terminate();
@@ -47,7 +29,7 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     assert_ne!(summary["weights_sha256"], expected.as_str());
 
     // With another number of workers even.
-    let ended = Coordinator::run(&stopped, 1, &RUN).well();
+    let ended = Coordinator::run(&stopped, 1, &THREE_EPOCHS).well();
     assert_eq!(ended.summary()["state"], "finished");
     assert_eq!(ended.weights(), expected);
     let (metrics, undisturbed) = (metrics(&stopped), metrics(&whole));
@@ -60,7 +42,7 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     let from = stopped.join("checkpoints").join(format!("step-{steps:08}"));
     if from.exists() {
         let again = directory.path().join("again");
-        let flags = [&RUN[..], &["--resume", from.to_str().unwrap()]].concat();
+        let flags = [&THREE_EPOCHS[..], &["--resume", from.to_str().unwrap()]].concat();
         assert_eq!(Coordinator::run(&again, 2, &flags).well().weights(), expected);
     }
 }
@@ -69,8 +51,8 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
 fn a_client_stops_a_run_and_the_same_command_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
-    let expected = Coordinator::run(&whole, 2, &RUN).well().weights();
-    let local = [&["--local", "--workers", "2"][..], &RUN].concat();
+    let expected = Coordinator::run(&whole, 2, &THREE_EPOCHS).well().weights();
+    let local = [&["--local", "--workers", "2"][..], &THREE_EPOCHS].concat();
     let mut run = Coordinator::start_failing(&stopped, &local, &[fail_at(0, (1, 3), "slow=250")]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let cox = Command::new(binary("cox")).args(["--coordinator", &run.url(), "stop", "--reason", "enough"]).output();
@@ -80,16 +62,16 @@ fn a_client_stops_a_run_and_the_same_command_goes_on() {
     assert!(text.starts_with("stopped: asked to stop: enough (epoch 2, step "), "{text}");
     let ended = run.wait().well();
     assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
-    assert_eq!(Coordinator::run(&stopped, 2, &RUN).well().weights(), expected);
+    assert_eq!(Coordinator::run(&stopped, 2, &THREE_EPOCHS).well().weights(), expected);
 }
 
 #[test]
 fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
     let directory = tempfile::tempdir().unwrap();
     let run_dir = directory.path().join("run");
-    let expected = Coordinator::run(&run_dir, 2, &RUN).well().weights();
+    let expected = Coordinator::run(&run_dir, 2, &THREE_EPOCHS).well().weights();
     let from = run_dir.join("checkpoints/step-00000022");
-    let flags = [&RUN[..], &["--resume", from.to_str().unwrap()]].concat();
+    let flags = [&THREE_EPOCHS[..], &["--resume", from.to_str().unwrap()]].concat();
     let ended = Coordinator::run(&run_dir, 2, &flags).well();
     assert_eq!(ended.weights(), expected);
     assert_eq!(metrics(&run_dir).len(), 3);
@@ -99,13 +81,13 @@ fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
 fn metrics_that_a_killed_coordinator_left_incomplete_are_completed() {
     let directory = tempfile::tempdir().unwrap();
     let run_dir = directory.path().join("run");
-    assert_eq!(Coordinator::run(&run_dir, 2, &RUN).code, 0);
+    assert_eq!(Coordinator::run(&run_dir, 2, &THREE_EPOCHS).code, 0);
     let path = run_dir.join("metrics.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     // One line, and the beginning of the next.
     let first = whole.find('\n').unwrap();
     fs::write(&path, &whole[..first + 20]).unwrap();
-    assert_eq!(Coordinator::run(&run_dir, 2, &RUN).code, 0);
+    assert_eq!(Coordinator::run(&run_dir, 2, &THREE_EPOCHS).code, 0);
     assert_eq!(fs::read_to_string(&path).unwrap(), whole);
 }
 
@@ -134,17 +116,17 @@ fn another_configuration_is_refused() {
 fn a_truncated_checkpoint_is_passed_over_or_refused_by_name() {
     let directory = tempfile::tempdir().unwrap();
     let run_dir = directory.path().join("run");
-    let expected = Coordinator::run(&run_dir, 2, &RUN).well().weights();
+    let expected = Coordinator::run(&run_dir, 2, &THREE_EPOCHS).well().weights();
     let newest = run_dir.join("checkpoints/step-00000033");
     let model = newest.join("model.safetensors");
     let content = fs::read(&model).unwrap();
     fs::write(&model, &content[..1000]).unwrap();
-    let flags = [&RUN[..], &["--resume", newest.to_str().unwrap()]].concat();
+    let flags = [&THREE_EPOCHS[..], &["--resume", newest.to_str().unwrap()]].concat();
     let refused = Coordinator::fails(&directory.path().join("other"), &flags);
     assert_eq!(refused.code, 8, "{}", refused.log);
     assert!(refused.log.contains("model.safetensors is damaged: it has 1000 bytes"), "{}", refused.log);
     // By itself the run takes the one before, and comes to the same end.
-    let ended = Coordinator::run(&run_dir, 2, &RUN).well();
+    let ended = Coordinator::run(&run_dir, 2, &THREE_EPOCHS).well();
     assert!(ended.log.contains("taking the one before"), "{}", ended.log);
     assert_eq!(ended.weights(), expected);
 }

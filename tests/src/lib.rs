@@ -24,3 +24,21 @@ pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;
 pub use stall::Stall;
 pub use worker::{Worker, gpu};
+
+/// Three epochs of ten steps and a small one, whose plateau has something to decide after each.
+pub const THREE_EPOCHS: [&str; 14] = [
+    "--plateau-patience",
+    "0",
+    "--plateau-factor",
+    "0.3",
+    "--limit-train",
+    "650",
+    "--batch-size",
+    "64",
+    "--limit-test",
+    "300",
+    "--epochs",
+    "3",
+    "--shards",
+    "2",
+];
