@@ -106,6 +106,8 @@ struct ConfigView<'a> {
     nesterov: bool,
     #[serde(with = "number")]
     weight_decay: f64,
+    #[serde(with = "number")]
+    label_smoothing: f64,
     /// The message holds JSON as text; here it is part of the object.
     schedule: Value,
     train_samples: u32,
@@ -201,6 +203,7 @@ impl<'a> ConfigView<'a> {
             momentum: config.momentum,
             nesterov: config.nesterov,
             weight_decay: config.weight_decay,
+            label_smoothing: config.label_smoothing,
             schedule: serde_json::from_str(&config.schedule).unwrap_or_else(|_| config.schedule.clone().into()),
             train_samples: config.train_samples,
             test_samples: config.test_samples,

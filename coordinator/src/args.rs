@@ -84,6 +84,10 @@ pub struct Args {
     #[arg(long, default_value_t = RunConfig::default().weight_decay)]
     pub weight_decay: f64,
 
+    /// The part of each label that goes to all classes alike
+    #[arg(long, value_name = "F", default_value_t = RunConfig::default().label_smoothing)]
+    pub label_smoothing: f64,
+
     /// How the learning rate moves
     #[arg(long, value_enum, default_value_t = ScheduleName::Plateau)]
     pub schedule: ScheduleName,
@@ -111,6 +115,10 @@ pub struct Args {
     /// One-cycle: the part of the steps in which the rate rises
     #[arg(long, value_name = "F", default_value_t = plan::OneCycle::default().pct_start)]
     pub pct_start: f64,
+
+    /// One-cycle: how the rate rises and falls
+    #[arg(long, value_enum, default_value_t = AnnealName::Cos)]
+    pub anneal: AnnealName,
 
     /// Plateau and cosine: the lowest rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
@@ -218,6 +226,15 @@ pub enum WatchedName {
     TestLoss,
     /// Of the training set, during it
     TrainLoss,
+}
+
+/// The name of a way to rise and fall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AnnealName {
+    /// By half a cosine
+    Cos,
+    /// In a straight line
+    Linear,
 }
 
 /// The name of an arithmetic.

@@ -2,9 +2,9 @@
 
 use crate::{
     Args, Error,
-    args::{PrecisionName, ReductionName, ScheduleName, WatchedName, WireName},
+    args::{AnnealName, PrecisionName, ReductionName, ScheduleName, WatchedName, WireName},
 };
-use plan::{Cosine, MultiStep, OneCycle, Plateau, Precision, Reduction, RunConfig, Schedule, Watched, Wire};
+use plan::{Anneal, Cosine, MultiStep, OneCycle, Plateau, Precision, Reduction, RunConfig, Schedule, Watched, Wire};
 use std::path::PathBuf;
 
 /// The configuration that `args` ask for, and whether its precision is still to be chosen by the first worker's
@@ -48,6 +48,7 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
         momentum: args.momentum,
         nesterov: args.nesterov,
         weight_decay: args.weight_decay,
+        label_smoothing: args.label_smoothing,
         schedule: match args.schedule {
             ScheduleName::Plateau => Schedule::Plateau(Plateau {
                 factor: args.plateau_factor,
@@ -65,7 +66,14 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
                 Schedule::Multistep(MultiStep { milestones: args.milestones.clone(), gamma: args.gamma })
             }
             ScheduleName::Cosine => Schedule::Cosine(Cosine { min_lr: args.min_lr }),
-            ScheduleName::OneCycle => Schedule::OneCycle(OneCycle { pct_start: args.pct_start, ..OneCycle::default() }),
+            ScheduleName::OneCycle => Schedule::OneCycle(OneCycle {
+                pct_start: args.pct_start,
+                anneal: match args.anneal {
+                    AnnealName::Cos => Anneal::Cos,
+                    AnnealName::Linear => Anneal::Linear,
+                },
+                ..OneCycle::default()
+            }),
             ScheduleName::Constant => Schedule::Constant,
         },
         train_samples: args.limit_train.unwrap_or(cifar::Split::Train.samples() as u32),

@@ -75,6 +75,7 @@ impl From<&RunConfig> for v1::RunConfig {
             momentum: config.momentum,
             nesterov: config.nesterov,
             weight_decay: config.weight_decay,
+            label_smoothing: config.label_smoothing,
             schedule: serde_json::to_string(&config.schedule)
                 .expect("a schedule holds numbers and names only, which JSON can always express"),
             train_samples: config.train_samples,
@@ -118,6 +119,7 @@ impl TryFrom<v1::RunConfig> for RunConfig {
             momentum: config.momentum,
             nesterov: config.nesterov,
             weight_decay: config.weight_decay,
+            label_smoothing: config.label_smoothing,
             schedule,
             train_samples: config.train_samples,
             test_samples: config.test_samples,

@@ -23,7 +23,8 @@ pub use evaluation::{ChunkResult, Chunks, Evaluation, EvaluationError};
 pub use order::epoch_order;
 pub use position::{Position, Totals};
 pub use schedule::{
-    Cosine, Losses, Mode, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, ThresholdMode, Watched,
+    Anneal, Cosine, Losses, Mode, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, ThresholdMode,
+    Watched,
 };
 pub use shards::{Steps, block, block_of_owner};
 pub use timeouts::{LONGEST_PATIENCE, Timeouts};

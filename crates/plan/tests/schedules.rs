@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use plan::{Cosine, Losses, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState};
+use plan::{Anneal, Cosine, Losses, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState};
 use serde_json::Value;
 
 /// Of epochs whose losses do not matter.
@@ -74,15 +74,27 @@ fn cosine() {
     assert_bits("cosine", &by_epoch(&schedule, hex(&golden["lr"]), 20, 20), &golden["rates"]);
 }
 
+/// The rates of every step of four epochs of 25 steps.
+fn by_step(one_cycle: OneCycle, golden: &Value) -> Vec<f64> {
+    let (schedule, base) = (Schedule::OneCycle(one_cycle), hex(&golden["lr"]));
+    let mut state = ScheduleState::new(base);
+    let mut rates = Vec::new();
+    for _ in 0..4 {
+        rates.extend(state.rates(&schedule, base, 4, 25));
+        state.finish_epoch(&schedule, base, 4, 7, ONE);
+    }
+    rates
+}
+
 #[test]
 fn one_cycle() {
     let golden = &golden()["one_cycle"];
-    let schedule = Schedule::OneCycle(OneCycle::default());
-    let mut state = ScheduleState::new(hex(&golden["lr"]));
-    let mut rates = Vec::new();
-    for _ in 0..4 {
-        rates.extend(state.rates(&schedule, hex(&golden["lr"]), 4, 25));
-        state.finish_epoch(&schedule, hex(&golden["lr"]), 4, 7, ONE);
-    }
-    assert_bits("one-cycle", &rates, &golden["rates"]);
+    assert_bits("one-cycle", &by_step(OneCycle::default(), golden), &golden["rates"]);
+}
+
+#[test]
+fn one_cycle_in_straight_lines() {
+    let golden = &golden()["one_cycle_linear"];
+    let linear = OneCycle { pct_start: 0.2, anneal: Anneal::Linear, ..OneCycle::default() };
+    assert_bits("one-cycle, linear", &by_step(linear, golden), &golden["rates"]);
 }

@@ -43,6 +43,7 @@ impl RunConfig {
                 ("momentum", config.momentum.to_string()),
                 ("nesterov", config.nesterov.to_string()),
                 ("weight-decay", config.weight_decay.to_string()),
+                ("label-smoothing", config.label_smoothing.to_string()),
                 ("schedule", schedule),
                 ("limit-train", config.train_samples.to_string()),
                 ("limit-test", config.test_samples.to_string()),

@@ -99,6 +99,9 @@ pub struct RunConfig {
     pub nesterov: bool,
     /// SGD's weight decay, on every parameter.
     pub weight_decay: f64,
+    /// The part of each label that goes to all classes alike, from 0 to below 1.
+    #[serde(default)]
+    pub label_smoothing: f64,
     /// How the learning rate moves.
     pub schedule: Schedule,
     /// Training samples used, from the first.
@@ -124,6 +127,7 @@ impl Default for RunConfig {
             momentum: 0.9,
             nesterov: false,
             weight_decay: 5e-4,
+            label_smoothing: 0.0,
             schedule: Schedule::Plateau(Plateau { factor: 0.5, patience: 5, min_lr: 1e-6, ..Plateau::default() }),
             train_samples: 50_000,
             test_samples: 10_000,
@@ -203,6 +207,9 @@ impl RunConfig {
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return error("weight-decay", &self.weight_decay, "it has to be a number of at least 0");
         }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return error("label-smoothing", &self.label_smoothing, "it has to be at least 0 and below 1");
+        }
         match &self.schedule {
             Schedule::Plateau(plateau) => {
                 if !(plateau.factor > 0.0 && plateau.factor < 1.0) {
@@ -259,6 +266,7 @@ mod tests {
         assert_eq!(flag(RunConfig { train_samples: 100, ..config() }), "batch-size");
         assert_eq!(flag(RunConfig { lr: f64::NAN, ..config() }), "lr");
         assert_eq!(flag(RunConfig { momentum: 1.0, ..config() }), "momentum");
+        assert_eq!(flag(RunConfig { label_smoothing: 1.0, ..config() }), "label-smoothing");
         let schedule = Schedule::Plateau(Plateau { factor: 1.0, ..Plateau::default() });
         assert_eq!(flag(RunConfig { schedule, ..config() }), "plateau-factor");
     }

@@ -7,7 +7,7 @@ mod plateau;
 
 pub use cosine::Cosine;
 pub use multistep::MultiStep;
-pub use one_cycle::OneCycle;
+pub use one_cycle::{Anneal, OneCycle};
 pub use plateau::{Losses, Mode, Plateau, PlateauState, ThresholdMode, Watched};
 
 use crate::number;

@@ -1,10 +1,20 @@
 //! Up to the base rate and down to almost nothing, a rate a step.
 //!
-//! Source: `torch.optim.lr_scheduler.OneCycleLR`, PyTorch 2.13, with `anneal_strategy="cos"`, two phases, and
-//! `cycle_momentum=False`.
+//! Source: `torch.optim.lr_scheduler.OneCycleLR`, PyTorch 2.13, with two phases and `cycle_momentum=False`.
 
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
+
+/// How the rate goes from one end of a phase to the other. PyTorch's name: `anneal_strategy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Anneal {
+    /// By half a cosine: slowly at both ends.
+    #[default]
+    Cos,
+    /// In a straight line.
+    Linear,
+}
 
 /// The options of `OneCycleLR`, with PyTorch's names; its `max_lr` is the run's rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,12 +26,15 @@ pub struct OneCycle {
     pub div_factor: f64,
     /// The last rate is the first divided by this.
     pub final_div_factor: f64,
+    /// How it rises and falls.
+    #[serde(default)]
+    pub anneal: Anneal,
 }
 
 impl Default for OneCycle {
     /// PyTorch's defaults.
     fn default() -> Self {
-        Self { pct_start: 0.3, div_factor: 25.0, final_div_factor: 1e4 }
+        Self { pct_start: 0.3, div_factor: 25.0, final_div_factor: 1e4, anneal: Anneal::Cos }
     }
 }
 
@@ -34,13 +47,19 @@ impl OneCycle {
         let peak = self.pct_start * total as f64 - 1.0;
         let step = step as f64;
         if step <= peak {
-            anneal(initial, max_lr, step / peak)
+            self.anneal.between(initial, max_lr, step / peak)
         } else {
-            anneal(max_lr, last, (step - peak) / (total as f64 - 1.0 - peak))
+            self.anneal.between(max_lr, last, (step - peak) / (total as f64 - 1.0 - peak))
         }
     }
 }
 
-fn anneal(from: f64, to: f64, fraction: f64) -> f64 {
-    to + (from - to) / 2.0 * ((PI * fraction).cos() + 1.0)
+impl Anneal {
+    /// What lies at `fraction` of the way.
+    fn between(self, from: f64, to: f64, fraction: f64) -> f64 {
+        match self {
+            Self::Cos => to + (from - to) / 2.0 * ((PI * fraction).cos() + 1.0),
+            Self::Linear => (to - from) * fraction + from,
+        }
+    }
 }

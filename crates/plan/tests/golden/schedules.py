@@ -41,8 +41,8 @@ def epochs(make, lr, n):
         o.step(); s.step(); rates.append(text(o.param_groups[0]["lr"]))
     return rates
 
-def one_cycle(lr, steps):
-    o = optimizer(lr); s = S.OneCycleLR(o, max_lr=lr, total_steps=steps, cycle_momentum=False); rates = [text(o.param_groups[0]["lr"])]
+def one_cycle(lr, steps, **options):
+    o = optimizer(lr); s = S.OneCycleLR(o, max_lr=lr, total_steps=steps, cycle_momentum=False, **options); rates = [text(o.param_groups[0]["lr"])]
     for _ in range(steps - 1):
         o.step(); s.step(); rates.append(text(o.param_groups[0]["lr"]))
     return rates
@@ -52,4 +52,5 @@ json.dump(dict(
     multistep=dict(milestones=[3, 5, 5, 9], gamma=0.1, lr=text(0.1), rates=epochs(lambda o: S.MultiStepLR(o, [3, 5, 5, 9], 0.1), 0.1, 12)),
     cosine=dict(total=20, min_lr=1e-4, lr=text(0.1), rates=epochs(lambda o: S.CosineAnnealingLR(o, 20, 1e-4), 0.1, 20)),
     one_cycle=dict(lr=text(0.1), epochs=4, steps=25, rates=one_cycle(0.1, 100)),
+    one_cycle_linear=dict(lr=text(0.4), epochs=4, steps=25, rates=one_cycle(0.4, 100, pct_start=0.2, anneal_strategy="linear")),
 ), __import__("sys").stdout, indent=1)
