@@ -28,12 +28,11 @@ impl Gpu {
             let attribute = |attribute| unsafe { result::device::get_attribute(device, attribute) };
             let major = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
             let minor = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
-            let id: String =
-                result::device::get_uuid(device)?.bytes.iter().map(|byte| format!("{:02x}", *byte as u8)).collect();
+            let id = u128::from_be_bytes(result::device::get_uuid(device)?.bytes.map(|byte| byte as u8));
             Ok::<_, result::DriverError>(Self {
                 name: result::device::get_name(device)?,
                 capability: (major, minor),
-                id,
+                id: format!("{id:032x}"),
             })
         };
         ask().inspect_err(|error| tracing::warn!("the driver says nothing of GPU {index}: {error}")).ok()
