@@ -8,6 +8,7 @@ mod evaluate;
 mod fault;
 mod handle;
 mod input;
+mod loss;
 mod messages;
 mod optimizer;
 mod outgoing;
