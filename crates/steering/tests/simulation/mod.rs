@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+mod coming;
 mod faults;
+mod lines;
 mod obey;
+mod promises;
 mod worker;
 
 use plan::{Plateau, Position, RunConfig, Schedule, Totals};
@@ -124,47 +127,6 @@ impl Cluster {
         self.carry_out(decisions);
     }
 
-    /// Nothing that a worker says comes for so many advances. States have connections of their own.
-    pub fn stall_line(&mut self, worker: WorkerId, advances: u32) {
-        self.late.entry(worker).or_insert((advances, Vec::new()));
-    }
-
-    /// What comes at once.
-    fn on_its_way(&mut self, worker: WorkerId, event: Event) -> Option<(WorkerId, Event)> {
-        let beside =
-            matches!(event, Event::StateArrived { .. } | Event::UploadMoved { .. } | Event::UploadFailed { .. });
-        match self.late.get_mut(&worker) {
-            _ if matches!(event, Event::Detached { .. }) => self.late.remove(&worker).map_or((), drop),
-            Some((_, words)) if !beside => {
-                words.push(event);
-                return None;
-            }
-            _ => {}
-        }
-        Some((worker, event))
-    }
-
-    /// Lines that stood still for long enough move again.
-    fn let_lines_move(&mut self) {
-        let mut over = Vec::new();
-        for (worker, (advances, _)) in &mut self.late {
-            *advances = advances.saturating_sub(1);
-            if *advances == 0 {
-                over.push(*worker);
-            }
-        }
-        for worker in over {
-            for event in self.late.remove(&worker).map(|(_, words)| words).unwrap_or_default() {
-                self.handle(worker, event);
-            }
-        }
-    }
-
-    pub fn let_all_lines_move(&mut self) {
-        self.late.values_mut().for_each(|(advances, _)| *advances = 1);
-        self.let_lines_move();
-    }
-
     pub fn tick(&mut self) {
         let began = std::time::Instant::now();
         let decisions = self.steering.tick(self.now);
@@ -234,56 +196,6 @@ impl Cluster {
         self.arrived.retain(|(upload, position), _| self.steering.wants(*upload, *position));
     }
 
-    /// Asserts that the newest state that anyone holds is saved, or on its way to the disk.
-    fn assert_saved(&self) {
-        let saved = self.writing.iter().chain(&self.disk).map(|state| self.reach(state)).max().unwrap_or_default();
-        let heard = self.workers.iter().filter(|(id, worker)| !worker.is_mute() && !self.late.contains_key(id));
-        let held = heard.filter_map(|(_, worker)| self.usable(worker));
-        let newest = held.map(|state| self.reach(state)).max().unwrap_or_default();
-        assert!(newest <= saved, "{saved} is saved, and {newest} is held: {:#?}; {:?}", self.notes, self.workers);
-    }
-
-    /// Asserts that what `leaver` holds does not go with it: it is saved, or another one holds as much that lives, or has shown
-    /// in the generation that it does. Of steps that nobody has heard of only those are lost that others do again.
-    fn assert_others_hold(&self, leaver: WorkerId) {
-        // What does not come for a minute is given up.
-        let hears = !self.workers[&leaver].is_mute() && !self.late.contains_key(&leaver);
-        if self.ending.is_some() || self.breaking > self.now || !hears {
-            return;
-        }
-        let held = |worker: &Worker| self.usable(worker).map(|state| self.reach(state));
-        let Some(own) = held(&self.workers[&leaver]) else { return };
-        let saved = self.writing.iter().chain(&self.disk).map(|state| self.reach(state)).max().unwrap_or_default();
-        let generation = self.workers[&leaver].dismissed.unwrap_or_default();
-        let has_shown = |worker: &Worker| worker.ready_in >= generation;
-        let lives = |worker: &Worker| !worker.is_mute() || has_shown(worker);
-        let others = self.workers.iter().filter(|(id, worker)| **id != leaver && lives(worker));
-        let theirs = others.clone().filter_map(|(_, worker)| held(worker)).max().unwrap_or_default();
-        let shown = others.filter(|(_, worker)| has_shown(worker)).filter_map(|(_, worker)| held(worker)).max();
-        if shown.is_some() {
-            return;
-        }
-        assert!(
-            own <= saved.max(theirs).max(self.unwritten),
-            "{own} goes with {leaver}, {saved} is saved: {:#?}; {:?}",
-            self.notes,
-            self.workers
-        );
-    }
-
-    /// The state of a worker that the run could go on from.
-    fn usable<'a>(&self, worker: &'a Worker) -> Option<&'a State> {
-        let state = worker.held.as_deref()?;
-        (state.at.epoch as usize <= self.epochs.len() && worker.lineage > self.void).then_some(state)
-    }
-
-    /// How far a state is: the end of a recorded epoch is the beginning of the next.
-    fn reach(&self, state: &State) -> Position {
-        let Position { epoch, step } = state.at;
-        let recorded = (epoch as usize) < self.epochs.len();
-        if step == STEPS && recorded { Position { epoch: epoch + 1, step: 0 } } else { state.at }
-    }
-
     fn send(&mut self, worker: WorkerId, order: Order) {
         let of = match &order {
             Order::Form { generation, .. }
@@ -327,75 +239,6 @@ impl Cluster {
             }
             order => known.orders.push_back(order),
         }
-    }
-
-    /// A worker comes that has all it needs.
-    pub fn attach(&mut self) {
-        let worker = self.attach_unprepared();
-        self.prepare(worker);
-    }
-
-    /// A worker comes that is ill.
-    pub fn attach_ill(&mut self, illness: Illness) -> WorkerId {
-        let worker = self.attach_unprepared();
-        if let Some(known) = self.workers.get_mut(&worker) {
-            known.illness = Some(illness);
-        }
-        self.prepare(worker);
-        worker
-    }
-
-    /// A worker comes that has to get the data set first.
-    pub fn attach_unprepared(&mut self) -> WorkerId {
-        let worker = self.next;
-        self.next += 1;
-        self.workers.insert(worker, Worker::default());
-        self.greet(worker);
-        worker
-    }
-
-    /// A worker says once that it is prepared, until it is set aside or attaches anew.
-    pub fn prepare(&mut self, worker: WorkerId) {
-        let now = self.now;
-        if let Some(known) = self.workers.get_mut(&worker)
-            && !known.prepared
-            && known.aside_until.is_none_or(|until| until <= now)
-        {
-            known.prepared = true;
-            known.aside_until = None;
-            self.handle(worker, Event::Prepared { stretch: Duration::from_millis(10) });
-        }
-    }
-
-    pub fn prepare_all(&mut self) {
-        for worker in self.workers.keys().copied().collect::<Vec<_>>() {
-            if self.ending.is_none() && self.workers.get(&worker).is_some_and(|worker| !worker.prepared) {
-                self.prepare(worker);
-            }
-        }
-    }
-
-    fn greet(&mut self, worker: WorkerId) {
-        let (name, host) = (format!("w{worker}"), "127.0.0.1".to_owned());
-        let known = &self.workers[&worker];
-        let (held, generation) = (known.description(), known.generation);
-        let prepared = known.prepared;
-        self.handle(worker, Event::Attached { name, host, held, generation });
-        if prepared {
-            self.handle(worker, Event::Prepared { stretch: Duration::from_millis(10) });
-        }
-    }
-
-    pub fn detach(&mut self, worker: WorkerId) {
-        self.detach_all(&[worker]);
-    }
-
-    /// Workers are killed, all in one moment.
-    pub fn detach_all(&mut self, workers: &[WorkerId]) {
-        let gone: Vec<WorkerId> =
-            workers.iter().copied().filter(|worker| self.workers.remove(worker).is_some()).collect();
-        let detached = |worker| (worker, Event::Detached { cause: "killed".to_owned() });
-        self.handle_all(gone.into_iter().map(detached).collect());
     }
 
     /// Those that asked to go, and are told that they may, go.
@@ -466,20 +309,5 @@ impl Cluster {
         for state in std::mem::take(&mut self.writing) {
             self.disk = Some(state);
         }
-    }
-
-    /// Asserts that the run is over, that its last checkpoint has been through every step once and in order, and that
-    /// every epoch was recorded.
-    pub fn assert_finished(&self) {
-        let outcome = self.ending.as_ref().map(|ending| ending.outcome);
-        assert_eq!(outcome, Some(Outcome::Finished), "{:#?}", self.steering);
-        let epochs: Vec<u32> = self.epochs.iter().map(|record| record.epoch).collect();
-        assert_eq!(epochs, (0..EPOCHS).collect::<Vec<_>>());
-        let state = self.disk.as_ref().unwrap();
-        let steps: Vec<(u32, u32)> = (0..EPOCHS).flat_map(|epoch| (0..STEPS).map(move |step| (epoch, step))).collect();
-        // The end of the last epoch has two names.
-        let ends = [Position { epoch: EPOCHS, step: 0 }, Position { epoch: EPOCHS - 1, step: STEPS }];
-        assert!(ends.contains(&state.at) && state.steps == steps, "{state:?}");
-        assert_eq!(state.taint, 0);
     }
 }
