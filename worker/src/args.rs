@@ -15,7 +15,9 @@ const ALIASES: &[Alias] = &[("gpu", "LOCAL_RANK"), ("coordinator", "COORDINATOR"
 
 /// Trains for a coordinator, on one GPU or on the CPU.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "worker", version, group(ArgGroup::new("device").required(true).args(["cpu", "gpu"])))]
+#[command(name = "worker", version)]
+#[command(group(ArgGroup::new("device").required(true).args(["cpu", "gpu"])))]
+#[command(group(ArgGroup::new("path").args(["as_gpu", "gpu"])))]
 pub struct Args {
     /// Train on the CPU
     #[arg(long)]
@@ -26,7 +28,7 @@ pub struct Args {
     pub gpu: Option<usize>,
 
     /// Compute on the CPU in the way that a GPU takes: slower, and the way to test it where there is no GPU
-    #[arg(long, conflicts_with = "gpu")]
+    #[arg(long)]
     pub as_gpu: bool,
 
     /// Where the coordinator is: http://HOST:PORT, or HOST:PORT
@@ -35,7 +37,7 @@ pub struct Args {
 
     /// The address of this machine under which the other workers reach it [default: the one it reaches the coordinator
     /// from]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address::host)]
     pub host: Option<String>,
 
     /// A name for people to read, unique in the cluster [default: host name and device]
@@ -149,6 +151,14 @@ mod tests {
     fn a_model_that_is_none_is_refused() {
         assert!(read(&["--model", "resnet18"]).is_ok());
         assert!(read(&["--model", "resnet-18"]).unwrap_err().contains("did you mean resnet18?"));
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_refused() {
+        assert!(read(&["--host", "node-1"]).is_ok());
+        for wrong in ["", "http://x", "0.0.0.0", "127.0.0.1:9"] {
+            assert!(read(&["--host", wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

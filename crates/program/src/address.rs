@@ -1,6 +1,7 @@
 //! The address of a coordinator, as people give it.
 
 use http::Uri;
+use std::net::IpAddr;
 
 /// The address in `text`: `http://HOST:PORT`, or HOST:PORT, to which `http://` is added. What could never be reached, such
 /// as port 0 or a name with blanks in it, is refused.
@@ -21,11 +22,40 @@ pub fn parse(text: &str) -> Result<Uri, String> {
         return Err(wrong("it names no host"));
     }
     match uri.port_u16() {
+        None if uri.authority().is_some_and(|authority| has_port(authority.as_str())) => {
+            return Err(wrong("its port is none: ports go from 1 to 65535"));
+        }
         None => return Err(wrong("it names no port")),
         Some(0) => return Err(wrong("port 0 is none that can be reached")),
         Some(_) => {}
     }
     Ok(uri)
+}
+
+/// Whether something stands where the port of `authority` is.
+fn has_port(authority: &str) -> bool {
+    authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && !port.ends_with(']'))
+}
+
+/// An address of a machine, without a port: a name or a number. Whether it is this machine's is seen when it is used.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn host(text: &str) -> Result<String, String> {
+    let number = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    // A link's own addresses name the link.
+    let (address, _link) = number.split_once('%').unwrap_or((number, ""));
+    if let Ok(address) = address.parse::<IpAddr>() {
+        if address.is_unspecified() || address.is_multicast() {
+            return Err(format!("{address} is the address of no one machine"));
+        }
+        return Ok(number.to_owned());
+    }
+    let letters = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    if text.is_empty() || !text.chars().all(letters) {
+        return Err("it has to be the name or number of a machine, without http:// and without a port".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// As [`parse`], as text. Only the host and port count: gRPC decides on the path.
@@ -49,6 +79,24 @@ mod tests {
         assert_eq!(normalise("[::1]:50051").unwrap(), "http://[::1]:50051");
         assert_eq!(normalise("h:1/status?x").unwrap(), "http://h:1");
         assert_eq!(parse("HTTP://h:1").unwrap().scheme_str(), Some("http"));
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_a_number() {
+        for fine in ["node-1", "node_1.lan", "10.0.0.7", "::1", "fe80::1%eth0", "localhost"] {
+            assert_eq!(host(fine).unwrap(), fine);
+        }
+        assert_eq!(host("[::1]").unwrap(), "::1");
+        for wrong in ["", "a b", "http://x", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "127.0.0.1:9", "x/y", "[::1]:9"] {
+            assert!(host(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_told_from_a_missing_one() {
+        assert!(parse("http://127.0.0.1:99999").unwrap_err().contains("from 1 to 65535"));
+        assert!(parse("http://127.0.0.1").unwrap_err().contains("names no port"));
+        assert!(parse("http://[::1]").unwrap_err().contains("names no port"));
     }
 
     #[test]

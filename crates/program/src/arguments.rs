@@ -236,6 +236,13 @@ fn named(
             .filter_map(|(id, name)| Some(Named { value: variable(&name)?, id, name }))
             .filter(|Named { id, value, .. }| rivals(command, id).is_empty() || !says_no(command, id, value))
             .collect();
+        for Named { id, name, .. } in &heard {
+            let rivals = rivals(command, id);
+            if let Some(other) = heard.iter().find(|other| rivals.contains(&other.id)) {
+                let why = format!("{} is set as well, and they exclude each other", other.name);
+                return Err(BadVariable { name: name.clone(), why }.into());
+            }
+        }
         settled.extend(heard.iter().map(|Named { id, .. }| id.clone()));
         named.extend(heard);
     }

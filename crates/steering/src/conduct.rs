@@ -4,7 +4,7 @@
 //! comes back after a pause that doubles each time, and only once it has rehearsed again. What is remembered goes by the
 //! worker's name, so that a process which is started again is no new worker.
 
-use crate::{Decision, Order, Steering, WorkerId};
+use crate::{Decision, Order, Steering, Worker, WorkerId};
 use plan::Position;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,7 +13,7 @@ const FIRST: Duration = Duration::from_secs(2);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_mins(5);
 /// Failures in a row after which a worker alone cannot be hoped for any more.
-pub(crate) const HOPELESS: u32 = 5;
+const HOPELESS: u32 = 5;
 /// How long a run waits for somebody better than workers that have failed again and again.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// A worker that has served for so many of its pauses is as good as new.
@@ -34,6 +34,13 @@ pub struct Conduct {
     pub suspected: bool,
     /// Whether no state came to it the last time. That may be the coordinator's fault: it ends no run.
     pub starved: bool,
+}
+
+impl Conduct {
+    /// Whether its failures are too many to hope for it. That no state came to it may be the coordinator's fault.
+    fn is_hopeless(&self) -> bool {
+        self.strikes >= HOPELESS && !self.starved
+    }
 }
 
 /// How long a worker is set aside that has failed `strikes` times in a row.
@@ -162,6 +169,11 @@ impl Steering {
         decisions.push(Decision::Send { worker: id, order: Order::SetAside { reason: reason.to_owned(), pause } });
     }
 
+    /// Whether `worker` has failed again and again.
+    pub(crate) fn is_hopeless(&self, worker: &Worker) -> bool {
+        self.register.of(&worker.name).is_some_and(Conduct::is_hopeless)
+    }
+
     /// Why nobody who could go on is left at `now`, if that is so: as many as a run needs are attached, all of them have failed
     /// again and again, and nobody else has been of use for a while.
     pub(crate) fn hopeless(&self, now: Duration) -> Option<String> {
@@ -171,8 +183,7 @@ impl Steering {
         }
         let mut last = None;
         for worker in self.workers.values().filter(|worker| !worker.leaving) {
-            let conduct =
-                self.register.of(&worker.name).filter(|conduct| conduct.strikes >= HOPELESS && !conduct.starved)?;
+            let conduct = self.register.of(&worker.name).filter(|conduct| conduct.is_hopeless())?;
             last = Some(format!(
                 "{} failed {} times in a row; the last time: {}",
                 worker.name, conduct.strikes, conduct.reason

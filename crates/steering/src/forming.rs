@@ -89,14 +89,16 @@ impl Steering {
     }
 
     /// Workers without which there is no generation: all that a run begins with, and then as many as it cannot do without. A
-    /// coordinator that comes back to a run waits for all of them only as long as for one that is silent.
+    /// coordinator that comes back to a run waits for all of them only as long as for one that is silent. Those that have failed
+    /// again and again are not waited for.
     pub(crate) fn needed(&self) -> usize {
+        let least = self.options.min_workers.max(1);
         let waited = self.clock.wall().saturating_sub(self.first_look.unwrap_or_default());
         if self.begun || (self.inherited > 0 && waited > self.options.failure_timeout) {
-            self.options.min_workers.max(1)
-        } else {
-            self.options.workers.max(1)
+            return least;
         }
+        let hopeless = self.workers.values().filter(|worker| !worker.leaving && self.is_hopeless(worker)).count();
+        self.options.workers.saturating_sub(hopeless).max(least)
     }
 
     pub(crate) fn waiting_reason(&self, now: Duration) -> String {

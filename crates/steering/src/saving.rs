@@ -300,7 +300,7 @@ impl Steering {
         let mut rest = rest.clone();
         rest.retain(|id, _| self.workers.contains_key(id));
         let holders: Vec<WorkerId> = holders.iter().copied().filter(|id| self.workers.contains_key(id)).collect();
-        let name = self.name(failed.worker);
+        let name = failed.name.clone();
         if holders.is_empty() {
             // Others may hold what comes next to it.
             decisions.push(Decision::Note(format!("the state of {name} did not come: {cause}; asking the others")));

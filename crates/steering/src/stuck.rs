@@ -7,8 +7,11 @@ use std::time::Duration;
 /// Steps' worth of computing for which a member may go on that was told to stop: the one in progress, and what may be slower.
 const STEPS: f64 = 20.0;
 
-/// Time-outs that a first step may take while others wait for it.
-const OF_THE_UNPROVEN: u32 = 20;
+/// Time-outs that a step may take while others wait for it, whatever the member says of itself.
+const WAITED_FOR: u32 = 20;
+
+/// The least of it where the others could do the step without the member: a state may have to be taken over first.
+const LEAST: Duration = Duration::from_mins(1);
 
 /// A shard's part of a step has no more pieces than so many: the most that a worker may take for it, in patiences.
 const PIECES: u32 = 100;
@@ -54,33 +57,46 @@ impl Steering {
         if stuck.is_empty() && training {
             stuck.extend(self.find_disobedience(now));
         }
+        if stuck.is_empty() && training {
+            stuck.extend(self.find_idlers(now));
+        }
         if stuck.is_empty() && !training && waiting == self.generation.members.len() {
             stuck.extend(self.find_silence());
         }
         stuck
     }
 
-    /// Those that do not stop after the step in progress, for longer than any step can take by what their rehearsals have shown:
-    /// others wait for it.
+    /// How long a step of `worker` may take by what is known of it. One that has committed steps has shown how long they take. What
+    /// another says of itself is believed for a while, and for twice as long each time it has failed.
+    fn step_of(&self, worker: &Worker) -> Duration {
+        if worker.proven {
+            return Duration::try_from_secs_f64(STEPS * worker.compute).unwrap_or_default().min(LONGEST_PATIENCE);
+        }
+        let pieces = PIECES.saturating_mul(self.options.config.shards);
+        let strikes = self.register.strikes(&worker.name);
+        let believed = self.waited_for().saturating_mul(1 << strikes.min(16));
+        worker.longest_piece().saturating_mul(pieces).min(believed)
+    }
+
+    /// How long a step may take while others wait for it, whatever a member says of itself.
+    fn waited_for(&self) -> Duration {
+        WAITED_FOR * self.options.failure_timeout
+    }
+
+    /// How long the slowest member may take for a step ([`Self::step_of`]).
+    fn longest_step(&self) -> Duration {
+        let members = self.generation.members.iter().filter_map(|id| self.workers.get(id));
+        members.map(|worker| self.step_of(worker)).max().unwrap_or_default()
+    }
+
+    /// Those that do not stop after the step in progress, for longer than any step can take: others wait for it.
     fn find_disobedience(&self, now: Duration) -> Vec<(WorkerId, String)> {
         let (Phase::Training { arrived, .. }, Some(halted)) = (&self.phase, self.generation.halted) else {
             return Vec::new();
         };
         let timeout = self.options.failure_timeout;
-        let pieces = PIECES.saturating_mul(self.options.config.shards);
-        let of = |worker: &Worker| {
-            // Who has committed steps has shown how long they take. What others say of themselves is believed less.
-            let (longest, most) = if worker.proven {
-                (Duration::try_from_secs_f64(STEPS * worker.compute).unwrap_or_default(), LONGEST_PATIENCE)
-            } else {
-                (worker.longest_piece().saturating_mul(pieces), OF_THE_UNPROVEN * timeout)
-            };
-            longest.clamp(3 * timeout, most.max(3 * timeout))
-        };
-        let members = self.generation.members.iter().filter_map(|id| self.workers.get(id));
-        let longest = members.map(of).max().unwrap_or_default();
         let waited = now.saturating_sub(halted);
-        if waited <= longest {
+        if waited <= self.longest_step().max(3 * timeout) {
             return Vec::new();
         }
         let reason = format!(
@@ -91,6 +107,35 @@ impl Steering {
         );
         let members = self.generation.members.iter().filter(|id| !arrived.contains(*id));
         members.map(|id| (*id, reason.clone())).collect()
+    }
+
+    /// Those that commit no step for longer than any step can take, while others could do it without them: members that wait for
+    /// it, or workers that have no place. Members that have shown nothing yet come first.
+    fn find_idlers(&self, now: Duration) -> Vec<(WorkerId, String)> {
+        let timeout = self.options.failure_timeout;
+        let unmoved = now.saturating_sub(self.generation.stepped);
+        if unmoved <= self.longest_step().max(self.waited_for()).max(LEAST) {
+            return Vec::new();
+        }
+        let members = || self.generation.members.iter().filter_map(|id| Some((*id, self.workers.get(id)?)));
+        let spare = self.candidates(now).iter().any(|able| !self.generation.has(able.id));
+        let busy: Vec<_> = members().filter(|(_, worker)| !worker.waiting).collect();
+        let idle = if busy.is_empty() && spare {
+            // Each says that it waits for the others, or for the coordinator.
+            members().collect()
+        } else if spare || busy.len() < self.generation.members.len() {
+            busy
+        } else {
+            Vec::new()
+        };
+        let unproven = idle.iter().any(|(_, worker)| !worker.proven);
+        let reason = format!(
+            "no step for {:.0} s, and others could do it; if the machine is only slow, raise --failure-timeout (it is {} s)",
+            unmoved.as_secs_f64(),
+            timeout.as_secs_f64()
+        );
+        let idle = idle.into_iter().filter(|(_, worker)| !(unproven && worker.proven));
+        idle.map(|(id, _)| (id, reason.clone())).collect()
     }
 
     /// Those that wait for orders although the epoch cannot be recorded without what they have not said: of the test set, or of

@@ -283,7 +283,7 @@ impl Steering {
             return;
         }
         let failed = failed.clone();
-        let name = self.name(failed.worker);
+        let name = failed.name.clone();
         let members = self.generation.members.clone();
         // All hold it: training waits for it only as long as for a worker.
         let again = self.ask_again(now, &failed, &members, self.options.failure_timeout);

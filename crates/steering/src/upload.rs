@@ -20,6 +20,8 @@ pub(crate) struct Upload {
     pub id: u64,
     /// To whom.
     pub worker: WorkerId,
+    /// Its name, which is told after it is gone as well.
+    pub name: String,
     /// When it is given, or a piece of the state came last.
     pub moved: Duration,
     /// Whether it is still to be given.
@@ -78,7 +80,8 @@ impl Steering {
     pub(crate) fn ask_for_state(&mut self, now: Duration, worker: WorkerId, decisions: &mut Vec<Decision>) -> Upload {
         let id = self.number();
         decisions.push(Decision::Send { worker, order: Order::Upload { upload: id } });
-        Upload { id, worker, moved: now, to_be_ordered: false, attempts: 1, began: now, ordered: now }
+        let name = self.name(worker);
+        Upload { id, worker, name, moved: now, to_be_ordered: false, attempts: 1, began: now, ordered: now }
     }
 
     /// Asks another of `holders`, or in a while the same ones, for what `failed` was to bring. `None` if all were asked, for as
@@ -106,8 +109,8 @@ impl Steering {
         }
         let pause = pause.min(left);
         let (worker, ordered) = (next(holders, failed.worker)?, now + pause);
-        let (id, attempts) = (self.number(), attempts + 1);
-        Some(Upload { id, worker, moved: ordered, to_be_ordered: true, attempts, began: failed.began, ordered })
+        let (id, attempts, name) = (self.number(), attempts + 1, self.name(worker));
+        Some(Upload { id, worker, name, moved: ordered, to_be_ordered: true, attempts, began: failed.began, ordered })
     }
 
     /// Gives the order that is due.

@@ -45,6 +45,14 @@ fn an_empty_variable_is_none() {
 }
 
 #[test]
+fn variables_that_exclude_each_other_are_both_named() {
+    let error = with("test", &[("COXSWAIN_CPU", "1"), ("COXSWAIN_GPU", "0")]).unwrap_err().to_string();
+    assert!(error.contains("COXSWAIN_CPU") && error.contains("COXSWAIN_GPU"), "{error}");
+    assert!(with("test", &[("COXSWAIN_CPU", "0"), ("COXSWAIN_GPU", "0")]).is_ok());
+    assert!(with("test", &[("COXSWAIN_CPU", "1"), ("LOCAL_RANK", "0")]).unwrap().cpu);
+}
+
+#[test]
 fn yes_and_no() {
     for yes in ["1", "true", "yes", "on", "TRUE", "Yes", "ON"] {
         assert!(with("test --cpu", &[("COXSWAIN_SERVE", yes)]).unwrap().serve, "{yes}");

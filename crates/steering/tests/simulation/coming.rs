@@ -1,7 +1,6 @@
 //! Workers that come and are killed.
 
 use super::{Cluster, Illness, Worker};
-use std::time::Duration;
 use steering::{Event, WorkerId};
 
 impl Cluster {
@@ -39,7 +38,8 @@ impl Cluster {
         {
             known.prepared = true;
             known.aside_until = None;
-            self.handle(worker, Event::Prepared { stretch: Duration::from_millis(10) });
+            let stretch = known.rehearsed();
+            self.handle(worker, Event::Prepared { stretch });
         }
     }
 
@@ -55,10 +55,10 @@ impl Cluster {
         let (name, host) = (format!("w{worker}"), "127.0.0.1".to_owned());
         let known = &self.workers[&worker];
         let (held, generation) = (known.description(), known.generation);
-        let prepared = known.prepared;
+        let (prepared, stretch) = (known.prepared, known.rehearsed());
         self.handle(worker, Event::Attached { name, host, held, generation });
         if prepared {
-            self.handle(worker, Event::Prepared { stretch: Duration::from_millis(10) });
+            self.handle(worker, Event::Prepared { stretch });
         }
     }
 

@@ -25,6 +25,11 @@ impl Cluster {
         self.members.iter().copied().find(|member| self.workers.get(member).is_some_and(|w| w.illness == Some(illness)))
     }
 
+    /// Whether a member says that it is ready without being so.
+    fn one_pretends(&self) -> bool {
+        self.members.iter().any(|member| self.workers.get(member).is_some_and(Worker::pretends))
+    }
+
     /// The disk takes down what it is to, unless it stalls. One that is full takes nothing.
     fn write(&mut self) {
         if self.stalled > 0 {
@@ -71,9 +76,9 @@ impl Cluster {
             }
             // Nothing comes of it until somebody loses patience.
             Order::Connect { .. } if members.len() > 1 && self.ill(Illness::Unreachable).is_some() => return did,
-            Order::Connect { .. } if members.len() > 1 && self.ill(Illness::Claims).is_some() => {
-                let claims = |id: &WorkerId| self.workers.get(id).is_some_and(|w| w.illness == Some(Illness::Claims));
-                for member in members.into_iter().filter(claims).collect::<Vec<_>>() {
+            Order::Connect { .. } if members.len() > 1 && self.one_pretends() => {
+                let pretends = |id: &WorkerId| self.workers.get(id).is_some_and(Worker::pretends);
+                for member in members.into_iter().filter(pretends).collect::<Vec<_>>() {
                     let Some(worker) = self.workers.get_mut(&member) else { continue };
                     if matches!(worker.orders.front(), Some(Order::Connect { .. })) {
                         worker.orders.pop_front();
@@ -89,7 +94,7 @@ impl Cluster {
                     self.handle(starving, Event::Failed { generation, failure });
                 }
             }
-            Order::Train { .. } if self.ill(Illness::Claims).is_some() => return did,
+            Order::Train { .. } if self.one_pretends() => return did,
             Order::Train { .. } if self.ill(Illness::Ignores).is_some_and(|ill| self.is_halted(ill)) => return did,
             Order::Connect { .. } if self.whole() => {
                 for member in &members {

@@ -35,6 +35,8 @@ pub enum Illness {
     Unreachable,
     /// It says that it is ready, and never is: neither a generation nor a step with it comes to anything.
     Claims,
+    /// As the last, and it seems to work all the time, on a machine that is very slow by its own words.
+    Poses,
     /// No state comes to it.
     Starves,
     /// Collectives with it break, on all alike.
@@ -90,9 +92,22 @@ impl Worker {
         self.silent
     }
 
-    pub fn sign_of_life(&self, generation: u64) -> Event {
+    pub fn sign_of_life(&self, generation: u64, now: Duration) -> Event {
         let position = self.held.as_ref().map(|state| state.at).unwrap_or_default();
         let stretch = Duration::from_millis(10);
-        Event::Progress { generation, position, pulse: self.pulse, waiting: true, compute: 0.1, stretch }
+        let poses = self.illness == Some(Illness::Poses);
+        // The time is different each time.
+        let pulse = if poses { self.pulse + now.as_millis() as u64 } else { self.pulse };
+        Event::Progress { generation, position, pulse, waiting: !poses, compute: 0.1, stretch }
+    }
+
+    /// Whether it says that it is ready without being so.
+    pub fn pretends(&self) -> bool {
+        matches!(self.illness, Some(Illness::Claims | Illness::Poses))
+    }
+
+    /// The longest piece of its work, by its own words.
+    pub fn rehearsed(&self) -> Duration {
+        if self.illness == Some(Illness::Poses) { Duration::from_secs(1000) } else { Duration::from_millis(10) }
     }
 }
