@@ -14,7 +14,7 @@ use crate::{cargo, setup, test, workspace};
 pub fn check_cuda() -> Result<()> {
     let folder = workspace::libtorch_cuda();
     setup::setup(false, None)?;
-    setup::libtorch::setup_cuda_in(&folder)?;
+    setup::libtorch::setup_cuda_in(setup::libtorch::OURS, &folder)?;
     let target = workspace::root().join("target/cuda");
     let cargo = |subcommand: &str| {
         let mut command = cargo::cargo(subcommand);

@@ -5,6 +5,7 @@ mod cargo;
 mod chaos;
 mod check_cuda;
 mod checksum;
+mod gpu_kit;
 mod recovery;
 mod setup;
 mod stamp;
@@ -47,6 +48,8 @@ enum Command {
     },
     /// Build against CUDA, and run what runs without a GPU (downloads about 2.5 GB the first time).
     CheckCuda,
+    /// Build and pack a kit for a machine that has a GPU and an older PyTorch, and nothing else (downloads about 2.5 GB).
+    GpuKit(gpu_kit::Options),
     /// Train side by side with PyTorch DDP, alternately, and print medians and ratios.
     Bench(bench::Options),
     /// Kill, stop and join workers and the coordinator at random moments of a run, and compare its weights.
@@ -83,6 +86,10 @@ fn run() -> Result<ExitCode> {
         }
         Command::CheckCuda => {
             check_cuda::check_cuda()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::GpuKit(options) => {
+            gpu_kit::gpu_kit(&options)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Bench(options) => {

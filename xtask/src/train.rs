@@ -10,8 +10,28 @@ use crate::{cargo, setup, workspace};
 
 /// How the first run learns: a schedule that ends low by itself, so that chance decides little. What was measured is in
 /// benches/README.md.
-const RECIPE: [[&str; 2]; 4] =
-    [["--schedule", "one-cycle"], ["--lr", "0.4"], ["--weight-decay", "1e-4"], ["--epochs", "9"]];
+const RECIPE: [&str; 7] = [
+    "--schedule=one-cycle",
+    "--anneal=linear",
+    "--pct-start=0.2",
+    "--lr=0.4",
+    "--nesterov=true",
+    "--weight-decay=2.5e-4",
+    "--epochs=9",
+];
+
+/// Other flags that say how to learn: who gives one of them, or one of the recipe, has a recipe of their own.
+const OF_THEIR_OWN: [&str; 9] = [
+    "--resume",
+    "--model",
+    "--plateau-patience",
+    "--plateau-factor",
+    "--batch-size",
+    "--momentum",
+    "--label-smoothing",
+    "--milestones",
+    "--min-lr",
+];
 
 /// Sets up, builds, and becomes the coordinator. `flags` are passed on; those that name neither workers nor a
 /// configuration file get two workers on this machine, and those that say nothing of how to learn get [`RECIPE`].
@@ -27,16 +47,19 @@ pub fn train(mut flags: Vec<String>) -> Result<ExitCode> {
     if !configured && !names(&flags, "--workers") {
         flags.extend(["--workers".into(), "2".into()]);
     }
-    let says = |name: &&str| names(&flags, name) || is_set(name);
-    let of_its_own = ["--resume", "--model", "--plateau-patience", "--plateau-factor", "--batch-size"];
-    let learns = RECIPE.iter().map(|[name, _]| name).chain(&of_its_own).any(says);
-    if !configured && !learns {
-        flags.extend(RECIPE.concat().into_iter().map(String::from));
+    if !configured && !says_how_to_learn(&flags) {
+        flags.extend(RECIPE.map(String::from));
     }
     if !names(&flags, "--local") {
         flags.push("--local".into());
     }
     become_coordinator(&programs.join("coordinator"), &flags)
+}
+
+/// Whether `flags` or the environment say anything of how to learn.
+fn says_how_to_learn(flags: &[String]) -> bool {
+    let of_the_recipe = RECIPE.iter().filter_map(|flag| flag.split_once('=')).map(|(name, _)| name);
+    of_the_recipe.chain(OF_THEIR_OWN).any(|name| names(flags, name) || is_set(name))
 }
 
 /// Whether the variable of the coordinator's flag `name` is set.
@@ -84,5 +107,12 @@ mod tests {
         assert_eq!(value_of(&flags, "--data-dir"), Some("elsewhere"));
         assert_eq!(value_of(&flags, "--workers"), Some("3"));
         assert_eq!(value_of(&flags, "--lr"), None);
+    }
+
+    #[test]
+    fn who_says_how_to_learn_gets_no_recipe() {
+        let says = |flags: &[&str]| says_how_to_learn(&flags.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert!(!says(&["--workers", "4", "--run-dir", "here", "--seed=7", "--limit-train", "512"]));
+        assert!(says(&["--epochs", "3"]) && says(&["--nesterov"]) && says(&["--model=resnet18"]));
     }
 }

@@ -41,4 +41,4 @@ pub const CLASS_NAMES: [&str; CLASSES] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// Bytes of one record of a file: the label, then the image.
-const RECORD_BYTES: usize = 1 + IMAGE_BYTES;
+pub const RECORD_BYTES: usize = 1 + IMAGE_BYTES;

@@ -16,10 +16,27 @@ use crate::cargo::{cargo, run};
 use crate::{stamp, workspace};
 
 /// The version that the bindings are written for.
-pub const VERSION: &str = "2.13.0";
+pub const VERSION: &str = OURS.version;
 
-const CPU: &str = include_str!("../../requirements/libtorch-cpu.txt");
-const CUDA: &str = include_str!("../../requirements/libtorch-cuda.txt");
+/// A release of libtorch, and the wheels that hold it.
+#[derive(Debug, Clone, Copy)]
+pub struct Release {
+    pub version: &'static str,
+    cpu: &'static str,
+    /// What is needed beside for GPUs.
+    cuda: &'static str,
+}
+
+/// The one that everything here is built for.
+pub const OURS: Release = Release {
+    version: "2.13.0",
+    cpu: include_str!("../../requirements/libtorch-cpu.txt"),
+    cuda: include_str!("../../requirements/libtorch-cuda.txt"),
+};
+
+/// The one of machines that have an older PyTorch, for the kit that is carried to them. For GPUs alone.
+pub const OLDER: Release =
+    Release { version: "2.11.0", cpu: "", cuda: include_str!("../../requirements/libtorch-2.11-cuda.txt") };
 
 /// What makes up a libtorch's directory.
 const PARTS: [&str; 3] = ["include", "lib", "build-version"];
@@ -32,20 +49,20 @@ const OLD: &str = ".old";
 /// Counts changes to what goes where: an older directory is made anew.
 const LAYOUT: u32 = 1;
 
-impl Flavour {
-    fn requirements(self) -> String {
-        match self {
-            Flavour::Cpu => CPU.to_owned(),
-            Flavour::Cuda => [CPU, CUDA].concat(),
+impl Release {
+    fn requirements(self, flavour: Flavour) -> String {
+        match flavour {
+            Flavour::Cpu => self.cpu.to_owned(),
+            Flavour::Cuda => [self.cpu, self.cuda].concat(),
         }
     }
 
-    fn recipe(self) -> String {
-        format!("libtorch {VERSION}, layout {LAYOUT}, {self:?}\n{}", self.requirements())
+    fn recipe(self, flavour: Flavour) -> String {
+        format!("libtorch {}, layout {LAYOUT}, {flavour:?}\n{}", self.version, self.requirements(flavour))
     }
 
-    fn is_in(self, folder: &Path) -> bool {
-        stamp::holds(&folder.join(".stamp"), &self.recipe(), folder)
+    fn is_in(self, folder: &Path, flavour: Flavour) -> bool {
+        stamp::holds(&folder.join(".stamp"), &self.recipe(flavour), folder)
     }
 }
 
@@ -57,32 +74,34 @@ pub fn setup(cuda: bool) -> Result<()> {
     }
     let folder = workspace::libtorch();
     // A libtorch for GPUs serves CPUs too.
-    if Flavour::Cuda.is_in(&folder) || (!cuda && Flavour::Cpu.is_in(&folder)) {
+    if OURS.is_in(&folder, Flavour::Cuda) || (!cuda && OURS.is_in(&folder, Flavour::Cpu)) {
         println!("libtorch {VERSION} is in {}: nothing to do", folder.display());
         return tidy(&folder);
     }
     check_platform()?;
-    install(&folder, if cuda { Flavour::Cuda } else { Flavour::Cpu })
+    install(OURS, &folder, if cuda { Flavour::Cuda } else { Flavour::Cpu })
 }
 
-/// Makes sure that there is a libtorch for GPUs in `folder`, whatever the workspace uses.
-pub fn setup_cuda_in(folder: &Path) -> Result<()> {
-    if Flavour::Cuda.is_in(folder) {
-        println!("libtorch {VERSION} for CUDA is in {}: nothing to do", folder.display());
+/// Makes sure that there is `release` for GPUs in `folder`, whatever the workspace uses.
+pub fn setup_cuda_in(release: Release, folder: &Path) -> Result<()> {
+    let version = release.version;
+    if release.is_in(folder, Flavour::Cuda) {
+        println!("libtorch {version} for CUDA is in {}: nothing to do", folder.display());
         return tidy(folder);
     }
     check_platform()?;
-    install(folder, Flavour::Cuda)
+    install(release, folder, Flavour::Cuda)
 }
 
-fn install(folder: &Path, flavour: Flavour) -> Result<()> {
+fn install(release: Release, folder: &Path, flavour: Flavour) -> Result<()> {
+    let version = release.version;
     let pip = tools::pip()?;
     let downloads = folder.join(WHEELS);
     make(&downloads)?;
-    let wheels = Wheel::parse(&flavour.requirements());
+    let wheels = Wheel::parse(&release.requirements(flavour));
     let mut files = Vec::new();
     for (at, wheel) in wheels.iter().enumerate() {
-        println!("libtorch {VERSION}: {} ({} of {})", wheel.name(), at + 1, wheels.len());
+        println!("libtorch {version}: {} ({} of {})", wheel.name(), at + 1, wheels.len());
         files.push(wheel.get(&downloads, &pip)?);
     }
 
@@ -95,11 +114,11 @@ fn install(folder: &Path, flavour: Flavour) -> Result<()> {
         fs::write(&path, "INPUT(-ltorch_cpu)\n").with_context(|| format!("cannot write {}", path.display()))?;
     }
     let path = staging.join("build-version");
-    fs::write(&path, format!("{VERSION}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, format!("{version}\n")).with_context(|| format!("cannot write {}", path.display()))?;
 
-    replace(folder, &staging, flavour)?;
+    replace(release, folder, &staging, flavour)?;
     tidy(folder)?;
-    println!("libtorch {VERSION} is in {}", folder.display());
+    println!("libtorch {version} is in {}", folder.display());
     Ok(())
 }
 
@@ -136,7 +155,7 @@ fn unpack(wheels: &[PathBuf], target: &Path, flavour: Flavour) -> Result<()> {
 
 /// Swaps what is in `folder` for what is in `staging`. Programs that run go on with the old files, which are renamed and
 /// never written to. The stamp goes first and comes last, so that half a swap does not pass for a libtorch.
-fn replace(folder: &Path, staging: &Path, flavour: Flavour) -> Result<()> {
+fn replace(release: Release, folder: &Path, staging: &Path, flavour: Flavour) -> Result<()> {
     let old = folder.join(OLD);
     let had_cuda = folder.join("lib").exists().then(|| folder.join("lib/libtorch_cuda.so").exists());
     let stamp = folder.join(".stamp");
@@ -164,7 +183,8 @@ fn replace(folder: &Path, staging: &Path, flavour: Flavour) -> Result<()> {
     let mut files: Vec<String> =
         libraries.filter_map(|entry| Some(format!("lib/{}", entry.ok()?.file_name().to_str()?))).collect();
     files.extend(["build-version".into(), "include/ATen/ATen.h".into()]);
-    stamp::write(&stamp, &flavour.recipe(), folder, &files).with_context(|| format!("cannot write {}", stamp.display()))
+    stamp::write(&stamp, &release.recipe(flavour), folder, &files)
+        .with_context(|| format!("cannot write {}", stamp.display()))
 }
 
 /// Removes what is of no use once the stamp is there, after an interruption too.

@@ -1,0 +1,77 @@
+//! What the kit holds, and the archive that it travels in.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use cifar::{FOLDER, RECORD_BYTES, Split, files_in};
+use flate2::{Compression, write::GzEncoder};
+
+use crate::workspace;
+
+/// Images of each file of the data set, as the crate `cifar` has them with its feature `few`.
+const FEW: u64 = 2_000;
+
+/// The most that the archive may be, in bytes.
+const MOST: u64 = 64 << 20;
+
+/// Scripts, with their names in the kit.
+const SCRIPTS: [(&str, &str); 3] = [
+    ("kit.py", include_str!("../../gpu-kit/kit.py")),
+    ("reference.py", include_str!("../../gpu-kit/reference.py")),
+    ("article_resnet.py", include_str!("../../../tests/golden/article_resnet.py")),
+];
+
+/// An archive that was written.
+pub struct Archive {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// Fills `kit`: `programs` in bin, `tests` in tests under their own names, the data set, the scripts, and the version of
+/// libtorch that all of it is built for.
+pub fn pack(kit: &Path, version: &str, programs: &[PathBuf], tests: &[PathBuf]) -> Result<()> {
+    ensure!(programs.len() == 3, "cargo has made {} of three programs: {programs:?}", programs.len());
+    ensure!(tests.len() == 3, "cargo has made {} of three tests: {tests:?}", tests.len());
+    if kit.exists() {
+        fs::remove_dir_all(kit).with_context(|| format!("cannot remove {}", kit.display()))?;
+    }
+    let data = kit.join("data").join(FOLDER);
+    for folder in [&kit.join("bin"), &kit.join("tests"), &data] {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    for (folder, executables) in [("bin", programs), ("tests", tests)] {
+        for from in executables {
+            let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // Cargo ends the names of tests with a checksum.
+            let name = if folder == "tests" { name.split('-').next().unwrap_or_default() } else { &name };
+            let to = kit.join(folder).join(name);
+            fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        }
+    }
+    let official = files_in(&workspace::data());
+    for file in Split::ALL.iter().flat_map(|split| split.files()) {
+        let (from, to) = (official.join(file.name), data.join(file.name));
+        let whole = File::open(&from).with_context(|| format!("cannot open {}", from.display()))?;
+        let mut part = File::create(&to).with_context(|| format!("cannot make {}", to.display()))?;
+        io::copy(&mut whole.take(FEW * RECORD_BYTES as u64), &mut part)
+            .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    }
+    for (name, text) in SCRIPTS.iter().copied().chain([("version", version)]) {
+        let path = kit.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The folder `kit` in a compressed archive at `path`.
+pub fn archive(kit: &Path, path: &Path) -> Result<Archive> {
+    let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
+    let mut builder = tar::Builder::new(GzEncoder::new(file, Compression::best()));
+    let written = builder.append_dir_all("kit", kit).and_then(|()| builder.into_inner()?.finish());
+    let bytes = written.and_then(|file| Ok(file.metadata()?.len()));
+    let bytes = bytes.with_context(|| format!("cannot write {}", path.display()))?;
+    ensure!(bytes <= MOST, "{} has {bytes} bytes, and {MOST} is the most that can be carried", path.display());
+    Ok(Archive { path: path.to_owned(), bytes })
+}
