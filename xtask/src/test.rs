@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{cargo, setup, workspace};
+use crate::cargo::{self, Executable};
+use crate::{setup, workspace};
 
 /// The package of the tests that start whole systems.
 const SYSTEM_TESTS: &str = "system-tests";
@@ -16,18 +17,12 @@ pub fn test(args: &[String]) -> Result<ExitCode> {
     let mut stages = Stages::default();
     stages.run("set-up", || setup::setup(false, None))?;
     stages.run("Python environment", setup::python::setup)?;
-    let programs = stages.run("building the programs", cargo::build_programs)?;
-
     let (ours, theirs) = split(args);
-    let mut passed = true;
-    for Stage { name: stage, packages, threads, variables } in plan(ours) {
-        let mut command = cargo::cargo("test");
-        command.arg("--release").args(packages).args(ours).arg("--").args(threads).args(theirs);
-        command.envs(variables.iter().copied());
-        environment(&mut command, &programs);
-        println!("\n== {stage}: {}", cargo::line(&command));
-        passed &= stages.run(stage, || command.status().context("cannot run cargo"))?.success();
-    }
+    let passed = if ours.iter().any(names_a_package) {
+        of_packages(ours, theirs, &mut stages)?
+    } else {
+        of_everything(ours, theirs, &mut stages)?
+    };
     stages.print();
     println!("{}", if passed { "all tests passed" } else { "some tests failed: see above" });
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -41,15 +36,71 @@ fn split(args: &[String]) -> (&[String], &[String]) {
     }
 }
 
-/// Tests that are run together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+fn names_a_package(arg: &String) -> bool {
+    arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace"
+}
+
+/// The tests of packages that somebody names. Returns whether they passed.
+fn of_packages(ours: &[String], theirs: &[String], stages: &mut Stages) -> Result<bool> {
+    let programs = stages.run("building the programs", cargo::build_programs)?;
+    let mut command = cargo::cargo("test");
+    command.arg("--release").args(ours).arg("--");
+    if ours.iter().any(|arg| arg.contains(SYSTEM_TESTS)) {
+        command.arg(ONE_THREAD);
+    }
+    environment(command.args(theirs), &programs);
+    println!("\n== {}", cargo::line(&command));
+    Ok(stages.run("tests", || command.status().context("cannot run cargo"))?.success())
+}
+
+/// All tests. Returns whether they passed.
+///
+/// All of it is built at once. Of some packages alone cargo would build what they need with other features, and most of it
+/// anew.
+fn of_everything(ours: &[String], theirs: &[String], stages: &mut Stages) -> Result<bool> {
+    let built = stages.run("building", || {
+        let mut build = cargo::cargo("build");
+        build.args(["--release", "--workspace", "--bins", "--tests"]);
+        cargo::executables(build)
+    })?;
+    let programs = cargo::programs()?;
+    let mut command = cargo::cargo("test");
+    command.args(["--release", "--no-fail-fast", "--workspace", "--exclude", SYSTEM_TESTS]);
+    environment(command.args(ours).arg("--").args(theirs), &programs);
+    println!("\n== tests of the crates: {}", cargo::line(&command));
+    let mut passed = stages.run("tests of the crates", || command.status().context("cannot run cargo"))?.success();
+
+    let filters: Vec<&str> = ours.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
+    for stage in STAGES {
+        passed &= stages.run(stage.name, || {
+            let mut all = true;
+            for test in built.iter().filter(|made| stage.has(made)) {
+                let mut command = stage.command(test, &filters);
+                environment(command.args(theirs), &programs);
+                println!("\n== {}: {} of {}", stage.name, test.name, test.package);
+                all &= command.status().with_context(|| format!("cannot run {}", test.path.display()))?.success();
+            }
+            Ok(all)
+        })?;
+    }
+    Ok(passed)
+}
+
+/// Tests that are run together, after those of the crates.
+#[derive(Debug, Clone, Copy)]
 struct Stage {
     name: &'static str,
     packages: &'static [&'static str],
+    /// The one file of tests; all where there is none.
+    file: Option<&'static str>,
+    /// The tests whose name has this in it, where nobody asks for others.
+    filter: Option<&'static str>,
     /// Flags of the test programs.
-    threads: &'static [&'static str],
+    flags: &'static [&'static str],
     variables: &'static [(&'static str, &'static str)],
 }
+
+const ONE_THREAD: &str = "--test-threads=1";
 
 /// As on a processor that has AVX2 and no more, and on one that has nothing.
 const AVX2: &[(&str, &str)] =
@@ -58,26 +109,58 @@ const NOTHING: &[(&str, &str)] =
     &[("COXSWAIN_INSTRUCTION_SET", "none"), ("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")];
 
 /// What the processor decides: the kernels, the network, a step.
-const KERNELS: &[&str] = &["--no-fail-fast", "--package", "operations", "--package", "network", "--package", "worker"];
+const KERNELS: &[&str] = &["operations", "network", "worker"];
 
-/// What to run. Packages that somebody names replace ours.
-fn plan(ours: &[String]) -> Vec<Stage> {
-    const ONE_THREAD: &[&str] = &["--test-threads=1"];
-    let named = |arg: &String| arg.starts_with("-p") || arg.starts_with("--package") || arg == "--workspace";
-    let usual = |name, packages, threads| Stage { name, packages, threads, variables: &[] };
-    if ours.iter().any(named) {
-        let system = ours.iter().any(|arg| arg.contains(SYSTEM_TESTS));
-        return vec![usual("tests", &[], if system { ONE_THREAD } else { &[] })];
+const STAGES: [Stage; 4] = [
+    Stage {
+        name: "the kernels with AVX2 alone",
+        packages: KERNELS,
+        file: None,
+        filter: None,
+        flags: &[],
+        variables: AVX2,
+    },
+    Stage {
+        name: "the kernels with nothing",
+        packages: KERNELS,
+        file: None,
+        filter: None,
+        flags: &[],
+        variables: NOTHING,
+    },
+    Stage {
+        name: "the same bytes with AVX2 alone",
+        packages: &[SYSTEM_TESTS],
+        file: Some("same_bytes"),
+        filter: Some("workers_in_fp32"),
+        flags: &[ONE_THREAD],
+        variables: AVX2,
+    },
+    Stage {
+        name: "tests of the whole system",
+        packages: &[SYSTEM_TESTS],
+        file: None,
+        filter: None,
+        flags: &[ONE_THREAD],
+        variables: &[],
+    },
+];
+
+impl Stage {
+    fn has(&self, made: &Executable) -> bool {
+        made.is_test && self.packages.contains(&made.package.as_str()) && self.file.is_none_or(|file| made.name == file)
     }
-    let stage = |name, packages, threads, variables| Stage { name, packages, threads, variables };
-    let p1: &[&str] = &["--package", SYSTEM_TESTS, "--test", "same_bytes"];
-    vec![
-        usual("tests of the crates", &["--no-fail-fast", "--workspace", "--exclude", SYSTEM_TESTS], &[]),
-        stage("the kernels with AVX2 alone", KERNELS, &[], AVX2),
-        stage("the kernels with nothing", KERNELS, &[], NOTHING),
-        stage("the same bytes with AVX2 alone", p1, &["--test-threads=1", "workers_in_fp32"], AVX2),
-        usual("tests of the whole system", &["--no-fail-fast", "--package", SYSTEM_TESTS], ONE_THREAD),
-    ]
+
+    /// Runs `test` as cargo does, with the tests whose names have one of `filters` in them.
+    fn command(&self, test: &Executable, filters: &[&str]) -> Command {
+        let mut command = Command::new(&test.path);
+        command.current_dir(&test.folder).env("CARGO_MANIFEST_DIR", &test.folder);
+        if filters.is_empty() {
+            command.args(self.filter);
+        }
+        command.args(filters).args(self.flags).envs(self.variables.iter().copied());
+        command
+    }
 }
 
 /// Where tests find the data, the Python environment and the programs.
@@ -116,8 +199,26 @@ mod tests {
     fn arguments_go_to_cargo_and_to_the_test_programs() {
         let args: Vec<String> = ["filter", "--", "--nocapture"].map(String::from).into();
         assert_eq!(split(&args), (&args[..1], &args[2..]));
-        assert_eq!(plan(&args).len(), 5);
-        let args: Vec<String> = ["-p", "cifar"].map(String::from).into();
-        assert_eq!(plan(&args), [Stage { name: "tests", packages: &[], threads: &[], variables: &[] }]);
+        assert!(!names_a_package(&args[0]) && names_a_package(&"-pcifar".to_owned()));
+    }
+
+    #[test]
+    fn each_test_program_runs_in_its_stages() {
+        let made = |package: &str, name: &str, is_test| {
+            let (package, name) = (package.to_owned(), name.to_owned());
+            Executable { package, name, is_test, folder: "/w".into(), path: "/w/target/it".into() }
+        };
+        let stages = |made: &Executable| STAGES.iter().filter(|stage| stage.has(made)).count();
+        assert_eq!(stages(&made("operations", "convolution", true)), 2);
+        assert_eq!(stages(&made("system-tests", "same_bytes", true)), 2);
+        assert_eq!(stages(&made("system-tests", "chaos", true)), 1);
+        assert_eq!(stages(&made("worker", "worker", false)), 0);
+        assert_eq!(stages(&made("steering", "histories", true)), 0);
+        let words = |filters: &[&str]| {
+            let command = STAGES[2].command(&made("system-tests", "same_bytes", true), filters);
+            command.get_args().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(words(&[]), ["workers_in_fp32", ONE_THREAD]);
+        assert_eq!(words(&["other"]), ["other", ONE_THREAD]);
     }
 }

@@ -7,11 +7,10 @@ mod pack;
 mod source;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 use clap::Args;
-use serde_json::Value;
 
 use crate::setup::libtorch::{self, OLDER, Release};
 use crate::{cargo, setup, workspace};
@@ -33,6 +32,7 @@ struct Bindings {
 
 /// What is built, with its cargo flags: programs, and tests that are programs too.
 const PROGRAMS: &[&str] = &["--package", "coordinator", "--package", "worker", "--package", "client"];
+const CARRIED: [&str; 3] = ["cuda", "resident", "gpu"];
 const TESTS: &[&str] = &[
     "--package",
     "nccl-rs",
@@ -89,24 +89,18 @@ impl Build<'_> {
     /// Runs `cargo SUBCOMMAND` with `flags`, and returns the programs that it has made.
     fn executables(&self, subcommand: &str, flags: &[&str]) -> Result<Vec<PathBuf>> {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.arg(subcommand).args(flags).args(FEATURES).arg("--message-format=json-render-diagnostics");
-        command.current_dir(self.sources).stdout(Stdio::piped());
+        command.arg(subcommand).args(flags).args(FEATURES).current_dir(self.sources);
         // Nobody looks for a fault in the machine code there: without its names the kit is a fifth of the size.
         command.env("CARGO_PROFILE_RELEASE_DEBUG", "false").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
         command.env("LIBTORCH", self.libtorch).env_remove("LIBTORCH_USE_PYTORCH").env("CARGO_TARGET_DIR", &self.target);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {
             command.env_remove(name);
         }
-        let output = command.spawn().and_then(std::process::Child::wait_with_output).context("cannot run cargo")?;
-        ensure!(output.status.success(), "{} failed ({})", cargo::line(&command), output.status);
-        let messages = String::from_utf8(output.stdout).context("cargo has said what is no text")?;
-        let made = |line: &str| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            let wanted = message["reason"] == "compiler-artifact" && message["executable"].is_string();
-            let kinds = message["target"]["kind"].as_array()?;
-            let program = kinds.iter().any(|kind| kind == if subcommand == "test" { "test" } else { "bin" });
-            (wanted && program).then(|| message["executable"].as_str().map(PathBuf::from))?
-        };
-        Ok(messages.lines().filter_map(made).collect())
+        let tests = subcommand == "test";
+        let made = cargo::executables(command)?.into_iter();
+        // A library with tests in it is none of what travels.
+        let wanted =
+            |made: &cargo::Executable| made.is_test == tests && (!tests || CARRIED.contains(&made.name.as_str()));
+        Ok(made.filter(wanted).map(|made| made.path).collect())
     }
 }
