@@ -6,7 +6,8 @@
 mod pack;
 mod source;
 
-use std::path::{Path, PathBuf};
+use std::env;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -30,25 +31,14 @@ struct Bindings {
     tch: &'static str,
 }
 
-/// What is built, with its cargo flags: programs, and tests that are programs too.
-const PROGRAMS: &[&str] = &["--package", "coordinator", "--package", "worker", "--package", "client"];
-const CARRIED: [&str; 3] = ["cuda", "resident", "gpu"];
-const TESTS: &[&str] = &[
-    "--package",
-    "nccl-rs",
-    "--package",
-    "worker",
-    "--package",
-    "system-tests",
-    "--test",
-    "cuda",
-    "--test",
-    "resident",
-    "--test",
-    "gpu",
-];
+/// The tests that travel.
+const TESTS: [&str; 3] = ["cuda", "resident", "gpu"];
+
+/// Whose programs and tests they are. All is built at once: apart, what they need would be built twice.
+const PACKAGES: [&str; 6] = ["coordinator", "worker", "client", "nccl-rs", "system-tests", "cifar"];
+
 /// With CUDA, and for the data set that is carried.
-const FEATURES: &[&str] = &["--release", "--package", "cifar", "--features", "worker/cuda,nccl-rs/cuda,cifar/few"];
+const FEATURES: &str = "worker/cuda,nccl-rs/cuda,cifar/few";
 
 /// Builds and packs it.
 pub fn gpu_kit(options: &Options) -> Result<()> {
@@ -63,9 +53,8 @@ pub fn gpu_kit(options: &Options) -> Result<()> {
     let sources = place.join("source");
     source::copy(&workspace::root(), &sources, bindings.tch)?;
 
-    let build = Build { sources: &sources, libtorch: &libtorch, target: place.join("target") };
-    let programs = build.executables("build", PROGRAMS)?;
-    let tests = build.executables("test", &[TESTS, &["--no-run"]].concat())?;
+    let made = cargo::executables(build(&sources, &libtorch, &place.join("target")))?;
+    let (tests, programs): (Vec<_>, Vec<_>) = made.into_iter().partition(|made| made.is_test);
     let kit = place.join("kit");
     pack::pack(&kit, bindings.release.version, &programs, &tests)?;
     let archive = pack::archive(&kit, &place.join("coxswain-gpu-kit.tar.gz"))?;
@@ -78,29 +67,17 @@ pub fn gpu_kit(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// A build of the copied sources.
-struct Build<'a> {
-    sources: &'a Path,
-    libtorch: &'a Path,
-    target: PathBuf,
-}
-
-impl Build<'_> {
-    /// Runs `cargo SUBCOMMAND` with `flags`, and returns the programs that it has made.
-    fn executables(&self, subcommand: &str, flags: &[&str]) -> Result<Vec<PathBuf>> {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.arg(subcommand).args(flags).args(FEATURES).current_dir(self.sources);
-        // Nobody looks for a fault in the machine code there: without its names the kit is a fifth of the size.
-        command.env("CARGO_PROFILE_RELEASE_DEBUG", "false").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-        command.env("LIBTORCH", self.libtorch).env_remove("LIBTORCH_USE_PYTORCH").env("CARGO_TARGET_DIR", &self.target);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {
-            command.env_remove(name);
-        }
-        let tests = subcommand == "test";
-        let made = cargo::executables(command)?.into_iter();
-        // A library with tests in it is none of what travels.
-        let wanted =
-            |made: &cargo::Executable| made.is_test == tests && (!tests || CARRIED.contains(&made.name.as_str()));
-        Ok(made.filter(wanted).map(|made| made.path).collect())
+/// The build of the copied `sources`.
+fn build(sources: &Path, libtorch: &Path, target: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(sources).args(["build", "--release", "--bins", "--features", FEATURES]);
+    command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    command.args(TESTS.iter().flat_map(|test| ["--test", test]));
+    // Nobody looks for a fault in the machine code there: without its names the kit is a fifth of the size.
+    command.env("CARGO_PROFILE_RELEASE_DEBUG", "false").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+    command.env("LIBTORCH", libtorch).env_remove("LIBTORCH_USE_PYTORCH").env("CARGO_TARGET_DIR", target);
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {
+        command.env_remove(name);
     }
+    command
 }

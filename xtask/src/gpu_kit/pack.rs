@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cifar::{FOLDER, RECORD_BYTES, Split, files_in};
 use flate2::{Compression, write::GzEncoder};
 
+use crate::cargo::Executable;
 use crate::workspace;
 
 /// Images of each file of the data set, as the crate `cifar` has them with its feature `few`.
@@ -31,7 +32,7 @@ pub struct Archive {
 
 /// Fills `kit`: `programs` in bin, `tests` in tests under their own names, the data set, the scripts, and the version of
 /// libtorch that all of it is built for.
-pub fn pack(kit: &Path, version: &str, programs: &[PathBuf], tests: &[PathBuf]) -> Result<()> {
+pub fn pack(kit: &Path, version: &str, programs: &[Executable], tests: &[Executable]) -> Result<()> {
     ensure!(programs.len() == 3, "cargo has made {} of three programs: {programs:?}", programs.len());
     ensure!(tests.len() == 3, "cargo has made {} of three tests: {tests:?}", tests.len());
     if kit.exists() {
@@ -42,10 +43,7 @@ pub fn pack(kit: &Path, version: &str, programs: &[PathBuf], tests: &[PathBuf]) 
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     for (folder, executables) in [("bin", programs), ("tests", tests)] {
-        for from in executables {
-            let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // Cargo ends the names of tests with a checksum.
-            let name = if folder == "tests" { name.split('-').next().unwrap_or_default() } else { &name };
+        for Executable { name, path: from, .. } in executables {
             let to = kit.join(folder).join(name);
             fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
         }
