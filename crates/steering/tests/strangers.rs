@@ -20,7 +20,7 @@ fn until_an_epoch_is_done(cluster: &mut Cluster, most: Duration) -> Duration {
         }
     }
     assert_eq!(cluster.epochs.len(), 1, "{:#?}", cluster.notes);
-    cluster.now - began
+    cluster.now.saturating_sub(began)
 }
 
 /// One that says it is ready and slow, and seems to work, has the only place that newcomers get. It has it for 20 time-outs.
