@@ -72,8 +72,13 @@ impl Cluster {
         }
     }
 
-    /// A worker says that it has failed of its own in the generation before this one.
+    /// A worker says that it has failed of its own in the generation before this one. It is no hopeless one: a run of which
+    /// only such are left has failed, and rightly.
     pub fn fail_late(&mut self, worker: WorkerId) {
+        const A_FEW: u32 = 3;
+        if self.steering.conduct(&format!("w{worker}")).is_some_and(|conduct| conduct.strikes >= A_FEW) {
+            return;
+        }
         let Some(generation) = self.generation.checked_sub(1).filter(|before| *before > 0) else { return };
         if let Some(known) = self.workers.get_mut(&worker) {
             known.orders.clear();
