@@ -158,7 +158,8 @@ impl Steering {
         if now.saturating_sub(*since) <= patience {
             return;
         }
-        let late = self.generation.members.iter().copied().filter(|member| !ready.contains_key(member)).collect();
+        let late: BTreeSet<WorkerId> =
+            self.generation.members.iter().copied().filter(|member| !ready.contains_key(member)).collect();
         let reason =
             format!("did not come to generation {} within {:.1} s", self.generation.number, patience.as_secs_f64());
         if let [alone] = self.generation.members[..] {
@@ -167,8 +168,14 @@ impl Steering {
         }
         self.recovery(format!("generation {} was not formed", self.generation.number), 0);
         self.failed_at.get_or_insert(self.clock.wall());
+        let names = |late: &BTreeSet<WorkerId>| {
+            let names: Vec<String> = late.iter().take(PREPARING).map(|id| self.name(*id)).collect();
+            let more = if late.len() > PREPARING { " and others" } else { "" };
+            format!("{}{more} {reason}", names.join(", "))
+        };
+        let told = names(&late);
         self.blame(now, &late, &reason, decisions);
-        self.reform(&reason);
+        self.reform(&told);
     }
 
     /// A generation came to nothing, and nobody is known to be the cause.

@@ -36,6 +36,8 @@ impl Steering {
         let together = self.generation.members.len() > 1;
         let Some(known) = self.workers.get_mut(&worker) else { return };
         known.met |= together;
+        known.step = now.saturating_sub(known.step_began);
+        known.step_began = now;
         if !std::mem::replace(&mut known.proven, true) {
             self.register.absolve(&known.name);
             // Those who are tried are proven together: once they all are, more may be tried.

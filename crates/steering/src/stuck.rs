@@ -4,13 +4,13 @@ use crate::{Decision, Steering, Worker, WorkerId, phase::Phase};
 use plan::{Chunks, LONGEST_PATIENCE, Position, block};
 use std::time::Duration;
 
-/// Steps' worth of computing for which a member may go on that was told to stop: the one in progress, and what may be slower.
-const STEPS: f64 = 20.0;
+/// Steps for which a member may go on that was told to stop: the one in progress, and what may be slower.
+const STEPS: u32 = 20;
 
 /// Time-outs that a step may take while others wait for it, whatever the member says of itself.
 const WAITED_FOR: u32 = 20;
 
-/// The least of it where the others could do the step without the member: a state may have to be taken over first.
+/// The least of it: a state may have to be taken over first.
 const LEAST: Duration = Duration::from_mins(1);
 
 /// A shard's part of a step has no more pieces than so many: the most that a worker may take for it, in patiences.
@@ -67,26 +67,32 @@ impl Steering {
     }
 
     /// How long a step of `worker` may take by what is known of it. One that has committed steps has shown how long they take. What
-    /// another says of itself is believed for a while, and for twice as long each time it has failed.
-    fn step_of(&self, worker: &Worker) -> Duration {
+    /// another says of itself is believed for a while, and for twice as long each time it has failed. It is believed for longer
+    /// where most of the others say that they are as slow.
+    fn step_of(&self, id: WorkerId, worker: &Worker) -> Duration {
         if worker.proven {
-            return Duration::try_from_secs_f64(STEPS * worker.compute).unwrap_or_default().min(LONGEST_PATIENCE);
+            return worker.step.saturating_mul(STEPS).min(LONGEST_PATIENCE);
         }
         let pieces = PIECES.saturating_mul(self.options.config.shards);
+        let others = self.workers.iter().filter(|(other, known)| **other != id && !known.leaving);
+        let mut others: Vec<Duration> = others.map(|(_, other)| other.longest_piece()).collect();
+        others.sort_unstable();
+        let usual = others.get(others.len().saturating_sub(1) / 2).copied().unwrap_or_default();
+        let confirmed = usual.saturating_mul(pieces).min(LONGEST_PATIENCE);
         let strikes = self.register.strikes(&worker.name);
-        let believed = self.waited_for().saturating_mul(1 << strikes.min(16));
+        let believed = self.waited_for().saturating_mul(1 << strikes.min(16)).max(confirmed);
         worker.longest_piece().saturating_mul(pieces).min(believed)
     }
 
     /// How long a step may take while others wait for it, whatever a member says of itself.
     fn waited_for(&self) -> Duration {
-        WAITED_FOR * self.options.failure_timeout
+        (WAITED_FOR * self.options.failure_timeout).max(LEAST)
     }
 
     /// How long the slowest member may take for a step ([`Self::step_of`]).
     fn longest_step(&self) -> Duration {
-        let members = self.generation.members.iter().filter_map(|id| self.workers.get(id));
-        members.map(|worker| self.step_of(worker)).max().unwrap_or_default()
+        let members = self.generation.members.iter().filter_map(|id| Some((*id, self.workers.get(id)?)));
+        members.map(|(id, worker)| self.step_of(id, worker)).max().unwrap_or_default()
     }
 
     /// Those that do not stop after the step in progress, for longer than any step can take: others wait for it.
@@ -114,7 +120,7 @@ impl Steering {
     fn find_idlers(&self, now: Duration) -> Vec<(WorkerId, String)> {
         let timeout = self.options.failure_timeout;
         let unmoved = now.saturating_sub(self.generation.stepped);
-        if unmoved <= self.longest_step().max(self.waited_for()).max(LEAST) {
+        if unmoved <= self.longest_step().max(self.waited_for()) {
             return Vec::new();
         }
         let members = || self.generation.members.iter().filter_map(|id| Some((*id, self.workers.get(id)?)));

@@ -81,6 +81,7 @@ impl Steering {
         for member in &self.generation.members {
             if let Some(worker) = self.workers.get_mut(member) {
                 worker.worked = true;
+                worker.step_began = now;
             }
         }
         self.generation.stepped = now;

@@ -43,8 +43,12 @@ pub struct Worker {
     pub rehearsed: Duration,
     /// The same since.
     pub stretch: Duration,
-    /// What it does itself of a step, in seconds.
+    /// What it does itself of a step, in seconds, as it says.
     pub compute: f64,
+    /// How long the last step took that it has committed, as the coordinator has seen it.
+    pub step: Duration,
+    /// When it was told to train, or has committed its last step.
+    pub step_began: Duration,
     /// Since when it is slower than the others.
     pub slow: Option<Slow>,
     /// Whether it was ever ordered to train, by this coordinator or an earlier one, and so may be in the middle of a step.
@@ -93,6 +97,8 @@ impl Worker {
             rehearsed: Duration::ZERO,
             stretch: Duration::ZERO,
             compute: 0.0,
+            step: Duration::ZERO,
+            step_began: now,
             slow: None,
             worked: held.is_some(),
             given: false,
@@ -130,7 +136,8 @@ impl Worker {
                 still
             }
             Event::Prepared { stretch } => {
-                self.rehearsed = *stretch;
+                // It may have met less of its work this time.
+                self.rehearsed = self.rehearsed.max(*stretch);
                 false
             }
             _ => false,

@@ -83,8 +83,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 fn illness() -> impl Strategy<Value = Illness> {
-    use Illness::{Breaks, CannotConnect, Claims, Dies, Fails, Ignores, Lies, Poses, Starves, Unreachable};
-    let all = vec![Fails, CannotConnect, Unreachable, Claims, Poses, Starves, Breaks, Dies, Lies, Ignores];
+    use Illness::{Boasts, Breaks, CannotConnect, Claims, Dies, Fails, Ignores, Lies, Poses, Starves, Unreachable};
+    let all = vec![Fails, CannotConnect, Unreachable, Claims, Poses, Boasts, Starves, Breaks, Dies, Lies, Ignores];
     prop::sample::select(all)
 }
 

@@ -4,9 +4,10 @@
 
 mod simulation;
 
+use plan::Position;
 use simulation::{Cluster, Illness, options};
 use std::time::Duration;
-use steering::Options;
+use steering::{Event, Options};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -33,14 +34,41 @@ fn one_that_seems_to_work_gives_its_place_to_another() {
     assert!(took < 25 * options(4).failure_timeout, "{took:?}");
 }
 
-/// The same where there is one place.
+/// The same where there is one place, and if it says that it has done a step.
 #[test]
 fn nor_does_it_keep_the_only_place() {
+    for illness in [Illness::Poses, Illness::Boasts] {
+        let mut cluster = Cluster::new(Options { workers: 1, ..options(1) });
+        cluster.attach_ill(illness);
+        cluster.attach();
+        let took = until_an_epoch_is_done(&mut cluster, Duration::from_mins(20));
+        assert!(took < 25 * options(1).failure_timeout, "{illness:?}: {took:?}");
+    }
+}
+
+/// Those who all say that they are as slow are believed for longer than one that says so alone.
+#[test]
+fn who_is_as_slow_as_the_others_is_waited_for() {
     let mut cluster = Cluster::new(Options { workers: 1, ..options(1) });
-    cluster.attach_ill(Illness::Poses);
+    let slow = Event::Prepared { stretch: 8 * SECOND };
     cluster.attach();
-    let took = until_an_epoch_is_done(&mut cluster, Duration::from_mins(20));
-    assert!(took < 25 * options(1).failure_timeout, "{took:?}");
+    cluster.handle(1, slow.clone());
+    for _ in 0..3 {
+        assert!(cluster.advance());
+    }
+    cluster.attach();
+    cluster.handle(2, slow);
+    for second in 0..500 {
+        cluster.now += SECOND;
+        for worker in [1, 2] {
+            let (generation, position) = (cluster.generation, Position::default());
+            let (pulse, waiting, stretch) = (second, worker == 2, 8 * SECOND);
+            let event = Event::Progress { generation, position, pulse, waiting, compute: 0.0, stretch };
+            cluster.handle(worker, event);
+        }
+        cluster.tick();
+        assert!(cluster.steering.workers().contains_key(&1), "after {second} s: {:#?}", cluster.notes);
+    }
 }
 
 /// A run that is to begin with three begins with two, once the third has failed again and again before it was a member.

@@ -277,7 +277,7 @@ impl Cluster {
                 if known.is_mute() {
                     continue;
                 }
-                let event = known.sign_of_life(self.generation, self.now);
+                let event = known.sign_of_life(self.generation, self.epochs.len() as u32, self.now);
                 self.handle(worker, event);
             }
             // What a worker does alone does not wait for the others.

@@ -37,6 +37,8 @@ pub enum Illness {
     Claims,
     /// As the last, and it seems to work all the time, on a machine that is very slow by its own words.
     Poses,
+    /// As the last, and it says that it has done a step, which has taken it very long.
+    Boasts,
     /// No state comes to it.
     Starves,
     /// Collectives with it break, on all alike.
@@ -92,22 +94,26 @@ impl Worker {
         self.silent
     }
 
-    pub fn sign_of_life(&self, generation: u64, now: Duration) -> Event {
-        let position = self.held.as_ref().map(|state| state.at).unwrap_or_default();
+    pub fn sign_of_life(&self, generation: u64, epoch: u32, now: Duration) -> Event {
+        let boasts = self.illness == Some(Illness::Boasts);
+        let held = self.held.as_ref().map(|state| state.at).unwrap_or_default();
+        let position = if boasts { Position { epoch, step: 1 } } else { held };
         let stretch = Duration::from_millis(10);
-        let poses = self.illness == Some(Illness::Poses);
+        let poses = boasts || self.illness == Some(Illness::Poses);
+        let compute = if boasts { 1e6 } else { 0.1 };
         // The time is different each time.
         let pulse = if poses { self.pulse + now.as_millis() as u64 } else { self.pulse };
-        Event::Progress { generation, position, pulse, waiting: !poses, compute: 0.1, stretch }
+        Event::Progress { generation, position, pulse, waiting: !poses, compute, stretch }
     }
 
     /// Whether it says that it is ready without being so.
     pub fn pretends(&self) -> bool {
-        matches!(self.illness, Some(Illness::Claims | Illness::Poses))
+        matches!(self.illness, Some(Illness::Claims | Illness::Poses | Illness::Boasts))
     }
 
     /// The longest piece of its work, by its own words.
     pub fn rehearsed(&self) -> Duration {
-        if self.illness == Some(Illness::Poses) { Duration::from_secs(1000) } else { Duration::from_millis(10) }
+        let slow = matches!(self.illness, Some(Illness::Poses | Illness::Boasts));
+        if slow { Duration::from_secs(1000) } else { Duration::from_millis(10) }
     }
 }
