@@ -36,7 +36,8 @@ impl Steering {
         let together = self.generation.members.len() > 1;
         let Some(known) = self.workers.get_mut(&worker) else { return };
         known.met |= together;
-        known.step = now.saturating_sub(known.step_began);
+        // Reports that were held up come in one moment: that the last one came so soon says little.
+        known.step = now.saturating_sub(known.step_began).max(known.step.saturating_mul(7) / 8);
         known.step_began = now;
         if !std::mem::replace(&mut known.proven, true) {
             self.register.absolve(&known.name);

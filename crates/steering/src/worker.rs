@@ -45,7 +45,7 @@ pub struct Worker {
     pub stretch: Duration,
     /// What it does itself of a step, in seconds, as it says.
     pub compute: f64,
-    /// How long the last step took that it has committed, as the coordinator has seen it.
+    /// How long its last steps took, as the coordinator has seen it: the longest of them, and less with each one since.
     pub step: Duration,
     /// When it was told to train, or has committed its last step.
     pub step_began: Duration,
