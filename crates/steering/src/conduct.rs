@@ -178,7 +178,7 @@ impl Steering {
     /// again and again, and nobody else has been of use for a while.
     pub(crate) fn hopeless(&self, now: Duration) -> Option<String> {
         let staying = self.workers.values().filter(|worker| !worker.leaving).count();
-        if staying < self.needed() || now.saturating_sub(self.useful) < PATIENCE {
+        if staying < self.wanted() || now.saturating_sub(self.useful) < PATIENCE {
             return None;
         }
         let mut last = None;

@@ -92,13 +92,15 @@ impl Steering {
     /// coordinator that comes back to a run waits for all of them only as long as for one that is silent. Those that have failed
     /// again and again are not waited for.
     pub(crate) fn needed(&self) -> usize {
-        let least = self.options.min_workers.max(1);
-        let waited = self.clock.wall().saturating_sub(self.first_look.unwrap_or_default());
-        if self.begun || (self.inherited > 0 && waited > self.options.failure_timeout) {
-            return least;
-        }
         let hopeless = self.workers.values().filter(|worker| !worker.leaving && self.is_hopeless(worker)).count();
-        self.options.workers.saturating_sub(hopeless).max(least)
+        self.wanted().saturating_sub(hopeless).max(self.options.min_workers.max(1))
+    }
+
+    /// The same, and those that have failed again and again are counted. As long as fewer are here another may come.
+    pub(crate) fn wanted(&self) -> usize {
+        let waited = self.clock.wall().saturating_sub(self.first_look.unwrap_or_default());
+        let least_will_do = self.begun || (self.inherited > 0 && waited > self.options.failure_timeout);
+        if least_will_do { self.options.min_workers.max(1) } else { self.options.workers.max(1) }
     }
 
     pub(crate) fn waiting_reason(&self, now: Duration) -> String {

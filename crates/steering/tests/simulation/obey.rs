@@ -26,7 +26,7 @@ impl Cluster {
     }
 
     /// Whether a member says that it is ready without being so.
-    fn one_pretends(&self) -> bool {
+    pub(super) fn one_pretends(&self) -> bool {
         self.members.iter().any(|member| self.workers.get(member).is_some_and(Worker::pretends))
     }
 
