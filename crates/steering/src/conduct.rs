@@ -174,8 +174,8 @@ impl Steering {
         self.register.of(&worker.name).is_some_and(Conduct::is_hopeless)
     }
 
-    /// Why nobody who could go on is left at `now`, if that is so: as many as a run needs are attached, all of them have failed
-    /// again and again, and nobody else has been of use for a while.
+    /// Why nobody who could go on is left at `now`, if that is so. As many as a run wants are attached then, and all of them have
+    /// failed again and again. Nobody else has been of use for a while.
     pub(crate) fn hopeless(&self, now: Duration) -> Option<String> {
         let staying = self.workers.values().filter(|worker| !worker.leaving).count();
         if staying < self.wanted() || now.saturating_sub(self.useful) < PATIENCE {

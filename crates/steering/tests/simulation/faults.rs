@@ -131,8 +131,8 @@ impl Cluster {
         }
     }
 
-    /// A member dies in the middle of a step, or of taking a state over: some of the others have come to its end, `committed`
-    /// says which by the bits of their ranks, and the rest report that it failed. Otherwise it only dies.
+    /// A member dies in the middle of a step, or of taking a state over. Some of the others have come to its end: `committed` says
+    /// which, by the bits of their ranks. The rest report that it failed. Otherwise it only dies.
     pub fn die_in_step(&mut self, victim: WorkerId, committed: u64) {
         let (members, generation) = (self.members.clone(), self.generation);
         let others: Vec<WorkerId> = members.iter().copied().filter(|member| *member != victim).collect();
