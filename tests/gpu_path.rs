@@ -6,7 +6,7 @@
 use nix::sys::signal::Signal;
 use proto::v1::RunState;
 use std::path::Path;
-use system_tests::{Coordinator, Ended, assert_same};
+use system_tests::{Coordinator, Ended, assert_same, fail_at};
 
 const RUN: [&str; 10] =
     ["--limit-train", "416", "--batch-size", "128", "--limit-test", "600", "--epochs", "2", "--shards", "4"];
@@ -75,4 +75,20 @@ fn p2_on_the_way_of_a_gpu() {
     assert_same(&ended, &expected);
     assert!(ended.log.contains("local-1 set aside: the loss became NaN"), "{}", ended.log);
     assert!(!ended.log.contains("local-0 set aside"), "{}", ended.log);
+}
+
+/// On a GPU a worker's own time says nothing: it waits for the GPU as well as for others. There a stretch is measured on the
+/// device, in other code than on a CPU.
+#[test]
+fn who_is_slow_shows_on_the_way_of_a_gpu() {
+    let directory = tempfile::tempdir().unwrap();
+    let slow = fail_at(1, (1, 0), "slow=300");
+    let mut run = start(&directory.path().join("run"), "2", &["--failure-timeout", "5s"], &as_gpu("auto", &slow));
+    let seen = run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    let of = |name: &str| seen.workers.iter().find(|worker| worker.name == name).unwrap();
+    let (quick, slow) = (of("local-0"), of("local-1"));
+    assert!(quick.wait_seconds > 0.2, "{seen:?}");
+    assert!(slow.compute_seconds > quick.compute_seconds + 0.2, "{seen:?}");
+    assert!(slow.wait_seconds < 0.1, "{seen:?}");
+    let _ = run.wait().well();
 }

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use cifar::{Dataset, IMAGE_BYTES, Split, train_batch};
-use std::{io::Write, path::PathBuf, rc::Rc, sync::Arc};
-use tch::Device;
+use operations::Mark;
+use std::{io::Write, path::PathBuf, rc::Rc, sync::Arc, time::Instant};
+use tch::{Device, Kind, Tensor};
 use worker::engine::{Input, Resident, Samples};
 
 fn dataset() -> Dataset {
@@ -57,4 +58,30 @@ fn kernels_that_repeat_their_bits_can_be_asked_for() {
     assert!(operations::is_deterministic());
     operations::set_deterministic(false);
     assert!(!operations::is_deterministic());
+}
+
+/// The thread that gives a GPU its work is done long before the GPU is.
+#[test]
+fn how_long_work_took_is_the_time_of_its_device() {
+    for device in devices() {
+        let a = Tensor::ones([4096, 4096], (Kind::Float, device));
+        // The first product loads libraries.
+        let _ = a.matmul(&a);
+        let (began, start) = (Instant::now(), Mark::now(device).unwrap());
+        let mut product = a.matmul(&a);
+        for _ in 0..if device.is_cuda() { 50 } else { 1 } {
+            product = a.matmul(&product);
+        }
+        let given = began.elapsed();
+        let end = Mark::now(device).unwrap();
+        // This waits for the device.
+        let _ = product.double_value(&[0, 0]);
+        let elapsed = began.elapsed();
+        assert!(end.is_reached().unwrap());
+        let length = start.until(&end).unwrap();
+        assert!(length <= elapsed, "{length:?} of {elapsed:?}");
+        if device.is_cuda() {
+            assert!(length > given && length > elapsed / 2, "{length:?} of {elapsed:?}, given in {given:?}");
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn three_steps_end_where_pytorchs_do() {
         let mut final_from = Vec::new();
         let samples = golden.images as usize;
         let (layer_done, filled) = (|| {}, |at| final_from.push(at));
-        let mut profile = Profile::new(false);
+        let mut profile = Profile::new(false, Device::Cpu);
         let loss = forward_backward(
             &mut replica,
             &images,

@@ -53,7 +53,7 @@ fn main() -> Result<()> {
         len: replica.vector_len(),
         place: None,
     };
-    let (control, mut profile) = (Control::default(), Profile::new(false));
+    let (control, mut profile) = (Control::default(), Profile::new(false, Device::Cpu));
     let mut reducer = Reducer::new(1, None, options, Device::Cpu, &control)?;
     let mut speeds = Vec::new();
     for epoch in 1..=args.epochs {

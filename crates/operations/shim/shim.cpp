@@ -6,10 +6,13 @@
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/native_batch_norm_backward.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <torch/version.h>
 
 #include <array>
+#include <memory>
 #include <string>
 #include <tuple>
 
@@ -73,6 +76,28 @@ int co_keeps_all_bits() { return !at::globalContext().allowTF32CuDNN() && !at::g
 int co_pin_memory(const at::Tensor* tensor, at::Tensor** out) {
   GUARD({ *out = new at::Tensor(tensor->pin_memory()); })
 }
+
+// Writes a new event to `out`, in the current stream of a GPU: it is reached once all work before it is done.
+int co_event_record(int device, c10::Event** out) {
+  GUARD({
+    const c10::Device gpu(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device));
+    const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
+    auto event = std::make_unique<c10::Event>(c10::DeviceType::CUDA, c10::EventFlag::BACKEND_DEFAULT);
+    event->record(guard.getStream(gpu));
+    *out = event.release();
+  })
+}
+
+int co_event_is_reached(const c10::Event* event, int* out) {
+  GUARD({ *out = event->query() ? 1 : 0; })
+}
+
+// Writes the milliseconds between two events that are reached.
+int co_event_elapsed(const c10::Event* start, const c10::Event* end, double* out) {
+  GUARD({ *out = start->elapsedTime(*end); })
+}
+
+void co_event_free(c10::Event* event) { delete event; }
 
 // A step of SGD, as torch.optim.SGD(fused=True) does it, after the first.
 int co_fused_sgd(at::Tensor* parameters, at::Tensor* gradient, at::Tensor* momentum, double weight_decay, double kept,

@@ -2,12 +2,15 @@
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
-    ptr,
+    ptr::{self, NonNull},
 };
 use tch::{TchError, Tensor};
 
 /// An `at::Tensor`, as `tch` points to it.
 type AtTensor = c_void;
+
+/// A `c10::Event`.
+type Event = c_void;
 
 unsafe extern "C" {
     fn co_last_error() -> *const c_char;
@@ -18,6 +21,10 @@ unsafe extern "C" {
     fn co_keep_all_bits();
     fn co_keeps_all_bits() -> c_int;
     fn co_pin_memory(tensor: *const AtTensor, out: *mut *mut AtTensor) -> c_int;
+    fn co_event_record(device: c_int, out: *mut *mut Event) -> c_int;
+    fn co_event_is_reached(event: *const Event, out: *mut c_int) -> c_int;
+    fn co_event_elapsed(start: *const Event, end: *const Event, out: *mut f64) -> c_int;
+    fn co_event_free(event: *mut Event);
     fn co_fused_sgd(
         parameters: *mut AtTensor,
         gradient: *mut AtTensor,
@@ -95,6 +102,54 @@ pub fn pin_memory(tensor: &Tensor) -> Result<Tensor, TchError> {
     // SAFETY: the pointers are to a live tensor and to room for the result.
     check(unsafe { co_pin_memory(pointer(tensor), &raw mut out) })?;
     Ok(own(out))
+}
+
+/// An event in the stream of a GPU.
+#[derive(Debug)]
+pub(crate) struct DeviceEvent(NonNull<Event>);
+
+impl DeviceEvent {
+    /// An event after all work that this thread has given to the GPU `device`.
+    ///
+    /// # Errors
+    /// If there is no such GPU, or it does not take the event.
+    pub fn record(device: usize) -> Result<Self, TchError> {
+        let out_of_range = |_| TchError::Torch(format!("there is no GPU {device}"));
+        let device = c_int::from(i8::try_from(device).map_err(out_of_range)?);
+        let mut out = ptr::null_mut();
+        // SAFETY: the pointer is to room for the result.
+        check(unsafe { co_event_record(device, &raw mut out) })?;
+        NonNull::new(out).map(Self).ok_or_else(|| TchError::Torch("the GPU gave no event".to_owned()))
+    }
+
+    /// Whether the GPU has come as far.
+    ///
+    /// # Errors
+    /// If the GPU does not answer.
+    pub fn is_reached(&self) -> Result<bool, TchError> {
+        let mut reached = 0;
+        // SAFETY: the event lives as long as `self`, and the other pointer is to room for the result.
+        check(unsafe { co_event_is_reached(self.0.as_ptr(), &raw mut reached) })?;
+        Ok(reached != 0)
+    }
+
+    /// Milliseconds from this event to `later`.
+    ///
+    /// # Errors
+    /// If the GPU has not come as far.
+    pub fn milliseconds_until(&self, later: &Self) -> Result<f64, TchError> {
+        let mut milliseconds = 0.0;
+        // SAFETY: both events live, and the third pointer is to room for the result.
+        check(unsafe { co_event_elapsed(self.0.as_ptr(), later.0.as_ptr(), &raw mut milliseconds) })?;
+        Ok(milliseconds)
+    }
+}
+
+impl Drop for DeviceEvent {
+    fn drop(&mut self) {
+        // SAFETY: the event came from `co_event_record`, and nobody else has it.
+        unsafe { co_event_free(self.0.as_ptr()) }
+    }
 }
 
 /// One step of SGD as libtorch's own fused kernel does it: `g += weight_decay * p; m = kept * m + g; p -= rate * m`, or with

@@ -12,6 +12,7 @@ mod columns;
 mod convolution;
 mod element;
 mod ffi;
+mod mark;
 mod memory;
 pub mod norm;
 mod parallel;
@@ -25,6 +26,7 @@ pub use convolution::Convolution;
 pub use ffi::{
     cpu_capability, is_deterministic, keep_all_bits, keeps_all_bits, libtorch_version, pin_memory, set_deterministic,
 };
+pub use mark::Mark;
 pub use path::{go_as_on_a_gpu, is_processors};
 pub use progress::progress;
 pub use widest::{INSTRUCTION_SET, UnknownInstructionSet, asked_instruction_set};

@@ -64,7 +64,7 @@ pub(super) fn rehearse(
         .map_err(EngineError::torch("allocate a shard's vector"))?;
     control.measure_anew();
     let beat = || control.beat();
-    let profile = &mut Profile::new(false);
+    let profile = &mut Profile::new(false, replica.device);
     let loss =
         forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;
     // What a GPU has still to do shows only when it is waited for.

@@ -2,7 +2,6 @@
 
 use crate::engine::{EngineError, Phase, Profile, Replica, Tail, loss::cross_entropy};
 use plan::Position;
-use std::time::Instant;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 /// Forward and backward for the `images` and `labels` of one shard of a step that has `step_samples` samples in all.
@@ -26,7 +25,7 @@ pub fn forward_backward(
 ) -> Result<Tensor, EngineError> {
     let torch = || EngineError::torch("train a shard");
     let samples = labels.size1().map_err(torch())?;
-    let start = Instant::now();
+    let start = profile.begin()?;
     let (logits, tape) = replica.network.forward(images, layer_done)?;
     let (loss, gradient) =
         cross_entropy(&logits, labels, step_samples as f64, replica.config.label_smoothing).map_err(torch())?;
@@ -51,10 +50,10 @@ pub fn forward_backward(
         vector.f_narrow(0, range.start as i64, range.len() as i64)?.f_copy_(&weighted)
     })
     .map_err(torch())?;
-    let start = profile.end(Phase::Forward, start);
+    let start = profile.end(Phase::Forward, start)?;
     filled(replica.statistics_range().start);
     replica.network.backward(tape, &gradient, vector, filled)?;
-    profile.end(Phase::Backward, start);
+    profile.end(Phase::Backward, start)?;
     Ok(loss)
 }
 

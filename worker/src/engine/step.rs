@@ -5,7 +5,6 @@ use crate::engine::{
     idle,
 };
 use plan::Position;
-use std::time::Instant;
 use tch::Tensor;
 
 /// Does the step at the replica's position with learning rate `rate`. `input` gives the batches of this worker's shards
@@ -37,13 +36,9 @@ pub fn train_step(
         }
         losses.extend(compute_shard(replica, reducer, input, position, (shard, halt), control, profile)?);
     }
-    let start = Instant::now();
-    // What the backward pass waited for others inside of it.
-    let waited = reducer.waited();
-    profile.transfer(Phase::Backward, Phase::Exposed, waited);
+    let start = profile.begin()?;
     let sum = reducer.finish(control)?;
-    let finished = profile.end(Phase::Exposed, start);
-    reducer.trace(finished, profile);
+    let finished = profile.end(Phase::Exposed, start)?;
     let outcome = match commit(replica, &sum, position, rate) {
         Err(EngineError::Diverged { position, loss }) if !operations::is_processors(replica.device) => {
             losses.iter().try_for_each(|loss| check_loss(loss, position))?;
@@ -51,8 +46,11 @@ pub fn train_step(
         }
         outcome => outcome?,
     };
+    // A GPU has come to here: the tail was read.
+    profile.settle()?;
+    reducer.trace(&finished, profile)?;
     reducer.release()?;
-    profile.end(Phase::Optimizer, finished);
+    profile.end(Phase::Optimizer, finished)?;
     profile.end_step();
     Ok(outcome)
 }
@@ -73,9 +71,9 @@ fn compute_shard(
         idle(replica, halt, &mut vector)?;
         None
     } else {
-        let start = Instant::now();
+        let start = profile.begin()?;
         let (images, labels) = input.take()?;
-        profile.end(Phase::Input, start);
+        profile.end(Phase::Input, start)?;
         let step_samples = steps.samples_of(position.step).len();
         let filled = |from| reducer.filled(shard, from, control);
         Some(forward_backward(

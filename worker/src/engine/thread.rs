@@ -52,7 +52,7 @@ impl Thread {
         progress: watch::Sender<Progress>,
     ) -> Self {
         Self {
-            profile: Profile::new(options.trace.is_some()),
+            profile: Profile::new(options.trace.is_some(), options.device),
             resident: resident(&options),
             options,
             control,
@@ -111,6 +111,7 @@ impl Thread {
     fn leave(&mut self) {
         self.reducer = None;
         self.store = None;
+        self.profile.abandon();
     }
 
     /// What is held.

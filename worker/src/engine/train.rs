@@ -69,7 +69,10 @@ impl Thread {
             }
             let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
             images += outcome.samples;
-            speed.add(outcome.samples, began.elapsed(), self.control.waited().saturating_sub(waited));
+            let stalled = reducer.stalled()?;
+            let own = operations::is_processors(self.options.device);
+            let waited = if own { self.control.waited().saturating_sub(waited) } else { stalled };
+            speed.add(outcome.samples, began.elapsed(), waited);
             let (compute_seconds, wait_seconds) = speed.step();
             let position = Position { step: step + 1, ..from };
             let (totals, lineage) = (self.replica.totals, self.replica.lineage);

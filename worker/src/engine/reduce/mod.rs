@@ -9,6 +9,7 @@
 mod agree;
 mod bucket;
 mod shared;
+mod stalls;
 mod sum;
 mod tree;
 
@@ -18,8 +19,10 @@ use crate::engine::{Control, EngineError, Phase, Profile};
 use agree::share;
 use bucket::Bucket;
 use nccl_rs::{ProcessGroup, Work};
+use operations::Mark;
 use plan::{PartialSums, Reduction, Wire, additions, block, subtrees};
 use shared::{Shared, Sizes};
+use stalls::Stalls;
 use std::{
     ops::Range,
     time::{Duration, Instant},
@@ -33,6 +36,9 @@ use tree::Tree;
 const LIMIT: Duration = Duration::from_hours(4);
 /// Elements of a bucket: few enough that the first ones are on their way early, as many as latency asks for.
 const BUCKET: Range<usize> = 1 << 16..1 << 20;
+/// The same on a GPU, where the start of every collective and addition costs as much as many elements. c10d's
+/// `DistributedDataParallel` has 25 MB, 6.5 million elements, and a first bucket of 1 MB.
+const BUCKET_ON_A_GPU: Range<usize> = 1 << 18..1 << 22;
 /// Buckets of a large vector.
 const BUCKETS: usize = 8;
 /// All-to-alls that may be under way before the first is waited for. Every rank has to start the same collectives in
@@ -85,10 +91,14 @@ pub struct Reducer {
     failure: Option<EngineError>,
     /// The reduced vector, with several workers.
     gathered: Tensor,
-    /// Time that this step's backward pass spent waiting for others.
-    waited: Duration,
-    /// When the first bucket of this step went on its way.
-    began: Option<Instant>,
+    /// How long this step's reduction made the device wait for others, over the network.
+    stalls: Stalls,
+    /// How long this step's backward pass stood still for the reduction, over the network.
+    within: Stalls,
+    /// The same, in shared memory.
+    advanced: Duration,
+    /// Where the first bucket of this step went on its way.
+    began: Option<Mark>,
     /// The memory of all, where all are on one machine. Dropped last: the vectors above are in it.
     shared: Option<Shared>,
 }
@@ -108,7 +118,8 @@ impl Reducer {
         let (rank, world) = group.as_ref().map_or((0, 1), |group| (group.rank(), group.world_size()));
         let layout: Vec<Vec<_>> = (0..world).map(|rank| subtrees(block(options.shards, world, rank))).collect();
         let tree = Tree { counts: layout.iter().map(Vec::len).collect(), additions: additions(&layout.concat()) };
-        let ranges = cut(options.gradients, options.len, world as usize);
+        let bucket = if operations::is_processors(device) { BUCKET } else { BUCKET_ON_A_GPU };
+        let ranges = cut(options.gradients, options.len, world as usize, bucket);
         let sizes = Sizes::new(options.len, options.shards, &tree.counts);
         let shared = match &group {
             Some(group) if operations::is_processors(device) && options.reduction == Reduction::Tree => {
@@ -138,7 +149,9 @@ impl Reducer {
                 .collect(),
             started: 0,
             failure: None,
-            waited: Duration::ZERO,
+            stalls: Stalls::new(device),
+            within: Stalls::new(device),
+            advanced: Duration::ZERO,
             began: None,
             gathered: shared.as_ref().map_or_else(zeros, |shared| Ok(shared.own_sums().shallow_clone()))?,
             shared,
@@ -201,7 +214,7 @@ impl Reducer {
         if let Some(shared) = &mut self.shared {
             let start = Instant::now();
             self.failure = shared.advance(&self.buckets, &self.tree).err();
-            self.waited += start.elapsed();
+            self.advanced += start.elapsed();
         }
     }
 
@@ -251,7 +264,7 @@ impl Reducer {
             self.gather(bucket, control)?;
         }
         for bucket in &mut self.buckets {
-            bucket.end(&self.gathered, |work| wait(work, self.generation, control))?;
+            bucket.end(&self.gathered, |work| self.stalls.around(|| wait(work, self.generation, control)))?;
         }
         Ok(match (&self.group, self.stack.first()) {
             (Some(_), _) => self.gathered.shallow_clone(),
@@ -265,7 +278,9 @@ impl Reducer {
         let index = self.started;
         self.merge(index, self.merges)?;
         let parts = self.parts(index)?;
-        self.began.get_or_insert_with(Instant::now);
+        if self.began.is_none() {
+            self.began = Some(Mark::now(self.vector.device()).map_err(EngineError::torch("begin a reduction"))?);
+        }
         if let Some(shared) = &self.shared {
             shared.fill(index, &parts)?;
             self.started += 1;
@@ -281,36 +296,44 @@ impl Reducer {
         })?;
         self.started += 1;
         if let Some(earlier) = index.checked_sub(LAG) {
-            let start = Instant::now();
+            let start = self.within.begin()?;
             self.gather(earlier, control)?;
-            self.waited += start.elapsed();
+            self.within.end(start)?;
         }
         Ok(())
     }
 
-    /// Time that this step's backward pass spent waiting for others.
-    #[must_use]
-    pub fn waited(&self) -> Duration {
-        self.waited
-    }
-
-    /// Counts what went on beside the backward pass in the step that ended at `finished`, and what of the end was no
-    /// reduction, and forgets it.
-    pub fn trace(&mut self, finished: Instant, profile: &mut Profile) {
+    /// Counts what of the step's reduction went on beside the backward pass and what inside of it, and what of its end at
+    /// `finished` was no reduction, and forgets it. The device has come to that end.
+    ///
+    /// # Errors
+    /// If the device is out of order.
+    pub fn trace(&mut self, finished: &Mark, profile: &mut Profile) -> Result<(), EngineError> {
+        let within = self.within.take()? + std::mem::take(&mut self.advanced);
+        profile.transfer(Phase::Backward, Phase::Exposed, within);
         let lagged = self.shared.as_mut().map(Shared::take_lagged).unwrap_or_default();
         profile.transfer(Phase::Exposed, Phase::Waiting, lagged);
-        let waited = std::mem::take(&mut self.waited);
         if let Some(began) = self.began.take()
             && self.group.is_some()
         {
-            profile.add(Phase::Hidden, began, (finished - began).saturating_sub(waited));
+            let length = began.until(finished).map_err(EngineError::torch("measure a reduction"))?;
+            profile.add(Phase::Hidden, &began, length.saturating_sub(within))?;
         }
+        Ok(())
+    }
+
+    /// How long the device stood still for other workers in the step that is over, where it works over the network.
+    ///
+    /// # Errors
+    /// If the device is out of order.
+    pub fn stalled(&mut self) -> Result<Duration, EngineError> {
+        self.stalls.take()
     }
 
     /// Finishes the tree for this rank's slice of a bucket and sends the result on its way.
     fn gather(&mut self, bucket: usize, control: &Control) -> Result<(), EngineError> {
         let Some(group) = &self.group else { return Ok(()) };
-        let wait = |work| wait(work, self.generation, control);
+        let wait = |work| self.stalls.around(|| wait(work, self.generation, control));
         no_grad(|| self.buckets[bucket].gather(group, &self.tree, &self.gathered, wait))
     }
 
@@ -374,9 +397,10 @@ fn wait(work: Work, generation: u64, control: &Control) -> Result<(), EngineErro
 }
 
 /// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients: first
-/// what is no gradient, then the gradients from the last to the first, in pieces that `world` ranks can share evenly.
-fn cut(gradients: usize, len: usize, world: usize) -> Vec<(Range<usize>, bool)> {
-    let size = (gradients / BUCKETS).clamp(BUCKET.start, BUCKET.end).next_multiple_of(world);
+/// what is no gradient, then the gradients from the last to the first, in pieces that `world` ranks can share evenly and
+/// of a size within `bucket`.
+fn cut(gradients: usize, len: usize, world: usize, bucket: Range<usize>) -> Vec<(Range<usize>, bool)> {
+    let size = (gradients / BUCKETS).clamp(bucket.start, bucket.end).next_multiple_of(world);
     let mut ranges = vec![(gradients..len, false)];
     let mut end = gradients;
     while end > 0 {
@@ -394,7 +418,7 @@ mod tests {
     #[test]
     fn buckets_are_the_whole_vector_from_its_end() {
         for (gradients, len, world) in [(272_474, 273_858, 2), (11_173_962, 11_183_566, 3), (10, 14, 4)] {
-            let ranges = cut(gradients, len, world);
+            let ranges = cut(gradients, len, world, BUCKET);
             let mut end = len;
             for (range, is_gradient) in ranges {
                 assert_eq!((range.end, is_gradient), (end, range.start < gradients));
