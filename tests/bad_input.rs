@@ -188,7 +188,7 @@ fn a_worker_of_another_kind_is_refused_in_words() {
         let mut coordinator = Coordinator::start(&directory.path().join("run"), &flags);
         let (_orders, first) = greet(&coordinator, first.clone()).unwrap();
         // From here on its word counts for others.
-        let prepared = Up::Prepared(Prepared { stretch_seconds: 0.1 });
+        let prepared = Up::Prepared(Prepared { stretch_seconds: 0.1, shard_seconds: 0.1 });
         RUNTIME.block_on(first.send(Report { report: Some(prepared) })).unwrap();
         coordinator.wait_until(|run| run.workers.iter().any(|worker| !worker.preparing));
         for (hello, words, always) in &others {

@@ -43,7 +43,7 @@ impl Stranger {
 
     /// Says that it could train.
     async fn prepare(&self) {
-        let prepared = Up::Prepared(v1::Prepared { stretch_seconds: 0.1 });
+        let prepared = Up::Prepared(v1::Prepared { stretch_seconds: 0.1, shard_seconds: 0.1 });
         self.reports.send(Report { report: Some(prepared) }).await.unwrap();
     }
 

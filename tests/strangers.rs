@@ -117,7 +117,7 @@ impl Dice {
     fn report(&mut self, current: u64) -> Option<Up> {
         let generation = if self.below(4) > 0 { current } else { self.number() };
         Some(match self.below(16) {
-            0 | 1 => Up::Prepared(v1::Prepared { stretch_seconds: self.float() }),
+            0 | 1 => Up::Prepared(v1::Prepared { stretch_seconds: self.float(), shard_seconds: self.float() }),
             2 => Up::StoreOpened(v1::StoreOpened { generation, port: self.small() }),
             3 | 4 => Up::Ready(v1::Ready { generation, held: self.held() }),
             5 => Up::Progress(v1::Progress {

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .into());
     }
     let mut build = cc::Build::new();
-    build.cpp(true).std("c++20").warnings(false).file("shim/shim.cpp").include("shim");
+    build.cpp(true).std("c++20").warnings(false).debug(false).file("shim/shim.cpp").include("shim");
     // As system headers, so that their warnings stay quiet.
     for path in [include.clone(), include.join("torch/csrc/api/include")] {
         build.flag("-isystem").flag(path);

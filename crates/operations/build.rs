@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let lib = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB")?);
     let include = lib.parent().unwrap_or(Path::new("/")).join("include");
     let mut build = cc::Build::new();
-    build.cpp(true).std("c++20").warnings(false).file("shim/shim.cpp");
+    build.cpp(true).std("c++20").warnings(false).debug(false).file("shim/shim.cpp");
     // As system headers, so that their warnings stay quiet.
     for path in [include.clone(), include.join("torch/csrc/api/include")] {
         build.flag("-isystem").flag(path);

@@ -7,6 +7,7 @@ mod check_cuda;
 mod checksum;
 mod gpu_kit;
 mod recovery;
+mod same_bytes;
 mod setup;
 mod stamp;
 mod test;
@@ -56,6 +57,8 @@ enum Command {
     Chaos(chaos::Options),
     /// Kill workers again and again, and print how long the others are held up, beside torchrun.
     Recovery(recovery::Options),
+    /// Train the same runs with the programs of an earlier commit and of this tree, and compare their weights.
+    SameBytes(same_bytes::Options),
     /// Set up, build and run every test, those of the whole system last and one at a time.
     Test {
         /// A filter, flags of `cargo test`, and after `--` flags of the test programs.
@@ -97,6 +100,10 @@ fn run() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Train { flags } => train::train(flags),
+        Command::SameBytes(options) => {
+            same_bytes::same_bytes(&options)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Chaos(options) => chaos::chaos(&options),
         Command::Recovery(options) => recovery::recovery(&options),
         Command::Test { args } => test::test(&args),

@@ -191,7 +191,9 @@ async fn try_attach(endpoint: &Endpoint, name: &str) -> Result<Stream> {
     };
     reports.send(v1::Report { report: Some(Up::Hello(hello)) }).await?;
     let orders = client.attach(ReceiverStream::new(up)).await?.into_inner();
-    reports.send(v1::Report { report: Some(Up::Prepared(v1::Prepared { stretch_seconds: 0.01 })) }).await?;
+    reports
+        .send(v1::Report { report: Some(Up::Prepared(v1::Prepared { stretch_seconds: 0.01, shard_seconds: 0.1 })) })
+        .await?;
     Ok((orders, reports))
 }
 

@@ -46,7 +46,9 @@ pub(super) fn event(
     };
     Ok(Some(match report {
         Up::Hello(_) => return Err(Malformed::new("a second hello")),
-        Up::Prepared(v1::Prepared { stretch_seconds }) => Event::Prepared { stretch: seconds(stretch_seconds) },
+        Up::Prepared(v1::Prepared { stretch_seconds, shard_seconds }) => {
+            Event::Prepared { stretch: seconds(stretch_seconds), shard: seconds(shard_seconds) }
+        }
         Up::StoreOpened(v1::StoreOpened { generation, port }) => {
             let port = port.try_into().map_err(|_| Malformed::new(format!("the port {port}")))?;
             Event::StoreOpened { generation, port }

@@ -44,6 +44,8 @@ pub enum Event {
     Prepared {
         /// The longest that its engine did not beat in the rehearsal.
         stretch: Duration,
+        /// How long the shard took that it rehearsed. Zero: it does not say.
+        shard: Duration,
     },
     /// A worker's stream has ended.
     Detached {

@@ -1,6 +1,6 @@
 //! Failures that workers report: whose they are, what follows, and when they are survived.
 
-use crate::{Blame, Decision, Failure, Outcome, Recovery, Steering, WorkerId, phase::Phase};
+use crate::{Blame, Decision, Failure, Outcome, Recovery, Steering, Worker, WorkerId, phase::Phase};
 use std::time::Duration;
 
 impl Steering {
@@ -12,7 +12,11 @@ impl Steering {
         failure: &Failure,
         decisions: &mut Vec<Decision>,
     ) {
-        if !self.workers.contains_key(&worker) || matches!(self.phase, Phase::Over(_)) {
+        let wall = self.clock.wall();
+        let member = generation > 0;
+        // One that is set aside already has been counted, and did not know of it.
+        let counted = |known: &Worker| !self.generation.has(worker) && wall < known.aside;
+        if self.workers.get(&worker).is_none_or(counted) || matches!(self.phase, Phase::Over(_)) {
             return;
         }
         if matches!(self.phase, Phase::Saving(_)) {
@@ -23,7 +27,6 @@ impl Steering {
             return;
         }
         let reason = format!("{}: {}", self.name(worker), failure.message);
-        let member = generation > 0;
         match failure.blame {
             Blame::Diverged if member => self.diverges(now, worker, &failure.message, decisions),
             Blame::Own | Blame::Diverged => self.fail_of_its_own(now, worker, &failure.message, decisions),
@@ -70,14 +73,15 @@ impl Steering {
     }
 
     /// Whether the run has diverged, now that `worker` comes to what is no number: another one has come to the same, or nobody
-    /// is there who could come to another result. Those who prepare could, but are not waited for twice.
+    /// is there who could come to another result. Those who prepare or are set aside for a while could, but are not waited for
+    /// twice. One that has committed no step is not believed the first time.
     pub(crate) fn has_diverged(&mut self, worker: WorkerId) -> bool {
         let again = !self.diverged.insert(self.name(worker));
         let others = self.workers.iter().any(|(id, other)| {
-            let able = other.prepared || !again && self.register.strikes(&other.name) == 0;
+            let able = other.prepared || !again && !self.is_hopeless(other);
             *id != worker && able && !other.leaving && !self.diverged.contains(&other.name)
         });
-        self.diverged.len() > 1 || !others
+        self.diverged.len() > 1 || !others && (again || self.is_proven(worker))
     }
 
     /// A worker cannot go on for a reason of its own: the others go on at once without it.

@@ -176,7 +176,9 @@ impl Steering {
             format!("{}{more} {reason}", names.join(", "))
         };
         let told = names(&late);
-        self.blame(now, &late, &reason, decisions);
+        let others = format!("it is new, and with it {told}");
+        let why = |id: WorkerId| if late.contains(&id) { reason.clone() } else { others.clone() };
+        self.blame(now, &late, why, decisions);
         self.reform(&told);
     }
 
@@ -185,13 +187,20 @@ impl Steering {
         self.fruitless += 1;
         if self.fruitless >= FRUITLESS {
             let all = self.generation.members.iter().copied().collect();
-            self.blame(now, &all, &format!("was in a generation that failed: {reason}"), decisions);
+            let why = format!("was in a generation that failed: {reason}");
+            self.blame(now, &all, |_| why.clone(), decisions);
         }
         self.reform(reason);
     }
 
     /// Sets aside who is to be suspected of the members, of which `late` did not come, and has fewer newcomers tried next.
-    fn blame(&mut self, now: Duration, late: &BTreeSet<WorkerId>, reason: &str, decisions: &mut Vec<Decision>) {
+    fn blame(
+        &mut self,
+        now: Duration,
+        late: &BTreeSet<WorkerId>,
+        why: impl Fn(WorkerId) -> String,
+        decisions: &mut Vec<Decision>,
+    ) {
         let members: Vec<Candidate> =
             self.generation.members.iter().filter_map(|id| Some(self.candidate(*id, self.workers.get(id)?))).collect();
         if members.len() < 2 {
@@ -215,10 +224,10 @@ impl Steering {
         for (index, id) in suspects.into_iter().enumerate() {
             if index < kept && strikes(&id) < HASTY {
                 let name = self.name(id);
-                self.register.suspect(&name, reason, now);
+                self.register.suspect(&name, &why(id), now);
                 self.register.readmit(&name, now);
             } else {
-                self.suspect(now, id, reason, decisions);
+                self.suspect(now, id, &why(id), decisions);
             }
         }
     }

@@ -8,6 +8,7 @@ mod clock;
 mod conduct;
 mod digest;
 mod epoch;
+mod evaluating;
 mod event;
 mod failing;
 mod forming;

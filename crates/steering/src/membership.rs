@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Losses of one moment that are recorded one by one.
 const RECORDED: usize = 3;
 
+/// Generations in a row that are not formed to the end because somebody comes. Who comes later is taken in after a step.
+const BROKEN_OFF: u32 = 3;
+
 /// A member that was lost.
 #[derive(Debug, Clone)]
 pub(crate) struct Loss {
@@ -56,7 +59,10 @@ impl Steering {
         match self.phase {
             Phase::Waiting => self.form_if_enough(now, reason, decisions),
             // Who has failed before is tried once this one stands.
-            Phase::Forming { .. } if self.has_room(now, |strikes| strikes == 0) => self.reform(reason),
+            Phase::Forming { .. } if self.broken_off < BROKEN_OFF && self.has_room(now, |strikes| strikes == 0) => {
+                self.broken_off += 1;
+                self.reform(reason);
+            }
             Phase::Training { .. } if self.has_room(now, |_| true) => self.halt(Halt::Reform, reason, decisions),
             // Spares, or taken in before the next epoch.
             _ => {}

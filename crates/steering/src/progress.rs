@@ -30,6 +30,7 @@ impl Steering {
     /// A member has committed a step.
     pub(crate) fn committed(&mut self, now: Duration, worker: WorkerId) {
         self.fruitless = 0;
+        self.broken_off = 0;
         self.diverged.clear();
         self.resumed();
         self.generation.stepped = now;

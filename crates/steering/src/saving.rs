@@ -29,6 +29,11 @@ pub(crate) enum Then {
 }
 
 impl Then {
+    /// Whether the run has done all its epochs.
+    fn is_end_of_all(&self) -> bool {
+        matches!(self, Self::End(Ending { outcome: Outcome::Finished, .. }))
+    }
+
     /// The same, where the newest state is lost: no end is a good one then.
     fn without(self, why: &str) -> Self {
         match self {
@@ -79,7 +84,7 @@ impl Steering {
             Then::GoOn(reason) => reason.clone(),
         };
         // A run that has all its epochs has nothing newer. Otherwise a report of the last steps may be under way.
-        let finished = matches!(&then, Then::End(Ending { outcome: Outcome::Finished, .. }));
+        let finished = then.is_end_of_all();
         let asked = self.possible_holders(finished);
         let returns = !finished && self.may_return(now);
         if asked.is_empty() && matches!(then, Then::End(_)) && !returns {
@@ -224,7 +229,13 @@ impl Steering {
         if (!asked.is_empty() || self.may_return(now)) && !late {
             return;
         }
-        let (then, answers) = (saving.then.clone(), answers.clone());
+        let (then, answers, silent) = (saving.then.clone(), answers.clone(), asked.clone());
+        if then.is_end_of_all() {
+            // Nobody else was asked but those who have said that they hold it.
+            for id in silent {
+                self.set_aside(now, id, "it does not say what state it holds", decisions);
+            }
+        }
         self.choose_among(now, then, answers, decisions);
     }
 
@@ -234,9 +245,15 @@ impl Steering {
         let fits = |(held, digest): &(Held, u64)| {
             held.adds_up(&self.options.config) && self.agreed(held.position).is_none_or(|agreed| agreed == *digest)
         };
+        let asked: Vec<WorkerId> = answers.keys().copied().collect();
         let answers: Answers = answers.into_iter().filter(|(_, answer)| fits(answer)).collect();
         let newest = answers.values().filter_map(|(held, _)| self.news_of(Some((*held).into()))).max();
-        let Some(newest) = newest else { return self.after_saving(now, then, decisions) };
+        let Some(newest) = newest else {
+            for id in asked.into_iter().filter(|_| then.is_end_of_all()) {
+                self.set_aside(now, id, "it does not hold the state that it said it had", decisions);
+            }
+            return self.after_saving(now, then, decisions);
+        };
         let as_new = |(_, (held, _)): &(&WorkerId, &(Held, u64))| self.news_of(Some((*held).into())) == Some(newest);
         // The end of an epoch and the beginning of the next are one state with two names, of which digests differ.
         let place = answers.iter().filter(as_new).map(|(_, (held, _))| held.position).max();
@@ -314,8 +331,19 @@ impl Steering {
             self.order_upload(now, decisions);
         } else {
             let why = format!("the newest state, of {}, could not be saved: {name}: {cause}", held.position);
-            let then = then.without(&why);
+            let mut others = self.workers.iter().filter(|(id, worker)| !holders.contains(id) && !worker.leaving);
+            let others = others.any(|(_, worker)| !self.is_hopeless(worker));
+            // Others can do the last steps again.
+            let then = if then.is_end_of_all() && others { then } else { then.without(&why) };
             decisions.push(Decision::Warning(why));
+            for holder in holders {
+                self.set_aside(
+                    now,
+                    holder,
+                    &format!("its state of {} did not come: {cause}", held.position),
+                    decisions,
+                );
+            }
             self.choose_among(now, then, rest, decisions);
         }
         true

@@ -53,6 +53,8 @@ pub struct Steering {
     pub(crate) epoch_began: Option<Duration>,
     /// Generations in a row that failed without a step and without a loss that explains it.
     pub(crate) fruitless: u32,
+    /// Generations in a row whose forming was broken off because somebody came.
+    pub(crate) broken_off: u32,
     /// Who has said that a loss is no number since the last step, by name.
     pub(crate) diverged: BTreeSet<String>,
     /// How the workers have done lately, by name.
@@ -108,6 +110,7 @@ impl Steering {
             reforming: None,
             epoch_began: None,
             fruitless: 0,
+            broken_off: 0,
             diverged: BTreeSet::new(),
             register: Register::default(),
             trial: usize::MAX,
@@ -164,11 +167,14 @@ impl Steering {
     /// Says that what was decided could not be sent until now, as while a disk stalls that has to take it down first: nobody
     /// is late for an order that has not come.
     pub fn held_up(&mut self, now: Duration) {
+        let before = self.time(self.clock.wall());
         let now = self.look_at_the_time(now);
         let members = self.generation.members.clone();
         for member in members {
             if let Some(worker) = self.workers.get_mut(&member) {
                 worker.moved = worker.moved.max(now);
+                worker.evaluated = worker.evaluated.max(now);
+                worker.step_began = worker.step_began.max(now);
             }
         }
         if let Phase::Forming { since, .. } = &mut self.phase {
@@ -180,6 +186,8 @@ impl Steering {
         self.wait_anew_while_saving(now);
         if let Some(upload) = self.upload_mut() {
             upload.moved = now;
+            // Nor has it been asked for any longer.
+            upload.wait_longer(now.saturating_sub(before));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Workers that live and do nothing.
 
 use crate::{Decision, Steering, Worker, WorkerId, phase::Phase};
-use plan::{Chunks, LONGEST_PATIENCE, Position, block};
+use plan::LONGEST_PATIENCE;
 use std::time::Duration;
 
 /// Steps for which a member may go on that was told to stop: the one in progress, and what may be slower.
@@ -63,29 +63,32 @@ impl Steering {
         if stuck.is_empty() && !training && waiting == self.generation.members.len() {
             stuck.extend(self.find_silence());
         }
+        if stuck.is_empty() && !training {
+            stuck.extend(self.find_unevaluated(now));
+        }
         stuck
     }
 
     /// How long a step of `worker` may take by what is known of it. One that has committed steps has shown how long they take. What
     /// another says of itself is believed for a while, and for twice as long each time it has failed. It is believed for longer
     /// where most of the others say that they are as slow.
-    fn step_of(&self, id: WorkerId, worker: &Worker) -> Duration {
+    pub(crate) fn step_of(&self, id: WorkerId, worker: &Worker) -> Duration {
         if worker.proven {
             return worker.step.saturating_mul(STEPS).min(LONGEST_PATIENCE);
         }
-        let pieces = PIECES.saturating_mul(self.options.config.shards);
+        let shards = self.options.config.shards;
         let others = self.workers.iter().filter(|(other, known)| **other != id && !known.leaving);
-        let mut others: Vec<Duration> = others.map(|(_, other)| other.longest_piece()).collect();
+        let mut others: Vec<Duration> = others.map(|(_, other)| other.longest_step(STEPS, PIECES, shards)).collect();
         others.sort_unstable();
         let usual = others.get(others.len().saturating_sub(1) / 2).copied().unwrap_or_default();
-        let confirmed = usual.saturating_mul(pieces).min(LONGEST_PATIENCE);
+        let confirmed = usual.min(LONGEST_PATIENCE);
         let strikes = self.register.strikes(&worker.name);
         let believed = self.waited_for().saturating_mul(1 << strikes.min(16)).max(confirmed);
-        worker.longest_piece().saturating_mul(pieces).min(believed)
+        worker.longest_step(STEPS, PIECES, shards).min(believed)
     }
 
     /// How long a step may take while others wait for it, whatever a member says of itself.
-    fn waited_for(&self) -> Duration {
+    pub(crate) fn waited_for(&self) -> Duration {
         (WAITED_FOR * self.options.failure_timeout).max(LEAST)
     }
 
@@ -142,24 +145,6 @@ impl Steering {
         );
         let idle = idle.into_iter().filter(|(_, worker)| !(unproven && worker.proven));
         idle.map(|(id, _)| (id, reason.clone())).collect()
-    }
-
-    /// Those that wait for orders although the epoch cannot be recorded without what they have not said: of the test set, or of
-    /// the state at the end.
-    fn find_silence(&self) -> Vec<(WorkerId, String)> {
-        let Phase::Evaluating { epoch, evaluation, .. } = &self.phase else { return Vec::new() };
-        let end = Position { epoch: *epoch, step: self.steps() };
-        let (chunks, world) = (Chunks::new(self.options.config.test_samples).count(), self.generation.members.len());
-        let mut silent = Vec::new();
-        for (rank, id) in self.generation.members.iter().enumerate() {
-            let mut own = block(chunks, world as u32, rank as u32);
-            if !own.all(|chunk| evaluation.has(chunk)) {
-                silent.push((*id, "it waits for orders, and has not told its part of the test set".to_owned()));
-            } else if !self.digests.has(end, *id) && self.agreed(end).is_none() {
-                silent.push((*id, "it waits for orders, and has not told what its epoch ended with".to_owned()));
-            }
-        }
-        silent
     }
 
     /// The one that is alone and commits no step, whatever it says that it does. Where several commit none, or all of them are

@@ -35,6 +35,11 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
+    /// It is asked for by so much longer.
+    pub fn wait_longer(&mut self, time: Duration) {
+        self.began += time;
+    }
+
     /// Whether nothing of it has come for `patience`.
     pub fn is_late(&self, now: Duration, patience: Duration) -> bool {
         now.saturating_sub(self.moved) > patience

@@ -41,7 +41,9 @@ pub struct Worker {
     pub moved: Duration,
     /// The longest that its engine worked without a sign of it in its rehearsal.
     pub rehearsed: Duration,
-    /// The same since.
+    /// How long the shard took that it rehearsed. Zero: it does not say.
+    pub shard: Duration,
+    /// The longest that its engine worked without a sign of it since.
     pub stretch: Duration,
     /// What it does itself of a step, in seconds, as it says.
     pub compute: f64,
@@ -49,6 +51,8 @@ pub struct Worker {
     pub step: Duration,
     /// When it was told to train, or has committed its last step.
     pub step_began: Duration,
+    /// When it was told to evaluate, or has told a chunk of its part of the test set.
+    pub evaluated: Duration,
     /// Since when it is slower than the others.
     pub slow: Option<Slow>,
     /// Whether it was ever ordered to train, by this coordinator or an earlier one, and so may be in the middle of a step.
@@ -95,10 +99,12 @@ impl Worker {
             waiting: true,
             moved: now,
             rehearsed: Duration::ZERO,
+            shard: Duration::ZERO,
             stretch: Duration::ZERO,
             compute: 0.0,
             step: Duration::ZERO,
             step_began: now,
+            evaluated: now,
             slow: None,
             worked: held.is_some(),
             given: false,
@@ -120,9 +126,16 @@ impl Worker {
         failure.max(longest.saturating_mul(STRETCHES).min(LONGEST_PATIENCE))
     }
 
-    /// How long a single piece of its work may take.
-    pub(crate) fn longest_piece(&self) -> Duration {
-        self.rehearsed.saturating_mul(STRETCHES)
+    /// How long a step of all `shards` may take it by its rehearsal: `slack` times as long as the shard that it rehearsed. One
+    /// that does not say how long that was may need the longest piece of its work for each of so many `pieces`.
+    pub(crate) fn longest_step(&self, slack: u32, pieces: u32, shards: u32) -> Duration {
+        let piece = self.rehearsed.saturating_mul(STRETCHES);
+        let shard = if self.shard.is_zero() {
+            piece.saturating_mul(pieces)
+        } else {
+            self.shard.saturating_mul(slack).max(piece)
+        };
+        shard.saturating_mul(shards)
     }
 
     /// Keeps what `event` says of the engine. Any report but a sign of life is something that it did.
@@ -135,9 +148,10 @@ impl Worker {
                 (self.pulse, self.waiting) = (*pulse, *waiting);
                 still
             }
-            Event::Prepared { stretch } => {
+            Event::Prepared { stretch, shard } => {
                 // It may have met less of its work this time.
                 self.rehearsed = self.rehearsed.max(*stretch);
+                self.shard = self.shard.max(*shard);
                 false
             }
             _ => false,
@@ -160,14 +174,15 @@ mod tests {
             let position = Position::default();
             Event::Progress { generation: 1, position, pulse: 1, waiting: false, compute: 0.0, stretch }
         };
+        let prepared = |stretch| Event::Prepared { stretch, shard: Duration::ZERO };
         assert_eq!(worker.patience(failure), at(10));
         worker.notice(at(1), &progress(at(3)));
         assert_eq!(worker.patience(failure), at(15));
         worker.notice(at(2), &progress(at(600)));
         assert_eq!(worker.patience(failure), at(50), "it was stopped");
-        worker.notice(at(3), &Event::Prepared { stretch: at(60) });
+        worker.notice(at(3), &prepared(at(60)));
         assert_eq!(worker.patience(failure), at(300), "a single piece of work takes a minute");
-        worker.notice(at(4), &Event::Prepared { stretch: at(1_000_000) });
+        worker.notice(at(4), &prepared(at(1_000_000)));
         assert_eq!(worker.patience(failure), at(600), "whatever it says");
         assert_eq!(worker.patience(at(3600)), at(3600));
     }

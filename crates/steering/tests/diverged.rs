@@ -4,7 +4,7 @@
 
 use plan::{ChunkResult, Confusion, Position, RunConfig, Totals};
 use std::time::Duration;
-use steering::{Decision, Event, Options, Outcome, RunState, Start, Steering, Stretch};
+use steering::{Blame, Decision, Event, Failure, Options, Outcome, RunState, Start, Steering, Stretch};
 
 /// All that is decided when the only worker has evaluated an epoch to `loss`.
 fn evaluated(loss: f64) -> (Vec<Decision>, RunState, String) {
@@ -20,7 +20,7 @@ fn evaluated(loss: f64) -> (Vec<Decision>, RunState, String) {
     let mut decisions = Vec::new();
     for event in [
         Event::Attached { name: "w".to_owned(), host: "127.0.0.1".to_owned(), held: None, generation: 0 },
-        Event::Prepared { stretch: Duration::ZERO },
+        Event::Prepared { stretch: Duration::ZERO, shard: Duration::ZERO },
         Event::StoreOpened { generation, port: 1 },
         Event::Ready { generation, held: None },
         Event::Digest { generation, position: at, digest: 1 },
@@ -60,4 +60,70 @@ fn a_loss_that_is_a_number_is_saved_whatever_it_is() {
     let (decisions, state, _) = evaluated(1e300);
     assert_eq!(state, RunState::Training);
     assert!(decisions.iter().any(|decision| matches!(decision, Decision::Checkpoint { .. })), "{decisions:?}");
+}
+
+/// A run of one shard and as many workers as names, all prepared, of which the first is the only member.
+fn of_one(names: &[&str]) -> Steering {
+    let config =
+        RunConfig { epochs: 2, shards: 1, batch_size: 2, train_samples: 8, test_samples: 100, ..RunConfig::default() };
+    let start = Start::fresh(&config);
+    let options = Options {
+        config,
+        workers: 1,
+        min_workers: 1,
+        failure_timeout: Duration::from_secs(10),
+        checkpoint_every: None,
+    };
+    let mut steering = Steering::new(options, start);
+    for (id, name) in (1..).zip(names) {
+        for event in [
+            Event::Attached { name: (*name).to_owned(), host: "127.0.0.1".to_owned(), held: None, generation: 0 },
+            Event::Prepared { stretch: Duration::ZERO, shard: Duration::ZERO },
+        ] {
+            steering.handle(Duration::from_secs(1), id, event);
+        }
+    }
+    steering
+}
+
+fn no_number(steering: &mut Steering, at: u64, worker: u64) -> RunState {
+    let generation = steering.generation();
+    let failure = Failure { message: "the loss became NaN".to_owned(), blame: Blame::Diverged };
+    steering.handle(Duration::from_secs(at), worker, Event::Failed { generation, failure });
+    steering.status().state
+}
+
+/// `worker` has rehearsed again after its pause. Both are heard of meanwhile.
+fn comes_back(steering: &mut Steering, worker: u64, seconds: std::ops::Range<u64>) {
+    for second in seconds {
+        for id in 1..=2 {
+            let (generation, position) = (steering.generation(), Position::default());
+            let (pulse, waiting, stretch) = (second, false, Duration::ZERO);
+            let event = Event::Progress { generation, position, pulse, waiting, compute: 0.0, stretch };
+            steering.handle(Duration::from_secs(second), id, event);
+        }
+        steering.tick(Duration::from_secs(second));
+    }
+    let event = Event::Prepared { stretch: Duration::ZERO, shard: Duration::ZERO };
+    steering.handle(Duration::from_secs(8), worker, event);
+}
+
+/// One that has done nothing yet may be sick. Others may come, or come back after their pause.
+#[test]
+fn one_that_has_done_no_step_is_believed_the_second_time() {
+    let mut steering = of_one(&["new"]);
+    assert_eq!(no_number(&mut steering, 2, 1), RunState::Waiting);
+    comes_back(&mut steering, 1, 3..8);
+    assert_eq!((steering.status().state, steering.generation()), (RunState::Forming, 2));
+    assert_eq!(no_number(&mut steering, 9, 1), RunState::Failed);
+}
+
+#[test]
+fn one_that_is_set_aside_for_a_while_is_waited_for() {
+    let mut steering = of_one(&["new", "well"]);
+    let failure = Failure { message: "a cable".to_owned(), blame: Blame::Own };
+    steering.handle(Duration::from_secs(2), 2, Event::Failed { generation: 0, failure });
+    assert_eq!(no_number(&mut steering, 3, 1), RunState::Waiting);
+    comes_back(&mut steering, 2, 4..9);
+    assert_eq!((steering.status().state, steering.members()), (RunState::Forming, &[2][..]));
 }

@@ -83,8 +83,26 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 fn illness() -> impl Strategy<Value = Illness> {
-    use Illness::{Boasts, Breaks, CannotConnect, Claims, Dies, Fails, Ignores, Lies, Poses, Starves, Unreachable};
-    let all = vec![Fails, CannotConnect, Unreachable, Claims, Poses, Boasts, Starves, Breaks, Dies, Lies, Ignores];
+    use Illness::{
+        Boasts, Breaks, CannotConnect, Claims, Dies, Fails, Ignores, Keeps, Lies, Lingers, Poses, Starves, Unreachable,
+        Withholds,
+    };
+    let all = vec![
+        Fails,
+        CannotConnect,
+        Unreachable,
+        Claims,
+        Poses,
+        Boasts,
+        Starves,
+        Breaks,
+        Dies,
+        Lies,
+        Ignores,
+        Lingers,
+        Withholds,
+        Keeps,
+    ];
     prop::sample::select(all)
 }
 

@@ -235,7 +235,7 @@ fn one_that_nobody_reaches_does_not_keep_the_others_out() {
 fn who_claims_to_be_slow_is_not_waited_for_before_it_works() {
     let mut cluster = at_work(2);
     let newcomer = cluster.attach_ill(Illness::Unreachable);
-    cluster.handle(newcomer, Event::Prepared { stretch: Duration::from_mins(1) });
+    cluster.handle(newcomer, Event::Prepared { stretch: Duration::from_mins(1), shard: Duration::ZERO });
     while !cluster.members.contains(&newcomer) {
         assert!(cluster.advance());
     }

@@ -7,7 +7,7 @@ mod simulation;
 use plan::Position;
 use simulation::{Cluster, Illness, options};
 use std::time::Duration;
-use steering::{Event, Options};
+use steering::{Event, Options, Outcome, RunState};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -50,7 +50,7 @@ fn nor_does_it_keep_the_only_place() {
 #[test]
 fn who_is_as_slow_as_the_others_is_waited_for() {
     let mut cluster = Cluster::new(Options { workers: 1, ..options(1) });
-    let slow = Event::Prepared { stretch: 8 * SECOND };
+    let slow = Event::Prepared { stretch: 8 * SECOND, shard: Duration::ZERO };
     cluster.attach();
     cluster.handle(1, slow.clone());
     for _ in 0..3 {
@@ -91,4 +91,81 @@ fn who_fails_again_and_again_is_not_waited_for() {
     assert_eq!((cluster.members.as_slice(), cluster.epochs.is_empty()), ([1, 2].as_slice(), false));
     cluster.finish(300);
     cluster.assert_finished();
+}
+
+/// One that does its steps and never tells what it evaluated gives way to those who have told their part.
+#[test]
+fn one_that_lingers_in_an_evaluation_is_not_waited_for() {
+    for stop in [false, true] {
+        let mut cluster = Cluster::new(Options { workers: 1, ..options(1) });
+        cluster.attach_ill(Illness::Lingers);
+        while cluster.steering.status().state != RunState::Evaluating {
+            assert!(cluster.advance(), "{:#?}", cluster.notes);
+        }
+        if stop {
+            // Nobody else is there, and the stop does not wait for it.
+            cluster.stop();
+            for _ in 0..25 {
+                cluster.pass(options(1).failure_timeout);
+            }
+            assert_eq!(
+                cluster.ending.as_ref().map(|ending| ending.outcome),
+                Some(Outcome::Stopped),
+                "{:#?}",
+                cluster.notes
+            );
+        } else {
+            cluster.attach();
+            let took = until_an_epoch_is_done(&mut cluster, Duration::from_mins(20));
+            assert!(took < 25 * options(1).failure_timeout, "{took:?}");
+        }
+    }
+}
+
+/// The state at the end does not come from the only one that holds it: it is set aside, and another one does what led to it.
+#[test]
+fn one_that_keeps_the_last_state_is_set_aside() {
+    for illness in [Illness::Withholds, Illness::Keeps] {
+        let mut cluster = Cluster::new(Options { workers: 1, ..options(1) });
+        let keeper = cluster.attach_ill(illness);
+        cluster.attach();
+        cluster.finish(2000);
+        cluster.assert_finished();
+        let conduct = cluster.steering.conduct(&format!("w{keeper}"));
+        let conduct = conduct.unwrap_or_else(|| panic!("{:#?}", cluster.notes));
+        assert!(conduct.reason.contains("did not come"), "{conduct:?}");
+        assert!(cluster.generation < 20, "{:#?}", cluster.notes);
+    }
+}
+
+/// The words of one that is set aside already count for nothing, however many there are.
+#[test]
+fn one_that_fails_again_and_again_in_its_pause_is_counted_once() {
+    let mut cluster = Cluster::new(options(4));
+    cluster.attach();
+    cluster.attach();
+    for _ in 0..5 {
+        cluster.advance();
+    }
+    let bad = cluster.attach_unprepared();
+    let before = cluster.notes.len();
+    for _ in 0..100 {
+        cluster.fail_of_its_own(Some(bad), 0);
+    }
+    assert_eq!(cluster.steering.conduct(&format!("w{bad}")).unwrap().strikes, 1);
+    assert_eq!(cluster.notes.len(), before + 1, "{:#?}", cluster.notes);
+}
+
+/// Somebody comes whenever a generation is being formed. It is formed all the same.
+#[test]
+fn those_who_come_do_not_keep_a_generation_from_being_formed() {
+    let mut cluster = Cluster::new(options(64));
+    cluster.attach();
+    cluster.attach();
+    for _ in 0..40 {
+        cluster.attach();
+        cluster.advance();
+    }
+    assert!(cluster.is_training() || !cluster.epochs.is_empty(), "{:#?}", cluster.notes);
+    assert!(cluster.workers.values().any(|worker| worker.held.as_ref().is_some_and(|held| !held.steps.is_empty())));
 }

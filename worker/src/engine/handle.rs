@@ -1,7 +1,7 @@
 //! The handle on the thread that owns all tensors of a worker.
 
 use crate::engine::{
-    Command, Control, EngineError, Event, Fault, Progress, Replica,
+    Command, Control, EngineError, Event, Fault, Progress, Rehearsal, Replica,
     queue::{self, queue},
     rehearsal::rehearse,
     thread::Thread,
@@ -54,8 +54,8 @@ pub struct Engine {
     pub control: Arc<Control>,
     /// The last progress.
     pub progress: watch::Receiver<Progress>,
-    /// The longest that the engine did not beat in its first rehearsal.
-    pub stretch: Duration,
+    /// What its first rehearsal has shown.
+    pub rehearsal: Rehearsal,
 }
 
 impl Engine {
@@ -77,10 +77,10 @@ impl Engine {
             operations::keep_all_bits();
             operations::set_deterministic(options.config.reduction == Reduction::Tree);
             let prepared = Replica::new(&options.config, options.device).and_then(|mut replica| {
-                let stretch = rehearse(&mut replica, &options, &shared)?;
-                Ok((replica, stretch))
+                let rehearsal = rehearse(&mut replica, &options, &shared)?;
+                Ok((replica, rehearsal))
             });
-            let (replica, stretch) = match prepared {
+            let (replica, rehearsal) = match prepared {
                 Ok(replica) => replica,
                 Err(error) => {
                     // The caller waits for this; if it is gone nobody is left to tell.
@@ -89,16 +89,16 @@ impl Engine {
                 }
             };
             let thread = Thread::new(options, shared, replica, events, progress_sender);
-            let _ = started.send(Ok(stretch));
+            let _ = started.send(Ok(rehearsal));
             thread.run(&receiver);
         };
         let spawned = thread::Builder::new().name("engine".to_owned()).spawn(body);
         spawned.map_err(EngineError::thread("engine"))?;
-        let stretch = start.recv().map_err(|_| EngineError::OutOfOrder {
+        let rehearsal = start.recv().map_err(|_| EngineError::OutOfOrder {
             order: "start".to_owned(),
             state: "the engine's thread died".to_owned(),
         })??;
-        Ok(Self { commands, control, progress, stretch })
+        Ok(Self { commands, control, progress, rehearsal })
     }
 
     /// Gives the engine a command. Returns `false` if it has ended or does not keep up.

@@ -1,10 +1,10 @@
 //! What goes to the engine and comes from it.
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Rehearsal};
 use checkpoint::State;
 use nccl_rs::Backend;
 use plan::{ChunkResult, Position, Totals};
-use std::{sync::mpsc, time::Duration};
+use std::sync::mpsc;
 
 /// What a worker holds of the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -174,14 +174,14 @@ pub enum Event {
         /// What it came to.
         outcome: Outcome,
     },
-    /// Chunks of the test set are evaluated.
+    /// A chunk of the test set is evaluated.
     Evaluated {
         /// The generation.
         generation: u64,
         /// The epoch.
         epoch: u32,
-        /// The results.
-        results: Vec<ChunkResult>,
+        /// What it gave.
+        result: ChunkResult,
     },
     /// What is held, as asked.
     Attested {
@@ -198,10 +198,7 @@ pub enum Event {
         cause: String,
     },
     /// A step was rehearsed, and went well.
-    Rehearsed {
-        /// The longest that the engine did not beat.
-        stretch: Duration,
-    },
+    Rehearsed(Rehearsal),
     /// The engine cannot go on.
     Failed {
         /// The generation; 0: outside of any.

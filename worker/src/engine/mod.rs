@@ -39,6 +39,7 @@ pub use optimizer::Sgd;
 pub use outgoing::{Outgoing, StateSlot};
 pub use profile::{Phase, Profile};
 pub use reduce::{Reducer, ReducerOptions, Sum};
+pub use rehearsal::Rehearsal;
 pub use replica::{Replica, Tail};
 pub use resident::Resident;
 pub use shard::forward_backward;

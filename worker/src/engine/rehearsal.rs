@@ -7,7 +7,11 @@ use crate::engine::{
 };
 use cifar::IMAGE_BYTES;
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
-use std::{io, net::TcpListener, time::Duration};
+use std::{
+    io,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 use tch::{Kind, Tensor};
 
 /// For a group of one, which waits for nobody.
@@ -42,8 +46,17 @@ fn form_alone(options: &EngineOptions) -> Result<(), EngineError> {
     })
 }
 
+/// What a rehearsal has shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// The longest that the engine did not beat.
+    pub stretch: Duration,
+    /// Forward and backward of the largest shard of a step.
+    pub shard: Duration,
+}
+
 /// Forward and backward of a shard of black images, as many as the largest shard has, and a chunk of the test set. The state
-/// stays as it is. Returns the longest that the engine did not beat.
+/// stays as it is.
 ///
 /// # Errors
 /// If libtorch fails, for example for want of memory, NCCL cannot serve the GPU, or the host is no address of this machine.
@@ -51,7 +64,7 @@ pub(super) fn rehearse(
     replica: &mut Replica,
     options: &EngineOptions,
     control: &Control,
-) -> Result<Duration, EngineError> {
+) -> Result<Rehearsal, EngineError> {
     // Where the other ranks will look for this one.
     let EngineOptions { host, test, .. } = options;
     TcpListener::bind((host.as_str(), 0)).map_err(|source| EngineError::Address { host: host.clone(), source })?;
@@ -64,11 +77,13 @@ pub(super) fn rehearse(
         .map_err(EngineError::torch("allocate a shard's vector"))?;
     control.measure_anew();
     let beat = || control.beat();
+    let began = Instant::now();
     let profile = &mut Profile::new(false, replica.device);
     let loss =
         forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;
     // What a GPU has still to do shows only when it is waited for.
     check_loss(&loss, replica.position.unwrap_or_default())?;
+    let shard = began.elapsed();
     evaluate_chunk(replica, test, 0, beat)?;
-    Ok(control.stretch())
+    Ok(Rehearsal { stretch: control.stretch(), shard })
 }

@@ -144,14 +144,14 @@ impl Thread {
                 self.train(generation, Position { epoch, step: first_step }, &rates, reports).map(Some)
             }
             Command::Evaluate { generation, epoch, chunks } => {
-                let mut results = Vec::new();
                 for chunk in chunks {
                     if self.control.is_aborted(generation) {
                         return Err(EngineError::Aborted { generation });
                     }
-                    results.push(evaluate_chunk(&self.replica, &self.options.test, chunk, || self.control.beat())?);
+                    let result = evaluate_chunk(&self.replica, &self.options.test, chunk, || self.control.beat())?;
+                    self.report(Event::Evaluated { generation, epoch, result });
                 }
-                Ok(Some(Event::Evaluated { generation, epoch, results }))
+                Ok(None)
             }
             Command::Upload { .. } if self.options.faults.iter().any(|fault| fault.keeps(self.replica.position)) => {
                 Ok(None)
@@ -172,8 +172,7 @@ impl Thread {
             Command::Rehearse => {
                 self.leave();
                 let options = &self.options;
-                let stretch = rehearse(&mut self.replica, options, &self.control)?;
-                Ok(Some(Event::Rehearsed { stretch }))
+                Ok(Some(Event::Rehearsed(rehearse(&mut self.replica, options, &self.control)?)))
             }
         }
     }

@@ -232,11 +232,15 @@ impl Session {
                 let pulse = || self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
                 let before = pulse();
                 // Of an engine in the middle of a long piece of work nothing is seen until that is done.
-                let longest = self.joined.as_ref().map(|joined| joined.engine.stretch).unwrap_or_default();
-                sleep(self.timeouts.doubt.max(longest.saturating_mul(STRETCHES)).min(LONGEST_PATIENCE)).await;
-                // A process that was only stopped for a while comes back as any other.
-                if before != pulse() || before.1 {
-                    return Ok(());
+                let longest = self.joined.as_ref().map(|joined| joined.engine.rehearsal.stretch).unwrap_or_default();
+                // Nor of one that gets no time on its processor.
+                let longest = self.timeouts.doubt.max(longest).min(LONGEST_PATIENCE / STRETCHES);
+                for _ in 0..STRETCHES {
+                    sleep(longest).await;
+                    // A process that was only stopped for a while comes back as any other.
+                    if before != pulse() || before.1 {
+                        return Ok(());
+                    }
                 }
                 Err(Error::GivenUp { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
             }
@@ -317,17 +321,17 @@ impl Session {
                         if let Event::Failed { error: error @ EngineError::Dead { .. }, .. } = &event {
                             dead = Some(error.to_string());
                         }
-                        self.doubted &= !matches!(event, Event::Rehearsed { .. });
+                        self.doubted &= !matches!(event, Event::Rehearsed(_));
                         report::report(event)
                     }
                     None => continue,
                 },
                 joined = prepared(&mut self.preparation) => match joined {
                     Ok(joined) => {
-                        let stretch_seconds = joined.engine.stretch.as_secs_f64();
+                        let rehearsal = joined.engine.rehearsal;
                         self.joined = Some(joined);
                         self.doubted = false;
-                        Up::Prepared(v1::Prepared { stretch_seconds })
+                        report::prepared(rehearsal)
                     }
                     // It may pass: the coordinator says when to try again.
                     Err(Error::Engine(error)) => report::failed(0, &error),

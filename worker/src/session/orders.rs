@@ -3,7 +3,7 @@
 use crate::{
     Error,
     engine::{Command, EngineError, Formation, Source},
-    session::{Joined, Session, connect::Bulk},
+    session::{Joined, Session, connect::Bulk, report::prepared},
     state_transfer,
 };
 use nccl_rs::Backend;
@@ -163,8 +163,7 @@ impl Session {
                 // Its pause is known to the coordinator by its name, if that is still the same.
                 return self.rehearse(bulk);
             }
-            let stretch_seconds = joined.engine.stretch.as_secs_f64();
-            return Ok(Some(Up::Prepared(v1::Prepared { stretch_seconds })));
+            return Ok(Some(prepared(joined.engine.rehearsal)));
         }
         tracing::info!(
             "attached to run {} as {}: {} in {}",

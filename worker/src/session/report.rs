@@ -1,7 +1,7 @@
 //! What goes up to the coordinator.
 
 use crate::{
-    engine::{EngineError, Event, Held, Progress},
+    engine::{EngineError, Event, Held, Progress, Rehearsal},
     session::Session,
 };
 use proto::v1::{self, Blame, report::Report as Up};
@@ -18,6 +18,12 @@ pub(super) fn failed(generation: u64, error: &EngineError) -> Up {
     let blame = error.blame();
     debug_assert_ne!(blame, Blame::Unspecified);
     Up::Failed(v1::Failed { generation, message: error.to_string(), blame: blame.into() })
+}
+
+/// That the worker can be a member, and what its rehearsal has shown.
+pub(super) fn prepared(rehearsal: Rehearsal) -> Up {
+    let Rehearsal { stretch, shard } = rehearsal;
+    Up::Prepared(v1::Prepared { stretch_seconds: stretch.as_secs_f64(), shard_seconds: shard.as_secs_f64() })
 }
 
 /// What goes up for an event of the engine.
@@ -42,12 +48,12 @@ pub(super) fn report(event: Event) -> Up {
             seconds: outcome.seconds,
             images: outcome.images,
         }),
-        Event::Evaluated { generation, epoch, results } => {
-            Up::Evaluated(v1::Evaluated { generation, epoch, chunks: results.into_iter().map(Into::into).collect() })
+        Event::Evaluated { generation, epoch, result } => {
+            Up::Evaluated(v1::Evaluated { generation, epoch, chunks: vec![result.into()] })
         }
         Event::Attested { request, held } => Up::Attested(v1::Attested { request, held: held.map(described) }),
         Event::NotUploaded { ticket, cause } => Up::NotUploaded(v1::NotUploaded { ticket, cause }),
-        Event::Rehearsed { stretch } => Up::Prepared(v1::Prepared { stretch_seconds: stretch.as_secs_f64() }),
+        Event::Rehearsed(rehearsal) => prepared(rehearsal),
         Event::Failed { generation, error } => failed(generation, &error),
     }
 }

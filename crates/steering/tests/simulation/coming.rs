@@ -1,6 +1,7 @@
 //! Workers that come and are killed.
 
 use super::{Cluster, Illness, Worker};
+use std::time::Duration;
 use steering::{Event, WorkerId};
 
 impl Cluster {
@@ -15,6 +16,7 @@ impl Cluster {
         let worker = self.attach_unprepared();
         if let Some(known) = self.workers.get_mut(&worker) {
             known.illness = Some(illness);
+            self.withheld |= !known.gives();
         }
         self.prepare(worker);
         worker
@@ -39,7 +41,7 @@ impl Cluster {
             known.prepared = true;
             known.aside_until = None;
             let stretch = known.rehearsed();
-            self.handle(worker, Event::Prepared { stretch });
+            self.handle(worker, Event::Prepared { stretch, shard: Duration::ZERO });
         }
     }
 
@@ -58,7 +60,7 @@ impl Cluster {
         let (prepared, stretch) = (known.prepared, known.rehearsed());
         self.handle(worker, Event::Attached { name, host, held, generation });
         if prepared {
-            self.handle(worker, Event::Prepared { stretch });
+            self.handle(worker, Event::Prepared { stretch, shard: Duration::ZERO });
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Cluster;
 use plan::ScheduleState;
 use std::time::Duration;
-use steering::{Blame, Event, Failure, Order, Start, Steering, WorkerId};
+use steering::{Blame, Ending, Event, Failure, Order, Outcome, RunState, Start, Steering, WorkerId};
 
 impl Cluster {
     /// A worker is not heard of for longer than the failure time-out; all others are.
@@ -121,6 +121,12 @@ impl Cluster {
             void: self.void,
         };
         self.steering = Steering::new(self.options.clone(), start);
+        let status = self.steering.status();
+        if status.state == RunState::Finished {
+            // It was stopped once all was done.
+            self.ending = Some(Ending { outcome: Outcome::Finished, reason: status.reason });
+            return;
+        }
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
             if let Some(known) = self.workers.get_mut(&worker) {
                 known.tasks.clear();

@@ -70,6 +70,8 @@ pub struct Cluster {
     unwritten: Position,
     /// The newest one that is.
     pub disk: Option<Rc<State>>,
+    /// Whether one came that gives no state.
+    withheld: bool,
     /// Until when every upload breaks.
     breaking: Duration,
     /// The longest that the machine took to decide.
@@ -100,6 +102,7 @@ impl Cluster {
             full: false,
             unwritten: Position::default(),
             disk: None,
+            withheld: false,
             breaking: Duration::ZERO,
             longest: Duration::ZERO,
             notes: Vec::new(),
@@ -254,9 +257,16 @@ impl Cluster {
         }
     }
 
-    /// A run that was stopped is gone on with by the same command: nobody is there at first.
+    /// A run that was stopped is gone on with by the same command: nobody is there at first. So is one of which the newest state
+    /// was lost in stopping, because the only one that held it does not give it.
     pub fn go_on_after_a_stop(&mut self) {
-        if self.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Stopped) {
+        let withheld = self.withheld;
+        let goes_on = |ending: &Ending| match ending.outcome {
+            Outcome::Stopped => true,
+            Outcome::Failed => withheld && ending.reason.contains("could not be saved"),
+            Outcome::Finished => false,
+        };
+        if self.ending.as_ref().is_some_and(goes_on) {
             self.ending = None;
             self.workers.clear();
             if let Some(state) = self.writing.pop() {
@@ -290,6 +300,9 @@ impl Cluster {
 
     /// Goes on until the run is over, for so many advances at the most.
     pub fn finish(&mut self, most: u32) {
+        // Some are waited for until it is clear that they do nothing.
+        const LONG: u32 = 30;
+        let mut idle = 0;
         for _ in 0..most {
             self.go_on_after_a_stop();
             if self.ending.is_some() {
@@ -302,9 +315,8 @@ impl Cluster {
             while healthy(self) < self.options.workers && self.ending.is_none() {
                 self.attach();
             }
-            if !self.advance() {
-                self.pass(Duration::from_secs(1));
-            }
+            idle = if self.advance() { 0 } else { (idle + 1).min(LONG) };
+            self.pass(idle * Duration::from_secs(1));
         }
         for state in std::mem::take(&mut self.writing) {
             self.disk = Some(state);

@@ -143,7 +143,11 @@ impl Cluster {
             if !self.is_member(*member, generation) {
                 continue;
             }
-            let lies = self.workers.get(member).is_some_and(|worker| worker.illness == Some(Illness::Lies));
+            let illness = self.workers.get(member).and_then(|worker| worker.illness);
+            if illness == Some(Illness::Lingers) {
+                continue;
+            }
+            let lies = illness == Some(Illness::Lies);
             let results = block(all.count(), members.len() as u32, rank as u32)
                 .map(|chunk| {
                     let mut confusion = Confusion::default();
@@ -169,9 +173,11 @@ impl Cluster {
                     let held = known.description().map(|held| (held, known.digest()));
                     self.handle(worker, Event::Attested { request, held });
                 }
+                Some(Order::Upload { .. }) if known.illness == Some(Illness::Keeps) => {}
                 Some(Order::Upload { upload }) => {
+                    let gives = known.gives();
                     self.handle(worker, Event::UploadMoved { upload });
-                    if self.breaking > self.now {
+                    if self.breaking > self.now || !gives {
                         let cause = "the line broke".to_owned();
                         self.handle(worker, Event::UploadFailed { upload, cause });
                     } else {
@@ -194,7 +200,7 @@ impl Cluster {
     }
 
     fn upload(&mut self, member: WorkerId, upload: u64) {
-        let Some(worker) = self.workers.get(&member) else { return };
+        let Some(worker) = self.workers.get(&member).filter(|worker| worker.gives()) else { return };
         let Some(state) = worker.held.clone() else { return };
         let (position, digest) = (state.at, worker.digest());
         self.arrived.insert((upload, position), state);

@@ -9,7 +9,7 @@ impl Cluster {
     pub(super) fn assert_saved(&self) {
         let saved = self.writing.iter().chain(&self.disk).map(|state| self.reach(state)).max().unwrap_or_default();
         let heard = self.workers.iter().filter(|(id, worker)| !worker.is_mute() && !self.late.contains_key(id));
-        let held = heard.filter_map(|(_, worker)| self.usable(worker));
+        let held = heard.filter(|(_, worker)| worker.gives()).filter_map(|(_, worker)| self.usable(worker));
         let newest = held.map(|state| self.reach(state)).max().unwrap_or_default();
         assert!(newest <= saved, "{saved} is saved, and {newest} is held: {:#?}; {:?}", self.notes, self.workers);
     }
@@ -18,7 +18,8 @@ impl Cluster {
     /// in the generation that it does. Of steps that nobody has heard of only those are lost that others do again.
     pub(super) fn assert_others_hold(&self, leaver: WorkerId) {
         // What does not come for a minute is given up.
-        let hears = !self.workers[&leaver].is_mute() && !self.late.contains_key(&leaver);
+        let hears =
+            !self.workers[&leaver].is_mute() && !self.late.contains_key(&leaver) && self.workers[&leaver].gives();
         if self.ending.is_some() || self.breaking > self.now || !hears {
             return;
         }

@@ -47,6 +47,12 @@ pub enum Illness {
     Dies,
     /// It reports what cannot be.
     Lies,
+    /// It never tells what it evaluated, and seems to work on it.
+    Lingers,
+    /// No state comes from it: it says so.
+    Withholds,
+    /// No state comes from it, and it says nothing of it.
+    Keeps,
     /// It goes on with an epoch that it is told to stop in, and seems to work.
     Ignores,
 }
@@ -99,11 +105,16 @@ impl Worker {
         let held = self.held.as_ref().map(|state| state.at).unwrap_or_default();
         let position = if boasts { Position { epoch, step: 1 } } else { held };
         let stretch = Duration::from_millis(10);
-        let poses = boasts || self.illness == Some(Illness::Poses);
+        let poses = boasts || matches!(self.illness, Some(Illness::Poses | Illness::Lingers));
         let compute = if boasts { 1e6 } else { 0.1 };
         // The time is different each time.
         let pulse = if poses { self.pulse + now.as_millis() as u64 } else { self.pulse };
         Event::Progress { generation, position, pulse, waiting: !poses, compute, stretch }
+    }
+
+    /// Whether a state comes from it that it holds.
+    pub fn gives(&self) -> bool {
+        !matches!(self.illness, Some(Illness::Withholds | Illness::Keeps))
     }
 
     /// Whether it says that it is ready without being so.
