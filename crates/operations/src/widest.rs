@@ -50,25 +50,17 @@ fn avx2() -> Arch {
 ///
 /// A closure that is given to [`Arch::dispatch`] itself is called by way of `FnOnce::call_once`, for which the compiler
 /// makes a function of its own: it is inlined nowhere, and knows of no more than the least of all processors.
-pub(crate) fn widest<R>(mut body: impl FnMut() -> R) -> R {
-    widest_with(
-        #[inline(always)]
-        |_| body(),
-    )
-}
-
-/// As [`widest`], where `body` is told how many vector registers the instruction set has. The compiler knows the number.
-pub(crate) fn widest_with<R>(body: impl FnMut(usize) -> R) -> R {
+pub(crate) fn widest<R>(body: impl FnMut() -> R) -> R {
     arch().dispatch(Body(body))
 }
 
 struct Body<F>(F);
 
-impl<R, F: FnMut(usize) -> R> WithSimd for Body<F> {
+impl<R, F: FnMut() -> R> WithSimd for Body<F> {
     type Output = R;
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, _: S) -> R {
-        (self.0)(S::REGISTER_COUNT)
+        (self.0)()
     }
 }

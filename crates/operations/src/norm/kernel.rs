@@ -5,7 +5,7 @@
 
 use super::tiles::{LANES, Lanes, Tiles};
 use crate::element::Element;
-use crate::widest::{widest, widest_with};
+use crate::widest::widest;
 
 /// Rows whose sums are kept in f32 before they go to f64.
 const ROWS: usize = 128;
@@ -23,14 +23,11 @@ impl Sums {
         Self { first: zeros.clone(), second: zeros }
     }
 
-    /// Adds sums of `P` columns.
     #[inline(always)]
-    fn add<const P: usize>(&mut self, columns: Columns, first: &[f32; P], second: &[f32; P]) {
-        let sums = columns.range(P);
-        let (firsts, seconds) = (&mut self.first[columns.block][sums.clone()], &mut self.second[columns.block][sums]);
-        for lane in 0..P {
-            firsts[lane] += f64::from(first[lane]);
-            seconds[lane] += f64::from(second[lane]);
+    fn add(&mut self, block: usize, first: &Lanes, second: &Lanes) {
+        for lane in 0..LANES {
+            self.first[block][lane] += f64::from(first[lane]);
+            self.second[block][lane] += f64::from(second[lane]);
         }
     }
 
@@ -44,42 +41,15 @@ impl Sums {
     }
 }
 
-/// Columns that a pass with two sums takes at once, with registers enough for the sums of 64 columns.
-const WHOLE: usize = LANES;
-/// And with 16 registers of 8 columns, of which those sums alone would take all.
-const HALF: usize = LANES / 2;
-/// Registers with which all 64 columns are taken at once.
-const ENOUGH: usize = 32;
-
-/// Some of the 64 columns of a block.
-#[derive(Debug, Clone, Copy)]
-struct Columns {
-    block: usize,
-    first: usize,
-}
-
-impl Columns {
-    #[inline(always)]
-    fn range(self, count: usize) -> std::ops::Range<usize> {
-        self.first..self.first + count
-    }
-
-    /// `P` of the values of all columns.
-    #[inline(always)]
-    fn of<const P: usize>(self, values: &[Lanes]) -> [f32; P] {
-        *lanes(&values[self.block], self.first)
-    }
-}
-
-/// The elements at `at`.
+/// The 64 elements at `at`.
 #[inline(always)]
-fn lanes<E, const P: usize>(values: &[E], at: usize) -> &[E; P] {
+fn lanes<E>(values: &[E], at: usize) -> &[E; LANES] {
     let Some(lanes) = values[at..].first_chunk() else { unreachable!("rows are whole") };
     lanes
 }
 
 #[inline(always)]
-fn lanes_mut<E, const P: usize>(values: &mut [E], at: usize) -> &mut [E; P] {
+fn lanes_mut<E>(values: &mut [E], at: usize) -> &mut [E; LANES] {
     let Some(lanes) = values[at..].first_chunk_mut() else { unreachable!("rows are whole") };
     lanes
 }
@@ -94,52 +64,41 @@ fn each_tile(elements: usize, stride: usize, mut body: impl FnMut(usize, usize))
     }
 }
 
-/// Calls `body(columns, rows)` for `P` columns of `ROWS` rows at a time, `rows` being where each of them begins.
+/// Calls `body(block, rows)` for the columns of `ROWS` rows at a time, `rows` being where each of them begins.
 #[inline(always)]
-fn each_chunk<const P: usize>(
-    elements: usize,
-    stride: usize,
-    mut body: impl FnMut(Columns, std::iter::StepBy<std::ops::Range<usize>>),
-) {
+fn each_chunk(elements: usize, stride: usize, mut body: impl FnMut(usize, std::iter::StepBy<std::ops::Range<usize>>)) {
     for chunk in (0..elements).step_by(ROWS * stride) {
         let end = elements.min(chunk + ROWS * stride);
         for block in 0..stride / LANES {
-            for first in (0..LANES).step_by(P) {
-                body(Columns { block, first }, (chunk + block * LANES + first..end).step_by(stride));
-            }
+            let first = chunk + block * LANES;
+            body(block, (first..end).step_by(stride));
         }
     }
 }
 
 /// Sums of `x - pivot` and of its squares. A pivot near the mean keeps the variance from drowning in the mean's square.
 pub(super) fn moments<E: Element>(x: &[E], tiles: Tiles, pivot: &[Lanes]) -> Sums {
-    widest_with(
-        #[inline(always)]
-        |registers| match registers {
-            ENOUGH.. => moments_by::<E, WHOLE>(x, tiles, pivot),
-            _ => moments_by::<E, HALF>(x, tiles, pivot),
-        },
-    )
-}
-
-#[inline(always)]
-fn moments_by<E: Element, const P: usize>(x: &[E], tiles: Tiles, pivot: &[Lanes]) -> Sums {
     let mut sums = Sums::zeros(tiles);
-    each_chunk::<P>(
-        x.len(),
-        tiles.stride,
+    widest(
         #[inline(always)]
-        |columns, rows| {
-            let (mut first, mut second, pivot) = ([0.0; P], [0.0; P], columns.of::<P>(pivot));
-            for at in rows {
-                let x: &[E; P] = lanes(x, at);
-                for lane in 0..P {
-                    let shifted = x[lane].get() - pivot[lane];
-                    first[lane] += shifted;
-                    second[lane] += shifted * shifted;
-                }
-            }
-            sums.add(columns, &first, &second);
+        || {
+            each_chunk(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, rows| {
+                    let (mut first, mut second, pivot) = ([0.0; LANES], [0.0; LANES], pivot[block]);
+                    for at in rows {
+                        let x = lanes(x, at);
+                        for lane in 0..LANES {
+                            let shifted = x[lane].get() - pivot[lane];
+                            first[lane] += shifted;
+                            second[lane] += shifted * shifted;
+                        }
+                    }
+                    sums.add(block, &first, &second);
+                },
+            );
         },
     );
     sums
@@ -163,8 +122,7 @@ pub(super) fn apply<E: Element>(x: &[E], y: &mut [E], shortcut: Option<&[E]>, ti
                 tiles.stride,
                 #[inline(always)]
                 |block, at| {
-                    let (x, y): (&[E; LANES], &mut [E; LANES]) = (lanes(x, at), lanes_mut(y, at));
-                    let (scale, shift) = (&line.scale[block], &line.shift[block]);
+                    let (x, y, scale, shift) = (lanes(x, at), lanes_mut(y, at), &line.scale[block], &line.shift[block]);
                     for lane in 0..LANES {
                         y[lane] = E::put(at_least(x[lane].get() * scale[lane] + shift[lane], floor));
                     }
@@ -175,9 +133,8 @@ pub(super) fn apply<E: Element>(x: &[E], y: &mut [E], shortcut: Option<&[E]>, ti
                 tiles.stride,
                 #[inline(always)]
                 |block, at| {
-                    let (x, y): (&[E; LANES], &mut [E; LANES]) = (lanes(x, at), lanes_mut(y, at));
-                    let (scale, shift) = (&line.scale[block], &line.shift[block]);
-                    let shortcut: &[E; LANES] = lanes(shortcut, at);
+                    let (x, y, scale, shift) = (lanes(x, at), lanes_mut(y, at), &line.scale[block], &line.shift[block]);
+                    let shortcut = lanes(shortcut, at);
                     for lane in 0..LANES {
                         let sum = x[lane].get() * scale[lane] + shift[lane] + shortcut[lane].get();
                         y[lane] = E::put(at_least(sum, floor));
@@ -199,8 +156,7 @@ pub(super) fn apply_in_place<E: Element>(x: &mut [E], shortcut: Option<&[E]>, ti
                 tiles.stride,
                 #[inline(always)]
                 |block, at| {
-                    let x: &mut [E; LANES] = lanes_mut(x, at);
-                    let (scale, shift) = (&line.scale[block], &line.shift[block]);
+                    let (x, scale, shift) = (lanes_mut(x, at), &line.scale[block], &line.shift[block]);
                     match shortcut {
                         None => {
                             for lane in 0..LANES {
@@ -208,7 +164,7 @@ pub(super) fn apply_in_place<E: Element>(x: &mut [E], shortcut: Option<&[E]>, ti
                             }
                         }
                         Some(shortcut) => {
-                            let shortcut: &[E; LANES] = lanes(shortcut, at);
+                            let shortcut = lanes(shortcut, at);
                             for lane in 0..LANES {
                                 let sum = x[lane].get() * scale[lane] + shift[lane] + shortcut[lane].get();
                                 x[lane] = E::put(at_least(sum, floor));
@@ -288,42 +244,29 @@ fn reduce_read<E: Element>(
     mean: &[Lanes],
     masked: impl Fn(f32, f32, f32, f32, f32) -> f32,
 ) -> Sums {
-    widest_with(
-        #[inline(always)]
-        |registers| match registers {
-            ENOUGH.. => reduce_read_by::<E, WHOLE>(gradient, x, tiles, line, mean, &masked),
-            _ => reduce_read_by::<E, HALF>(gradient, x, tiles, line, mean, &masked),
-        },
-    )
-}
-
-#[inline(always)]
-fn reduce_read_by<E: Element, const P: usize>(
-    gradient: &[E],
-    x: &[E],
-    tiles: Tiles,
-    line: &Line,
-    mean: &[Lanes],
-    masked: &impl Fn(f32, f32, f32, f32, f32) -> f32,
-) -> Sums {
     let mut sums = Sums::zeros(tiles);
-    each_chunk::<P>(
-        x.len(),
-        tiles.stride,
+    widest(
         #[inline(always)]
-        |columns, rows| {
-            let (mut first, mut second, mean) = ([0.0; P], [0.0; P], columns.of::<P>(mean));
-            let (scale, shift) = (columns.of::<P>(&line.scale), columns.of::<P>(&line.shift));
-            for at in rows {
-                let (gradient, x): (&[E; P], &[E; P]) = (lanes(gradient, at), lanes(x, at));
-                for lane in 0..P {
-                    let x = x[lane].get();
-                    let gradient = masked(gradient[lane].get(), x, scale[lane], shift[lane], x);
-                    first[lane] += gradient;
-                    second[lane] += gradient * (x - mean[lane]);
-                }
-            }
-            sums.add(columns, &first, &second);
+        || {
+            each_chunk(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, rows| {
+                    let (mut first, mut second, mean) = ([0.0; LANES], [0.0; LANES], mean[block]);
+                    let (scale, shift) = (line.scale[block], line.shift[block]);
+                    for at in rows {
+                        let (gradient, x) = (lanes(gradient, at), lanes(x, at));
+                        for lane in 0..LANES {
+                            let x = x[lane].get();
+                            let gradient = masked(gradient[lane].get(), x, scale[lane], shift[lane], x);
+                            first[lane] += gradient;
+                            second[lane] += gradient * (x - mean[lane]);
+                        }
+                    }
+                    sums.add(block, &first, &second);
+                },
+            );
         },
     );
     sums
@@ -342,54 +285,37 @@ fn reduce_write<E: Element>(
     mean: &[Lanes],
     masked: impl Fn(f32, f32, f32, f32, f32) -> f32,
 ) -> Sums {
-    widest_with(
-        #[inline(always)]
-        |registers| match registers {
-            ENOUGH.. => reduce_write_by::<E, WHOLE>(gradient, other, x, output, tiles, line, mean, &masked),
-            _ => reduce_write_by::<E, HALF>(gradient, other, x, output, tiles, line, mean, &masked),
-        },
-    )
-}
-
-#[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "as of `reduce_write`")]
-fn reduce_write_by<E: Element, const P: usize>(
-    gradient: &mut [E],
-    other: Option<&[E]>,
-    x: &[E],
-    output: &[E],
-    tiles: Tiles,
-    line: &Line,
-    mean: &[Lanes],
-    masked: &impl Fn(f32, f32, f32, f32, f32) -> f32,
-) -> Sums {
     let mut sums = Sums::zeros(tiles);
-    each_chunk::<P>(
-        x.len(),
-        tiles.stride,
+    widest(
         #[inline(always)]
-        |columns, rows| {
-            let (mut first, mut second, mean) = ([0.0; P], [0.0; P], columns.of::<P>(mean));
-            let (scale, shift) = (columns.of::<P>(&line.scale), columns.of::<P>(&line.shift));
-            for at in rows {
-                let (x, output): (&[E; P], &[E; P]) = (lanes(x, at), lanes(output, at));
-                let gradient: &mut [E; P] = lanes_mut(gradient, at);
-                let mut sum: [f32; P] = gradient.map(E::get);
-                if let Some(other) = other {
-                    let other: &[E; P] = lanes(other, at);
-                    for lane in 0..P {
-                        sum[lane] += other[lane].get();
+        || {
+            each_chunk(
+                x.len(),
+                tiles.stride,
+                #[inline(always)]
+                |block, rows| {
+                    let (mut first, mut second, mean) = ([0.0; LANES], [0.0; LANES], mean[block]);
+                    let (scale, shift) = (line.scale[block], line.shift[block]);
+                    for at in rows {
+                        let (gradient, x, output) = (lanes_mut(gradient, at), lanes(x, at), lanes(output, at));
+                        let mut sum: Lanes = gradient.map(E::get);
+                        if let Some(other) = other {
+                            let other = lanes(other, at);
+                            for lane in 0..LANES {
+                                sum[lane] += other[lane].get();
+                            }
+                        }
+                        for lane in 0..LANES {
+                            let x = x[lane].get();
+                            let sum = masked(sum[lane], x, scale[lane], shift[lane], output[lane].get());
+                            gradient[lane] = E::put(sum);
+                            first[lane] += sum;
+                            second[lane] += sum * (x - mean[lane]);
+                        }
                     }
-                }
-                for lane in 0..P {
-                    let x = x[lane].get();
-                    let sum = masked(sum[lane], x, scale[lane], shift[lane], output[lane].get());
-                    gradient[lane] = E::put(sum);
-                    first[lane] += sum;
-                    second[lane] += sum * (x - mean[lane]);
-                }
-            }
-            sums.add(columns, &first, &second);
+                    sums.add(block, &first, &second);
+                },
+            );
         },
     );
     sums
@@ -430,7 +356,7 @@ fn descend_through<E: Element>(
                 tiles.stride,
                 #[inline(always)]
                 |block, at| {
-                    let (gradient, x): (&[E; LANES], &mut [E; LANES]) = (lanes(gradient, at), lanes_mut(x, at));
+                    let (gradient, x) = (lanes(gradient, at), lanes_mut(x, at));
                     let (line_scale, line_shift) = (&line.scale[block], &line.shift[block]);
                     let (scale, mean) = (&slope.scale[block], &slope.mean[block]);
                     let (first, second) = (&slope.first[block], &slope.second[block]);
