@@ -16,6 +16,9 @@ use std::{
     time::Duration,
 };
 
+/// Of one that has done the last step, by its own report.
+const BROKEN_WORD: &str = "it does not hold the state that it said it had";
+
 /// Workers that are asked at most.
 const ASKED: usize = 1024;
 
@@ -216,8 +219,12 @@ impl Steering {
         if *asked_with != request || !asked.remove(&worker) {
             return;
         }
+        let broke_its_word = held.is_none() && saving.then.is_end_of_all();
         if let Some(held) = held {
             answers.insert(worker, held);
+        }
+        if broke_its_word {
+            self.set_aside(now, worker, BROKEN_WORD, decisions);
         }
         self.choose_holder(now, false, decisions);
     }
@@ -250,7 +257,7 @@ impl Steering {
         let newest = answers.values().filter_map(|(held, _)| self.news_of(Some((*held).into()))).max();
         let Some(newest) = newest else {
             for id in asked.into_iter().filter(|_| then.is_end_of_all()) {
-                self.set_aside(now, id, "it does not hold the state that it said it had", decisions);
+                self.set_aside(now, id, BROKEN_WORD, decisions);
             }
             return self.after_saving(now, then, decisions);
         };

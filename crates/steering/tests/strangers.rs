@@ -133,7 +133,8 @@ fn one_that_keeps_the_last_state_is_set_aside() {
         cluster.assert_finished();
         let conduct = cluster.steering.conduct(&format!("w{keeper}"));
         let conduct = conduct.unwrap_or_else(|| panic!("{:#?}", cluster.notes));
-        assert!(conduct.reason.contains("did not come"), "{conduct:?}");
+        let why = if illness == Illness::Keeps { "did not come" } else { "does not hold the state" };
+        assert!(conduct.reason.contains(why), "{conduct:?}");
         assert!(cluster.generation < 20, "{:#?}", cluster.notes);
     }
 }

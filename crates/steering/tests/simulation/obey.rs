@@ -170,7 +170,8 @@ impl Cluster {
             match known.tasks.pop_front() {
                 Some(Order::Attest { request, .. }) => {
                     known.orders.clear();
-                    let held = known.description().map(|held| (held, known.digest()));
+                    let denies = known.illness == Some(Illness::Withholds);
+                    let held = known.description().map(|held| (held, known.digest())).filter(|_| !denies);
                     self.handle(worker, Event::Attested { request, held });
                 }
                 Some(Order::Upload { .. }) if known.illness == Some(Illness::Keeps) => {}

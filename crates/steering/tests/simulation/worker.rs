@@ -49,7 +49,7 @@ pub enum Illness {
     Lies,
     /// It never tells what it evaluated, and seems to work on it.
     Lingers,
-    /// No state comes from it: it says so.
+    /// No state comes from it: it says so, and that it has none.
     Withholds,
     /// No state comes from it, and it says nothing of it.
     Keeps,
