@@ -19,6 +19,7 @@ mod parallel;
 mod path;
 mod progress;
 pub mod sgd;
+mod units;
 mod widest;
 mod winograd;
 
@@ -29,4 +30,5 @@ pub use ffi::{
 pub use mark::Mark;
 pub use path::{go_as_on_a_gpu, is_processors};
 pub use progress::progress;
+pub use units::has_matrix_units;
 pub use widest::{INSTRUCTION_SET, UnknownInstructionSet, asked_instruction_set};
