@@ -192,8 +192,12 @@ async fn bother(dice: &mut Dice, channel: &Channel) {
         ticket: dice.number(),
         position: dice.position(),
         totals: dice.totals(),
-        parameters: dice.number(),
-        statistics: dice.number(),
+        slots: (0..dice.number() % 4)
+            .map(|slot| v1::StateSlot {
+                name: ["parameters", "running_statistics", "momentum", ""][slot as usize].to_owned(),
+                elements: dice.number(),
+            })
+            .collect(),
         digest: dice.number(),
     };
     let chunks = [Chunk::Header(header.clone()), Chunk::Data(dice.bytes(999)), Chunk::Header(header)];

@@ -2,9 +2,9 @@
 
 use crate::{
     CHUNK_BYTES, Malformed,
-    v1::{StateChunk, StateHeader, state_chunk::Chunk},
+    v1::{StateChunk, StateHeader, StateSlot, state_chunk::Chunk},
 };
-use checkpoint::State;
+use state::{Slot, Slots, State};
 
 /// Threads that compute a digest.
 const THREADS: usize = 2;
@@ -18,11 +18,13 @@ pub fn state_chunks(run_id: &str, ticket: u64, state: &State) -> Vec<StateChunk>
         digest: state.digest(THREADS),
         position: Some(state.position.into()),
         totals: Some(state.totals.into()),
-        parameters: state.parameters.len() as u64,
-        statistics: state.statistics.len() as u64,
+        slots: state
+            .slots()
+            .map(|(slot, values)| StateSlot { name: slot.name.to_owned(), elements: values.len() as u64 })
+            .collect(),
     };
     let mut chunks = vec![StateChunk { chunk: Some(Chunk::Header(header)) }];
-    for buffer in [&state.parameters, &state.statistics, &state.momentum] {
+    for (_, buffer) in state.slots() {
         for values in buffer.chunks(CHUNK_BYTES / 4) {
             let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             chunks.push(StateChunk { chunk: Some(Chunk::Data(data)) });
@@ -31,33 +33,28 @@ pub fn state_chunks(run_id: &str, ticket: u64, state: &State) -> Vec<StateChunk>
     chunks
 }
 
-/// A state that is being received, of a model whose size is known.
+/// A state that is being received, of a run whose slots are known.
 #[derive(Debug)]
 pub struct Assembly {
     header: StateHeader,
-    parameters: usize,
-    statistics: usize,
+    slots: Slots,
     bytes: Vec<u8>,
 }
 
 impl Assembly {
-    /// A state whose header has come, of a model with so many parameters and running statistics.
+    /// A state whose header has come, of a run with these `slots`.
     ///
     /// # Errors
-    /// If the header is of another model.
-    pub fn new(header: &StateHeader, parameters: usize, statistics: usize) -> Result<Self, Malformed> {
-        if (header.parameters, header.statistics) != (parameters as u64, statistics as u64) {
-            return Err(Malformed::new(format!(
-                "a state of {} parameters and {} statistics, and the model has {parameters} and {statistics}",
-                header.parameters, header.statistics
-            )));
-        }
-        Ok(Self { header: header.clone(), parameters, statistics, bytes: Vec::new() })
+    /// If the header names other slots, or other sizes.
+    pub fn new(header: &StateHeader, slots: Slots) -> Result<Self, Malformed> {
+        let found = header.slots.iter().map(|slot| (slot.name.as_str(), slot.elements));
+        slots.check(found).map_err(|wrong| Malformed::new(format!("a state of another run: {wrong}")))?;
+        Ok(Self { header: header.clone(), slots, bytes: Vec::new() })
     }
 
     /// The bytes of the whole state.
     fn expected(&self) -> usize {
-        4 * (2 * self.parameters + self.statistics)
+        size_of::<f32>() * self.slots.elements()
     }
 
     /// Takes the next bytes.
@@ -81,23 +78,18 @@ impl Assembly {
     /// # Errors
     /// If bytes are missing, or the state is not the one that was sent.
     pub fn finish(self) -> Result<(State, u64), Malformed> {
-        let (parameters, statistics, expected) = (self.parameters, self.statistics, self.expected());
+        let expected = self.expected();
         if self.bytes.len() != expected {
             return Err(Malformed::new(format!("a state of {} bytes instead of {expected}", self.bytes.len())));
         }
         let missing = |what: &str| Malformed::new(format!("a state without {what}"));
-        let floats = |bytes: &[u8]| -> Vec<f32> {
-            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-        };
-        let (first, rest) = self.bytes.split_at(4 * parameters);
-        let (second, third) = rest.split_at(4 * statistics);
-        let state = State {
-            position: self.header.position.ok_or_else(|| missing("its position"))?.into(),
-            totals: self.header.totals.ok_or_else(|| missing("its totals"))?.into(),
-            parameters: floats(first),
-            statistics: floats(second),
-            momentum: floats(third),
-        };
+        let mut values = self.bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let mut next = |slot: Slot| (slot, values.by_ref().take(self.slots.len_of(slot)).collect());
+        let state = State::of_buffers(
+            self.header.position.ok_or_else(|| missing("its position"))?.into(),
+            self.header.totals.ok_or_else(|| missing("its totals"))?.into(),
+            self.slots.iter().map(&mut next).collect(),
+        );
         let digest = state.digest(THREADS);
         if digest != self.header.digest {
             return Err(Malformed::new("a state whose digest is another than that of what came"));
@@ -110,20 +102,20 @@ impl Assembly {
 mod tests {
     use super::*;
     use crate::v1;
+    use state::MOMENTUM;
 
     #[test]
     fn a_state_survives_the_wire() {
-        let state = State {
-            position: plan::Position { epoch: 3, step: 4 },
-            totals: plan::Totals { loss: 0.1 + 0.2, correct: 5, samples: 6 },
-            parameters: (0..300_000).map(|i| i as f32).collect(),
-            statistics: vec![1.0, f32::MIN_POSITIVE],
-            momentum: (0..300_000).map(|i| -(i as f32)).collect(),
-        };
+        let slots = Slots::of_sgd(300_000, 2);
+        let parameters = (0..300_000).map(|i| i as f32).collect();
+        let mut state = State::initial(&slots, parameters, vec![1.0, f32::MIN_POSITIVE]);
+        state.position = plan::Position { epoch: 3, step: 4 };
+        state.totals = plan::Totals { loss: 0.1 + 0.2, correct: 5, samples: 6 };
+        state.of_mut(MOMENTUM).iter_mut().enumerate().for_each(|(i, value)| *value = -(i as f32));
         let mut assembly = None;
         for message in state_chunks("run", 7, &state) {
             match message.chunk.unwrap() {
-                Chunk::Header(header) => assembly = Some(Assembly::new(&header, 300_000, 2).unwrap()),
+                Chunk::Header(header) => assembly = Some(Assembly::new(&header, slots.clone()).unwrap()),
                 Chunk::Data(data) => assembly.as_mut().unwrap().push(&data).unwrap(),
             }
         }
@@ -132,21 +124,28 @@ mod tests {
 
     fn header(parameters: u64) -> StateHeader {
         let (position, totals) = (Some(v1::Position::default()), Some(v1::Totals::default()));
-        StateHeader { parameters, position, totals, ..StateHeader::default() }
+        let slot = |name: &str, elements| StateSlot { name: name.to_owned(), elements };
+        let slots = vec![slot("parameters", parameters), slot("running_statistics", 0), slot("momentum", parameters)];
+        StateHeader { slots, position, totals, ..StateHeader::default() }
+    }
+
+    fn of_one(header: &StateHeader) -> Result<Assembly, Malformed> {
+        Assembly::new(header, Slots::of_sgd(1, 0))
     }
 
     #[test]
     fn nothing_else_is_taken_for_a_state() {
-        assert!(Assembly::new(&header(2), 1, 0).is_err(), "of another model");
-        assert!(Assembly::new(&header(u64::MAX), 1, 0).is_err(), "larger than any");
-        let mut short = Assembly::new(&header(1), 1, 0).unwrap();
+        assert!(of_one(&header(2)).is_err(), "of another model");
+        assert!(of_one(&StateHeader::default()).is_err(), "without slots");
+        assert!(of_one(&header(u64::MAX)).is_err(), "larger than any");
+        let mut short = of_one(&header(1)).unwrap();
         short.push(&[0; 7]).unwrap();
         assert!(short.push(&[0; 2]).is_err(), "too long");
         assert!(short.finish().is_err(), "too short");
-        let mut altered = Assembly::new(&header(1), 1, 0).unwrap();
+        let mut altered = of_one(&header(1)).unwrap();
         altered.push(&[1; 8]).unwrap();
         assert!(altered.finish().is_err(), "another than what was sent");
-        let mut whole = Assembly::new(&header(1), 1, 0).unwrap();
+        let mut whole = of_one(&header(1)).unwrap();
         whole.push(&[0; 8]).unwrap();
         assert!(whole.finish().is_ok());
     }

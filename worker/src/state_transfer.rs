@@ -1,13 +1,13 @@
 //! States over the wire, both ways.
 
 use crate::engine::EngineError;
-use checkpoint::State;
 use plan::RunConfig;
 use proto::{
     Assembly, Malformed, state_chunks,
     v1::{GetStateRequest, StateChunk, cluster_client::ClusterClient, state_chunk::Chunk},
 };
 use resnet::{Architecture, Layout};
+use state::State;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_stream::iter;
@@ -30,9 +30,8 @@ pub async fn upload(
     ticket: u64,
     state: &State,
 ) -> Result<(), Status> {
-    let floats = state.parameters.len() + state.statistics.len() + state.momentum.len();
     let mut request = Request::new(iter(state_chunks(run_id, ticket, state)));
-    request.set_timeout(LEAST + Duration::from_secs(4 * floats as u64 / SLOWEST));
+    request.set_timeout(LEAST + Duration::from_secs(4 * state.elements() as u64 / SLOWEST));
     client.put_state(request).await.map(|_| ())
 }
 
@@ -69,7 +68,7 @@ pub async fn download(
         let Some(chunk) = chunk else { return Ok(None) };
         match (chunk.chunk, &mut assembly) {
             (Some(Chunk::Header(header)), None) => {
-                assembly = Some(Assembly::new(&header, layout.parameters(), layout.statistics()).map_err(malformed)?);
+                assembly = Some(Assembly::new(&header, checkpoint::slots(&layout)).map_err(malformed)?);
             }
             (Some(Chunk::Data(data)), Some(assembly)) => assembly.push(&data).map_err(malformed)?,
             _ => return Err(not_given("it is out of order".to_owned())),

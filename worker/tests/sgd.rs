@@ -7,10 +7,10 @@
 #[path = "../../crates/network/tests/common/mod.rs"]
 mod common;
 
-use checkpoint::State;
 use plan::{Position, Precision, RunConfig, Totals};
 use resnet::{Role, initial_parameters, initial_statistics};
 use serde::Deserialize;
+use state::{MOMENTUM, PARAMETERS, STATISTICS, State};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 use worker::engine::{Profile, Replica, Sum, Tail, commit, forward_backward};
@@ -73,7 +73,8 @@ fn three_steps_end_where_pytorchs_do() {
     common::perturb(&replica.layout, golden.seed, &mut parameters, &mut statistics);
     let mut position = Position { epoch: 1, step: 0 };
     let momentum = vec![0.0; parameters.len()];
-    replica.load(&State { position, totals: Totals::default(), parameters, statistics, momentum }, 1).unwrap();
+    let buffers = vec![(PARAMETERS, parameters), (STATISTICS, statistics), (MOMENTUM, momentum)];
+    replica.load(&State::of_buffers(position, Totals::default(), buffers), 1).unwrap();
 
     let (images, labels) = common::batch(golden.batch_seed, golden.images);
     assert_eq!(labels, golden.labels);
@@ -116,8 +117,8 @@ fn three_steps_end_where_pytorchs_do() {
     let mut largest = 0.0;
     for entry in replica.layout.entries() {
         let (buffers, place): (&[(&str, &[f32])], _) = match entry.role {
-            Role::Parameter => (&[("state", &state.parameters), ("momentum", &state.momentum)], entry.offset),
-            Role::Statistic => (&[("state", &state.statistics)], entry.offset),
+            Role::Parameter => (&[("state", state.of(PARAMETERS)), ("momentum", state.of(MOMENTUM))], entry.offset),
+            Role::Statistic => (&[("state", state.of(STATISTICS))], entry.offset),
             // The number of steps, on which no buffer depends.
             Role::BatchesTracked => continue,
         };

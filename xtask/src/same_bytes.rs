@@ -31,8 +31,15 @@ pub struct Options {
     only: String,
 }
 
-/// Flags of every run. What follows them in [`RUNS`] comes last, and so counts.
-const ALL: &str = "--limit-train 200 --limit-test 100 --epochs 2 --batch-size 64 --shards 4 --seed 3";
+/// Flags of every run that does not give them itself.
+const ALL: [(&str, &str); 6] = [
+    ("--limit-train", "200"),
+    ("--limit-test", "100"),
+    ("--epochs", "2"),
+    ("--batch-size", "64"),
+    ("--shards", "4"),
+    ("--seed", "3"),
+];
 
 /// Name and flags of each run.
 const RUNS: [(&str, &str); 14] = [
@@ -44,10 +51,10 @@ const RUNS: [(&str, &str); 14] = [
     ("resnet20 accumulate 2", "--workers 1 --precision fp32 --accumulate 2"),
     (
         "resnet20 one-cycle, nesterov, smoothing",
-        "--workers 2 --precision fp32 --schedule one-cycle --nesterov true --label-smoothing 0.1",
+        "--workers 2 --precision fp32 --schedule one-cycle --nesterov=true --label-smoothing 0.1",
     ),
     ("resnet20 plateau", "--workers 1 --precision fp32 --epochs 4 --plateau-patience 0 --plateau-factor 0.1"),
-    ("resnet20 cosine", "--workers 1 --precision fp32 --schedule cosine --warmup-epochs 1"),
+    ("resnet20 cosine", "--workers 1 --precision fp32 --schedule cosine"),
     ("resnet20 another seed and decay", "--workers 1 --precision fp32 --seed 77 --weight-decay 0.01 --momentum 0.5"),
     ("resnet18 fp32", "--workers 1 --precision fp32 --epochs 1"),
     ("resnet18 bf16", "--workers 2 --precision bf16 --epochs 1"),
@@ -56,7 +63,7 @@ const RUNS: [(&str, &str); 14] = [
 ];
 
 /// A run that one begins and the other finishes.
-const RESUMED: &str = "--workers 2 --precision fp32 --epochs 5 --limit-train 400";
+const RESUMED: &str = "--workers 2 --precision fp32 --epochs 15 --limit-train 800";
 
 /// Compares, and tells of each run.
 ///
@@ -72,7 +79,7 @@ pub fn same_bytes(options: &Options) -> Result<()> {
     let mut different = Vec::new();
     for (name, flags) in RUNS.iter().filter(|(name, _)| name.contains(&options.only)) {
         let model = name.split(' ').next().unwrap_or_default();
-        let flags = format!("{ALL} --model {model} {flags}");
+        let flags = format!("--model {model} {}", completed(flags));
         let [old, new] = [("before", &before), ("now", &now)].map(|(side, programs)| {
             let run_dir = scratch.join(side);
             forget(&run_dir)?;
@@ -82,7 +89,7 @@ pub fn same_bytes(options: &Options) -> Result<()> {
     }
     let name = "begun before, finished now";
     if name.contains(&options.only) {
-        let flags = format!("{ALL} {RESUMED}");
+        let flags = completed(RESUMED);
         let (alone, begun) = (scratch.join("now"), scratch.join("begun"));
         forget(&alone)?;
         forget(&begun)?;
@@ -92,6 +99,13 @@ pub fn same_bytes(options: &Options) -> Result<()> {
     }
     ensure!(different.is_empty(), "other bytes than before: {}", different.join("; "));
     Ok(())
+}
+
+/// `flags`, and those of [`ALL`] that are not among them.
+fn completed(flags: &str) -> String {
+    let given = |name: &str| flags.split(' ').any(|word| word == name);
+    let missing = ALL.iter().filter(|(name, _)| !given(name));
+    missing.fold(flags.to_owned(), |flags, (name, value)| format!("{flags} {name} {value}"))
 }
 
 fn compare(name: &str, before: &str, now: &str, different: &mut Vec<String>) {
@@ -146,8 +160,11 @@ impl Running {
         let status = self.coordinator.wait()?;
         let log = self.run_dir.with_extension("log");
         ensure!(status.success(), "a run failed ({status}); see {}", log.display());
-        let summary: Value = serde_json::from_slice(&fs::read(self.run_dir.join("summary.json"))?)?;
-        summary["weights_sha256"].as_str().map(str::to_owned).context("summary.json names no weights_sha256")
+        self.summary()?["weights_sha256"].as_str().map(str::to_owned).context("summary.json names no weights_sha256")
+    }
+
+    fn summary(&self) -> Result<Value> {
+        Ok(serde_json::from_slice(&fs::read(self.run_dir.join("summary.json"))?)?)
     }
 
     /// Asks it to stop once an epoch is over, and waits until it has.
@@ -162,7 +179,8 @@ impl Running {
         }
         kill(Pid::from_raw(self.coordinator.id().cast_signed()), Signal::SIGTERM).context("cannot ask for a stop")?;
         self.coordinator.wait()?;
-        ensure!(!self.run_dir.join("summary.json").exists(), "the run was over before it could be stopped");
+        let state = self.summary()?["state"].clone();
+        ensure!(state == "stopped", "the run was {state} before it could be stopped");
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 //! of one worker is measured by.
 
 use anyhow::Result;
-use checkpoint::State;
 use cifar::{Dataset, Split};
 use clap::Parser;
 use plan::{Position, Precision, Reduction, RunConfig, Wire, epoch_order};
@@ -44,7 +43,7 @@ fn main() -> Result<()> {
     };
     let data = Arc::new(Dataset::open(&args.data_dir, Split::Train, Some(args.images as usize))?);
     let mut replica = Replica::new(&config, Device::Cpu)?;
-    replica.load(&State::initial(&replica.layout, config.seed), 1)?;
+    replica.load(&checkpoint::initial_state(&replica.layout, config.seed), 1)?;
     let options = ReducerOptions {
         reduction: Reduction::Tree,
         wire: Wire::Fp32,

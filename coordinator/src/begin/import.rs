@@ -9,8 +9,9 @@ use crate::{
     Error,
     journal::{Content, Entry, Import, Journal},
 };
-use checkpoint::{Found, Manifest, Saved, State, Store};
+use checkpoint::{Found, Manifest, Saved, Store};
 use plan::RunConfig;
+use state::State;
 use std::path::{Path, PathBuf};
 
 /// A checkpoint that is to be taken in.

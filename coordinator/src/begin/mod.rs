@@ -15,10 +15,11 @@ use crate::{
     journal::{Entry, Journal},
     settings,
 };
-use checkpoint::{Found, Manifest, PassedOver, State, Store};
+use checkpoint::{Found, Manifest, PassedOver, Store};
 use import::{Source, TakenIn};
 use plan::{Position, RunConfig};
 use resume::Resume;
+use state::State;
 use std::{fs, path::PathBuf, sync::Arc};
 use steering::Start;
 

@@ -6,9 +6,10 @@ use crate::{
     journal::{Entry, Journal},
     summary,
 };
-use checkpoint::{Manifest, Saved, State, Store};
+use checkpoint::{Manifest, Saved, Store};
 use plan::{Confusion, Position, RunConfig, ScheduleState};
 use resnet::{Architecture, Layout};
+use state::{MOMENTUM, PARAMETERS, State};
 use std::{ffi::OsString, fs, path::Path};
 use steering::EpochRecord;
 
@@ -40,10 +41,10 @@ pub fn schedule(course: u32, epochs: u32) -> ScheduleState {
 
 /// A state that tells of which course it is, and where.
 pub fn state(course: u32, position: Position) -> State {
-    let mut state = State::initial(&Layout::new(&Architecture::named("resnet20").unwrap()), 1);
+    let mut state = checkpoint::initial_state(&Layout::new(&Architecture::named("resnet20").unwrap()), 1);
     state.position = position;
-    state.parameters[0] = course as f32;
-    state.momentum[0] = position.steps_done(STEPS) as f32;
+    state.of_mut(PARAMETERS)[0] = course as f32;
+    state.of_mut(MOMENTUM)[0] = position.steps_done(STEPS) as f32;
     state
 }
 
@@ -107,9 +108,13 @@ impl Found {
         let (name, manifest, state) = begun.newest.as_ref().unwrap();
         let (checkpoint, at, _) = begun.start.checkpoint.clone().unwrap();
         assert_eq!((&checkpoint, at, at), (name, manifest.position, state.position));
-        assert_eq!(state.momentum[0], at.steps_done(STEPS) as f32, "a state of one place in a checkpoint of another");
+        assert_eq!(
+            state.of(MOMENTUM)[0],
+            at.steps_done(STEPS) as f32,
+            "a state of one place in a checkpoint of another"
+        );
         assert_eq!(manifest.run_id, begun.run_id);
-        let course = state.parameters[0] as u32;
+        let course = state.parameters()[0] as u32;
         // Whether the history is empty or not, the schedule is that of the checkpoint.
         assert_eq!(begun.start.base, (at.epoch, schedule(course, at.epoch)));
         let before = begun.start.history.iter().rfind(|record| record.epoch < at.epoch);

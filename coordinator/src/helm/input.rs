@@ -1,9 +1,9 @@
 //! What the helm takes in.
 
 use crate::helm::{Expected, Orders, Recorded, Saved};
-use checkpoint::State;
 use plan::{Position, Totals};
 use proto::v1;
+use state::State;
 use std::time::Instant;
 use steering::WorkerId;
 use tokio::sync::oneshot;

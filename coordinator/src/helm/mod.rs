@@ -27,7 +27,7 @@ pub use saver::{SaveJob, Saved, Saver};
 pub use uploads::{Expected, Tickets};
 
 use crate::{Error, display::Display, journal::Entry};
-use checkpoint::{State, Store};
+use checkpoint::Store;
 use decisions::HeldBack;
 use orders::OrderSender;
 use plan::{Position, Precision, RunConfig, Timeouts};
@@ -35,6 +35,7 @@ use proto::v1;
 use recorder::Recorder;
 use records::Records;
 use saving::Unsaved;
+use state::State;
 use std::{
     collections::{HashMap, VecDeque},
     path::PathBuf,

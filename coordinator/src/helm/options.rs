@@ -2,8 +2,9 @@
 
 use super::{PrecisionChoice, Tickets};
 use crate::{display::Display, journal::Journal, predict::Predictor};
-use checkpoint::{Retention, State};
+use checkpoint::Retention;
 use plan::Timeouts;
+use state::State;
 use std::{path::PathBuf, sync::Arc};
 use steering::{Options, Start};
 

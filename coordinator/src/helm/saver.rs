@@ -1,8 +1,9 @@
 //! The thread that writes checkpoints, so that nothing waits for a disk.
 
 use crate::{Error, helm::Input, predict::Predictor};
-use checkpoint::{Manifest, Retention, State, Store};
+use checkpoint::{Manifest, Retention, Store};
 use plan::{Position, RunConfig, ScheduleState};
+use state::State;
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,

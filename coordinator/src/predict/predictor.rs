@@ -1,10 +1,10 @@
 //! The thread that owns the tensors of predictions. Requests that wait are answered together, in one batch.
 
 use crate::Error;
-use checkpoint::State;
 use network::{Buffers, Network};
 use plan::{Precision, RunConfig};
 use resnet::{Architecture, Layout};
+use state::State;
 use std::{
     sync::{Arc, mpsc},
     thread,
@@ -122,9 +122,11 @@ fn serve(config: &RunConfig, requests: &mpsc::Receiver<Request>) {
 fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     let architecture = Architecture::named(&config.model).map_err(|error| error.to_string())?;
     let layout = Layout::new(&architecture);
-    state.check(&config.model, &layout).map_err(|error| error.to_string())?;
-    let parameters = Tensor::from_slice(&state.parameters);
-    let statistics = Tensor::from_slice(&state.statistics);
+    state
+        .check(&checkpoint::slots(&layout))
+        .map_err(|error| format!("the state is not one of {}: {error}", config.model))?;
+    let parameters = Tensor::from_slice(state.parameters());
+    let statistics = Tensor::from_slice(state.statistics());
     let unused = statistics.zeros_like();
     let buffers = Buffers { parameters: &parameters, running: &statistics, batch: &unused };
     // Whatever the workers compute in: the same before and after a restart, on any processor.

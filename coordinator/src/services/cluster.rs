@@ -5,7 +5,7 @@ use crate::{
     services::over,
     strangers,
 };
-use checkpoint::{State, Store};
+use checkpoint::Store;
 use plan::Timeouts;
 use program::text;
 use proto::{
@@ -13,6 +13,7 @@ use proto::{
     v1::{self, cluster_server::Cluster, order::Order as Down, report::Report as Up, state_chunk::Chunk},
 };
 use resnet::Layout;
+use state::State;
 use std::{
     fs,
     io::{self, Read, Seek, SeekFrom},
@@ -111,11 +112,11 @@ impl ClusterService {
         expected: Expected,
     ) -> Result<(State, u64), Status> {
         let malformed = |malformed: proto::Malformed| Status::invalid_argument(malformed.to_string());
-        let (parameters, statistics) = (self.options.layout.parameters(), self.options.layout.statistics());
-        let mut assembly = Assembly::new(header, parameters, statistics)
-            .map_err(|malformed| Status::resource_exhausted(malformed.to_string()))?;
+        let slots = checkpoint::slots(&self.options.layout);
+        let whole = LEAST + Duration::from_secs(4 * slots.elements() as u64 / SLOWEST);
+        let mut assembly =
+            Assembly::new(header, slots).map_err(|malformed| Status::resource_exhausted(malformed.to_string()))?;
         let patience = self.options.timeouts.transfer;
-        let whole = LEAST + Duration::from_secs(4 * (2 * parameters + statistics) as u64 / SLOWEST);
         let began = Instant::now();
         let mut told = began;
         loop {

@@ -1,5 +1,6 @@
 //! What can be wrong with a checkpoint.
 
+use state::WrongSlots;
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
@@ -52,17 +53,13 @@ pub enum Error {
         /// Where it is.
         holder: String,
     },
-    /// The state does not have the sizes of its model.
-    #[error("a state of {model} has {expected} {what}, not {got}")]
-    WrongSize {
+    /// The state does not have the slots of its model, or not their sizes.
+    #[error("the state is not one of {model}: {source}")]
+    WrongSlots {
         /// The model.
         model: String,
-        /// Which buffer.
-        what: &'static str,
-        /// Its elements by the model's layout.
-        expected: usize,
-        /// Its elements.
-        got: usize,
+        /// What is wrong.
+        source: WrongSlots,
     },
     /// No such model.
     #[error(transparent)]

@@ -11,17 +11,17 @@
 
 mod disk;
 mod error;
+mod initial;
 mod manifest;
 mod read;
 mod retention;
-mod state;
 mod store;
 mod tensors;
 
 pub use error::Error;
+pub use initial::{initial_state, slots};
 pub use manifest::{FileDigest, Manifest};
 pub use read::{read, read_manifest};
 pub use retention::Retention;
-pub use state::State;
 pub use store::{Found, PassedOver, Saved, Store};
 pub use tensors::weights_sha256;

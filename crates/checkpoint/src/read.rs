@@ -1,8 +1,9 @@
 //! Reading checkpoints.
 
-use crate::{Error, FileDigest, Manifest, State, disk, tensors};
+use crate::{Error, FileDigest, Manifest, disk, tensors};
 use resnet::{Architecture, Layout};
 use sha2::{Digest, Sha256};
+use state::State;
 use std::{
     fs, io,
     path::{Path, PathBuf},

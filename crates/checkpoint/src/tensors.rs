@@ -1,10 +1,11 @@
 //! A state as safetensors.
 
-use crate::{Error, State};
+use crate::{Error, initial::slots};
 use plan::{Position, Totals};
 use resnet::{Entry, Layout, Role};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
+use state::{Home, LaidOut, PARAMETERS, STATISTICS, State};
 use std::{borrow::Cow, collections::HashMap, path::Path};
 
 /// Loaders of the ecosystem look for this before they take a file for PyTorch's.
@@ -23,8 +24,8 @@ fn slice<'a>(buffer: &'a [f32], entry: &Entry) -> &'a [f32] {
 /// Type and bytes of a tensor of the state dict.
 fn content(layout_entry: &Entry, state: &State, steps_done: u64) -> (Dtype, Vec<u8>) {
     match layout_entry.role {
-        Role::Parameter => (Dtype::F32, bytes(slice(&state.parameters, layout_entry))),
-        Role::Statistic => (Dtype::F32, bytes(slice(&state.statistics, layout_entry))),
+        Role::Parameter => (Dtype::F32, bytes(slice(state.of(PARAMETERS), layout_entry))),
+        Role::Statistic => (Dtype::F32, bytes(slice(state.of(STATISTICS), layout_entry))),
         Role::BatchesTracked => (Dtype::I64, steps_done.to_le_bytes().to_vec()),
     }
 }
@@ -63,6 +64,14 @@ fn serialize(path: &Path, parts: &Parts) -> Result<Vec<u8>, Error> {
     safetensors::serialize(views, Some(metadata())).map_err(|error| Error::damaged(path, &error))
 }
 
+/// The role of the tensors beside which a slot's elements stand.
+fn role(laid_out: LaidOut) -> Role {
+    match laid_out {
+        LaidOut::Parameters => Role::Parameter,
+        LaidOut::Statistics => Role::Statistic,
+    }
+}
+
 fn shape(entry: &Entry) -> Vec<usize> {
     entry.shape.iter().map(|side| *side as usize).collect()
 }
@@ -82,13 +91,17 @@ pub(crate) fn model_file(path: &Path, layout: &Layout, state: &State, steps_done
 
 /// `training.safetensors`.
 pub(crate) fn training_file(path: &Path, layout: &Layout, state: &State) -> Result<Vec<u8>, Error> {
-    let mut parts: Parts = layout
-        .of(Role::Parameter)
-        .map(|entry| {
-            let data = bytes(slice(&state.momentum, entry));
-            (format!("momentum.{}", entry.name), Dtype::F32, shape(entry), data)
-        })
-        .collect();
+    let mut parts = Parts::new();
+    for (slot, values) in state.slots().filter(|(slot, _)| slot.home == Home::Training) {
+        for entry in layout.of(role(slot.laid_out)) {
+            parts.push((
+                format!("{}.{}", slot.name, entry.name),
+                Dtype::F32,
+                shape(entry),
+                bytes(slice(values, entry)),
+            ));
+        }
+    }
     let Totals { loss, correct, samples } = state.totals;
     parts.push(("totals.loss".to_owned(), Dtype::F64, vec![], loss.to_le_bytes().to_vec()));
     parts.push(("totals.correct".to_owned(), Dtype::U64, vec![], correct.to_le_bytes().to_vec()));
@@ -105,22 +118,18 @@ pub(crate) fn state(
 ) -> Result<State, Error> {
     let model = SafeTensors::deserialize(model).map_err(|error| Error::damaged(model_path, &error))?;
     let training = SafeTensors::deserialize(training).map_err(|error| Error::damaged(training_path, &error))?;
-    let mut state = State {
-        position,
-        totals: Totals::default(),
-        parameters: vec![0.0; layout.parameters()],
-        statistics: vec![0.0; layout.statistics()],
-        momentum: vec![0.0; layout.parameters()],
-    };
-    for entry in layout.entries() {
-        match entry.role {
-            Role::Parameter => {
-                fill(&mut state.parameters, entry, &entry.name, &model, model_path)?;
-                let name = format!("momentum.{}", entry.name);
-                fill(&mut state.momentum, entry, &name, &training, training_path)?;
+    let slots = slots(layout);
+    let mut state = State::zeros(&slots);
+    state.position = position;
+    for slot in slots.iter() {
+        for entry in layout.of(role(slot.laid_out)) {
+            let values = state.of_mut(slot);
+            match slot.home {
+                Home::Model => fill(values, entry, &entry.name, &model, model_path)?,
+                Home::Training => {
+                    fill(values, entry, &format!("{}.{}", slot.name, entry.name), &training, training_path)?;
+                }
             }
-            Role::Statistic => fill(&mut state.statistics, entry, &entry.name, &model, model_path)?,
-            Role::BatchesTracked => {}
         }
     }
     let scalar = |name: &str| -> Result<[u8; 8], Error> {

@@ -7,6 +7,7 @@ mod common;
 use checkpoint::{Error, Retention, Saved, Store, read, weights_sha256};
 use common::{config, layout, save, state, write};
 use plan::ScheduleState;
+use state::{MOMENTUM, PARAMETERS, STATISTICS};
 use std::fs;
 
 #[test]
@@ -30,9 +31,9 @@ fn the_digest_is_over_the_state_dict() {
     let state = state(0, 0);
     let digest = weights_sha256(&layout(), &state, 0);
     let mut changed = state.clone();
-    changed.momentum[0] += 1.0;
+    changed.of_mut(MOMENTUM)[0] += 1.0;
     assert_eq!(weights_sha256(&layout(), &changed, 0), digest);
-    changed.statistics[0] += 1.0;
+    changed.of_mut(STATISTICS)[0] += 1.0;
     assert_ne!(weights_sha256(&layout(), &changed, 0), digest);
     assert_ne!(weights_sha256(&layout(), &state, 1), digest);
 }
@@ -103,7 +104,7 @@ fn weights_that_are_no_numbers_are_not_saved() {
     let store = Store::new(directory.path());
     let good = write(&store, &state(0, 1), None);
     let mut diverged = state(0, 2);
-    diverged.parameters[7] = f32::NAN;
+    diverged.of_mut(PARAMETERS)[7] = f32::NAN;
     let error = save(&store, "a run", &diverged, None).unwrap_err();
     let expected = "the state at epoch 1, step 2 has weights that are NaN or infinite: training has diverged there";
     assert_eq!(error.to_string(), expected);
@@ -114,9 +115,12 @@ fn weights_that_are_no_numbers_are_not_saved() {
 fn a_state_of_another_model_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut small = state(0, 0);
-    small.parameters.pop();
+    small.of_mut(PARAMETERS).pop();
     let (config, schedule) = (config(), ScheduleState::new(0.1));
     let saved = Saved { run_id: "a run", config: &config, schedule: &schedule, evaluation: None, state: &small };
     let error = Store::new(directory.path()).write(&saved).unwrap_err();
-    assert_eq!(error.to_string(), "a state of resnet20 has 272474 parameters, not 272473");
+    assert_eq!(
+        error.to_string(),
+        "the state is not one of resnet20: its slot parameters has 272473 elements instead of 272474"
+    );
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::{EngineError, Replica, Sgd, Sum, Tail};
 use plan::{Position, RunConfig};
+use state::{MOMENTUM, PARAMETERS, STATISTICS};
 use tch::{Device, Tensor, no_grad};
 
 /// PyTorch's default: how far running statistics move towards those of a batch.
@@ -37,12 +38,12 @@ pub fn commit(replica: &mut Replica, sum: &Sum, position: Position, rate: f64) -
     for (range, gradient) in sum.before(replica.layout.parameters()).map_err(torch())? {
         let part = |vector: &Tensor| vector.f_narrow(0, range.start as i64, range.len() as i64);
         let (mut parameters, mut momentum) =
-            part(&replica.parameters).and_then(|p| Ok((p, part(&replica.momentum)?))).map_err(torch())?;
+            part(&replica.slot(PARAMETERS)).and_then(|p| Ok((p, part(&replica.slot(MOMENTUM))?))).map_err(torch())?;
         sgd.step(rate, &mut parameters, &mut momentum, &gradient).map_err(torch())?;
     }
     no_grad(|| {
         let batch = sum.within(&replica.statistics_range())?.f_mul_scalar(STATISTICS_MOMENTUM)?;
-        let _ = replica.statistics.f_mul_scalar_(1.0 - STATISTICS_MOMENTUM)?.f_add_(&batch)?;
+        let _ = replica.slot(STATISTICS).f_mul_scalar_(1.0 - STATISTICS_MOMENTUM)?.f_add_(&batch)?;
         Ok(())
     })
     .map_err(torch())?;

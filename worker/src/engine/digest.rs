@@ -1,8 +1,8 @@
 //! A digest of the state, by which workers are compared (`plan::digest_floats`).
 
 use crate::engine::{EngineError, Replica};
-use checkpoint::State;
 use plan::{DIGEST_STEP, Position, Totals, digest_floats, digest_numbers};
+use state::State;
 use tch::{Kind, TchError, Tensor};
 
 /// Words of a device's memory that are digested at once: products need eight bytes a word.
@@ -17,10 +17,10 @@ pub fn digest(replica: &Replica) -> Result<u64, EngineError> {
     digest_of(replica, replica.buffers(), position, replica.totals)
 }
 
-/// The digest of a state in `buffers`: parameters, running statistics and momentum.
-pub(crate) fn digest_of(
+/// The digest of a state in `buffers`, one a slot.
+pub(crate) fn digest_of<'a>(
     replica: &Replica,
-    buffers: [&Tensor; 3],
+    buffers: impl Iterator<Item = &'a Tensor>,
     position: Position,
     totals: Totals,
 ) -> Result<u64, EngineError> {

@@ -9,6 +9,7 @@ use nix::{
     sys::signal::{Signal, raise},
 };
 use plan::Position;
+use state::PARAMETERS;
 use std::{
     sync::{
         OnceLock,
@@ -155,7 +156,7 @@ impl Fault {
                 flip(replica).map_err(EngineError::torch("flip a bit"))?;
             }
             What::Nan => {
-                let spoilt = no_grad(|| replica.parameters.f_narrow(0, 0, 1)?.f_fill_(f64::NAN));
+                let spoilt = no_grad(|| replica.slot(PARAMETERS).f_narrow(0, 0, 1)?.f_fill_(f64::NAN));
                 let _ = spoilt.map_err(EngineError::torch("spoil a parameter"))?;
             }
             What::Hang => {
@@ -200,7 +201,7 @@ impl Fault {
 /// Flips a bit of the first parameter.
 fn flip(replica: &mut Replica) -> Result<(), tch::TchError> {
     no_grad(|| {
-        let mut first = replica.parameters.f_narrow(0, 0, 1)?;
+        let mut first = replica.slot(PARAMETERS).f_narrow(0, 0, 1)?;
         let value = f64::try_from(&first)? as f32;
         let _ = first.f_fill_(f64::from(f32::from_bits(value.to_bits() ^ 1 << 20)))?;
         Ok(())

@@ -1,9 +1,9 @@
 //! What goes to the engine and comes from it.
 
 use crate::engine::{EngineError, Rehearsal};
-use checkpoint::State;
 use nccl_rs::Backend;
 use plan::{ChunkResult, Position, Totals};
+use state::State;
 use std::sync::mpsc;
 
 /// What a worker holds of the run.

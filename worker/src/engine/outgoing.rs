@@ -1,7 +1,7 @@
 //! A state on its way to the coordinator. At most one waits: a newer one takes its place, so that a coordinator that is away
 //! or a slow line does not fill the memory.
 
-use checkpoint::State;
+use state::State;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -60,12 +60,10 @@ impl StateSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plan::{Position, Totals};
+    use state::Slots;
 
     fn outgoing(ticket: u64) -> Outgoing {
-        let (position, totals) = (Position::default(), Totals::default());
-        let state = State { position, totals, parameters: vec![], statistics: vec![], momentum: vec![] };
-        Outgoing { ticket, state: Box::new(state) }
+        Outgoing { ticket, state: Box::new(State::zeros(&Slots::of_sgd(0, 0))) }
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! This worker's copy of the model and its state, in flat buffers.
 
 use crate::engine::EngineError;
-use checkpoint::State;
 use network::{Buffers, Network};
 use plan::{Position, RunConfig, Totals};
 use resnet::{Architecture, Layout};
+use state::{PARAMETERS, STATISTICS, Slot, State};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -46,13 +46,9 @@ pub struct Replica {
     pub layout: Layout,
     /// The network over the flat buffers.
     pub network: Network,
-    /// f32, `layout.parameters()`.
-    pub parameters: Tensor,
-    /// f32, `layout.statistics()`: running means and variances.
-    pub statistics: Tensor,
-    /// f32, laid out as the parameters.
-    pub momentum: Tensor,
-    /// f32, laid out as `statistics`: what the last forward pass in training measured.
+    /// The slots of the state, f32, in their order.
+    slots: Vec<(Slot, Tensor)>,
+    /// f32, laid out as the running statistics: what the last forward pass in training measured.
     pub batch_statistics: Tensor,
     /// The next step. `None` until a state was loaded, and while one is being written.
     pub position: Option<Position>,
@@ -73,18 +69,19 @@ impl Replica {
         let zeros = |elements: usize| {
             Tensor::f_zeros([elements as i64], (Kind::Float, device)).map_err(EngineError::torch("allocate state"))
         };
-        let (parameters, momentum) = (zeros(layout.parameters())?, zeros(layout.parameters())?);
-        let (statistics, batch_statistics) = (zeros(layout.statistics())?, zeros(layout.statistics())?);
-        let buffers = Buffers { parameters: &parameters, running: &statistics, batch: &batch_statistics };
+        let sizes = checkpoint::slots(&layout);
+        let slots =
+            sizes.iter().map(|slot| Ok((slot, zeros(sizes.len_of(slot))?))).collect::<Result<Vec<_>, EngineError>>()?;
+        let batch_statistics = zeros(layout.statistics())?;
+        let (parameters, running) = (tensor_of(&slots, PARAMETERS), tensor_of(&slots, STATISTICS));
+        let buffers = Buffers { parameters: &parameters, running: &running, batch: &batch_statistics };
         let network = Network::new(&architecture, &layout, buffers, config.precision)?;
         Ok(Self {
             config: config.clone(),
             device,
             layout,
             network,
-            parameters,
-            statistics,
-            momentum,
+            slots,
             batch_statistics,
             position: None,
             totals: Totals::default(),
@@ -92,9 +89,14 @@ impl Replica {
         })
     }
 
-    /// The state's buffers: parameters, running statistics and momentum.
-    pub(crate) fn buffers(&self) -> [&Tensor; 3] {
-        [&self.parameters, &self.statistics, &self.momentum]
+    /// The elements of a slot of the state: the same memory, and none if the state does not have it.
+    pub fn slot(&self, slot: Slot) -> Tensor {
+        tensor_of(&self.slots, slot)
+    }
+
+    /// The elements of all slots, in their order.
+    pub(crate) fn buffers(&self) -> impl Iterator<Item = &Tensor> {
+        self.slots.iter().map(|(_, tensor)| tensor)
     }
 
     /// The position of the state that is held.
@@ -114,15 +116,15 @@ impl Replica {
     /// If libtorch fails; no state is held then.
     pub(crate) fn take_over(
         &mut self,
-        aside: [&Tensor; 3],
+        aside: &[Tensor],
         position: Position,
         totals: Totals,
         lineage: u64,
     ) -> Result<(), EngineError> {
         self.position = None;
         no_grad(|| {
-            let live = [&mut self.parameters, &mut self.statistics, &mut self.momentum];
-            live.into_iter().zip(aside).try_for_each(|(live, aside)| live.f_copy_(aside))
+            let live = self.slots.iter_mut().map(|(_, live)| live);
+            live.zip(aside).try_for_each(|(live, aside)| live.f_copy_(aside))
         })
         .map_err(EngineError::torch("take a state over"))?;
         (self.position, self.totals, self.lineage) = (Some(position), totals, lineage);
@@ -152,9 +154,15 @@ impl Replica {
     /// # Errors
     /// If it is of another model, or libtorch fails; no state is held in the latter case.
     pub fn load(&mut self, state: &State, lineage: u64) -> Result<(), EngineError> {
-        state.check(&self.config.model, &self.layout)?;
-        let tensors = [&state.parameters, &state.statistics, &state.momentum].map(|values| Tensor::from_slice(values));
-        self.take_over(tensors.each_ref(), state.position, state.totals, lineage)
+        let wrong = |source| checkpoint::Error::WrongSlots { model: self.config.model.clone(), source };
+        state.check(&checkpoint::slots(&self.layout)).map_err(wrong)?;
+        let tensors = state.slots().map(|(_, values)| Tensor::f_from_slice(values)).collect::<Result<Vec<_>, _>>();
+        self.take_over(
+            &tensors.map_err(EngineError::torch("take a state over"))?,
+            state.position,
+            state.totals,
+            lineage,
+        )
     }
 
     /// Forgets the state, to the last byte: what is wrong with it may be in the next step as well.
@@ -163,7 +171,7 @@ impl Replica {
     /// If libtorch fails.
     pub(crate) fn forget(&mut self) -> Result<(), EngineError> {
         self.position = None;
-        for buffer in [&mut self.parameters, &mut self.statistics, &mut self.momentum] {
+        for (_, buffer) in &mut self.slots {
             let _ = no_grad(|| buffer.f_zero_()).map_err(EngineError::torch("forget a state"))?;
         }
         Ok(())
@@ -181,12 +189,12 @@ impl Replica {
                 .and_then(|tensor| Vec::<f32>::try_from(&tensor))
                 .map_err(EngineError::torch("copy state"))
         };
-        Ok(State {
-            position,
-            totals: self.totals,
-            parameters: values(&self.parameters)?,
-            statistics: values(&self.statistics)?,
-            momentum: values(&self.momentum)?,
-        })
+        let buffers = self.slots.iter().map(|(slot, tensor)| Ok((*slot, values(tensor)?)));
+        Ok(State::of_buffers(position, self.totals, buffers.collect::<Result<_, EngineError>>()?))
     }
+}
+
+/// The tensor of `slot`: the same memory.
+fn tensor_of(slots: &[(Slot, Tensor)], slot: Slot) -> Tensor {
+    slots.iter().find(|(other, _)| *other == slot).map_or_else(Tensor::new, |(_, tensor)| tensor.shallow_clone())
 }

@@ -8,8 +8,8 @@ use crate::engine::{
     digest::{digest, digest_of, digest_of_state},
     thread::Thread,
 };
-use checkpoint::State;
 use plan::{Position, Totals};
+use state::State;
 use std::{
     sync::mpsc,
     time::{Duration, Instant},
@@ -74,7 +74,7 @@ impl Thread {
                 self.load(&state, generation)?;
             }
             Source::Initial => {
-                let state = State::initial(&self.replica.layout, self.options.config.seed);
+                let state = checkpoint::initial_state(&self.replica.layout, self.options.config.seed);
                 self.load(&state, generation)?;
             }
             Source::Held | Source::Given(_) => {}
@@ -144,14 +144,12 @@ impl Thread {
         for tensor in &aside {
             reducer.broadcast(tensor, source_rank, &self.control)?;
         }
-        let [parameters, statistics, momentum] = aside.as_slice() else { return Err(EngineError::NotWhole) };
-        let aside = [parameters, statistics, momentum];
-        let found = digest_of(&self.replica, aside, position, totals)?;
+        let found = digest_of(&self.replica, aside.iter(), position, totals)?;
         self.control.beat();
         if found != digest || expected.is_some_and(|expected| expected != digest) {
             return Err(EngineError::NotWhole);
         }
-        self.replica.take_over(aside, position, totals, generation)?;
+        self.replica.take_over(&aside, position, totals, generation)?;
         self.control.beat();
         Ok(digest)
     }

@@ -6,12 +6,13 @@ mod tidy;
 mod write;
 
 use crate::{
-    Error, Manifest, Retention, State, disk,
+    Error, Manifest, Retention, disk,
     read::{look_at, read},
     retention,
 };
 use names::Hidden;
 use plan::{RunConfig, ScheduleState};
+use state::State;
 use std::{
     fs, io,
     path::{Path, PathBuf},

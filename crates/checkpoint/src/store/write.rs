@@ -4,6 +4,7 @@ use super::{
     Saved, Store,
     names::{self, Hidden},
 };
+use crate::initial::slots;
 use crate::{
     Error, Manifest, disk,
     manifest::FORMAT,
@@ -33,7 +34,8 @@ impl Store {
     /// Writes a checkpoint under a hidden name: all of it is on disk then.
     pub(super) fn write_aside(&self, saved: &Saved<'_>, why: Hidden) -> Result<(String, Manifest), Error> {
         let layout = Layout::new(&Architecture::named(&saved.config.model)?);
-        saved.state.check(&saved.config.model, &layout)?;
+        let wrong = |source| Error::WrongSlots { model: saved.config.model.clone(), source };
+        saved.state.check(&slots(&layout)).map_err(wrong)?;
         if !saved.state.has_numbers() {
             return Err(Error::Diverged { holder: format!("the state at {}", saved.state.position) });
         }

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use checkpoint::{Error, Manifest, Saved, State, Store};
+use checkpoint::{Error, Manifest, Saved, Store};
 use plan::{Position, RunConfig, ScheduleState, Totals};
 use resnet::{Architecture, Layout};
+use state::{MOMENTUM, State};
 use std::{fs, path::Path};
 
 pub const RUN: &str = "a run";
@@ -27,10 +28,10 @@ pub fn layout() -> Layout {
 }
 
 pub fn state(epoch: u32, step: u32) -> State {
-    let mut state = State::initial(&layout(), 5);
+    let mut state = checkpoint::initial_state(&layout(), 5);
     state.position = Position { epoch, step };
     state.totals = Totals { loss: 0.1 + 0.2, correct: 7, samples: 30 };
-    state.momentum.iter_mut().enumerate().for_each(|(i, value)| *value = (i as f32).sin());
+    state.of_mut(MOMENTUM).iter_mut().enumerate().for_each(|(i, value)| *value = (i as f32).sin());
     state
 }
 

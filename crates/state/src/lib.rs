@@ -1,0 +1,32 @@
+//! The state of a run between two steps: position, totals and named slots.
+//!
+//! A *slot* is one flat buffer of the state, such as the parameters or an optimiser's momentum. What goes over a whole
+//! state goes over its slots: the digest, the broadcast to other workers, the transfer to the coordinator, checkpoints and
+//! the checks of sizes. So a slot that is added is in all of them.
+//!
+//! # Layout
+//!
+//! - [`slot`]: what a slot is, and those that there are.
+//! - [`slots`]: the slots of a run, with their sizes.
+//! - [`buffers`]: a state in main memory.
+//!
+//! # Example
+//!
+//! ```
+//! use state::{MOMENTUM, Slots, State};
+//!
+//! // A model of three parameters and two running statistics, trained by SGD.
+//! let slots = Slots::of_sgd(3, 2);
+//! let mut state = State::initial(&slots, vec![0.5, -0.5, 0.1], vec![0.0, 1.0]);
+//! let before = state.digest(1);
+//! state.of_mut(MOMENTUM)[2] = 0.25;
+//! assert_ne!(state.digest(1), before);
+//! ```
+
+mod buffers;
+mod slot;
+mod slots;
+
+pub use buffers::State;
+pub use slot::{Home, LaidOut, MOMENTUM, PARAMETERS, STATISTICS, Slot};
+pub use slots::{Slots, WrongSlots};
