@@ -1,7 +1,7 @@
 //! The command line of `worker`. Every flag is also read from an environment variable, as [`program::arguments`] has it.
 
-use crate::engine::{FAULTS, Fault};
 use clap::{ArgGroup, Parser};
+use engine::{FAULTS, Fault};
 use program::{
     BadVariable, Format, Usage, address,
     arguments::{self, Alias},

@@ -1,6 +1,6 @@
 //! Why a worker ends.
 
-use crate::engine::EngineError;
+use engine::{BadFault, EngineError};
 use program::Usage;
 use std::{path::PathBuf, time::Duration};
 use thiserror::Error;
@@ -63,8 +63,8 @@ pub enum Error {
         reason: String,
     },
     /// COXSWAIN_FAULT says nothing that can be done.
-    #[error("{0:?} is no fault: it has the form NAME@GENERATION:EPOCH:STEP:WHAT")]
-    BadFault(String),
+    #[error(transparent)]
+    BadFault(#[from] BadFault),
     /// The device is not there.
     #[error("{0}")]
     Device(String),

@@ -15,7 +15,7 @@ const NAME: &str = "worker";
 fn main() {
     // SAFETY: nothing has started a thread yet.
     let otherwise = unsafe { environment::prepare() };
-    worker::keep_freed_memory();
+    engine::keep_freed_memory();
     let line: Vec<OsString> = std::env::args_os().collect();
     let format = arguments::wanted_format(&line);
     let code = match Args::read(&line) {

@@ -1,6 +1,6 @@
 //! States over the wire, both ways.
 
-use crate::engine::EngineError;
+use engine::EngineError;
 use plan::RunConfig;
 use proto::{
     Assembly, Malformed, state_chunks,

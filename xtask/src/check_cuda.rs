@@ -21,8 +21,17 @@ pub fn check_cuda() -> Result<()> {
         command.env("LIBTORCH", &folder).env_remove("LIBTORCH_USE_PYTORCH").env("CARGO_TARGET_DIR", &target);
         command
     };
-    let packages =
-        ["--release", "--package", "worker", "--package", "nccl-rs", "--features", "worker/cuda,nccl-rs/cuda"];
+    let packages = [
+        "--release",
+        "--package",
+        "worker",
+        "--package",
+        "engine",
+        "--package",
+        "nccl-rs",
+        "--features",
+        "worker/cuda,engine/cuda,nccl-rs/cuda",
+    ];
     let start = Instant::now();
     cargo::run(cargo("clippy").args(packages).args(["--all-targets", "--", "--deny", "warnings"]))?;
     cargo::run(cargo("test").args(packages).args(["--test", "cuda", "--test", "resident"]))?;

@@ -109,7 +109,7 @@ const NOTHING: &[(&str, &str)] =
     &[("COXSWAIN_INSTRUCTION_SET", "none"), ("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")];
 
 /// What the processor decides: the kernels, the network, a step.
-const KERNELS: &[&str] = &["operations", "network", "worker"];
+const KERNELS: &[&str] = &["operations", "network", "engine"];
 
 const STAGES: [Stage; 4] = [
     Stage {

@@ -5,11 +5,11 @@
 use anyhow::Result;
 use cifar::{Dataset, Split};
 use clap::Parser;
+use engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
 use plan::{Position, Precision, Reduction, RunConfig, Wire, epoch_order};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tch::Device;
-use worker::engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
 
 #[derive(Parser)]
 struct Args {
@@ -30,7 +30,7 @@ struct Args {
 }
 
 fn main() -> Result<()> {
-    worker::keep_freed_memory();
+    engine::keep_freed_memory();
     let args = Args::parse();
     tch::set_num_threads(1);
     let config = RunConfig {

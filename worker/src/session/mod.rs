@@ -9,11 +9,9 @@ mod prepare;
 mod report;
 mod uploads;
 
-use crate::{
-    Args, Error,
-    engine::{Engine, EngineError, Event},
-};
+use crate::{Args, Error};
 use connect::{Bulk, LocalAddress};
+use engine::{Engine, EngineError, Event};
 use name::Name;
 use plan::{LONGEST_PATIENCE, RunConfig, Timeouts};
 use prepare::{Preparation, prepared};

@@ -2,10 +2,10 @@
 
 use crate::{
     Error,
-    engine::{Command, EngineError, Formation, Source},
     session::{Joined, Session, connect::Bulk, report::prepared},
     state_transfer,
 };
+use engine::{Command, EngineError, Formation, Source};
 use nccl_rs::Backend;
 use plan::{RunConfig, Timeouts};
 use proto::{

@@ -3,9 +3,9 @@
 
 use crate::{
     Error, data,
-    engine::{Engine, EngineOptions, FAULTS, Fault},
     session::{Joined, Session, connect::Bulk},
 };
+use engine::{Engine, EngineOptions, FAULTS, Fault};
 use plan::RunConfig;
 use program::text;
 use std::future::pending;

@@ -1,9 +1,7 @@
 //! What goes up to the coordinator.
 
-use crate::{
-    engine::{EngineError, Event, Held, Progress, Rehearsal},
-    session::Session,
-};
+use crate::session::Session;
+use engine::{EngineError, Event, Held, Progress, Rehearsal};
 use proto::v1::{self, Blame, report::Report as Up};
 
 /// What is held, as a message.
@@ -15,8 +13,12 @@ pub(super) fn held(held: Held, digest: Option<u64>) -> v1::Held {
 /// The report of a failure, in `generation` or, as 0, outside of any.
 pub(super) fn failed(generation: u64, error: &EngineError) -> Up {
     tracing::warn!(generation, "{error}");
-    let blame = error.blame();
-    debug_assert_ne!(blame, Blame::Unspecified);
+    let blame = match error.blame() {
+        engine::Blame::Own => Blame::Own,
+        engine::Blame::Suffered => Blame::Suffered,
+        engine::Blame::Diverged => Blame::Diverged,
+        engine::Blame::Withheld => Blame::Withheld,
+    };
     Up::Failed(v1::Failed { generation, message: error.to_string(), blame: blame.into() })
 }
 

@@ -1,10 +1,10 @@
 //! States on their way to the coordinator, one at a time, beside the stream.
 
 use crate::{
-    engine::Outgoing,
     session::{Joined, connect::Bulk},
     state_transfer,
 };
+use engine::Outgoing;
 use proto::v1::{self, report::Report as Up};
 use std::future::pending;
 use tokio::task::JoinHandle;

@@ -35,10 +35,10 @@ struct Bindings {
 const TESTS: [&str; 3] = ["cuda", "resident", "gpu"];
 
 /// Whose programs and tests they are. All is built at once: apart, what they need would be built twice.
-const PACKAGES: [&str; 6] = ["coordinator", "worker", "client", "nccl-rs", "system-tests", "cifar"];
+const PACKAGES: [&str; 7] = ["coordinator", "worker", "client", "engine", "nccl-rs", "system-tests", "cifar"];
 
 /// With CUDA, and for the data set that is carried.
-const FEATURES: &str = "worker/cuda,nccl-rs/cuda,cifar/few";
+const FEATURES: &str = "worker/cuda,engine/cuda,nccl-rs/cuda,cifar/few";
 
 /// Builds and packs it.
 pub fn gpu_kit(options: &Options) -> Result<()> {

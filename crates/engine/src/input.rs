@@ -1,0 +1,112 @@
+//! The batches of a stretch of training: made ahead of the step that wants them on a thread of their own, or by the
+//! device from a data set in its own memory.
+
+use crate::error::EngineError;
+use crate::resident::Resident;
+use crate::shard::to_device;
+use cifar::{Dataset, IMAGE_BYTES, train_batch};
+use std::{
+    fmt,
+    ops::Range,
+    rc::Rc,
+    sync::{Arc, mpsc},
+    thread,
+};
+use tch::{Device, Tensor};
+
+/// Batches that are ready before they are wanted.
+const AHEAD: usize = 2;
+
+/// Which samples a stretch of training goes through.
+pub struct Samples {
+    /// The order of samples of `epoch`.
+    pub order: Arc<[u32]>,
+    /// The run's.
+    pub seed: u64,
+    /// The epoch.
+    pub epoch: u32,
+    /// The places in `order` of each batch.
+    pub ranges: Box<dyn Iterator<Item = Range<usize>> + Send>,
+}
+
+impl fmt::Debug for Samples {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Samples").field("seed", &self.seed).field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+/// A batch on its way to the device.
+#[derive(Debug, Default)]
+struct Batch {
+    /// `n` x 32 x 32 x 3: channels last, cropped, flipped, normalised.
+    pixels: Vec<f32>,
+    /// `n` classes.
+    labels: Vec<i64>,
+}
+
+/// The batches of one stretch of training, in order.
+#[derive(Debug)]
+pub struct Input(Source);
+
+#[derive(Debug)]
+enum Source {
+    Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, device: Device },
+    Resident { data: Rc<Resident>, samples: Samples },
+}
+
+impl Input {
+    /// Starts to make the batches of `samples`, for `device`.
+    ///
+    /// # Errors
+    /// If there is no thread to be had.
+    pub fn ahead(data: Arc<Dataset>, samples: Samples, device: Device) -> Result<Self, EngineError> {
+        let (ready, batches) = mpsc::sync_channel(AHEAD);
+        // One more is being made, one is being used.
+        let (spare, used) = mpsc::sync_channel::<Batch>(AHEAD + 2);
+        let work = move || {
+            let Samples { order, seed, epoch, ranges } = samples;
+            for range in ranges {
+                let mut batch = used.try_recv().unwrap_or_default();
+                batch.pixels.resize(range.len() * IMAGE_BYTES, 0.0);
+                batch.labels.resize(range.len(), 0);
+                train_batch(&data, seed, epoch, &order[range], &mut batch.pixels, &mut batch.labels);
+                // The stretch was broken off.
+                if ready.send(batch).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("input".to_owned()).spawn(work).map_err(EngineError::thread("input"))?;
+        Ok(Self(Source::Ahead { batches, spare, device }))
+    }
+
+    /// The batches of `samples` from a data set on the device.
+    #[must_use]
+    pub fn resident(data: Rc<Resident>, samples: Samples) -> Self {
+        Self(Source::Resident { data, samples })
+    }
+
+    /// The next batch on the device: images `[n, 3, 32, 32]` with channels last in memory, and labels.
+    ///
+    /// # Errors
+    /// If there was none left to make, or libtorch fails.
+    pub fn take(&mut self) -> Result<(Tensor, Tensor), EngineError> {
+        let none_left = || EngineError::OutOfOrder {
+            order: "take a batch".to_owned(),
+            state: "all batches of this stretch were taken".to_owned(),
+        };
+        match &mut self.0 {
+            Source::Ahead { batches, spare, device } => {
+                let batch = batches.recv().map_err(|_| none_left())?;
+                let tensors = to_device(&batch.pixels, &batch.labels, *device);
+                // Its memory serves a later batch; at the end of a stretch nobody needs it.
+                let _ = spare.try_send(batch);
+                tensors
+            }
+            Source::Resident { data, samples } => {
+                let range = samples.ranges.next().ok_or_else(none_left)?;
+                data.batch(samples.seed, samples.epoch, &samples.order[range])
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The training engine: the step, the reduction, and one thread that owns all tensors.
+//!
+//! It can be used in two ways. A worker gives [`Engine`] commands and gets events from it: that is the thread. A program that
+//! trains without a cluster calls [`train_step`] itself, as `examples/alone.rs` does.
+//!
+//! # Layout
+//!
+//! - **The step.** `step` is one training step. `input` and `resident` give its batches, `shard` is forward and backward of a
+//!   shard with `loss`, `reduce` the sum of all shards, and `commit` what follows from it with `optimizer`.
+//! - **What it works on.** `replica` is the model with its state, and `digest` what workers compare.
+//! - **The thread.** `thread` obeys the commands in `messages`; `queue` brings them and `handle` holds the other end.
+//!   `train`, `evaluate`, `synchronise` and `rehearsal` are what it is ordered to do, and `reports` and `outgoing` what it
+//!   gives back.
+//! - **Beside it.** `control` reaches the thread while it is busy. `profile` and `speed` say where the time goes, and `fault`
+//!   is what tests ask for.
+
+mod commit;
+mod control;
+mod digest;
+mod error;
+mod evaluate;
+mod fault;
+mod handle;
+mod input;
+mod loss;
+mod memory;
+mod messages;
+mod optimizer;
+mod outgoing;
+mod profile;
+mod queue;
+mod reduce;
+mod rehearsal;
+mod replica;
+mod reports;
+mod resident;
+mod shard;
+mod speed;
+mod step;
+mod synchronise;
+mod thread;
+mod train;
+
+pub use commit::{StepOutcome, commit};
+pub use control::Control;
+pub use digest::digest;
+pub use error::{Blame, EngineError};
+pub use evaluate::evaluate_chunk;
+pub use fault::{BadFault, FAULTS, Fault, What};
+pub use handle::{Engine, EngineOptions};
+pub use input::{Input, Samples};
+pub use memory::keep_freed_memory;
+pub use messages::{Command, Event, Formation, Held, Outcome, Progress, Source};
+pub use optimizer::Sgd;
+pub use outgoing::{Outgoing, StateSlot};
+pub use profile::{Phase, Profile};
+pub use reduce::{Reducer, ReducerOptions, Sum};
+pub use rehearsal::Rehearsal;
+pub use replica::{Replica, Tail};
+pub use resident::Resident;
+pub use shard::forward_backward;
+pub use step::train_step;

@@ -1,0 +1,305 @@
+//! The reduction among workers of one machine: each reads the others' partial sums where they are. Nothing is sent, nobody
+//! else runs for it, and no order of collectives has to be kept: a bucket is finished as soon as all have filled it.
+//!
+//! Rank `i` finishes the tree for slice `i` of a bucket, in the memory of those who filled it, all but the last addition,
+//! whose result goes to its own memory. From there all read it. Who may touch what when:
+//!
+//! - A slice of a partial sum is its owner's until it has counted the bucket as filled, then rank `i`'s alone, until that
+//!   has counted the bucket as summed. An owner goes on to its next step only when all have counted all.
+//! - A slice of a sum is rank `i`'s until it has counted the bucket as summed, and then read by all, until each has counted
+//!   the step as used. Rank `i` begins to add in the next step only when all have.
+
+use super::{bucket::Bucket, tree::Tree};
+use crate::control::Control;
+use crate::error::EngineError;
+use plan::{PartialSums, block};
+use shared_memory::{Segment, Shape, Ticket};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
+
+/// Between two looks at how far the others are.
+const LOOK: Duration = Duration::from_micros(50);
+/// Between two looks whether they live.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
+
+/// The counters of a rank. The places of its parts come after them.
+#[derive(Debug, Clone, Copy)]
+enum Counter {
+    /// Buckets that it has filled since the generation began.
+    Filled,
+    /// Buckets that it has finished its slice of.
+    Summed,
+    /// Buckets whose sums it has used.
+    Used,
+}
+
+const COUNTERS: usize = 3;
+
+/// The sizes that decide how the memory is laid out, the same for all ranks.
+#[derive(Debug, Clone)]
+pub(super) struct Sizes {
+    /// Elements of the vector.
+    len: usize,
+    /// By rank, how many vectors it needs for its partial sums.
+    buffers: Vec<usize>,
+    /// By rank, how many parts it brings.
+    parts: Vec<usize>,
+}
+
+impl Sizes {
+    /// Those of vectors of `len` elements and `shards` shards, of which each rank brings as many parts.
+    pub fn new(len: usize, shards: u32, parts: &[usize]) -> Self {
+        let world = parts.len() as u32;
+        let buffers = (0..world).map(|rank| buffers(block(shards, world, rank))).collect();
+        Self { len, buffers, parts: parts.to_vec() }
+    }
+
+    fn counters_of_a_rank(&self) -> usize {
+        COUNTERS + self.parts.iter().copied().max().unwrap_or(0)
+    }
+
+    fn shape(&self) -> Shape {
+        let vectors: usize = self.buffers.iter().map(|buffers| buffers + 1).sum();
+        Shape { counters: self.buffers.len() * self.counters_of_a_rank(), floats: vectors * self.stride() }
+    }
+
+    /// Elements from one vector to the next.
+    fn stride(&self) -> usize {
+        self.len.next_multiple_of(1024)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    rank: usize,
+    sizes: Sizes,
+    /// By rank, the vectors for partial sums.
+    buffers: Vec<Vec<Tensor>>,
+    /// By rank, the vector in which its slices of the sums are.
+    sums: Vec<Tensor>,
+    /// Buckets of the steps before this one.
+    base: u64,
+    /// Buckets of this step that this rank has finished its slice of.
+    summed: usize,
+    /// Time of this step in which others had not filled their buckets yet, and this rank had nothing to do.
+    lagged: Duration,
+    generation: u64,
+    /// Dropped last: all tensors are views of it.
+    segment: Segment,
+}
+
+impl Shared {
+    /// Makes the memory, of which the others learn by the ticket.
+    pub fn create(generation: u64, sizes: Sizes) -> Result<(Self, Ticket), EngineError> {
+        let (segment, ticket) = Segment::create(sizes.shape())?;
+        Ok((Self::new(generation, 0, sizes, segment)?, ticket))
+    }
+
+    /// Finds the memory that rank 0 has made.
+    pub fn open(generation: u64, rank: usize, sizes: Sizes, ticket: Ticket) -> Result<Self, EngineError> {
+        let segment = Segment::open(ticket, sizes.shape())?;
+        Self::new(generation, rank, sizes, segment)
+    }
+
+    fn new(generation: u64, rank: usize, sizes: Sizes, segment: Segment) -> Result<Self, EngineError> {
+        segment.hold(rank as u32)?;
+        let mut vectors = (0..).map(|index| view(&segment, index * sizes.stride(), sizes.len));
+        let mut buffers = Vec::new();
+        let mut sums = Vec::new();
+        for count in &sizes.buffers {
+            buffers.push(vectors.by_ref().take(*count).collect::<Result<Vec<_>, _>>()?);
+            sums.extend(vectors.next().transpose()?);
+        }
+        Ok(Self { rank, sizes, buffers, sums, base: 0, summed: 0, lagged: Duration::ZERO, generation, segment })
+    }
+
+    /// This rank's vectors for partial sums.
+    pub fn own_buffers(&self) -> Vec<Tensor> {
+        self.buffers[self.rank].iter().map(Tensor::shallow_clone).collect()
+    }
+
+    /// The vector in which this rank's slices of the sums are, and the whole of the first bucket's.
+    pub fn own_sums(&self) -> &Tensor {
+        &self.sums[self.rank]
+    }
+
+    fn count(&self, rank: usize, counter: Counter) -> Result<u64, EngineError> {
+        Ok(self.number(rank, counter as usize)?.load(Ordering::Acquire))
+    }
+
+    fn set(&self, counter: Counter, value: u64) -> Result<(), EngineError> {
+        self.number(self.rank, counter as usize)?.store(value, Ordering::Release);
+        Ok(())
+    }
+
+    fn number(&self, rank: usize, index: usize) -> Result<&AtomicU64, EngineError> {
+        Ok(self.segment.counter(rank * self.sizes.counters_of_a_rank() + index)?)
+    }
+
+    /// Says that this rank's parts of the bucket `index` are these: views of its own vectors.
+    pub fn fill(&self, index: usize, parts: &[Tensor]) -> Result<(), EngineError> {
+        for (place, part) in parts.iter().enumerate() {
+            let at = |tensor: &Tensor| tensor.data_ptr() as usize;
+            let offset = |buffer: &Tensor| at(part).wrapping_sub(at(buffer)) / size_of::<f32>();
+            let buffer = self.buffers[self.rank].iter().position(|buffer| offset(buffer) < self.sizes.len);
+            let buffer = buffer.ok_or_else(|| EngineError::OutOfOrder {
+                order: "share a partial sum".to_owned(),
+                state: "it is not in shared memory".to_owned(),
+            })?;
+            self.number(self.rank, COUNTERS + place)?.store(buffer as u64, Ordering::Relaxed);
+        }
+        self.set(Counter::Filled, self.base + index as u64 + 1)
+    }
+
+    /// Whether every rank has counted to `value`.
+    fn all(&self, counter: Counter, value: u64) -> Result<bool, EngineError> {
+        for rank in 0..self.sizes.buffers.len() {
+            if self.count(rank, counter)? < value {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Finishes this rank's slices of the buckets that all have filled, without waiting for any.
+    pub fn advance(&mut self, buckets: &[Bucket], tree: &Tree) -> Result<(), EngineError> {
+        while let Some(bucket) = buckets.get(self.summed)
+            && self.all(Counter::Filled, self.base + self.summed as u64 + 1)?
+            && self.all(Counter::Used, self.base)?
+        {
+            self.sum(bucket, tree)?;
+            self.summed += 1;
+            self.set(Counter::Summed, self.base + self.summed as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Finishes the tree for this rank's slice of a bucket.
+    fn sum(&self, bucket: &Bucket, tree: &Tree) -> Result<(), EngineError> {
+        let mine = bucket.share(self.rank, self.buffers.len());
+        let mut parts = Vec::with_capacity(tree.parts());
+        for (rank, count) in self.sizes.parts.iter().enumerate() {
+            for place in 0..*count {
+                let buffer = self.number(rank, COUNTERS + place)?.load(Ordering::Relaxed) as usize;
+                let whole = self.buffers[rank].get(buffer).ok_or_else(|| EngineError::OutOfOrder {
+                    order: "add up partial sums".to_owned(),
+                    state: format!("rank {rank} says that one is in vector {buffer}"),
+                })?;
+                parts.push(narrow(whole, &mine).map_err(EngineError::torch("find a partial sum"))?);
+            }
+        }
+        let output = narrow(&self.sums[self.rank], &mine).map_err(EngineError::torch("find the sum"))?;
+        no_grad(|| bucket.finish_tree_into(&mut parts, tree, output)).map_err(EngineError::torch("finish the tree"))
+    }
+
+    /// Waits until all slices of all buckets are summed, and takes those of the first bucket together. Returns the pieces
+    /// that the sum is in, by their place in the vector.
+    pub fn finish(
+        &mut self,
+        buckets: &[Bucket],
+        tree: &Tree,
+        control: &Control,
+    ) -> Result<Vec<(Range<usize>, Tensor)>, EngineError> {
+        self.advance(buckets, tree)?;
+        if !self.all(Counter::Summed, self.base + buckets.len() as u64)? {
+            control.while_waiting(|| self.wait(buckets, tree, control))?;
+        }
+        self.pieces(buckets).map_err(EngineError::torch("take the sum"))
+    }
+
+    fn pieces(&self, buckets: &[Bucket]) -> Result<Vec<(Range<usize>, Tensor)>, TchError> {
+        let world = self.buffers.len();
+        let mut pieces = Vec::with_capacity(buckets.len() * world);
+        let Some((first, rest)) = buckets.split_first() else { return Ok(pieces) };
+        for rank in (0..world).filter(|rank| *rank != self.rank) {
+            let range = first.share(rank, world);
+            let mut own = narrow(&self.sums[self.rank], &range)?;
+            no_grad(|| own.f_copy_(&narrow(&self.sums[rank], &range)?))?;
+        }
+        pieces.push((first.range.clone(), narrow(&self.sums[self.rank], &first.range)?));
+        for bucket in rest {
+            for (rank, sums) in self.sums.iter().enumerate() {
+                let range = bucket.share(rank, world);
+                if !range.is_empty() {
+                    let piece = narrow(sums, &range)?;
+                    pieces.push((range, piece));
+                }
+            }
+        }
+        Ok(pieces)
+    }
+
+    fn wait(&mut self, buckets: &[Bucket], tree: &Tree, control: &Control) -> Result<(), EngineError> {
+        let mut looked = Instant::now();
+        while !self.all(Counter::Summed, self.base + buckets.len() as u64)? {
+            if control.is_aborted(self.generation) {
+                return Err(EngineError::Aborted { generation: self.generation });
+            }
+            if looked.elapsed() > SIGN_OF_LIFE {
+                self.see_that_all_live()?;
+                looked = Instant::now();
+            }
+            let start = Instant::now();
+            let lagging = !self.all(Counter::Filled, self.base + buckets.len() as u64)?;
+            thread::sleep(LOOK);
+            if lagging {
+                self.lagged += start.elapsed();
+            }
+            self.advance(buckets, tree)?;
+        }
+        Ok(())
+    }
+
+    /// Time of this step that was spent waiting for slower ranks, and not for the reduction.
+    pub fn take_lagged(&mut self) -> Duration {
+        std::mem::take(&mut self.lagged)
+    }
+
+    /// Says that the sum was used.
+    pub fn release(&mut self, buckets: usize) -> Result<(), EngineError> {
+        self.base += buckets as u64;
+        self.summed = 0;
+        self.set(Counter::Used, self.base)
+    }
+
+    fn see_that_all_live(&self) -> Result<(), EngineError> {
+        for rank in (0..self.buffers.len()).filter(|rank| *rank != self.rank) {
+            if !self.segment.is_held(rank as u32)? {
+                return Err(EngineError::Gone { rank: rank as u32 });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Vectors that a worker needs for the partial sums of `shards`, with the one that is written to.
+fn buffers(shards: Range<u32>) -> usize {
+    let (mut sums, mut stack, mut most, mut pending) = (PartialSums::default(), 0, 0, false);
+    for shard in shards {
+        stack += usize::from(pending);
+        most = most.max(stack);
+        let merges = sums.push(shard);
+        pending = merges == 0;
+        stack = (stack + 1).saturating_sub(merges.max(1));
+    }
+    most + 1
+}
+
+fn narrow(tensor: &Tensor, range: &Range<usize>) -> Result<Tensor, TchError> {
+    tensor.f_narrow(0, range.start as i64, range.len() as i64)
+}
+
+/// `len` floats of the segment, from `offset` on, as a tensor.
+fn view(segment: &Segment, offset: usize, len: usize) -> Result<Tensor, EngineError> {
+    let floats = segment.floats(offset, len)?;
+    // SAFETY: the floats are there, aligned to a page plus a multiple of 4 KiB, for as long as the segment is held. `Shared`
+    // drops its views before the segment; those that it hands out are used by the engine's one thread in the step in
+    // progress, and by the reducer, which holds the `Shared`.
+    unsafe { Tensor::f_from_blob(floats.cast(), &[len as i64], &[1], Kind::Float, Device::Cpu) }
+        .map_err(EngineError::torch("use shared memory"))
+}

@@ -1,0 +1,93 @@
+//! A step that does not count, before a worker is a member. What libraries and devices do at the first step alone, they do
+//! here, and a step for which there is no memory, or an address that is not this machine's, fails here, where nobody waits
+//! for it. It shows how long the engine goes without a beat, too.
+
+use crate::control::Control;
+use crate::error::EngineError;
+use crate::evaluate::evaluate_chunk;
+use crate::handle::EngineOptions;
+use crate::profile::Profile;
+use crate::replica::Replica;
+use crate::shard::{check_loss, forward_backward, to_device};
+use cifar::IMAGE_BYTES;
+use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
+use std::{
+    io,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+use tch::{Kind, Tensor};
+
+/// For a group of one, which waits for nobody.
+const ALONE: Duration = Duration::from_secs(5);
+/// NCCL loads its code for the GPU first, from a disk that may be slow.
+const ALONE_ON_A_GPU: Duration = Duration::from_mins(1);
+
+/// Builds a group of one, and does one collective of each kind in it. Of some addresses only the library that does it knows
+/// that they are no good, such as 0.0.0.0, and of some GPUs only NCCL knows that it cannot serve them.
+fn form_alone(options: &EngineOptions) -> Result<(), EngineError> {
+    let backend = if options.gloo { Backend::Gloo } else { Backend::for_device(options.device) };
+    let host = options.host.clone();
+    let group = GroupOptions {
+        backend,
+        host: host.clone(),
+        rank: 0,
+        world_size: 1,
+        connect_timeout: if backend == Backend::Gloo { ALONE } else { ALONE_ON_A_GPU },
+        timeout: ALONE,
+        staged: false,
+    };
+    let group =
+        Store::serve(ALONE).and_then(|store| ProcessGroup::connect(Rendezvous::Served(store), &group, || false));
+    group.map(drop).map_err(|error| {
+        if backend != Backend::Gloo {
+            return EngineError::Nccl(error);
+        }
+        // Of Gloo's words those that are not of its own code.
+        let text = error.to_string();
+        let why = text.find("Unable to find").map_or(text.as_str(), |at| &text[at..]);
+        EngineError::Address { host, source: io::Error::other(why) }
+    })
+}
+
+/// What a rehearsal has shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// The longest that the engine did not beat.
+    pub stretch: Duration,
+    /// Forward and backward of the largest shard of a step.
+    pub shard: Duration,
+}
+
+/// Forward and backward of a shard of black images, as many as the largest shard has, and a chunk of the test set. The state
+/// stays as it is.
+///
+/// # Errors
+/// If libtorch fails, for example for want of memory, NCCL cannot serve the GPU, or the host is no address of this machine.
+pub(super) fn rehearse(
+    replica: &mut Replica,
+    options: &EngineOptions,
+    control: &Control,
+) -> Result<Rehearsal, EngineError> {
+    // Where the other ranks will look for this one.
+    let EngineOptions { host, test, .. } = options;
+    TcpListener::bind((host.as_str(), 0)).map_err(|source| EngineError::Address { host: host.clone(), source })?;
+    form_alone(options)?;
+    let (steps, shards) = (replica.config.steps(), replica.config.shards);
+    let samples = (0..shards).map(|shard| steps.shard_of(0, shard, shards).len()).max().unwrap_or_default();
+    let (pixels, labels) = (vec![0.0; samples * IMAGE_BYTES], vec![0; samples]);
+    let (images, labels) = to_device(&pixels, &labels, replica.device)?;
+    let mut vector = Tensor::f_empty([replica.vector_len() as i64], (Kind::Float, replica.device))
+        .map_err(EngineError::torch("allocate a shard's vector"))?;
+    control.measure_anew();
+    let beat = || control.beat();
+    let began = Instant::now();
+    let profile = &mut Profile::new(false, replica.device);
+    let loss =
+        forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;
+    // What a GPU has still to do shows only when it is waited for.
+    check_loss(&loss, replica.position.unwrap_or_default())?;
+    let shard = began.elapsed();
+    evaluate_chunk(replica, test, 0, beat)?;
+    Ok(Rehearsal { stretch: control.stretch(), shard })
+}

@@ -1,0 +1,133 @@
+//! Training to the end of an epoch, or to where it is halted.
+
+use crate::error::EngineError;
+use crate::input::{Input, Samples};
+use crate::messages::{Event, Held, Outcome, Progress};
+use crate::reports::Reports;
+use crate::speed::Speed;
+use crate::step::train_step;
+use crate::thread::Thread;
+use plan::{Position, Totals, epoch_order};
+use std::{rc::Rc, sync::Arc, time::Instant};
+
+impl Thread {
+    /// Trains from `from`, with one rate for the epoch or one for each of its steps, and makes `reports` on the way.
+    ///
+    /// # Errors
+    /// If the replica is elsewhere, or a step fails or is aborted: the state is of before that step then.
+    pub(super) fn train(
+        &mut self,
+        generation: u64,
+        from: Position,
+        rates: &[f64],
+        reports: Reports,
+    ) -> Result<Event, EngineError> {
+        let steps = self.options.config.steps().count();
+        let held = self.replica.position;
+        // Past the last step of an epoch is before the first of the next.
+        let next_epoch = Position { epoch: from.epoch.wrapping_sub(1), step: steps };
+        if from.step == 0 && held == Some(next_epoch) {
+            self.replica.position = Some(from);
+            self.replica.totals = Totals::default();
+        } else if held != Some(from) {
+            return Err(EngineError::OutOfOrder {
+                order: format!("train from {from}"),
+                state: held.map_or("no state is loaded".to_owned(), |held| format!("the state is at {held}")),
+            });
+        }
+        let Some(reducer) = &mut self.reducer else {
+            return Err(EngineError::OutOfOrder {
+                order: "train".to_owned(),
+                state: "no process group stands".to_owned(),
+            });
+        };
+        let config = &self.options.config;
+        let order = match &self.order {
+            Some((epoch, order)) if *epoch == from.epoch => Arc::clone(order),
+            _ => {
+                let order: Arc<[u32]> = epoch_order(config.seed, from.epoch, config.train_samples).into();
+                self.order = Some((from.epoch, Arc::clone(&order)));
+                order
+            }
+        };
+        let (plan, count, shards) = (config.steps(), config.shards, reducer.shards());
+        let ranges = (from.step..steps).flat_map(move |step| {
+            shards.clone().map(move |shard| plan.shard_of(step, shard, count)).filter(|range| !range.is_empty())
+        });
+        let ranges = ranges.map(|range| range.start as usize..range.end as usize);
+        let samples = Samples { order, seed: config.seed, epoch: from.epoch, ranges: Box::new(ranges) };
+        let mut input = match &self.resident {
+            Some(data) => Input::resident(Rc::clone(data), samples),
+            None => Input::ahead(Arc::clone(&self.options.train), samples, self.options.device)?,
+        };
+        let start = Instant::now();
+        let mut images = 0;
+        let mut speed = Speed::default();
+        let mut halted = false;
+        for step in from.step..steps {
+            let rate = rate_of(rates, step)?;
+            let (began, waited) = (Instant::now(), self.control.waited());
+            for fault in &self.options.faults {
+                fault.strike(generation, &mut self.replica, &self.control)?;
+            }
+            let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
+            images += outcome.samples;
+            let stalled = reducer.stalled()?;
+            let own = operations::is_processors(self.options.device);
+            let waited = if own { self.control.waited().saturating_sub(waited) } else { stalled };
+            speed.add(outcome.samples, began.elapsed(), waited);
+            let (compute_seconds, wait_seconds) = speed.step();
+            let position = Position { step: step + 1, ..from };
+            let (totals, lineage) = (self.replica.totals, self.replica.lineage);
+            self.control.set_held(Some(Held { position, totals, lineage }));
+            self.progress.send_replace(Progress {
+                generation,
+                position,
+                totals: self.replica.totals,
+                images_per_second: speed.images_per_second(),
+                compute_seconds,
+                wait_seconds,
+            });
+            reports.make(generation, &self.replica, (steps, outcome.halt), &self.control, &self.events)?;
+            if outcome.halt && step + 1 < steps {
+                halted = true;
+                break;
+            }
+        }
+        let position = self.replica.held()?;
+        let outcome = Outcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
+        if let Some((path, process)) = &self.options.trace {
+            // No reason to stop training for.
+            if let Err(error) = self.profile.write(path, process) {
+                tracing::warn!("cannot write the trace {}: {error}", path.display());
+            }
+        }
+        Ok(if halted { Event::Halted { generation, outcome } } else { Event::EpochDone { generation, outcome } })
+    }
+}
+
+/// The rate of `step`, of one for the epoch or one a step.
+///
+/// # Errors
+/// If there is none: no other rate stands in for it.
+fn rate_of(rates: &[f64], step: u32) -> Result<f64, EngineError> {
+    let rate = if rates.len() == 1 { rates.first() } else { rates.get(step as usize) };
+    rate.copied().filter(|rate| rate.is_finite()).ok_or_else(|| EngineError::OutOfOrder {
+        order: format!("train step {step}"),
+        state: format!("there is no rate for it among {}", rates.len()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_is_trained_without_its_rate() {
+        assert_eq!(rate_of(&[0.1], 7).unwrap(), 0.1);
+        assert_eq!(rate_of(&[0.1, 0.2], 1).unwrap(), 0.2);
+        assert!(rate_of(&[0.1, 0.2], 2).is_err());
+        assert!(rate_of(&[], 0).is_err());
+        assert!(rate_of(&[f64::NAN], 0).is_err());
+    }
+}
