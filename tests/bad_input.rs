@@ -3,7 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use proto::v1::{Hello, Prepared, Report, cluster_client::ClusterClient, report::Report as Up};
-use std::{fs, net::TcpListener, os::unix::fs::symlink, process::Command, sync::LazyLock};
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    os::unix::fs::symlink,
+    process::Command,
+    sync::LazyLock,
+    thread,
+    time::{Duration, Instant},
+};
 use system_tests::{Coordinator, binary, data_dir};
 use tokio::{runtime::Runtime, sync::mpsc::Sender};
 use tonic::Status;
@@ -100,6 +109,43 @@ fn a_worker_without_a_coordinator_looks_for_it_and_says_so() {
     assert_eq!(code, 3, "{log}");
     assert!(log.contains("trying again in 0.2 s") && log.contains("trying again in 0.4 s"), "{log}");
     assert!(log.contains(&format!("no coordinator at {url}")), "{log}");
+}
+
+/// What takes the connection is no coordinator for that: one that says nothing, and one that says something else.
+#[test]
+fn a_worker_at_what_is_no_coordinator_gives_up_as_well() {
+    for answer in [None, Some("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept() {
+                let _ = answer.map(|answer| stream.write_all(answer.as_bytes()));
+                open.push(stream);
+            }
+        });
+        let start = Instant::now();
+        let (code, log) = worker(&["--cpu", "--coordinator", &url, "--give-up-after", "2s"]);
+        assert_eq!(code, 3, "{log}");
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}: {log}", start.elapsed());
+        let why = if answer.is_none() { "gives no answer" } else { "does not speak gRPC" };
+        assert!(log.contains(&format!("no coordinator at {url}")) && log.contains(why), "{log}");
+        assert!(log.lines().count() < 12, "not many words: {log}");
+    }
+}
+
+/// Whoever watches the coordinator learns why a worker that came does not stay.
+#[test]
+fn why_a_worker_ends_is_told_to_the_coordinator() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut coordinator = Coordinator::start(&directory.path().join("run"), &[]);
+    let nothing = directory.path().join("nothing");
+    fs::create_dir(&nothing).unwrap();
+    let flags =
+        ["--cpu", "--name", "bare", "--coordinator", &coordinator.url(), "--data-dir", nothing.to_str().unwrap()];
+    let (code, log) = worker(&flags);
+    assert_eq!(code, 6, "{log}");
+    coordinator.wait_for("it ends: the data set cannot be used");
 }
 
 #[test]

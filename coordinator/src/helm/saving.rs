@@ -47,7 +47,7 @@ impl Helm {
             }
             Err(error) => {
                 self.steering.not_checkpointed(saved.job.state.position);
-                self.note(&format!("{error}; the last good checkpoint stays, and the next one is tried as planned"));
+                self.warn(&format!("{error}; the last good checkpoint stays, and the next one is tried as planned"));
             }
         }
     }

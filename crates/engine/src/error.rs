@@ -114,6 +114,14 @@ pub enum EngineError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// A group of this worker alone did not come about in time.
+    #[error(
+        "this worker cannot build a process group, not even alone: {cause}; perhaps its name server does not answer"
+    )]
+    Alone {
+        /// The backend's words.
+        cause: String,
+    },
     /// NCCL does not work on this GPU, even without other workers.
     #[error("NCCL does not work here: {0}; give this worker --backend gloo to go without it")]
     Nccl(nccl_rs::Error),
@@ -150,6 +158,7 @@ impl EngineError {
             | Self::Altered
             | Self::Asked
             | Self::Address { .. }
+            | Self::Alone { .. }
             | Self::Nccl(_)
             | Self::Dead { .. }
             | Self::State(_) => Blame::Own,

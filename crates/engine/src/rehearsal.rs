@@ -18,8 +18,8 @@ use std::{
 };
 use tch::{Kind, Tensor};
 
-/// For a group of one, which waits for nobody.
-const ALONE: Duration = Duration::from_secs(5);
+/// For a group of one, which waits for nobody but perhaps a name server that does not answer: c10d asks for the names of addresses.
+const ALONE: Duration = Duration::from_secs(30);
 /// NCCL loads its code for the GPU first, from a disk that may be slow.
 const ALONE_ON_A_GPU: Duration = Duration::from_mins(1);
 
@@ -45,6 +45,9 @@ fn form_alone(options: &EngineOptions) -> Result<(), EngineError> {
         }
         // Of Gloo's words those that are not of its own code.
         let text = error.to_string();
+        if text.contains("timed out") {
+            return EngineError::Alone { cause: text };
+        }
         let why = text.find("Unable to find").map_or(text.as_str(), |at| &text[at..]);
         EngineError::Address { host, source: io::Error::other(why) }
     })

@@ -7,15 +7,17 @@ mod name;
 mod orders;
 mod prepare;
 mod report;
+mod search;
 mod uploads;
 
 use crate::{Args, Error};
 use connect::{Bulk, LocalAddress};
 use engine::{Engine, EngineError, Event};
 use name::Name;
-use plan::{LONGEST_PATIENCE, RunConfig, Timeouts};
+use plan::{RunConfig, Timeouts};
 use prepare::{Preparation, prepared};
-use proto::v1::{self, Order, Report, cluster_client::ClusterClient, order::Order as Kind, report::Report as Up};
+use proto::v1::{self, Order, Report, order::Order as Kind, report::Report as Up};
+use search::{FIRST_PAUSE, Search};
 use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
@@ -25,29 +27,15 @@ use std::{
 use tch::Device;
 use tokio::{
     sync::mpsc,
-    time::{interval, sleep, sleep_until, timeout},
+    time::{interval, sleep, sleep_until},
 };
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{
-    Code, Request, Status, Streaming,
-    transport::{Channel, Endpoint},
-};
+use tonic::Streaming;
 use uploads::Uploads;
 
-/// Reports under way to the coordinator at most.
-const REPORTS: usize = 64;
 /// Events under way from the engine at most.
 const EVENTS: usize = 64;
-/// Pauses between attempts to find the coordinator.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a worker that leaves looks for a coordinator that takes what it holds.
 const LINGER: Duration = Duration::from_secs(10);
-/// The engine counts as stuck if it has not beaten for so many times as long as it ever took in its rehearsal.
-const STRETCHES: u32 = 5;
-/// How long another worker of the same name may still be gone without the coordinator's knowing: as long as its last signs of life
-/// are young.
-const NAMESAKE: Duration = Duration::from_secs(3);
 
 /// The run that this worker takes part in, from its first welcome on.
 struct Joined {
@@ -91,6 +79,8 @@ pub struct Session {
     /// The last one that this worker was told of.
     generation: u64,
     leaving: bool,
+    /// How long no coordinator has welcomed it.
+    search: Search,
     /// The run's, once it is known.
     timeouts: Timeouts,
 }
@@ -121,6 +111,7 @@ impl Session {
             local: LocalAddress::default(),
             generation: 0,
             leaving: false,
+            search: Search::default(),
             timeouts,
         }
     }
@@ -133,8 +124,8 @@ impl Session {
         let mut leave = pin!(leave);
         let mut lingers = None;
         loop {
-            let (mut client, bulk) = tokio::select! {
-                clients = self.find() => clients?,
+            let entered = tokio::select! {
+                entered = self.enter() => entered?,
                 () = &mut leave, if !self.leaving => {
                     self.leaving = true;
                     if !self.holds_a_state() {
@@ -149,8 +140,7 @@ impl Session {
                     return Ok(());
                 }
             };
-            let orders = self.attach(&mut client).await?;
-            let Some((orders, reports)) = orders else { continue };
+            let Some((bulk, orders, reports)) = entered else { continue };
             let left = self.serve(bulk, orders, reports, leave.as_mut()).await?;
             // The next coordinator may have another run, and knows nothing of pauses.
             self.preparation = None;
@@ -173,98 +163,6 @@ impl Session {
     /// Whether a coordinator may want to save what this worker holds.
     fn holds_a_state(&self) -> bool {
         self.joined.as_ref().is_some_and(|joined| joined.engine.control.held().is_some())
-    }
-
-    /// Looks for the coordinator until it answers. What is large goes beside.
-    async fn find(&self) -> Result<(ClusterClient<Channel>, Bulk), Error> {
-        let url = &self.args.coordinator;
-        let endpoint = Endpoint::from_shared(url.clone())
-            .map_err(|error| Error::BadUrl { url: url.clone(), cause: error.to_string() })?
-            .connect_timeout(self.timeouts.request)
-            .tcp_nodelay(true);
-        // A full line answers no question in time: what is sent there is waited for piece by piece.
-        let bulk = Bulk::new(endpoint.clone());
-        let endpoint =
-            endpoint.http2_keep_alive_interval(self.timeouts.keepalive).keep_alive_timeout(self.timeouts.keepalive);
-        let start = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let cause = match endpoint.connect_with_connector(connect::connector(&self.local)).await {
-                Ok(channel) => return Ok((ClusterClient::new(channel), bulk)),
-                Err(error) => innermost(&error),
-            };
-            if start.elapsed() + pause > self.args.give_up_after {
-                return Err(Error::Unreachable { url: url.clone(), after: start.elapsed(), cause });
-            }
-            tracing::warn!("no coordinator at {url} ({cause}); trying again in {:.1} s", pause.as_secs_f64());
-            sleep(pause).await;
-            // Who leaves has little time.
-            let longest = if self.leaving { 2 * FIRST_PAUSE } else { LONGEST_PAUSE };
-            pause = (pause * 2).min(longest);
-        }
-    }
-
-    /// Attaches. `None`: the coordinator was gone again before it answered.
-    async fn attach(
-        &mut self,
-        client: &mut ClusterClient<Channel>,
-    ) -> Result<Option<(Streaming<Order>, mpsc::Sender<Report>)>, Error> {
-        let (reports, up) = mpsc::channel(REPORTS);
-        // Cannot fail: the channel is new.
-        let _ = reports.send(Report { report: Some(Up::Hello(self.hello())) }).await;
-        let attached = timeout(self.timeouts.request, client.attach(Request::new(ReceiverStream::new(up)))).await;
-        match attached {
-            Ok(Ok(orders)) => {
-                self.namesake = None;
-                Ok(Some((orders.into_inner(), reports)))
-            }
-            Ok(Err(status)) => self.refused(&status).await.map(|()| None),
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Whether a refusal is final.
-    async fn refused(&mut self, status: &Status) -> Result<(), Error> {
-        match status.code() {
-            Code::DeadlineExceeded => {
-                let pulse = || self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
-                let before = pulse();
-                // Of an engine in the middle of a long piece of work nothing is seen until that is done.
-                let longest = self.joined.as_ref().map(|joined| joined.engine.rehearsal.stretch).unwrap_or_default();
-                // Nor of one that gets no time on its processor.
-                let longest = self.timeouts.doubt.max(longest).min(LONGEST_PATIENCE / STRETCHES);
-                for _ in 0..STRETCHES {
-                    sleep(longest).await;
-                    // A process that was only stopped for a while comes back as any other.
-                    if before != pulse() || before.1 {
-                        return Ok(());
-                    }
-                }
-                Err(Error::GivenUp { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
-            }
-            Code::DataLoss => {
-                Err(Error::Corrupt { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
-            }
-            Code::AlreadyExists if self.args.name.is_none() && !std::mem::replace(&mut self.renamed, true) => {
-                tracing::info!("{}", status.message());
-                let name = std::mem::replace(&mut self.name, Name::given(String::new()));
-                self.name = name.with_process();
-                Ok(())
-            }
-            Code::AlreadyExists if self.namesake.get_or_insert_with(Instant::now).elapsed() < NAMESAKE => {
-                tracing::warn!("{}; it may be gone, so this one tries again", status.message());
-                sleep(NAMESAKE / 3).await;
-                Ok(())
-            }
-            Code::FailedPrecondition | Code::InvalidArgument | Code::AlreadyExists => {
-                Err(Error::Refused { url: self.args.coordinator.clone(), reason: status.message().to_owned() })
-            }
-            _ => {
-                tracing::warn!("the coordinator does not take workers now: {}", status.message());
-                sleep(FIRST_PAUSE).await;
-                Ok(())
-            }
-        }
     }
 
     /// Passes orders down and reports up until the stream ends.
@@ -299,6 +197,7 @@ impl Session {
                         return Ok(Left::Dismissed(dismiss.reason));
                     }
                     Ok(Some(Order { order: Some(Kind::Welcome(welcome)) })) => {
+                        self.search = Search::default();
                         match self.welcome(&bulk, welcome)? {
                             Some(report) => report,
                             None => continue,
@@ -338,7 +237,12 @@ impl Session {
                         sleep(FIRST_PAUSE).await;
                         return Ok(Left::Lost(cause));
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        // The coordinator is to hear why.
+                        let _ = reports.send(Report { report: Some(report::ended(&error)) }).await;
+                        sleep(FIRST_PAUSE).await;
+                        return Err(error);
+                    }
                 },
                 () = over(self.aside) => {
                     self.aside = None;
@@ -389,13 +293,4 @@ impl Drop for Session {
             tracing::debug!("leaving run {} of {}", joined.run_id, joined.config.model);
         }
     }
-}
-
-/// The cause at the bottom of a chain of errors: what a person can act on.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

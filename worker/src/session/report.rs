@@ -1,5 +1,6 @@
 //! What goes up to the coordinator.
 
+use crate::Error;
 use crate::session::Session;
 use engine::{EngineError, Event, Held, Progress, Rehearsal};
 use proto::v1::{self, Blame, report::Report as Up};
@@ -20,6 +21,11 @@ pub(super) fn failed(generation: u64, error: &EngineError) -> Up {
         engine::Blame::Withheld => Blame::Withheld,
     };
     Up::Failed(v1::Failed { generation, message: error.to_string(), blame: blame.into() })
+}
+
+/// The report of a worker that ends, for a reason of its own.
+pub(super) fn ended(error: &Error) -> Up {
+    Up::Failed(v1::Failed { generation: 0, message: format!("it ends: {error}"), blame: Blame::Own.into() })
 }
 
 /// That the worker can be a member, and what its rehearsal has shown.
