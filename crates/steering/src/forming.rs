@@ -168,7 +168,7 @@ impl Steering {
             // It depends on nobody.
             return self.give_up(now, alone, &reason, decisions);
         }
-        self.recovery(format!("generation {} was not formed", self.generation.number), 0);
+        let waited = now.saturating_sub(*since).as_millis() as u64;
         self.failed_at.get_or_insert(self.clock.wall());
         let names = |late: &BTreeSet<WorkerId>| {
             let names: Vec<String> = late.iter().take(PREPARING).map(|id| self.name(*id)).collect();
@@ -176,6 +176,7 @@ impl Steering {
             format!("{}{more} {reason}", names.join(", "))
         };
         let told = names(&late);
+        self.recovery(told.clone(), waited);
         let others = format!("it is new, and with it {told}");
         let why = |id: WorkerId| if late.contains(&id) { reason.clone() } else { others.clone() };
         self.blame(now, &late, why, decisions);
