@@ -1,5 +1,6 @@
-//! Promises P2 and P8 under many faults: workers and the coordinator are killed, stopped, told to leave and joined at random
-//! moments of one run, among them workers that are sick, wrong or unreachable; a disk stalls, and links break. COXSWAIN_CHAOS_SEED repeats a sequence, COXSWAIN_CHAOS_FAULTS makes it longer: `cargo xtask chaos`.
+//! Promises P2 and P8 under many faults. At random moments of one run workers and the coordinator are killed, stopped, told to
+//! leave and joined. Some workers are sick, wrong or unreachable, a disk stalls, and links break. `cargo xtask chaos` runs it:
+//! COXSWAIN_CHAOS_SEED repeats a sequence, COXSWAIN_CHAOS_FAULTS makes it longer.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

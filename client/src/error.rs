@@ -172,7 +172,8 @@ fn is_timeout(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The last error of a chain, as a person would say it: without the number, and not as a sentence.
-/// h2's words for bytes that are no HTTP/2, as of a web server, say nothing to most people.
+///
+/// A web server answers with bytes that are no HTTP/2. What h2 says of them means nothing to most people.
 fn root_cause(error: &(dyn Error + 'static)) -> String {
     let text = chain(error).last().map(ToString::to_string).unwrap_or_default();
     if let Some(detail) = text.strip_prefix("connection error detected: ") {

@@ -24,6 +24,6 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 /// The version of coxswain; workers and coordinator of one run have to agree in it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Bytes of a chunk of data in a stream: well below gRPC's usual limit of 4 MiB a message, and few enough that on a slow line
-/// the next one, which is a sign of life, is not long in coming.
+/// Bytes of a chunk of data in a stream: well below gRPC's usual limit of 4 MiB a message. Each is a sign of life, so they are
+/// few enough to come soon on a slow line.
 pub const CHUNK_BYTES: usize = 1 << 15;

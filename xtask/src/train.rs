@@ -33,8 +33,8 @@ const OF_THEIR_OWN: [&str; 9] = [
     "--min-lr",
 ];
 
-/// Sets up, builds, and becomes the coordinator. `flags` are passed on; those that name neither workers nor a
-/// configuration file get two workers on this machine, and those that say nothing of how to learn get [`RECIPE`].
+/// Sets up, builds, and becomes the coordinator. `flags` are passed on. Those that name neither workers nor a configuration
+/// file get two workers on this machine. Those that say nothing of how to learn get [`RECIPE`].
 pub fn train(mut flags: Vec<String>) -> Result<ExitCode> {
     let data = value_of(&flags, "--data-dir").map(PathBuf::from);
     setup::setup(false, data.as_deref())?;

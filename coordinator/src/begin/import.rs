@@ -1,8 +1,8 @@
 //! `--resume PATH`: a checkpoint of another place becomes one of the run, once.
 //!
-//! At every moment the directory is one that can be gone on from: the checkpoint is whole on disk, under a hidden name,
-//! before the journal says in one transaction that the run goes on from it; only then is what it makes void removed, and
-//! it gets its name. A coordinator that finds an import recorded and not done finishes it.
+//! At every moment a coordinator can go on from the directory. First the checkpoint is written whole, under a hidden name.
+//! Then one transaction of the journal says that the run goes on from it. Only after that is what it makes void removed, and it
+//! gets its name. A coordinator that finds an import recorded and not done finishes it.
 
 use super::{history::leads_to, resume::absolute};
 use crate::{

@@ -1,13 +1,16 @@
 //! Checkpoints on disk.
 //!
-//! A checkpoint is a directory named after the steps done, with `model.safetensors` (the state dict under the names of
-//! the article's PyTorch module), `training.safetensors` (momentum and the epoch's running totals) and `manifest.json`
-//! (position, schedule, configuration, figures, and the checksums of the other two). It is written aside and renamed
-//! into place, and renamed out of it before it is removed, so that one which is there is whole; a text file `latest`
-//! names the newest.
+//! A checkpoint is a directory named after the steps done. It has three files:
 //!
-//! What has the name of a checkpoint and cannot be understood, because it is damaged, of a newer version or of another
-//! run, counts for nothing and is kept: it is told by name, never overwritten, and never removed.
+//! - `model.safetensors`: the state dict, under the names of the article's PyTorch module;
+//! - `training.safetensors`: the slots that only training needs, such as momentum, and the epoch's running totals;
+//! - `manifest.json`: position, schedule, configuration, figures, and the checksums of the other two.
+//!
+//! It is written aside and renamed into place, and renamed out of it before it is removed. So one that is there is whole. A
+//! text file `latest` names the newest.
+//!
+//! What has the name of a checkpoint may be damaged, of a newer version or of another run. Then it counts for nothing, and is
+//! kept: it is told by name, never overwritten, and never removed.
 
 mod disk;
 mod error;

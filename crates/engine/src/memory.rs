@@ -1,8 +1,8 @@
 //! What the allocator does with freed memory.
 
-/// Keeps it for the next step. A step allocates and frees the same hundreds of megabytes again and again; by default
-/// glibc gives blocks of that size back to the kernel each time, which then has to clear them page by page: an eighth
-/// of the time of a ResNet-20 step on a CPU.
+/// Keeps it for the next step. A step allocates and frees the same hundreds of megabytes again and again. By default glibc
+/// gives blocks of that size back to the kernel, which then clears them page by page. That took an eighth of the time of a
+/// ResNet-20 step on a CPU.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -1,6 +1,6 @@
-//! A step that does not count, before a worker is a member. What libraries and devices do at the first step alone, they do
-//! here, and a step for which there is no memory, or an address that is not this machine's, fails here, where nobody waits
-//! for it. It shows how long the engine goes without a beat, too.
+//! A step that does not count, before a worker is a member. Libraries and devices do here what they do at the first step
+//! alone. A step for which there is no memory fails here, where nobody waits for it, and so does an address that is not this
+//! machine's. It also shows how long a shard takes, and how long the engine goes without a beat.
 
 use crate::control::Control;
 use crate::error::EngineError;

@@ -1,12 +1,12 @@
-//! Process groups for `tch` tensors: NCCL on GPUs, Gloo on CPUs.
+//! Process groups for `tch` tensors: NCCL on GPUs, and Gloo on CPUs, whatever the crate's name says.
 //!
 //! libtorch carries the engines that PyTorch's DistributedDataParallel runs on (c10d). This crate drives the same ones
-//! from Rust, behind one API: a rendezvous [`Store`], a [`ProcessGroup`] over it, and collectives that return a
-//! [`Work`] which can be polled, waited on for a time, or left behind.
+//! from Rust, behind one API. There is a rendezvous [`Store`], and a [`ProcessGroup`] over it. Its collectives return a
+//! [`Work`], which can be polled, waited on for a time, or left behind.
 //!
-//! What it adds to c10d is that nothing hangs. Building a group can be [cancelled](ProcessGroup::connect), work that
-//! will never end can be abandoned, and dropping a group returns at once: c10d's own destructor waits for operations
-//! under way, so it runs on a thread of its own, which keeps the buffers of those operations alive meanwhile.
+//! What it adds to c10d is that nothing hangs. Building a group can be [cancelled](ProcessGroup::connect). Work that will
+//! never end can be abandoned. Dropping a group returns at once, although c10d's own destructor waits for operations under way:
+//! it runs on a thread of its own, which keeps the buffers of those operations alive meanwhile.
 //!
 //! What c10d reads from the [`environment`] has to be set before the first group on a GPU is made.
 

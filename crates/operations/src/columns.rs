@@ -1,8 +1,8 @@
 //! Convolutions as one product of matrices each, in bf16 on a CPU.
 //!
 //! A row for each pixel of the output, holding the input's values under the filter ("im2col"; Chellapilla et al., "High
-//! Performance Convolutional Neural Networks for Document Processing", 2006). These rows times the filters are the output; the
-//! gradient of the output, transposed, times the rows is the gradient of the weight; the rows of the gradient times the
+//! Performance Convolutional Neural Networks for Document Processing", 2006). These rows times the filters are the output. The
+//! gradient of the output, transposed, times the rows is the gradient of the weight. The rows of the gradient times the
 //! filters turned around are the gradient of the input.
 //!
 //! Where an image has few pixels and the weight many channels, oneDNN's own kernels are slower than these large products. They

@@ -48,8 +48,8 @@ fn avx2() -> Arch {
 
 /// Runs `body`, which has to be `#[inline(always)]`, compiled for the widest instruction set of this processor.
 ///
-/// A closure that is given to [`Arch::dispatch`] itself is called by way of `FnOnce::call_once`, for which the compiler
-/// makes a function of its own: it is inlined nowhere, and knows of no more than the least of all processors.
+/// A closure that is given to [`Arch::dispatch`] itself is called by way of `FnOnce::call_once`. The compiler makes a function
+/// of its own for that. It is inlined nowhere, and is compiled for the least of all processors.
 pub(crate) fn widest<R>(body: impl FnMut() -> R) -> R {
     arch().dispatch(Body(body))
 }

@@ -1,5 +1,5 @@
-//! Random numbers without a generator: a block of bits is a pure function of a key and a counter, so no state exists
-//! that would have to be saved, sent to a joiner or kept in step between workers.
+//! Random numbers without a generator: a block of bits is a pure function of a key and a counter. So there is no state to be
+//! saved, sent to a joiner or kept in step between workers.
 //!
 //! Philox 4x32 with ten rounds, from Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3"
 //! (SC 2011); the same generator that CUDA and PyTorch's GPU kernels use.

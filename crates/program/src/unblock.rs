@@ -14,9 +14,9 @@ use std::{
     },
 };
 
-/// From here on whoever writes to standard output or standard error, where that is a terminal or a pipe, loses what cannot
-/// be written at once, instead of waiting for it: a library in C++ that complains in the middle of a step has nobody else
-/// who would see to that. Returns standard error as it was, for those that can wait.
+/// Makes writes to standard output and standard error never block, where those are a terminal or a pipe. What cannot be
+/// written at once is lost. Otherwise a library in C++ that complains in the middle of a step would hold the step up. Returns
+/// standard error as it was, for those that can wait.
 ///
 /// # Errors
 /// If there are no descriptors left.

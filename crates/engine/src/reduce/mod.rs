@@ -253,7 +253,7 @@ impl Reducer {
         Ok(sum)
     }
 
-    /// Says that the sum was used: whose memory it is in may use it again.
+    /// Releases the sum: its owner may overwrite the memory.
     ///
     /// # Errors
     /// None that is known; the memory is there.
@@ -398,9 +398,9 @@ fn wait(work: Work, generation: u64, control: &Control) -> Result<(), EngineErro
     Ok(control.while_waiting(|| work.wait_unless(LIMIT, || control.is_aborted(generation)))?)
 }
 
-/// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients: first
-/// what is no gradient, then the gradients from the last to the first, in pieces that `world` ranks can share evenly and
-/// of a size within `bucket`.
+/// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients. First comes
+/// what is no gradient. Then come the gradients, from the last to the first. A piece has a size within `bucket` that `world`
+/// ranks can share evenly.
 fn cut(gradients: usize, len: usize, world: usize, bucket: Range<usize>) -> Vec<(Range<usize>, bool)> {
     let size = (gradients / BUCKETS).clamp(bucket.start, bucket.end).next_multiple_of(world);
     let mut ranges = vec![(gradients..len, false)];

@@ -297,9 +297,9 @@ fn narrow(tensor: &Tensor, range: &Range<usize>) -> Result<Tensor, TchError> {
 /// `len` floats of the segment, from `offset` on, as a tensor.
 fn view(segment: &Segment, offset: usize, len: usize) -> Result<Tensor, EngineError> {
     let floats = segment.floats(offset, len)?;
-    // SAFETY: the floats are there, aligned to a page plus a multiple of 4 KiB, for as long as the segment is held. `Shared`
-    // drops its views before the segment; those that it hands out are used by the engine's one thread in the step in
-    // progress, and by the reducer, which holds the `Shared`.
+    // SAFETY: the floats are there for as long as the segment is held, aligned to a page plus a multiple of 4 KiB. `Shared`
+    // drops its own views before the segment. The views that it hands out are used by two: the engine's one thread, in the
+    // step in progress, and the reducer, which holds the `Shared`.
     unsafe { Tensor::f_from_blob(floats.cast(), &[len as i64], &[1], Kind::Float, Device::Cpu) }
         .map_err(EngineError::torch("use shared memory"))
 }

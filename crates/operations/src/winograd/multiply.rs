@@ -3,8 +3,8 @@
 use super::packed::GROUP;
 use pulp::{Simd, bytemuck};
 
-/// The sums over all channels of `R` tiles from the group's `first` on, for the `V` registers of results of a panel.
-/// `points` are a group's values of one point, by register of channels and tile; `filters` are by channel and register.
+/// The sums over all channels, for `R` tiles from the group's `first` on and the `V` registers of results of a panel.
+/// `points` are a group's values of one point, by register of channels and tile. `filters` are by channel and register.
 #[inline(always)]
 pub(super) fn over_channels<S: Simd, const R: usize, const V: usize>(
     simd: S,
