@@ -52,6 +52,20 @@ fn copy_into(from: &Path, to: &Path) -> Result<()> {
         let entry = entry?;
         copy_into(&entry.path(), &to.join(entry.file_name()))?;
     }
+    remove_what_is_gone(from, to)
+}
+
+/// Removes from the folder `to` what is not in `from` any more: cargo would build it.
+fn remove_what_is_gone(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(to).with_context(|| format!("cannot read {}", to.display()))? {
+        let there = entry?;
+        if from.join(there.file_name()).exists() {
+            continue;
+        }
+        let path = there.path();
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.with_context(|| format!("cannot remove {}", path.display()))?;
+    }
     Ok(())
 }
 
@@ -73,5 +87,20 @@ mod tests {
         let expected = manifest.replace("0.26", "0.24");
         assert_eq!(with_bindings(manifest, "0.24").unwrap(), expected);
         assert!(with_bindings("half = \"2.7\"\n", "0.24").is_err());
+    }
+
+    #[test]
+    fn what_is_gone_is_gone_from_the_copy() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        for folder in [&from.join("a/tests"), &to] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(from.join("Cargo.toml"), "tch = \"1\"\ntorch-sys = \"1\"\n").unwrap();
+        fs::write(from.join("a/tests/old.rs"), "").unwrap();
+        copy(&from, &to, "0.24").unwrap();
+        fs::rename(from.join("a/tests"), from.join("a/src")).unwrap();
+        copy(&from, &to, "0.24").unwrap();
+        assert!(to.join("a/src/old.rs").exists() && !to.join("a/tests").exists());
     }
 }
