@@ -16,6 +16,7 @@ mod held;
 mod leaving;
 mod membership;
 mod newcomers;
+mod newest;
 mod options;
 mod order;
 mod phase;
