@@ -5,14 +5,14 @@
 //!
 //! # Layout
 //!
-//! - **The step.** `step` is one training step. `input` and `resident` give its batches, `shard` is forward and backward of a
-//!   shard with `loss`, `reduce` the sum of all shards, and `commit` what follows from it with `optimizer`.
+//! - **The step.** `step` is one training step. `input` and `resident` give its batches. `shard` is forward and backward of a
+//!   shard, with `loss`. `reduce` adds up all shards. `commit` applies the sum, with `optimizer`.
 //! - **What it works on.** `replica` is the model with its state, and `digest` what workers compare.
 //! - **The thread.** `thread` obeys the commands in `messages`; `queue` brings them and `handle` holds the other end.
 //!   `train`, `evaluate`, `synchronise` and `rehearsal` are what it is ordered to do, and `reports` and `outgoing` what it
 //!   gives back.
-//! - **Beside it.** `control` reaches the thread while it is busy. `profile` and `speed` say where the time goes, and `fault`
-//!   is what tests ask for.
+//! - **Beside it.** `control` reaches the thread while it is busy. `profile` and `speed` say where the time goes. `memory` keeps
+//!   freed memory for the next step. `fault` is what tests ask for.
 
 mod commit;
 mod control;
