@@ -51,7 +51,7 @@ impl Stranger {
     async fn precision(&mut self) -> String {
         let order = timeout(ANSWER, self.orders.message()).await.unwrap().unwrap().unwrap();
         let Some(v1::order::Order::Welcome(welcome)) = order.order else { panic!("{order:?}") };
-        welcome.config.unwrap().precision
+        proto::to_value(&welcome.config.unwrap())["precision"].as_str().unwrap().to_owned()
     }
 
     /// Why its stream ended.

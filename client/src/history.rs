@@ -22,7 +22,7 @@ pub fn line(epoch: &Epoch, epochs: u32) -> String {
 /// The lines of the last `count` epochs.
 #[must_use]
 pub fn last(run: &Run, count: usize) -> Vec<String> {
-    let epochs = run.config.as_ref().map_or(0, |config| config.epochs);
+    let epochs = run.total_epochs();
     let skipped = run.epochs.len().saturating_sub(count);
     run.epochs.iter().skip(skipped).map(|epoch| line(epoch, epochs)).collect()
 }

@@ -3,7 +3,7 @@
 
 use crate::state;
 use plan::number;
-use proto::v1::{Epoch, Recovery, Run, RunConfig, Worker};
+use proto::v1::{Epoch, Recovery, Run, Worker};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,7 +29,8 @@ pub struct RunView<'a> {
     generation: u64,
     workers: Vec<WorkerView<'a>>,
     epochs: Vec<EpochView<'a>>,
-    config: Option<ConfigView<'a>>,
+    /// With the names of config.json.
+    config: Option<Value>,
     checkpoint: &'a str,
     best_checkpoint: &'a str,
     #[serde(with = "number::optional")]
@@ -88,32 +89,6 @@ struct EpochView<'a> {
     per_class_accuracy: &'a [f64],
 }
 
-#[derive(Debug, Serialize)]
-struct ConfigView<'a> {
-    model: &'a str,
-    epochs: u32,
-    batch_size: u32,
-    shards: u32,
-    threads: u32,
-    seed: u64,
-    precision: &'a str,
-    reduction: &'a str,
-    wire: &'a str,
-    #[serde(with = "number")]
-    learning_rate: f64,
-    #[serde(with = "number")]
-    momentum: f64,
-    nesterov: bool,
-    #[serde(with = "number")]
-    weight_decay: f64,
-    #[serde(with = "number")]
-    label_smoothing: f64,
-    /// The message holds JSON as text; here it is part of the object.
-    schedule: Value,
-    train_samples: u32,
-    test_samples: u32,
-}
-
 impl<'a> RecoveryView<'a> {
     fn new(recovery: &'a Recovery) -> Self {
         let Recovery { kind, detected_ms, resumed_ms, generation } = recovery;
@@ -140,7 +115,7 @@ impl<'a> RunView<'a> {
             generation: run.generation,
             workers: run.workers.iter().map(WorkerView::new).collect(),
             epochs: run.epochs.iter().map(EpochView::new).collect(),
-            config: run.config.as_ref().map(ConfigView::new),
+            config: run.config.as_ref().map(proto::to_value),
             checkpoint: &run.checkpoint,
             best_checkpoint: &run.best_checkpoint,
             best_accuracy: run.best_accuracy,
@@ -187,33 +162,10 @@ impl<'a> EpochView<'a> {
     }
 }
 
-impl<'a> ConfigView<'a> {
-    fn new(config: &'a RunConfig) -> Self {
-        Self {
-            model: &config.model,
-            epochs: config.epochs,
-            batch_size: config.batch_size,
-            shards: config.shards,
-            threads: config.threads,
-            seed: config.seed,
-            precision: &config.precision,
-            reduction: &config.reduction,
-            wire: &config.wire,
-            learning_rate: config.learning_rate,
-            momentum: config.momentum,
-            nesterov: config.nesterov,
-            weight_decay: config.weight_decay,
-            label_smoothing: config.label_smoothing,
-            schedule: serde_json::from_str(&config.schedule).unwrap_or_else(|_| config.schedule.clone().into()),
-            train_samples: config.train_samples,
-            test_samples: config.test_samples,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prost_types::{Struct, value::Kind};
     use proto::v1::RunState;
     use serde_json::json;
 
@@ -225,7 +177,7 @@ mod tests {
             train_loss: Some(0.5),
             workers: vec![Worker { name: "w".to_owned(), shards: vec![0, 1], ..Worker::default() }],
             epochs: vec![Epoch { test_accuracy: 0.25, ..Epoch::default() }],
-            config: Some(RunConfig { schedule: r#"{"plateau":{"patience":5}}"#.to_owned(), ..RunConfig::default() }),
+            config: Some(proto::to_message(&json!({"schedule": {"kind": "plateau", "patience": 5}}))),
             ..Run::default()
         };
         let value = serde_json::to_value(RunView::new(&run)).unwrap();
@@ -235,7 +187,7 @@ mod tests {
         assert_eq!(value["workers"][0]["shards"], json!([0, 1]));
         assert_eq!(value["workers"][0]["rank"], Value::Null);
         assert_eq!(value["epochs"][0]["test_accuracy"], 0.25);
-        assert_eq!(value["config"]["schedule"]["plateau"]["patience"], 5);
+        assert_eq!(value["config"]["schedule"]["patience"], 5);
     }
 
     #[test]
@@ -260,18 +212,12 @@ mod tests {
                 per_class_accuracy: vec![number],
                 ..Epoch::default()
             }],
-            config: Some(RunConfig {
-                learning_rate: number,
-                momentum: number,
-                weight_decay: number,
-                schedule: "{}".to_owned(),
-                ..RunConfig::default()
-            }),
+            config: Some(Struct { fields: [("lr".to_owned(), Kind::NumberValue(number).into())].into() }),
             ..Run::default()
         };
         let json = |number| serde_json::to_string(&RunView::new(&run(number))).unwrap();
         let fine = json(0.5);
-        assert_eq!(fine.matches(":0.5").count() + fine.matches("[0.5]").count(), 20, "{fine}");
+        assert_eq!(fine.matches(":0.5").count() + fine.matches("[0.5]").count(), 18, "{fine}");
         for (number, word) in [(f64::NAN, "NaN"), (f64::INFINITY, "Infinity"), (f64::NEG_INFINITY, "-Infinity")] {
             assert_eq!(json(number), fine.replace("0.5", &format!("\"{word}\"")));
         }

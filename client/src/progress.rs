@@ -21,7 +21,7 @@ impl Progress {
     /// Of `run`.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        let epochs = run.config.as_ref().map_or(0, |config| config.epochs);
+        let epochs = run.total_epochs();
         let steps = run.steps_per_epoch;
         // A finished run has no next step; whatever position it reports, everything is done.
         if run.state() == RunState::Finished {
@@ -43,11 +43,11 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1::RunConfig;
+    use serde_json::json;
 
     #[test]
     fn counted_from_one() {
-        let config = Some(RunConfig { epochs: 4, ..RunConfig::default() });
+        let config = Some(proto::to_message(&json!({"epochs": 4})));
         let mut run = Run { epoch: 1, step: 5, steps_per_epoch: 10, config, ..Run::default() };
         let progress = Progress::of(&run);
         assert_eq!((progress.epoch, progress.step, progress.fraction), (2, 5, 0.375));

@@ -57,7 +57,7 @@ pub fn render(run: &Run, look: Look) -> String {
 
 /// What is trained, in which state and why.
 fn heading(run: &Run, look: Look) -> Vec<String> {
-    let model = run.config.as_ref().map_or("no model", |config| config.model.as_str());
+    let model = run.model().unwrap_or("no model");
     let word = state::word(run.state());
     let reason = one_line(&run.reason);
     // Most reasons begin with the state: "waiting for 1 of 4 workers".
@@ -156,7 +156,8 @@ pub fn line(run: &Run) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1::{Epoch, Recovery, RunConfig, Worker};
+    use proto::v1::{Epoch, Recovery, Worker};
+    use serde_json::json;
 
     fn run() -> Run {
         let worker = |name: &str, rank, shards: &[u32]| Worker {
@@ -197,7 +198,7 @@ mod tests {
             generation: 3,
             workers: vec![worker("gpu-0", Some(0), &[0, 1]), worker("gpu-10", None, &[])],
             epochs: (0..6).map(epoch).collect(),
-            config: Some(RunConfig { model: "resnet20".to_owned(), epochs: 20, ..RunConfig::default() }),
+            config: Some(proto::to_message(&json!({"model": "resnet20", "epochs": 20}))),
             checkpoint: "step-002346".to_owned(),
             best_checkpoint: "step-001955".to_owned(),
             best_accuracy: Some(0.7012),
@@ -247,7 +248,7 @@ Epoch [  6/ 20]  Train Loss:0.9000  Train Acc:68.00%  Test Loss:0.8000  Test Acc
             reason: "waiting for 4 of 4 workers".to_owned(),
             steps_per_epoch: 391,
             learning_rate: 0.1,
-            config: Some(RunConfig { model: "resnet20".to_owned(), epochs: 20, ..RunConfig::default() }),
+            config: Some(proto::to_message(&json!({"model": "resnet20", "epochs": 20}))),
             wall_seconds: 3.0,
             ..Run::default()
         };

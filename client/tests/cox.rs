@@ -5,7 +5,7 @@
 mod fake;
 
 use fake::Fake;
-use proto::v1::{Epoch, Run, RunConfig, RunState};
+use proto::v1::{Epoch, Run, RunState};
 use serde_json::Value;
 use std::{
     fs,
@@ -44,7 +44,7 @@ fn run(state: RunState) -> Run {
         step: 3,
         steps_per_epoch: 10,
         epochs: vec![Epoch { test_accuracy: 0.5, ..Epoch::default() }],
-        config: Some(RunConfig { model: "resnet20".to_owned(), epochs: 2, ..RunConfig::default() }),
+        config: Some(proto::to_message(&serde_json::json!({"model": "resnet20", "epochs": 2}))),
         ..Run::default()
     }
 }

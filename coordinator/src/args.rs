@@ -2,8 +2,8 @@
 //! `--config` names; the command line outweighs the environment, and that the file.
 
 use crate::Error;
-use clap::{Parser, ValueEnum};
-use plan::RunConfig;
+use clap::Parser;
+use config::Asked;
 use program::{Format, arguments};
 use std::{
     ffi::{OsStr, OsString},
@@ -35,122 +35,17 @@ pub struct Args {
     #[arg(long)]
     pub local: bool,
 
-    /// Logical shards of a step: they decide the weights, not the number of workers does [default: --workers]
-    #[arg(long, value_name = "L")]
-    pub shards: Option<u32>,
-
-    /// Threads of one worker inside one operation
-    #[arg(long, value_name = "T", default_value_t = RunConfig::default().threads)]
-    pub threads: u32,
-
-    /// The model (cox summary lists its layers)
-    #[arg(long, value_name = "NAME", default_value_t = RunConfig::default().model)]
-    pub model: String,
+    /// What decides the weights
+    #[command(flatten)]
+    pub asked: Asked,
 
     /// Where CIFAR-10 is
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
 
-    /// Use only the first N training images
-    #[arg(long, value_name = "N")]
-    pub limit_train: Option<u32>,
-
-    /// Use only the first N test images
-    #[arg(long, value_name = "N")]
-    pub limit_test: Option<u32>,
-
-    /// Passes over the training set: a run that exists becomes longer by it, where the schedule does not spread over all
-    /// of them [default: 20, or what the run has]
-    #[arg(long, value_name = "N")]
-    pub epochs: Option<u32>,
-
-    /// Images of one step, over all workers
-    #[arg(long, value_name = "B", default_value_t = RunConfig::default().batch_size)]
-    pub batch_size: u32,
-
-    /// The base learning rate
-    #[arg(long, value_name = "RATE", default_value_t = RunConfig::default().lr)]
-    pub lr: f64,
-
-    /// SGD's momentum
-    #[arg(long, default_value_t = RunConfig::default().momentum)]
-    pub momentum: f64,
-
-    /// Nesterov's momentum
-    #[arg(long)]
-    pub nesterov: bool,
-
-    /// SGD's weight decay
-    #[arg(long, default_value_t = RunConfig::default().weight_decay)]
-    pub weight_decay: f64,
-
-    /// The part of each label that goes to all classes alike
-    #[arg(long, value_name = "F", default_value_t = RunConfig::default().label_smoothing)]
-    pub label_smoothing: f64,
-
-    /// How the learning rate moves
-    #[arg(long, value_enum, default_value_t = ScheduleName::Plateau)]
-    pub schedule: ScheduleName,
-
-    /// Plateau: what the rate is multiplied by
-    #[arg(long, value_name = "F", default_value_t = 0.5)]
-    pub plateau_factor: f64,
-
-    /// Plateau: the loss that it looks at
-    #[arg(long, value_enum, default_value_t = WatchedName::TestLoss)]
-    pub plateau_on: WatchedName,
-
-    /// Plateau: the share of earlier losses in what it looks at, below 1
-    #[arg(long, value_name = "F", default_value_t = 0.0)]
-    pub plateau_smoothing: f64,
-
-    /// Plateau: steps without a better loss that are let pass, instead of --plateau-patience epochs
-    #[arg(long, value_name = "STEPS")]
-    pub plateau_patience_steps: Option<u32>,
-
-    /// Plateau: epochs without a better loss that are let pass
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub plateau_patience: u32,
-
-    /// One-cycle: the part of the steps in which the rate rises
-    #[arg(long, value_name = "F", default_value_t = plan::OneCycle::default().pct_start)]
-    pub pct_start: f64,
-
-    /// One-cycle: how the rate rises and falls
-    #[arg(long, value_enum, default_value_t = AnnealName::Cos)]
-    pub anneal: AnnealName,
-
-    /// Plateau and cosine: the lowest rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
-    pub min_lr: f64,
-
-    /// Multistep: the epochs after which the rate falls
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "8,12")]
-    pub milestones: Vec<u32>,
-
-    /// Multistep: what the rate is multiplied by
-    #[arg(long, value_name = "F", default_value_t = 0.1)]
-    pub gamma: f64,
-
-    /// The arithmetic of forward and backward; auto: bf16 where the first worker that is prepared has matrix units for it
-    #[arg(long, value_enum, default_value_t = PrecisionName::Auto)]
-    pub precision: PrecisionName,
-
-    /// How shards are added: in one fixed tree, or by the backend's own all-reduce
-    #[arg(long, value_enum, default_value_t = ReductionName::Tree)]
-    pub reduction: ReductionName,
-
-    /// What gradients go to other workers as: bf16 halves the bytes, and changes the weights
-    #[arg(long, value_enum, default_value_t = WireName::Fp32)]
-    pub wire: WireName,
-
     /// Micro-batches of a shard, one after the other: a large batch on a small GPU. Each is a logical shard of its own
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub accumulate: u32,
-
-    /// Decides initial weights, order, crops and flips
-    #[arg(long, default_value_t = RunConfig::default().seed)]
-    pub seed: u64,
 
     /// Where the run is kept [default: runs/MODEL]
     #[arg(long, value_name = "DIR")]
@@ -182,10 +77,10 @@ pub struct Args {
     #[arg(long)]
     pub explain_timeouts: bool,
 
-    /// Have local workers write where the time of a step goes: a trace each in profile/ of the run directory, for
-    /// Perfetto or Chrome
-    #[arg(long)]
-    pub profile: bool,
+    /// Have local workers write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome
+    /// [without DIR: profile in the run directory]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub profile: Option<PathBuf>,
 
     /// Go on answering predictions when training is over
     #[arg(long)]
@@ -202,68 +97,6 @@ pub struct Args {
     /// A file in TOML that sets any of these flags
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-}
-
-/// The name of a schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ScheduleName {
-    /// Lower when a loss no longer falls
-    Plateau,
-    /// Lower at --milestones
-    Multistep,
-    /// Half a cosine down to --min-lr
-    Cosine,
-    /// Up to --lr and down again, a rate a step
-    OneCycle,
-    /// Always --lr
-    Constant,
-}
-
-/// The name of a loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum WatchedName {
-    /// Of the test set, after each epoch
-    TestLoss,
-    /// Of the training set, during it
-    TrainLoss,
-}
-
-/// The name of a way to rise and fall.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AnnealName {
-    /// By half a cosine
-    Cos,
-    /// In a straight line
-    Linear,
-}
-
-/// The name of an arithmetic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PrecisionName {
-    /// bf16 where the first worker has matrix units for it (AMX, a GPU), else fp32
-    Auto,
-    /// 32-bit floats
-    Fp32,
-    /// bfloat16, with parameters and sums in fp32
-    Bf16,
-}
-
-/// The name of a wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum WireName {
-    /// As they are
-    Fp32,
-    /// Rounded to bfloat16 at every node of the tree
-    Bf16,
-}
-
-/// The name of a reduction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReductionName {
-    /// The same bytes for any number of workers
-    Tree,
-    /// As the backend likes it
-    Ring,
 }
 
 impl Args {
@@ -332,12 +165,13 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use config::RunConfig;
 
     #[test]
     fn without_flags_it_is_the_default_configuration() {
         let args = read(&[]).unwrap();
         assert_eq!(crate::settings::run_config(&args, None).unwrap(), RunConfig::default());
-        assert_eq!(args.precision, PrecisionName::Auto);
+        assert!(!args.asked.has("precision"));
     }
 
     fn read(words: &[&str]) -> Result<Args, Error> {
@@ -359,11 +193,16 @@ mod tests {
     #[test]
     fn the_command_line_outweighs_the_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), "epochs = 3\nlocal = true\nbatch-size = 64\nmilestones = [1, 2]\n").unwrap();
+        fs::write(
+            file.path(),
+            "epochs = 3\nlocal = true\nbatch-size = 64\nschedule = \"multistep\"\nmilestones = [1, 2]\n",
+        )
+        .unwrap();
         let path = file.path().to_str().unwrap();
         let args = read(&["--config", path, "--batch-size", "32"]).unwrap();
-        assert_eq!((args.epochs, args.batch_size, args.local), (Some(3), 32, true));
-        assert_eq!(args.milestones, [1, 2]);
+        let config = crate::settings::run_config(&args, None).unwrap();
+        assert_eq!((config.epochs, config.batch_size, args.local), (3, 32, true));
+        assert_eq!(config.values()["schedule"]["milestones"], serde_json::json!([1, 2]));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn tell(begun: &Begun, display: &Display) -> Result<(), Error> {
         Summary::new(&ending, &begun.config, workers, history, recoveries, &store, Duration::ZERO)?
             .write(&begun.run_dir)?;
     }
-    let longer = if begun.config.schedule.spans_the_run() { "" } else { "; --epochs makes the run longer" };
+    let longer = if begun.config.schedule.rule().spans_the_run() { "" } else { "; --epochs makes the run longer" };
     tracing::info!("{reason}: nothing is left to do");
     display.over(&format!("{} in {}: nothing is left to do{longer}", reason, begun.run_dir.display()));
     Ok(())

@@ -74,7 +74,7 @@ impl Display {
     /// The run as it stands.
     pub fn progress(&self, run: &v1::Run) {
         let Some(bar) = self.bar.clone() else { return };
-        let epochs = run.config.as_ref().map_or(0, |config| config.epochs);
+        let epochs = run.total_epochs();
         let prefix = format!("Epoch [{:3}/{epochs:3}]", u64::from(run.epoch) + 1);
         let (length, position) = (u64::from(run.steps_per_epoch), u64::from(run.step));
         let training = run.state() == RunState::Training;

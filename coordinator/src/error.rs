@@ -1,6 +1,7 @@
 //! Why a coordinator ends, and with which exit code.
 
-use plan::{ConfigError, Difference};
+use config::{Difference, Impossible, NoConfig};
+use plan::BadTimeout;
 use program::Usage;
 use std::{net::SocketAddr, path::PathBuf};
 use thiserror::Error;
@@ -21,7 +22,13 @@ pub enum Error {
     },
     /// A value that no run can have.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Impossible(#[from] Impossible),
+    /// Settings that fit no configuration.
+    #[error("the settings: {0}")]
+    NoConfig(#[from] NoConfig),
+    /// A time-out that no run can have.
+    #[error(transparent)]
+    Timeout(#[from] BadTimeout),
     /// No such model.
     #[error("--model: {0}")]
     Model(#[from] resnet::UnknownModel),
@@ -123,7 +130,12 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Output(_) => 1,
-            Self::Usage(_) | Self::ConfigFile { .. } | Self::Config(_) | Self::Model(_) => 2,
+            Self::Usage(_)
+            | Self::ConfigFile { .. }
+            | Self::Impossible(_)
+            | Self::NoConfig(_)
+            | Self::Timeout(_)
+            | Self::Model(_) => 2,
             Self::Listen { .. } | Self::Serve(_) => 3,
             Self::ConfigChanged { .. }
             | Self::CheckpointDiffers { .. }

@@ -12,15 +12,17 @@ use crate::{
 };
 use checkpoint::{Retention, Store};
 use cifar::{Dataset, Split};
-use plan::{RunConfig, Timeouts};
+use config::RunConfig;
+use plan::Timeouts;
 use proto::v1::{cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer};
 use resnet::{Architecture, Layout};
 use std::{
     future::Future,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
-use steering::Options;
+use steering::{Course, Options};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -61,7 +63,7 @@ pub async fn run(
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
     let Some(begun) = begin_unless(&mut stop, args.clone()).await? else { return Ok(()) };
     tracing::info!("run {} in {}, listening on {address}", begun.run_id, begun.run_dir.display());
-    let complete = begun.start.is_complete(&begun.config);
+    let complete = begun.start.is_complete(begun.config.epochs);
     if complete {
         complete::tell(&begun, &display)?;
         if !args.serve {
@@ -71,19 +73,15 @@ pub async fn run(
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
     let predictor = Predictor::start(config.clone())?;
     let layout = Layout::new(&Architecture::named(&config.model)?);
+    let slots = checkpoint::slots(&config, &layout);
     let tickets = Tickets::default();
     let store = Store::new(run_dir.join("checkpoints"));
-    let profile = args.profile.then(|| run_dir.join("profile"));
+    let profile = profile_dir(&args, &run_dir);
     let directory = run_dir.clone();
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let options = HelmOptions {
-        options: Options {
-            config,
-            workers: args.workers,
-            min_workers: args.min_workers,
-            failure_timeout: timeouts.failure,
-            checkpoint_every: args.checkpoint_every,
-        },
+        options: steering_options(&args, &config, timeouts),
+        config,
         start,
         run_id: run_id.clone(),
         precision,
@@ -99,7 +97,7 @@ pub async fn run(
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let mut helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
-    let cluster = ClusterOptions { store, run_id, layout, data_dir: args.data_dir.clone(), timeouts, tickets };
+    let cluster = ClusterOptions { store, run_id, slots, data_dir: args.data_dir.clone(), timeouts, tickets };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
     let router = services(timeouts, cluster, training, predictor, Memory::from_mib(args.predict_memory)).await?;
@@ -177,6 +175,24 @@ fn over_already(helm: Helm, inputs: mpsc::Receiver<Input>) -> Ended {
     // The receiver is there.
     let _ = over.send(Ok(()));
     ended
+}
+
+/// What steering has to know of a run.
+fn steering_options(args: &Args, config: &RunConfig, timeouts: Timeouts) -> Options {
+    let RunConfig { epochs, batch_size, shards, train_samples, test_samples, .. } = *config;
+    Options {
+        course: Course { epochs, batch_size, shards, train_samples, test_samples, rate: config.learning_rate() },
+        workers: args.workers,
+        min_workers: args.min_workers,
+        failure_timeout: timeouts.failure,
+        checkpoint_every: args.checkpoint_every,
+    }
+}
+
+/// Where traces of local workers go, if they are wanted.
+fn profile_dir(args: &Args, run_dir: &Path) -> Option<PathBuf> {
+    let given = args.profile.as_ref()?;
+    Some(if given.as_os_str().is_empty() { run_dir.join("profile") } else { given.clone() })
 }
 
 /// That the data set is there, as far as `config` uses it.

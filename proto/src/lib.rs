@@ -2,9 +2,11 @@
 
 mod convert;
 mod state;
+mod values;
 
 pub use convert::Malformed;
 pub use state::{Assembly, state_chunks};
+pub use values::{to_message, to_value};
 
 /// Version 1 of the protocol.
 #[allow(

@@ -102,11 +102,13 @@ impl Assembly {
 mod tests {
     use super::*;
     use crate::v1;
-    use state::MOMENTUM;
+    use state::{Home, LaidOut, Slot};
+
+    const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
 
     #[test]
     fn a_state_survives_the_wire() {
-        let slots = Slots::of_sgd(300_000, 2);
+        let slots = Slots::new(300_000, 2, &[MOMENTUM]);
         let parameters = (0..300_000).map(|i| i as f32).collect();
         let mut state = State::initial(&slots, parameters, vec![1.0, f32::MIN_POSITIVE]);
         state.position = plan::Position { epoch: 3, step: 4 };
@@ -130,7 +132,7 @@ mod tests {
     }
 
     fn of_one(header: &StateHeader) -> Result<Assembly, Malformed> {
-        Assembly::new(header, Slots::of_sgd(1, 0))
+        Assembly::new(header, Slots::new(1, 0, &[MOMENTUM]))
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{Args, Error};
 use cifar::{Dataset, FileSpec, Split};
-use plan::RunConfig;
+use config::RunConfig;
 use program::variable;
 use proto::v1::{GetDatasetRequest, cluster_client::ClusterClient};
 use std::{

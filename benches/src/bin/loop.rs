@@ -5,8 +5,9 @@
 use anyhow::Result;
 use cifar::{Dataset, Split};
 use clap::Parser;
+use config::RunConfig;
 use engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
-use plan::{Position, Precision, Reduction, RunConfig, Wire, epoch_order};
+use plan::{Position, Precision, Reduction, Wire, epoch_order};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tch::Device;
@@ -43,7 +44,7 @@ fn main() -> Result<()> {
     };
     let data = Arc::new(Dataset::open(&args.data_dir, Split::Train, Some(args.images as usize))?);
     let mut replica = Replica::new(&config, Device::Cpu)?;
-    replica.load(&checkpoint::initial_state(&replica.layout, config.seed), 1)?;
+    replica.load(&checkpoint::initial_state(&config, &replica.layout), 1)?;
     let options = ReducerOptions {
         reduction: Reduction::Tree,
         wire: Wire::Fp32,

@@ -10,7 +10,7 @@ use crate::{
     journal::{Content, Entry, Import, Journal},
 };
 use checkpoint::{Found, Manifest, Saved, Store};
-use plan::RunConfig;
+use config::RunConfig;
 use state::State;
 use std::path::{Path, PathBuf};
 

@@ -10,14 +10,14 @@ mod tidy;
 
 use crate::{
     Args, Error,
-    args::PrecisionName,
     helm::PrecisionChoice,
     journal::{Entry, Journal},
     settings,
 };
 use checkpoint::{Found, Manifest, PassedOver, Store};
+use config::RunConfig;
 use import::{Source, TakenIn};
-use plan::{Position, RunConfig};
+use plan::Position;
 use resume::Resume;
 use state::State;
 use std::{fs, path::PathBuf, sync::Arc};
@@ -46,7 +46,10 @@ pub struct Begun {
 /// # Errors
 /// If it cannot begin; what is in the directory is as it was, but for what a coordinator that was killed left behind.
 pub fn begin(args: &Args, check: impl Fn(&RunConfig) -> Result<(), Error>) -> Result<Begun, Error> {
-    let run_dir = settings::run_dir(args);
+    let run_dir = settings::run_dir(args)?;
+    for flag in &args.asked.0.unused {
+        tracing::warn!("--{flag} has no effect here: it is of another kind than the one that was chosen");
+    }
     // Before anything is created, what is plainly wrong.
     settings::run_config(args, None)?;
     fs::create_dir_all(&run_dir).map_err(|error| Error::RunDir {
@@ -130,7 +133,7 @@ impl Directory<'_> {
         let config = settings::run_config(self.args, known.map(|(_, config)| config))?;
         let recorded = self.journal.epochs()?.last().map_or(0, |record| record.epoch + 1);
         let precision = match known {
-            _ if self.args.precision != PrecisionName::Auto => PrecisionChoice::Fixed,
+            _ if self.args.asked.has("precision") => PrecisionChoice::Fixed,
             None => PrecisionChoice::Open,
             // Nothing of the training is saved.
             Some(_) if newest.is_none() && recorded == 0 => PrecisionChoice::Chosen,
@@ -226,7 +229,7 @@ impl Directory<'_> {
         newest: Option<Found>,
     ) -> Result<Begun, Error> {
         self.mend(newest.as_ref())?;
-        let mut start = Start::fresh(&config);
+        let mut start = Start::fresh(config.lr);
         start.generation = self.journal.last_generation()?;
         start.history = self.journal.epochs()?;
         start.recoveries = self.journal.recoveries()?;

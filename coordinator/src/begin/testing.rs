@@ -7,9 +7,12 @@ use crate::{
     summary,
 };
 use checkpoint::{Manifest, Saved, Store};
-use plan::{Confusion, Position, RunConfig, ScheduleState};
+use config::RunConfig;
+use learn::MOMENTUM;
+use plan::{Confusion, Position};
 use resnet::{Architecture, Layout};
-use state::{MOMENTUM, PARAMETERS, State};
+use schedule::ScheduleState;
+use state::{PARAMETERS, State};
 use std::{ffi::OsString, fs, path::Path};
 use steering::EpochRecord;
 
@@ -41,7 +44,10 @@ pub fn schedule(course: u32, epochs: u32) -> ScheduleState {
 
 /// A state that tells of which course it is, and where.
 pub fn state(course: u32, position: Position) -> State {
-    let mut state = checkpoint::initial_state(&Layout::new(&Architecture::named("resnet20").unwrap()), 1);
+    let mut state = checkpoint::initial_state(
+        &RunConfig { seed: 1, ..RunConfig::default() },
+        &Layout::new(&Architecture::named("resnet20").unwrap()),
+    );
     state.position = position;
     state.of_mut(PARAMETERS)[0] = course as f32;
     state.of_mut(MOMENTUM)[0] = position.steps_done(STEPS) as f32;

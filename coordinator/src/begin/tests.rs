@@ -48,7 +48,7 @@ fn a_run_goes_on_where_it_is_and_is_complete_at_its_end() {
     let (_directory, run_dir) = done(3);
     let begun = start(&run_dir, &CONSTANT).unwrap();
     assert_eq!(Found::of(&begun), on(3, 0..3));
-    assert!(begun.start.is_complete(&begun.config));
+    assert!(begun.start.is_complete(begun.config.epochs));
     assert_eq!(begun.config.epochs, 3, "what is not given is what the run has");
 }
 
@@ -57,7 +57,7 @@ fn it_becomes_longer_and_that_is_recorded() {
     let (_directory, run_dir) = done(2);
     let begun = start(&run_dir, &with(&["--epochs", "4"])).unwrap();
     assert_eq!((Found::of(&begun), begun.config.epochs), (on(2, 0..2), 4));
-    assert!(!begun.start.is_complete(&begun.config));
+    assert!(!begun.start.is_complete(begun.config.epochs));
     drop(begun);
     assert_eq!(journal(&run_dir).run().unwrap().unwrap().1.epochs, 4);
     let config =
@@ -68,7 +68,7 @@ fn it_becomes_longer_and_that_is_recorded() {
     let too_short = ["epochs: 4 -> 2 (3 are begun or done already)", "run holds a run with another configuration"];
     refuses(&run_dir, &with(&["--epochs", "2"]), 4, &too_short);
     let begun = start(&run_dir, &with(&["--epochs", "3"])).unwrap();
-    assert!(begun.start.is_complete(&begun.config));
+    assert!(begun.start.is_complete(begun.config.epochs));
     assert_eq!(config().epochs, 3);
 }
 

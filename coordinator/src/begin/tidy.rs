@@ -3,7 +3,7 @@
 use super::import;
 use crate::{Error, journal::Journal, summary};
 use checkpoint::Store;
-use plan::RunConfig;
+use config::{AnyVersion, RunConfig};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -60,7 +60,7 @@ fn keep_aside(run_dir: &Path, name: &str) -> Result<PathBuf, Error> {
 pub(super) fn mend_config(run_dir: &Path, config: &RunConfig) -> Result<(), Error> {
     let path = run_dir.join(CONFIG);
     let found: Result<RunConfig, String> = match fs::read(&path) {
-        Ok(json) => serde_json::from_slice(&json).map_err(|error| error.to_string()),
+        Ok(json) => serde_json::from_slice(&json).map(|AnyVersion(found)| found).map_err(|error| error.to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return summary::write_config(run_dir, config),
         Err(error) => Err(error.to_string()),
     };

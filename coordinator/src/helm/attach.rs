@@ -1,7 +1,8 @@
 //! Who may take part.
 
 use crate::helm::{Attached, Attachment, Helm, Refusal, RefusalKind, orders, precision::precision_of, report};
-use plan::{Precision, RunConfig};
+use config::RunConfig;
+use plan::Precision;
 use proto::v1;
 use std::{net::IpAddr, time::Duration};
 use steering::{Decision, Event, WorkerId};
@@ -39,7 +40,7 @@ impl Helm {
         self.next_worker += 1;
         let welcome = v1::Welcome {
             run_id: self.run_id.clone(),
-            config: Some((&RunConfig { precision, ..self.config.clone() }).into()),
+            config: Some(proto::to_message(&RunConfig { precision, ..self.config.clone() }.values())),
             failure_timeout_ms: self.timeouts.failure.as_millis() as u32,
         };
         // Has room: it is new.

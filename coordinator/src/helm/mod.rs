@@ -28,9 +28,10 @@ pub use uploads::{Expected, Tickets};
 
 use crate::{Error, display::Display, journal::Entry};
 use checkpoint::Store;
+use config::RunConfig;
 use decisions::HeldBack;
 use orders::OrderSender;
-use plan::{Position, Precision, RunConfig, Timeouts};
+use plan::{Position, Precision, Timeouts};
 use proto::v1;
 use recorder::Recorder;
 use records::Records;
@@ -131,7 +132,7 @@ impl Helm {
         }
         let saver = Saver::start(store.clone(), options.retention, options.predictor, inputs.clone())?;
         if options.precision != PrecisionChoice::Open {
-            saver.set_config(&options.run_id, &options.options.config);
+            saver.set_config(&options.run_id, &options.config);
         }
         let (view, receiver) = watch::channel(v1::Run::default());
         let survived = options.start.recoveries.len();
@@ -148,7 +149,7 @@ impl Helm {
             finishing: false,
             finished: None,
             over: false,
-            config: options.options.config.clone(),
+            config: options.config,
             steering: Steering::new(options.options, options.start),
             precision: options.precision,
             run_id: options.run_id,

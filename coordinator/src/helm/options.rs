@@ -3,6 +3,7 @@
 use super::{PrecisionChoice, Tickets};
 use crate::{display::Display, journal::Journal, predict::Predictor};
 use checkpoint::Retention;
+use config::RunConfig;
 use plan::Timeouts;
 use state::State;
 use std::{path::PathBuf, sync::Arc};
@@ -10,6 +11,8 @@ use steering::{Options, Start};
 
 /// What the helm is made of.
 pub struct HelmOptions {
+    /// The run's configuration.
+    pub config: RunConfig,
     /// How the run is steered.
     pub options: Options,
     /// Where it begins.

@@ -2,7 +2,9 @@
 
 use crate::{Error, helm::Input, predict::Predictor};
 use checkpoint::{Manifest, Retention, Store};
-use plan::{Position, RunConfig, ScheduleState};
+use config::RunConfig;
+use plan::Position;
+use schedule::ScheduleState;
 use state::State;
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},

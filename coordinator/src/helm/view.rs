@@ -58,7 +58,7 @@ impl Helm {
             .unwrap_or_default();
         let training = status.state == RunState::Training && !self.waits_for_the_disk();
         let images_per_second = furthest.filter(|_| training).map_or(0.0, |progress| progress.images_per_second);
-        let rates = self.steering.schedule().rates(&self.config.schedule, self.config.lr, self.config.epochs, steps);
+        let rates = self.config.learning_rate().of_epoch(self.steering.schedule(), self.config.span());
         let now = self.steering.time(self.now());
         v1::Run {
             id: self.run_id.clone(),
@@ -104,7 +104,7 @@ impl Helm {
                 })
                 .collect(),
             epochs: history.iter().map(epoch_message).collect(),
-            config: Some((&self.config).into()),
+            config: Some(proto::to_message(&self.config.values())),
             checkpoint: self.newest.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_accuracy: self.best.as_ref().map(|(_, accuracy)| *accuracy),

@@ -1,7 +1,8 @@
 //! What is recorded.
 
 use checkpoint::{FileDigest, Manifest};
-use plan::{Position, RunConfig};
+use config::RunConfig;
+use plan::Position;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use steering::{EpochRecord, Recovery};

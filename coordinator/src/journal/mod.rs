@@ -7,7 +7,7 @@ mod write;
 pub use entry::{Content, Entry, Import};
 
 use crate::Error;
-use plan::RunConfig;
+use config::{AnyVersion, RunConfig};
 use rusqlite::{Connection, OptionalExtension};
 use serde::de::DeserializeOwned;
 use std::{
@@ -64,7 +64,7 @@ impl Journal {
     pub fn run(&self) -> Result<Option<(String, RunConfig)>, Error> {
         match (self.get("id")?, self.get("config")?) {
             (Some(id), Some(config)) => {
-                let config = self.understand("the configuration", &config)?;
+                let AnyVersion(config) = self.understand("the configuration", &config)?;
                 Ok(Some((id, config)))
             }
             (None, None) => Ok(None),

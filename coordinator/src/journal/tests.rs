@@ -1,5 +1,6 @@
 use super::*;
-use plan::{Confusion, Position, ScheduleState};
+use plan::{Confusion, Position};
+use schedule::ScheduleState;
 use std::fs;
 
 fn generation(generation: u64) -> Entry {

@@ -1,8 +1,9 @@
 //! The thread that owns the tensors of predictions. Requests that wait are answered together, in one batch.
 
 use crate::Error;
+use config::RunConfig;
 use network::{Buffers, Network};
-use plan::{Precision, RunConfig};
+use plan::Precision;
 use resnet::{Architecture, Layout};
 use state::State;
 use std::{
@@ -123,7 +124,7 @@ fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     let architecture = Architecture::named(&config.model).map_err(|error| error.to_string())?;
     let layout = Layout::new(&architecture);
     state
-        .check(&checkpoint::slots(&layout))
+        .check(&checkpoint::slots(config, &layout))
         .map_err(|error| format!("the state is not one of {}: {error}", config.model))?;
     let parameters = Tensor::from_slice(state.parameters());
     let statistics = Tensor::from_slice(state.statistics());

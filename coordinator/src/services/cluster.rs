@@ -12,8 +12,7 @@ use proto::{
     Assembly, CHUNK_BYTES, state_chunks,
     v1::{self, cluster_server::Cluster, order::Order as Down, report::Report as Up, state_chunk::Chunk},
 };
-use resnet::Layout;
-use state::State;
+use state::{Slots, State};
 use std::{
     fs,
     io::{self, Read, Seek, SeekFrom},
@@ -55,7 +54,7 @@ pub struct ClusterOptions {
     /// The run.
     pub run_id: String,
     /// The sizes of a state.
-    pub layout: Layout,
+    pub slots: Slots,
     /// Where the data set is.
     pub data_dir: PathBuf,
     /// How long things are waited for.
@@ -112,7 +111,7 @@ impl ClusterService {
         expected: Expected,
     ) -> Result<(State, u64), Status> {
         let malformed = |malformed: proto::Malformed| Status::invalid_argument(malformed.to_string());
-        let slots = checkpoint::slots(&self.options.layout);
+        let slots = self.options.slots.clone();
         let whole = LEAST + Duration::from_secs(4 * slots.elements() as u64 / SLOWEST);
         let mut assembly =
             Assembly::new(header, slots).map_err(|malformed| Status::resource_exhausted(malformed.to_string()))?;

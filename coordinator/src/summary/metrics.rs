@@ -80,7 +80,8 @@ fn line(path: &Path, record: &EpochRecord) -> Result<String, Error> {
 
 #[cfg(test)]
 pub(super) mod testing {
-    use plan::{Confusion, ScheduleState};
+    use plan::Confusion;
+    use schedule::ScheduleState;
     use serde_json::Value;
     use steering::EpochRecord;
 

@@ -7,8 +7,9 @@ pub use metrics::{append_metrics, write_metrics};
 
 use crate::Error;
 use checkpoint::{Manifest, Store};
+use config::RunConfig;
 use files::write_json;
-use plan::{RunConfig, number};
+use plan::number;
 use serde::Serialize;
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
@@ -180,7 +181,7 @@ mod tests {
         let (fine, diverged) = (summary(&[record(0.5)]), summary(&[record(f64::INFINITY)]));
         let became: Vec<&str> =
             words(&diverged).into_iter().filter(|(_, word)| *word == "Infinity").map(|(n, _)| n).collect();
-        assert_eq!(became, ["lr", "test_accuracy", "test_loss", "train_seconds"]);
+        assert_eq!(became, ["test_accuracy", "test_loss", "lr", "train_seconds"]);
         assert_eq!(diverged["images_per_second"], "NaN");
         for (name, value) in fine.as_object().unwrap() {
             assert_eq!(value.is_null(), diverged[name].is_null(), "{name}");

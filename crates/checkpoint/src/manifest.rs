@@ -1,8 +1,10 @@
 //! What is known of a checkpoint beside its tensors.
 
 use crate::Error;
-use plan::{Position, RunConfig, ScheduleState};
+use config::RunConfig;
+use plan::Position;
 use resnet::Architecture;
+use schedule::ScheduleState;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
 
@@ -29,7 +31,8 @@ pub struct Manifest {
     /// Test accuracy of these weights, likewise.
     #[serde(with = "plan::number::optional")]
     pub test_accuracy: Option<f64>,
-    /// The run's configuration.
+    /// The run's configuration. An earlier version's is read as one of this version.
+    #[serde(deserialize_with = "config::of_any_version")]
     pub config: RunConfig,
     /// Seconds since 1970 when it was written.
     pub written_at: u64,
@@ -76,10 +79,11 @@ impl Manifest {
             return Err(damaged(&format!("{position} of {steps} steps an epoch is not after {steps_done} steps")));
         }
         let rate = manifest.schedule.rate;
-        if !(0.0..=f64::from(f32::MAX)).contains(&rate) || (rate == 0.0 && !manifest.config.schedule.ends_at_nothing())
-        {
+        let rule = manifest.config.schedule.rule();
+        if !(0.0..=f64::from(f32::MAX)).contains(&rate) || (rate == 0.0 && !rule.ends_at_nothing()) {
             return Err(damaged(&format!("its learning rate is {rate}")));
         }
+        rule.check_memory(&manifest.schedule.memory).map_err(|why| damaged(&why))?;
         Ok(manifest)
     }
 

@@ -1,6 +1,6 @@
 //! Reading checkpoints.
 
-use crate::{Error, FileDigest, Manifest, disk, tensors};
+use crate::{Error, FileDigest, Manifest, disk, initial::slots, tensors};
 use resnet::{Architecture, Layout};
 use sha2::{Digest, Sha256};
 use state::State;
@@ -63,7 +63,9 @@ pub fn read(path: &Path) -> Result<(Manifest, State), Error> {
     };
     let (model_path, model) = verified(MODEL)?;
     let (training_path, training) = verified(TRAINING)?;
-    let state = tensors::state(&layout, manifest.position, (&model_path, &model), (&training_path, &training))?;
+    let slots = slots(&manifest.config, &layout);
+    let files = ((model_path.as_path(), model.as_slice()), (training_path.as_path(), training.as_slice()));
+    let state = tensors::state(&layout, &slots, manifest.position, files.0, files.1)?;
     if !state.has_numbers() {
         return Err(Error::Diverged { holder: path.display().to_string() });
     }

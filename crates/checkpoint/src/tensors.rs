@@ -1,11 +1,11 @@
 //! A state as safetensors.
 
-use crate::{Error, initial::slots};
+use crate::Error;
 use plan::{Position, Totals};
 use resnet::{Entry, Layout, Role};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
-use state::{Home, LaidOut, PARAMETERS, STATISTICS, State};
+use state::{Home, LaidOut, PARAMETERS, STATISTICS, Slots, State};
 use std::{borrow::Cow, collections::HashMap, path::Path};
 
 /// Loaders of the ecosystem look for this before they take a file for PyTorch's.
@@ -109,17 +109,17 @@ pub(crate) fn training_file(path: &Path, layout: &Layout, state: &State) -> Resu
     serialize(path, &parts)
 }
 
-/// The state in the two files.
+/// The state of these `slots` in the two files.
 pub(crate) fn state(
     layout: &Layout,
+    slots: &Slots,
     position: Position,
     (model_path, model): (&Path, &[u8]),
     (training_path, training): (&Path, &[u8]),
 ) -> Result<State, Error> {
     let model = SafeTensors::deserialize(model).map_err(|error| Error::damaged(model_path, &error))?;
     let training = SafeTensors::deserialize(training).map_err(|error| Error::damaged(training_path, &error))?;
-    let slots = slots(layout);
-    let mut state = State::zeros(&slots);
+    let mut state = State::zeros(slots);
     state.position = position;
     for slot in slots.iter() {
         for entry in layout.of(role(slot.laid_out)) {

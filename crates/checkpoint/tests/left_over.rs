@@ -6,7 +6,7 @@ mod common;
 
 use checkpoint::{Retention, Saved, Store, read};
 use common::{RUN, config, copy, entries, names, save, state, write};
-use plan::ScheduleState;
+use schedule::ScheduleState;
 use std::{fs, os::unix::fs::symlink};
 
 #[test]

@@ -6,8 +6,9 @@ mod common;
 
 use checkpoint::{Error, Retention, Saved, Store, read, weights_sha256};
 use common::{config, layout, save, state, write};
-use plan::ScheduleState;
-use state::{MOMENTUM, PARAMETERS, STATISTICS};
+use learn::MOMENTUM;
+use schedule::ScheduleState;
+use state::{PARAMETERS, STATISTICS};
 use std::fs;
 
 #[test]

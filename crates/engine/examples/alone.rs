@@ -1,8 +1,9 @@
 //! Trains a ResNet-20 on some images of CIFAR-10, without a cluster: `cargo run --release -p engine --example alone [DIR]`.
 
 use cifar::{Dataset, Split};
+use config::RunConfig;
 use engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
-use plan::{Position, Reduction, RunConfig, Wire, epoch_order};
+use plan::{Position, Reduction, Wire, epoch_order};
 use std::{error::Error, path::PathBuf, sync::Arc};
 use tch::Device;
 
@@ -13,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data = Arc::new(Dataset::open(&folder, Split::Train, Some(IMAGES as usize))?);
     let config = RunConfig { train_samples: IMAGES, batch_size: 100, shards: 1, ..RunConfig::default() };
     let mut replica = Replica::new(&config, Device::Cpu)?;
-    replica.load(&checkpoint::initial_state(&replica.layout, config.seed), 1)?;
+    replica.load(&checkpoint::initial_state(&config, &replica.layout), 1)?;
 
     // All of a step's samples are one shard, and there is nobody to add it up with.
     let (gradients, len) = (replica.layout.parameters(), replica.vector_len());

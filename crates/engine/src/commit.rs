@@ -1,12 +1,12 @@
 //! What every worker does with the reduced vector of a step.
 
 use crate::error::EngineError;
-use crate::optimizer::Sgd;
 use crate::reduce::Sum;
 use crate::replica::{Replica, Tail};
-use plan::{Position, RunConfig};
-use state::{MOMENTUM, PARAMETERS, STATISTICS};
-use tch::{Device, Tensor, no_grad};
+use learn::StepAt;
+use plan::Position;
+use state::{PARAMETERS, STATISTICS};
+use tch::{Device, TchError, Tensor, no_grad};
 
 /// PyTorch's default: how far running statistics move towards those of a batch.
 const STATISTICS_MOMENTUM: f64 = 0.1;
@@ -36,14 +36,8 @@ pub fn commit(replica: &mut Replica, sum: &Sum, position: Position, rate: f64) -
     }
     // Until all of it is applied nothing is held.
     replica.position = None;
-    let RunConfig { momentum, nesterov, weight_decay, .. } = replica.config;
-    let sgd = Sgd { momentum, nesterov, weight_decay };
-    for (range, gradient) in sum.before(replica.layout.parameters()).map_err(torch())? {
-        let part = |vector: &Tensor| vector.f_narrow(0, range.start as i64, range.len() as i64);
-        let (mut parameters, mut momentum) =
-            part(&replica.slot(PARAMETERS)).and_then(|p| Ok((p, part(&replica.slot(MOMENTUM))?))).map_err(torch())?;
-        sgd.step(rate, &mut parameters, &mut momentum, &gradient).map_err(torch())?;
-    }
+    let number = position.steps_done(replica.config.steps().count()) + 1;
+    update(replica, sum, rate, number).map_err(torch())?;
     no_grad(|| {
         let batch = sum.within(&replica.statistics_range())?.f_mul_scalar(STATISTICS_MOMENTUM)?;
         let _ = replica.slot(STATISTICS).f_mul_scalar_(1.0 - STATISTICS_MOMENTUM)?.f_add_(&batch)?;
@@ -57,4 +51,23 @@ pub fn commit(replica: &mut Replica, sum: &Sum, position: Position, rate: f64) -
     replica.totals.samples += samples;
     replica.position = Some(Position { step: position.step + 1, ..position });
     Ok(StepOutcome { samples, halt: tail[Tail::Halt as usize] > 0.0 })
+}
+
+/// Has every parameter follow its gradient, in the step of this `number` since the run began.
+fn update(replica: &Replica, sum: &Sum, rate: f64, number: u64) -> Result<(), TchError> {
+    let update = replica.config.optimizer.update();
+    let parameters = replica.slot(PARAMETERS);
+    let slots: Vec<Tensor> = update.slots().iter().map(|slot| replica.slot(*slot)).collect();
+    for (piece, gradient) in sum.before(replica.layout.parameters())? {
+        for group in &replica.groups {
+            let Some(range) = group.within(&piece) else { continue };
+            let part = |vector: &Tensor, first: usize| vector.f_narrow(0, first as i64, range.len() as i64);
+            let mut parameters = part(&parameters, range.start)?;
+            let mut slots = slots.iter().map(|slot| part(slot, range.start)).collect::<Result<Vec<_>, _>>()?;
+            let gradient = part(&gradient, range.start - piece.start)?;
+            let at = StepAt { rate, number, decays: group.decays };
+            update.step(at, &mut parameters, &mut slots, &gradient)?;
+        }
+    }
+    Ok(())
 }

@@ -10,7 +10,8 @@ use crate::rehearsal::rehearse;
 use crate::replica::Replica;
 use crate::thread::Thread;
 use cifar::Dataset;
-use plan::{Reduction, RunConfig};
+use config::RunConfig;
+use plan::Reduction;
 use std::{
     path::PathBuf,
     sync::{Arc, mpsc},

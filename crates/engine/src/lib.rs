@@ -6,7 +6,7 @@
 //! # Layout
 //!
 //! - **The step.** `step` is one training step. `input` and `resident` give its batches. `shard` is forward and backward of a
-//!   shard, with `loss`. `reduce` adds up all shards. `commit` applies the sum, with `optimizer`.
+//!   shard. `reduce` adds up all shards. `commit` applies the sum. Loss and optimiser are of the crate `learn`.
 //! - **What it works on.** `replica` is the model with its state, and `digest` what workers compare.
 //! - **The thread.** `thread` obeys the commands in `messages`; `queue` brings them and `handle` holds the other end.
 //!   `train`, `evaluate`, `synchronise` and `rehearsal` are what it is ordered to do, and `reports` and `outgoing` what it
@@ -22,10 +22,8 @@ mod evaluate;
 mod fault;
 mod handle;
 mod input;
-mod loss;
 mod memory;
 mod messages;
-mod optimizer;
 mod outgoing;
 mod profile;
 mod queue;
@@ -51,7 +49,6 @@ pub use handle::{Engine, EngineOptions};
 pub use input::{Input, Samples};
 pub use memory::keep_freed_memory;
 pub use messages::{Command, Event, Formation, Held, Outcome, Progress, Source};
-pub use optimizer::Sgd;
 pub use outgoing::{Outgoing, StateSlot};
 pub use profile::{Phase, Profile};
 pub use reduce::{Reducer, ReducerOptions, Sum};

@@ -63,7 +63,7 @@ mod tests {
     use state::Slots;
 
     fn outgoing(ticket: u64) -> Outgoing {
-        Outgoing { ticket, state: Box::new(State::zeros(&Slots::of_sgd(0, 0))) }
+        Outgoing { ticket, state: Box::new(State::zeros(&Slots::new(0, 0, &[]))) }
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! This worker's copy of the model and its state, in flat buffers.
 
 use crate::error::EngineError;
+use config::RunConfig;
+use learn::Group;
 use network::{Buffers, Network};
-use plan::{Position, RunConfig, Totals};
+use plan::{Position, Totals};
 use resnet::{Architecture, Layout};
 use state::{PARAMETERS, STATISTICS, Slot, State};
 use std::ops::Range;
@@ -46,6 +48,8 @@ pub struct Replica {
     pub layout: Layout,
     /// The network over the flat buffers.
     pub network: Network,
+    /// Parameters that the optimiser treats alike.
+    pub groups: Vec<Group>,
     /// The slots of the state, f32, in their order.
     slots: Vec<(Slot, Tensor)>,
     /// f32, laid out as the running statistics: what the last forward pass in training measured.
@@ -69,16 +73,18 @@ impl Replica {
         let zeros = |elements: usize| {
             Tensor::f_zeros([elements as i64], (Kind::Float, device)).map_err(EngineError::torch("allocate state"))
         };
-        let sizes = checkpoint::slots(&layout);
+        let sizes = checkpoint::slots(config, &layout);
         let slots =
             sizes.iter().map(|slot| Ok((slot, zeros(sizes.len_of(slot))?))).collect::<Result<Vec<_>, EngineError>>()?;
         let batch_statistics = zeros(layout.statistics())?;
         let (parameters, running) = (tensor_of(&slots, PARAMETERS), tensor_of(&slots, STATISTICS));
         let buffers = Buffers { parameters: &parameters, running: &running, batch: &batch_statistics };
         let network = Network::new(&architecture, &layout, buffers, config.precision)?;
+        let groups = learn::groups(&layout, config.decay);
         Ok(Self {
             config: config.clone(),
             device,
+            groups,
             layout,
             network,
             slots,
@@ -155,7 +161,7 @@ impl Replica {
     /// If it is of another model, or libtorch fails; no state is held in the latter case.
     pub fn load(&mut self, state: &State, lineage: u64) -> Result<(), EngineError> {
         let wrong = |source| checkpoint::Error::WrongSlots { model: self.config.model.clone(), source };
-        state.check(&checkpoint::slots(&self.layout)).map_err(wrong)?;
+        state.check(&checkpoint::slots(&self.config, &self.layout)).map_err(wrong)?;
         let tensors = state.slots().map(|(_, values)| Tensor::f_from_slice(values)).collect::<Result<Vec<_>, _>>();
         self.take_over(
             &tensors.map_err(EngineError::torch("take a state over"))?,

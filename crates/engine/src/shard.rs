@@ -1,9 +1,9 @@
 //! One shard: forward and backward, into one flat vector.
 
 use crate::error::EngineError;
-use crate::loss::cross_entropy;
 use crate::profile::{Phase, Profile};
 use crate::replica::{Replica, Tail};
+use learn::Targets;
 use plan::Position;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -30,8 +30,8 @@ pub fn forward_backward(
     let samples = labels.size1().map_err(torch())?;
     let start = profile.begin()?;
     let (logits, tape) = replica.network.forward(images, layer_done)?;
-    let (loss, gradient) =
-        cross_entropy(&logits, labels, step_samples as f64, replica.config.label_smoothing).map_err(torch())?;
+    let objective = replica.config.loss.objective();
+    let (loss, gradient) = objective.of(&logits, Targets::Classes(labels), step_samples as f64).map_err(torch())?;
     if operations::is_processors(replica.device) {
         // Told before it is in the sum of all: the others do not know whose it is.
         check_loss(&loss, replica.position.unwrap_or_default())?;

@@ -74,7 +74,7 @@ impl Thread {
                 self.load(&state, generation)?;
             }
             Source::Initial => {
-                let state = checkpoint::initial_state(&self.replica.layout, self.options.config.seed);
+                let state = checkpoint::initial_state(&self.options.config, &self.replica.layout);
                 self.load(&state, generation)?;
             }
             Source::Held | Source::Given(_) => {}

@@ -7,11 +7,13 @@
 #[path = "../../network/tests/common/mod.rs"]
 mod common;
 
+use config::RunConfig;
 use engine::{Profile, Replica, Sum, Tail, commit, forward_backward};
-use plan::{Position, Precision, RunConfig, Totals};
+use learn::{MOMENTUM, Optimizer, Sgd};
+use plan::{Position, Precision, Totals};
 use resnet::{Role, initial_parameters, initial_statistics};
 use serde::Deserialize;
-use state::{MOMENTUM, PARAMETERS, STATISTICS, State};
+use state::{PARAMETERS, STATISTICS, State};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
@@ -63,8 +65,11 @@ fn three_steps_end_where_pytorchs_do() {
     let config = RunConfig {
         model: golden.model.clone(),
         precision: Precision::Fp32,
-        momentum: golden.options.momentum,
-        weight_decay: golden.options.weight_decay,
+        optimizer: Optimizer::Sgd(Sgd {
+            momentum: golden.options.momentum,
+            nesterov: false,
+            weight_decay: golden.options.weight_decay,
+        }),
         ..RunConfig::default()
     };
     let mut replica = Replica::new(&config, Device::Cpu).unwrap();

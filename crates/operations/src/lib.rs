@@ -11,6 +11,7 @@
 mod columns;
 mod convolution;
 mod element;
+mod elementwise;
 mod ffi;
 mod mark;
 mod memory;
@@ -24,6 +25,7 @@ mod widest;
 mod winograd;
 
 pub use convolution::Convolution;
+pub use elementwise::elementwise;
 pub use ffi::{
     cpu_capability, is_deterministic, keep_all_bits, keeps_all_bits, libtorch_version, pin_memory, set_deterministic,
 };

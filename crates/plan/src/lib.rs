@@ -1,9 +1,9 @@
-//! What a run does, as pure functions: the order of samples, shards, the reduction tree, schedules, configuration.
+//! What a run does, as pure functions: the order of samples, shards, the reduction tree, random numbers, time-outs.
 //!
 //! Nothing here reads a clock, a file or a random number generator. Every worker and the coordinator compute the same
 //! plan from the same configuration, so that nothing of it has to be sent or saved.
 
-mod config;
+mod arithmetic;
 mod confusion;
 mod digest;
 mod evaluation;
@@ -11,23 +11,18 @@ pub mod number;
 mod order;
 mod position;
 pub mod random;
-mod schedule;
 mod shards;
 mod timeouts;
 mod tree;
 
-pub use config::{ConfigError, Difference, Precision, Reduction, RunConfig, Wire};
+pub use arithmetic::{Precision, Reduction, Wire};
 pub use confusion::Confusion;
 pub use digest::{DIGEST_STEP, digest_floats, digest_numbers, digest_weight};
 pub use evaluation::{ChunkResult, Chunks, Evaluation, EvaluationError};
 pub use order::epoch_order;
 pub use position::{Position, Totals};
-pub use schedule::{
-    Anneal, Cosine, Losses, Mode, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, ThresholdMode,
-    Watched,
-};
 pub use shards::{Steps, block, block_of_owner};
-pub use timeouts::{LONGEST_PATIENCE, Timeouts};
+pub use timeouts::{BadTimeout, LONGEST_PATIENCE, Timeouts};
 pub use tree::{PartialSums, Subtree, additions, subtrees};
 
 /// Classes of the data set.

@@ -1,7 +1,7 @@
 //! How long things are waited for: all of it follows from the failure time-out.
 
-use crate::ConfigError;
 use std::{fmt, time::Duration};
+use thiserror::Error;
 
 /// The shortest failure time-out: below it a busy machine looks dead.
 const SHORTEST: Duration = Duration::from_millis(500);
@@ -10,6 +10,15 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 /// No single piece of a worker's work takes so long.
 pub const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
+
+/// A failure time-out that is too short or too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("--failure-timeout {} is impossible: it has to be from {SHORTEST:?} to {LONGEST:?}", shown(*.0))]
+pub struct BadTimeout(pub Duration);
+
+fn shown(time: Duration) -> String {
+    if time.is_zero() { "0s".to_owned() } else { format!("{time:?}") }
+}
 
 /// How long things are waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,15 +60,11 @@ impl Timeouts {
     ///
     /// # Errors
     /// If it is below half a second or above an hour.
-    pub fn new(failure: Duration) -> Result<Self, ConfigError> {
+    pub fn new(failure: Duration) -> Result<Self, BadTimeout> {
         if (SHORTEST..=LONGEST).contains(&failure) {
             return Ok(Self::of(failure));
         }
-        Err(ConfigError {
-            flag: "failure-timeout",
-            value: if failure.is_zero() { "0s".to_owned() } else { format!("{failure:?}") },
-            why: format!("it has to be from {SHORTEST:?} to {LONGEST:?}"),
-        })
+        Err(BadTimeout(failure))
     }
 
     fn of(failure: Duration) -> Self {

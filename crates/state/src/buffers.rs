@@ -106,11 +106,13 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::MOMENTUM;
+    use crate::slot::LaidOut;
+
+    const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
 
     #[test]
     fn every_slot_is_in_the_digest_and_in_the_check() {
-        let slots = Slots::of_sgd(3, 2);
+        let slots = Slots::new(3, 2, &[MOMENTUM]);
         let state = State::initial(&slots, vec![1.0, 2.0, 3.0], vec![0.0, 1.0]);
         assert_eq!((state.check(&slots), state.elements()), (Ok(()), 8));
         for slot in slots.iter() {
@@ -124,7 +126,7 @@ mod tests {
 
     #[test]
     fn only_what_is_kept_with_the_model_has_to_be_finite() {
-        let mut state = State::zeros(&Slots::of_sgd(3, 2));
+        let mut state = State::zeros(&Slots::new(3, 2, &[MOMENTUM]));
         state.of_mut(MOMENTUM)[1] = f32::INFINITY;
         assert!(state.has_numbers());
         state.of_mut(STATISTICS)[1] = f32::NAN;

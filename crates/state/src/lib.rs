@@ -6,17 +6,19 @@
 //!
 //! # Layout
 //!
-//! - [`slot`]: what a slot is, and those that there are.
+//! - [`slot`]: what a slot is, and those that every run has.
 //! - [`slots`]: the slots of a run, with their sizes.
 //! - [`buffers`]: a state in main memory.
 //!
 //! # Example
 //!
 //! ```
-//! use state::{MOMENTUM, Slots, State};
+//! use state::{Home, LaidOut, Slot, Slots, State};
 //!
-//! // A model of three parameters and two running statistics, trained by SGD.
-//! let slots = Slots::of_sgd(3, 2);
+//! const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
+//!
+//! // A model of three parameters and two running statistics, and an optimiser with one slot.
+//! let slots = Slots::new(3, 2, &[MOMENTUM]);
 //! let mut state = State::initial(&slots, vec![0.5, -0.5, 0.1], vec![0.0, 1.0]);
 //! let before = state.digest(1);
 //! state.of_mut(MOMENTUM)[2] = 0.25;
@@ -28,5 +30,5 @@ mod slot;
 mod slots;
 
 pub use buffers::State;
-pub use slot::{Home, LaidOut, MOMENTUM, PARAMETERS, STATISTICS, Slot};
+pub use slot::{Home, LaidOut, PARAMETERS, STATISTICS, Slot};
 pub use slots::{Slots, WrongSlots};

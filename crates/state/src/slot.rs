@@ -1,4 +1,4 @@
-//! What a slot is, and those that there are.
+//! What a slot is, and those that every run has. An optimiser declares its own.
 
 /// What a slot's elements stand beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,6 +34,3 @@ pub const PARAMETERS: Slot = Slot { name: "parameters", laid_out: LaidOut::Param
 
 /// Running means and variances of normalisation.
 pub const STATISTICS: Slot = Slot { name: "running_statistics", laid_out: LaidOut::Statistics, home: Home::Model };
-
-/// SGD's momentum.
-pub const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };

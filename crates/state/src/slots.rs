@@ -1,6 +1,6 @@
 //! The slots of a run, with their sizes.
 
-use crate::slot::{LaidOut, MOMENTUM, PARAMETERS, STATISTICS, Slot};
+use crate::slot::{LaidOut, PARAMETERS, STATISTICS, Slot};
 use thiserror::Error;
 
 /// The slots of a run, in the order in which a state is digested and sent.
@@ -40,12 +40,6 @@ impl Slots {
     pub fn new(parameters: usize, statistics: usize, of_optimiser: &[Slot]) -> Self {
         let list = [&[PARAMETERS, STATISTICS], of_optimiser].concat();
         Self { parameters, statistics, list }
-    }
-
-    /// Those of a run that is trained by SGD with momentum.
-    #[must_use]
-    pub fn of_sgd(parameters: usize, statistics: usize) -> Self {
-        Self::new(parameters, statistics, &[MOMENTUM])
     }
 
     /// The slots in their order.
@@ -92,10 +86,13 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slot::Home;
+
+    const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
 
     #[test]
     fn other_slots_are_told_by_name_and_size() {
-        let slots = Slots::of_sgd(3, 2);
+        let slots = Slots::new(3, 2, &[MOMENTUM]);
         let own = [("parameters", 3), ("running_statistics", 2), ("momentum", 3)];
         assert_eq!((slots.elements(), slots.check(own.into_iter())), (8, Ok(())));
         let error = |found: &[(&str, u64)]| slots.check(found.iter().copied()).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! What is recorded of an epoch.
 
-use plan::{Confusion, ScheduleState};
+use plan::Confusion;
+use schedule::ScheduleState;
 use serde::{Deserialize, Serialize};
 
 /// One epoch's figures. Fractions are 0 to 1.

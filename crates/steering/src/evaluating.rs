@@ -39,15 +39,15 @@ impl Steering {
 
     /// The chunks of the test set that the member of `rank` evaluates.
     pub(crate) fn part(&self, rank: usize) -> impl Iterator<Item = u32> + use<> {
-        let chunks = Chunks::new(self.options.config.test_samples).count();
+        let chunks = Chunks::new(self.options.course.test_samples).count();
         block(chunks, self.generation.members.len() as u32, rank as u32)
     }
 
     /// How long a chunk of the test set may take. The forward pass of its images takes less than the steps of as many. More than
     /// [`LONGEST_PATIENCE`] it may only take on a worker that has shown that its steps are as long.
     fn chunk_of(&self, id: WorkerId, worker: &Worker) -> Duration {
-        let images = Chunks::new(self.options.config.test_samples).images(0).len() as u32;
-        let own = self.options.config.batch_size / self.generation.members.len().max(1) as u32;
+        let images = Chunks::new(self.options.course.test_samples).images(0).len() as u32;
+        let own = self.options.course.batch_size / self.generation.members.len().max(1) as u32;
         let steps = images.div_ceil(own.max(1)).max(1);
         let shown = if worker.proven { worker.step.saturating_mul(3 * steps) } else { Duration::ZERO };
         self.step_of(id, worker).saturating_mul(steps).min(LONGEST_PATIENCE.max(shown))

@@ -40,7 +40,7 @@ impl Steering {
 
     /// The members of a generation that were formed at `now`.
     pub(crate) fn select(&self, now: Duration) -> Vec<WorkerId> {
-        let size = self.needed()..self.options.config.shards as usize;
+        let size = self.needed()..self.options.course.shards as usize;
         let candidates = self.candidates(now);
         selection::select(&candidates, size, self.newcomers_at(now, &candidates))
     }
@@ -257,7 +257,7 @@ impl Steering {
         }
         // The most advanced is right: its last reduction held everybody's share. Of equals the lowest rank.
         let usable = |held: &Held| {
-            Reached::from(*held).is_usable(steps, recorded, &lineages) && held.adds_up(&self.options.config)
+            Reached::from(*held).is_usable(steps, recorded, &lineages) && held.adds_up(&self.options.course)
         };
         let holders: Vec<(u32, WorkerId, Held, u64)> = (0..)
             .zip(&self.generation.members)

@@ -1,6 +1,7 @@
 //! What a worker holds of the run.
 
-use plan::{Position, RunConfig, Totals};
+use crate::Course;
+use plan::{Position, Totals};
 use std::ops::RangeInclusive;
 
 /// A state that a worker holds, by its description.
@@ -46,9 +47,9 @@ impl Reached {
 
 impl Held {
     /// Whether it has been through as many images of the epoch as there are up to its position.
-    pub(crate) fn adds_up(&self, config: &RunConfig) -> bool {
-        let images = u64::from(self.position.step) * u64::from(config.batch_size);
-        self.totals.samples == images.min(u64::from(config.train_samples))
+    pub(crate) fn adds_up(&self, course: &Course) -> bool {
+        let images = u64::from(self.position.step) * u64::from(course.batch_size);
+        self.totals.samples == images.min(u64::from(course.train_samples))
     }
 }
 

@@ -6,6 +6,7 @@
 mod checkpoints;
 mod clock;
 mod conduct;
+mod course;
 mod digest;
 mod epoch;
 mod evaluating;
@@ -32,6 +33,7 @@ mod upload;
 mod worker;
 
 pub use conduct::Conduct;
+pub use course::Course;
 pub use epoch::{EpochRecord, Stretch};
 pub use event::{Blame, Event, Failure};
 pub use held::{Held, Reached};

@@ -72,7 +72,7 @@ impl Steering {
     /// Whether the next generation would have a member that this one has not, with so many failures in a row as are `fit`.
     pub(crate) fn has_room(&self, now: Duration, fit: impl Fn(u32) -> bool) -> bool {
         // Cheap where nobody is waiting, which is nearly always.
-        self.generation.members.len() < self.options.config.shards as usize
+        self.generation.members.len() < self.options.course.shards as usize
             && self.generation.members.len() < self.workers.len()
             && self.select(now).iter().any(|id| {
                 !self.generation.has(*id)

@@ -1,14 +1,15 @@
 //! What a run is told once, at its start.
 
-use crate::{EpochRecord, Recovery};
-use plan::{Position, RunConfig, ScheduleState, Totals};
+use crate::{Course, EpochRecord, Recovery};
+use plan::{Position, Totals};
+use schedule::ScheduleState;
 use std::time::Duration;
 
 /// How a run is steered. None of it changes the weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The run.
-    pub config: RunConfig,
+    pub course: Course,
     /// Workers that are waited for before the first step.
     pub workers: usize,
     /// Workers without which training pauses later on.
@@ -38,10 +39,10 @@ pub struct Start {
 }
 
 impl Start {
-    /// A run from its beginning.
+    /// A run from its beginning, whose base learning rate is `lr`.
     #[must_use]
-    pub fn fresh(config: &RunConfig) -> Self {
-        let base = (0, ScheduleState::new(config.lr));
+    pub fn fresh(lr: f64) -> Self {
+        let base = (0, ScheduleState::new(lr));
         Self { generation: 0, history: Vec::new(), base, checkpoint: None, recoveries: Vec::new(), void: 0 }
     }
     /// Epochs that are done.
@@ -50,12 +51,12 @@ impl Start {
         self.history.last().map_or(self.base.0, |record| record.epoch + 1)
     }
 
-    /// Whether nothing is left to do for a run of `config`: all its epochs are recorded, and the state after the last of
+    /// Whether nothing is left to do for a run of that many `epochs`: all its epochs are recorded, and the state after the last of
     /// them is on disk.
     #[must_use]
-    pub fn is_complete(&self, config: &RunConfig) -> bool {
-        let end = Position { epoch: config.epochs, step: 0 };
-        self.epochs_done() >= config.epochs && self.checkpoint.as_ref().is_some_and(|(_, saved, _)| *saved >= end)
+    pub fn is_complete(&self, epochs: u32) -> bool {
+        let end = Position { epoch: epochs, step: 0 };
+        self.epochs_done() >= epochs && self.checkpoint.as_ref().is_some_and(|(_, saved, _)| *saved >= end)
     }
 }
 
@@ -63,23 +64,26 @@ impl Start {
 mod tests {
     use super::*;
     use crate::{RunState, Steering};
+    use schedule::{LearningRate, Schedule, Warmup};
 
     fn options() -> Options {
-        let config = RunConfig { epochs: 2, ..RunConfig::default() };
+        let rate = LearningRate { lr: 0.1, schedule: Schedule::default(), warmup: Warmup::default() };
+        let course =
+            Course { epochs: 2, batch_size: 128, shards: 1, train_samples: 50_000, test_samples: 10_000, rate };
         let failure_timeout = Duration::from_secs(10);
-        Options { config, workers: 2, min_workers: 1, failure_timeout, checkpoint_every: None }
+        Options { course, workers: 2, min_workers: 1, failure_timeout, checkpoint_every: None }
     }
 
     /// The figures of epochs 1 and 2 are lost: what is known is the checkpoint.
     fn start(recorded: u32, saved: Position) -> Start {
         let checkpoint = Some(("step".to_owned(), saved, Totals::default()));
-        Start { base: (recorded, ScheduleState::new(0.1)), checkpoint, ..Start::fresh(&options().config) }
+        Start { base: (recorded, ScheduleState::new(0.1)), checkpoint, ..Start::fresh(0.1) }
     }
 
     #[test]
     fn a_run_that_is_complete_is_over_before_it_begins() {
         let start = start(2, Position { epoch: 2, step: 0 });
-        assert!(start.is_complete(&options().config));
+        assert!(start.is_complete(2));
         let mut steering = Steering::new(options(), start);
         let status = steering.status();
         assert_eq!((status.state, status.reason.as_str()), (RunState::Finished, "all 2 epochs are done"));
@@ -92,9 +96,9 @@ mod tests {
         let at = |epoch, step| Position { epoch, step };
         for (recorded, saved) in [(2, at(1, 391)), (1, at(1, 391)), (2, at(1, 0))] {
             let start = start(recorded, saved);
-            assert!(!start.is_complete(&options().config), "{start:?}");
+            assert!(!start.is_complete(2), "{start:?}");
             assert_eq!(Steering::new(options(), start).status().state, RunState::Waiting);
         }
-        assert!(!start(2, at(2, 0)).is_complete(&RunConfig { epochs: 3, ..options().config }), "it was made longer");
+        assert!(!start(2, at(2, 0)).is_complete(3), "it was made longer");
     }
 }

@@ -1,7 +1,8 @@
 //! What is to be done.
 
 use crate::{EpochRecord, WorkerId};
-use plan::{Position, ScheduleState};
+use plan::Position;
+use schedule::ScheduleState;
 use std::{ops::Range, time::Duration};
 
 /// An order to one worker.

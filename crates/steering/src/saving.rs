@@ -191,7 +191,7 @@ impl Steering {
     fn choose_among(&mut self, now: Duration, then: Then, answers: Answers, decisions: &mut Vec<Decision>) {
         // What is known to be otherwise is none of the run's.
         let fits = |(held, digest): &(Held, u64)| {
-            held.adds_up(&self.options.config) && self.agreed(held.position).is_none_or(|agreed| agreed == *digest)
+            held.adds_up(&self.options.course) && self.agreed(held.position).is_none_or(|agreed| agreed == *digest)
         };
         let asked: Vec<WorkerId> = answers.keys().copied().collect();
         let answers: Answers = answers.into_iter().filter(|(_, answer)| fits(answer)).collect();
@@ -370,7 +370,7 @@ impl Steering {
     }
 
     fn after_saving(&mut self, now: Duration, then: Then, decisions: &mut Vec<Decision>) {
-        let end = Position { epoch: self.options.config.epochs, step: 0 };
+        let end = Position { epoch: self.options.course.epochs, step: 0 };
         match then {
             // All who held it have died: without it the run has come to nothing.
             Then::End(Ending { outcome: Outcome::Finished, .. }) if self.saved() < end => {

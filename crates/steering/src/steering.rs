@@ -9,7 +9,8 @@ use crate::{
     membership::Loss,
     phase::{Generation, Halt, Phase},
 };
-use plan::{Position, ScheduleState, Totals};
+use plan::{Position, Totals};
+use schedule::ScheduleState;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::RangeInclusive,
@@ -88,7 +89,7 @@ impl Steering {
     /// A run that begins, or goes on, at `start`; one that is complete there is over.
     #[must_use]
     pub fn new(options: Options, start: Start) -> Self {
-        let complete = start.is_complete(&options.config);
+        let complete = start.is_complete(options.course.epochs);
         let mut steering = Self {
             options,
             base: start.base,
@@ -403,7 +404,7 @@ impl Steering {
     }
 
     pub(crate) fn steps(&self) -> u32 {
-        self.options.config.steps().count()
+        self.options.course.steps().count()
     }
 
     /// Sends every member an order.

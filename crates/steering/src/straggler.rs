@@ -21,7 +21,7 @@ impl Steering {
         if !matches!(self.phase, Phase::Training { .. }) {
             return;
         }
-        let (shards, world) = (self.options.config.shards, self.generation.members.len() as u32);
+        let (shards, world) = (self.options.course.shards, self.generation.members.len() as u32);
         // Who has more shards may take longer.
         let mut of_a_shard: Vec<(f64, WorkerId)> = (0..)
             .zip(&self.generation.members)

@@ -76,7 +76,7 @@ impl Steering {
         if worker.proven {
             return worker.step.saturating_mul(STEPS).min(LONGEST_PATIENCE);
         }
-        let shards = self.options.config.shards;
+        let shards = self.options.course.shards;
         let others = self.workers.iter().filter(|(other, known)| **other != id && !known.leaving);
         let mut others: Vec<Duration> = others.map(|(_, other)| other.longest_step(STEPS, PIECES, shards)).collect();
         others.sort_unstable();
@@ -159,7 +159,7 @@ impl Steering {
         let members = self.generation.members.len();
         let of = |id: &WorkerId| self.workers.get(id).map_or(timeout, |worker| worker.patience(timeout));
         let longest = self.generation.members.iter().map(of).max().unwrap_or(timeout);
-        let longest = longest.saturating_mul(PIECES.saturating_mul(self.options.config.shards));
+        let longest = longest.saturating_mul(PIECES.saturating_mul(self.options.course.shards));
         let (unmoved, longest) = (now.saturating_sub(self.generation.stepped), longest.max(LONGEST_PATIENCE));
         if unmoved > longest && members == 1 {
             // Whatever it says that it does.

@@ -5,7 +5,8 @@ use crate::{
     phase::{Arrival, Halt, Phase},
     upload::Upload,
 };
-use plan::{ChunkResult, Chunks, Evaluation, Losses, Position, Totals, block};
+use plan::{ChunkResult, Chunks, Evaluation, Position, Totals, block};
+use schedule::Losses;
 use std::{collections::BTreeSet, time::Duration};
 
 /// Steps between two digests of the state. A digest takes at most a fiftieth of a step on a CPU, and finds a worker whose
@@ -18,7 +19,7 @@ impl Steering {
         self.rewind_to(position, decisions);
         // Others have shown that they live and hold what those who leave hold.
         self.dismiss_leaving(decisions);
-        if self.epochs_done() >= self.options.config.epochs {
+        if self.epochs_done() >= self.options.course.epochs {
             return self.next_epoch(now, decisions);
         }
         if let Some(stop) = self.stop.clone() {
@@ -45,7 +46,7 @@ impl Steering {
 
     fn next_epoch(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
         let epoch = self.epochs_done();
-        if epoch >= self.options.config.epochs {
+        if epoch >= self.options.course.epochs {
             return self.end(now, Outcome::Finished, &format!("all {epoch} epochs are done"), decisions);
         }
         self.epoch_began = Some(self.clock.wall());
@@ -59,8 +60,8 @@ impl Steering {
         self.generation.in_passing = in_passing;
         // Any member's state would do.
         let sender = self.best_sender(&self.generation.members).and_then(|sender| self.generation.rank_of(sender));
-        let (generation, config) = (self.generation.number, &self.options.config);
-        let rates = self.schedule().rates(&config.schedule, config.lr, config.epochs, self.steps());
+        let (generation, course) = (self.generation.number, &self.options.course);
+        let rates = course.rate.of_epoch(self.schedule(), course.span());
         if let Some(rate) = rates.iter().find(|rate| !rate.is_finite()) {
             let reason =
                 format!("the learning rate of epoch {} is {rate}: the schedule gives no other", from.epoch + 1);
@@ -68,7 +69,7 @@ impl Steering {
         }
         self.phase = Phase::Training { epoch: from.epoch, halt: None, arrived: BTreeSet::new() };
         self.generation.halted = None;
-        self.reason = format!("training epoch {} of {}", from.epoch + 1, config.epochs);
+        self.reason = format!("training epoch {} of {}", from.epoch + 1, course.epochs);
         let save_every = self.options.checkpoint_every;
         self.to_all(decisions, |rank| Order::Train {
             generation,
@@ -164,7 +165,7 @@ impl Steering {
             let message = format!("it says that it trained epoch {trained}, and epoch {epoch} is in progress");
             return self.fail_of_its_own(now, worker, &message, decisions);
         }
-        let samples = u64::from(self.options.config.train_samples);
+        let samples = u64::from(self.options.course.train_samples);
         if totals.samples != samples {
             let message = format!("it says that the epoch had {} samples instead of {samples}", totals.samples);
             return self.fail_of_its_own(now, worker, &message, decisions);
@@ -186,11 +187,11 @@ impl Steering {
 
     fn evaluate(&mut self, now: Duration, epoch: u32, totals: Totals, decisions: &mut Vec<Decision>) {
         let Some(sender) = self.best_sender(&self.generation.members) else { return };
-        let samples = self.options.config.test_samples;
+        let samples = self.options.course.test_samples;
         self.epoch_began.get_or_insert(self.clock.wall());
         let state = Arrival::Coming(self.ask_for_state(now, sender, decisions));
         self.phase = Phase::Evaluating { epoch, totals, evaluation: Evaluation::new(samples), state };
-        self.reason = format!("evaluating epoch {} of {}", epoch + 1, self.options.config.epochs);
+        self.reason = format!("evaluating epoch {} of {}", epoch + 1, self.options.course.epochs);
         for member in &self.generation.members {
             if let Some(worker) = self.workers.get_mut(member) {
                 worker.evaluated = now;
@@ -256,7 +257,7 @@ impl Steering {
         }
         match &mut self.phase {
             Phase::Evaluating { epoch, state, .. } => {
-                let end = Position { epoch: *epoch, step: self.options.config.steps().count() };
+                let end = Position { epoch: *epoch, step: self.options.course.steps().count() };
                 if let Arrival::Coming(by) = state
                     && by.id == upload
                 {
@@ -324,7 +325,7 @@ impl Steering {
     /// Records the epoch and goes on, once the test set is evaluated, all agree on the state, and that has come.
     pub(crate) fn finish_epoch(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
         let Phase::Evaluating { epoch, totals, evaluation, state } = &self.phase else { return };
-        let end = Position { epoch: *epoch, step: self.options.config.steps().count() };
+        let end = Position { epoch: *epoch, step: self.options.course.steps().count() };
         let Some(agreed) = self.agreed(end) else { return };
         let here = match state {
             Arrival::Coming(_) => return,
@@ -340,11 +341,11 @@ impl Steering {
         }
         let (epoch, totals) = (*epoch, *totals);
         let (test_loss, confusion) = evaluation.result();
-        let config = &self.options.config;
+        let course = &self.options.course;
         let mut schedule = self.schedule().clone();
-        let rates = schedule.rates(&config.schedule, config.lr, config.epochs, self.steps());
+        let rates = course.rate.of_epoch(&schedule, course.span());
         let losses = Losses { train: totals.mean_loss().unwrap_or(f64::NAN), test: test_loss };
-        let note = schedule.finish_epoch(&config.schedule, config.lr, config.epochs, self.steps(), losses);
+        let note = course.rate.finish_epoch(&mut schedule, course.span(), losses);
         let test_accuracy = confusion.correct() as f64 / confusion.images().max(1) as f64;
         let stretch = self.generation.stretch;
         let record = EpochRecord {
@@ -355,7 +356,7 @@ impl Steering {
             test_loss,
             test_accuracy,
             confusion,
-            lr: rates.last().copied().unwrap_or(config.lr),
+            lr: rates.last().copied().unwrap_or(course.rate.lr),
             seconds: self.epoch_began.take().map_or(0.0, |began| self.clock.wall().saturating_sub(began).as_secs_f64()),
             train_seconds: stretch.seconds,
             images_per_second: stretch.images_per_second(),
@@ -380,8 +381,8 @@ impl Steering {
         }
         let leaving = self.generation.members.iter().any(|id| self.workers.get(id).is_some_and(|w| w.leaving));
         match self.stop.clone() {
-            Some(stop) if epoch + 1 < config.epochs => self.end(now, Outcome::Stopped, &stop, decisions),
-            _ if leaving && epoch + 1 < config.epochs => self.reform("the set of workers changes"),
+            Some(stop) if epoch + 1 < course.epochs => self.end(now, Outcome::Stopped, &stop, decisions),
+            _ if leaving && epoch + 1 < course.epochs => self.reform("the set of workers changes"),
             _ => self.next_epoch(now, decisions),
         }
     }

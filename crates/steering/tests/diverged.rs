@@ -2,16 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use plan::{ChunkResult, Confusion, Position, RunConfig, Totals};
+use plan::{ChunkResult, Confusion, Position, Totals};
+use schedule::{LearningRate, Schedule, Warmup};
 use std::time::Duration;
-use steering::{Blame, Decision, Event, Failure, Options, Outcome, RunState, Start, Steering, Stretch};
+use steering::{Blame, Course, Decision, Event, Failure, Options, Outcome, RunState, Start, Steering, Stretch};
+
+/// Two epochs of one shard a step.
+fn course(batch_size: u32, train_samples: u32) -> Course {
+    let rate = LearningRate { lr: 0.1, schedule: Schedule::default(), warmup: Warmup::default() };
+    Course { epochs: 2, batch_size, shards: 1, train_samples, test_samples: 100, rate }
+}
 
 /// All that is decided when the only worker has evaluated an epoch to `loss`.
 fn evaluated(loss: f64) -> (Vec<Decision>, RunState, String) {
-    let config = RunConfig { epochs: 2, train_samples: 256, test_samples: 100, ..RunConfig::default() };
-    let start = Start::fresh(&config);
+    let course = course(128, 256);
+    let start = Start::fresh(course.rate.lr);
     let failure_timeout = Duration::from_secs(10);
-    let options = Options { config, workers: 1, min_workers: 1, failure_timeout, checkpoint_every: None };
+    let options = Options { course, workers: 1, min_workers: 1, failure_timeout, checkpoint_every: None };
     let mut steering = Steering::new(options, start);
     let mut confusion = Confusion::default();
     (0..100).for_each(|_| confusion.count(0, 0));
@@ -64,11 +71,10 @@ fn a_loss_that_is_a_number_is_saved_whatever_it_is() {
 
 /// A run of one shard and as many workers as names, all prepared, of which the first is the only member.
 fn of_one(names: &[&str]) -> Steering {
-    let config =
-        RunConfig { epochs: 2, shards: 1, batch_size: 2, train_samples: 8, test_samples: 100, ..RunConfig::default() };
-    let start = Start::fresh(&config);
+    let course = course(2, 8);
+    let start = Start::fresh(course.rate.lr);
     let options = Options {
-        config,
+        course,
         workers: 1,
         min_workers: 1,
         failure_timeout: Duration::from_secs(10),

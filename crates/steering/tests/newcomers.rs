@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A run of so many workers that does not end before the test does.
 fn long(workers: usize) -> Options {
     let mut options = Options { workers, ..options(4) };
-    options.config.epochs = 10_000;
+    options.course.epochs = 10_000;
     options
 }
 

@@ -11,10 +11,11 @@ mod search;
 mod uploads;
 
 use crate::{Args, Error};
+use config::RunConfig;
 use connect::{Bulk, LocalAddress};
 use engine::{Engine, EngineError, Event};
 use name::Name;
-use plan::{RunConfig, Timeouts};
+use plan::Timeouts;
 use prepare::{Preparation, prepared};
 use proto::v1::{self, Order, Report, order::Order as Kind, report::Report as Up};
 use search::{FIRST_PAUSE, Search};

@@ -5,9 +5,10 @@ use crate::{
     session::{Joined, Session, connect::Bulk, report::prepared},
     state_transfer,
 };
+use config::RunConfig;
 use engine::{Command, EngineError, Formation, Source};
 use nccl_rs::Backend;
-use plan::{RunConfig, Timeouts};
+use plan::Timeouts;
 use proto::{
     Malformed,
     v1::{self, Order, order::Order as Kind, report::Report as Up, synchronise::Source as From},
@@ -148,7 +149,8 @@ impl Session {
         let failure = Duration::from_millis(u64::from(welcome.failure_timeout_ms));
         self.timeouts = Timeouts::new(failure).map_err(|error| Malformed::new(error.to_string()))?;
         let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;
-        let config = RunConfig::try_from(config)?;
+        let config =
+            RunConfig::of_values(proto::to_value(&config)).map_err(|error| Malformed::new(error.to_string()))?;
         if let Some(joined) = self.joined.take_if(|joined| joined.config.precision != config.precision) {
             // Nothing was saved of what it computed in the other.
             tracing::info!("the run computes in {} by now: preparing again", config.precision);

@@ -5,8 +5,8 @@ use crate::{
     Error, data,
     session::{Joined, Session, connect::Bulk},
 };
+use config::RunConfig;
 use engine::{Engine, EngineOptions, FAULTS, Fault};
-use plan::RunConfig;
 use program::text;
 use std::future::pending;
 use tokio::task::{JoinHandle, spawn_blocking};

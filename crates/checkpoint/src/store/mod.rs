@@ -10,8 +10,9 @@ use crate::{
     read::{look_at, read},
     retention,
 };
+use config::RunConfig;
 use names::Hidden;
-use plan::{RunConfig, ScheduleState};
+use schedule::ScheduleState;
 use state::State;
 use std::{
     fs, io,

@@ -35,7 +35,7 @@ impl Store {
     pub(super) fn write_aside(&self, saved: &Saved<'_>, why: Hidden) -> Result<(String, Manifest), Error> {
         let layout = Layout::new(&Architecture::named(&saved.config.model)?);
         let wrong = |source| Error::WrongSlots { model: saved.config.model.clone(), source };
-        saved.state.check(&slots(&layout)).map_err(wrong)?;
+        saved.state.check(&slots(saved.config, &layout)).map_err(wrong)?;
         if !saved.state.has_numbers() {
             return Err(Error::Diverged { holder: format!("the state at {}", saved.state.position) });
         }

@@ -4,9 +4,12 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use checkpoint::{Error, Manifest, Saved, Store};
-use plan::{Position, RunConfig, ScheduleState, Totals};
+use config::RunConfig;
+use learn::MOMENTUM;
+use plan::{Position, Totals};
 use resnet::{Architecture, Layout};
-use state::{MOMENTUM, State};
+use schedule::ScheduleState;
+use state::State;
 use std::{fs, path::Path};
 
 pub const RUN: &str = "a run";
@@ -28,7 +31,7 @@ pub fn layout() -> Layout {
 }
 
 pub fn state(epoch: u32, step: u32) -> State {
-    let mut state = checkpoint::initial_state(&layout(), 5);
+    let mut state = checkpoint::initial_state(&config(), &layout());
     state.position = Position { epoch, step };
     state.totals = Totals { loss: 0.1 + 0.2, correct: 7, samples: 30 };
     state.of_mut(MOMENTUM).iter_mut().enumerate().for_each(|(i, value)| *value = (i as f32).sin());

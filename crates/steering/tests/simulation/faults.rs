@@ -1,7 +1,7 @@
 //! What goes wrong: workers that fall silent, die within a step or lie, and coordinators that are killed or stand still.
 
 use super::Cluster;
-use plan::ScheduleState;
+use schedule::ScheduleState;
 use std::time::Duration;
 use steering::{Blame, Ending, Event, Failure, Order, Outcome, RunState, Start, Steering, WorkerId};
 
@@ -111,11 +111,11 @@ impl Cluster {
         self.late.clear();
         self.arrived.clear();
         self.recorded = self.recorded.saturating_sub(unrecorded);
-        let config = &self.options.config;
+        let course = &self.options.course;
         let start = Start {
             generation: self.recorded,
             history: self.epochs.clone(),
-            base: (0, ScheduleState::new(config.lr)),
+            base: (0, ScheduleState::new(course.rate.lr)),
             checkpoint: self.disk.as_ref().map(|state| ("newest".to_owned(), state.at, state.totals)),
             recoveries: Vec::new(),
             void: self.void,

@@ -11,9 +11,10 @@ mod obey;
 mod promises;
 mod worker;
 
-use plan::{Plateau, Position, RunConfig, Schedule, Totals};
+use plan::{Position, Totals};
+use schedule::{LearningRate, Plateau, Schedule, Warmup};
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
-use steering::{Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Start, Steering, WorkerId};
+use steering::{Course, Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Start, Steering, WorkerId};
 pub use worker::{Illness, State, Worker};
 
 pub const EPOCHS: u32 = 3;
@@ -25,19 +26,19 @@ const ORDERS: usize = 12;
 
 /// A run of that many shards, of some samples each.
 pub fn options(shards: u32) -> Options {
-    let config = RunConfig {
+    // Each epoch without a better loss changes the rate, which must not be forgotten or done twice.
+    let schedule = Schedule::Plateau(Plateau { factor: 0.5, patience: 0, ..Plateau::of_pytorch() });
+    let course = Course {
         epochs: EPOCHS,
         batch_size: 2 * shards,
         shards,
-        // Each epoch without a better loss changes the rate, which must not be forgotten or done twice.
-        schedule: Schedule::Plateau(Plateau { factor: 0.5, patience: 0, ..Plateau::default() }),
         // The last step is a smaller one.
         train_samples: (2 * STEPS - 1) * shards,
         test_samples: TEST_SAMPLES,
-        ..RunConfig::default()
+        rate: LearningRate { lr: 0.1, schedule, warmup: Warmup::default() },
     };
     let failure_timeout = Duration::from_secs(10);
-    Options { config, workers: 2, min_workers: 1, failure_timeout, checkpoint_every: Some(2) }
+    Options { course, workers: 2, min_workers: 1, failure_timeout, checkpoint_every: Some(2) }
 }
 
 pub struct Cluster {
@@ -82,7 +83,7 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn new(options: Options) -> Self {
-        let start = Start::fresh(&options.config);
+        let start = Start::fresh(options.course.rate.lr);
         Self {
             steering: Steering::new(options.clone(), start),
             options,
@@ -110,7 +111,7 @@ impl Cluster {
     }
 
     fn shards(&self) -> u32 {
-        self.options.config.shards
+        self.options.course.shards
     }
 
     pub fn handle(&mut self, worker: WorkerId, event: Event) {
@@ -165,7 +166,7 @@ impl Cluster {
                 }
                 Decision::Epoch(record) => {
                     assert_eq!(record.epoch as usize, self.epochs.len(), "epochs come in their order, each once");
-                    let samples = u64::from(self.options.config.train_samples);
+                    let samples = u64::from(self.options.course.train_samples);
                     assert_eq!((record.train_images, record.confusion.images()), (samples, u64::from(TEST_SAMPLES)));
                     self.epochs.push(*record);
                 }

@@ -277,7 +277,7 @@ impl Cluster {
 
     /// The members in `committing`, of all in the generation, commit their next step. The orders that are done go.
     pub(super) fn commit(&mut self, committing: &[WorkerId]) -> Option<Rc<State>> {
-        let (steps, count) = (self.options.config.steps(), self.shards());
+        let (steps, count) = (self.options.course.steps(), self.shards());
         let first = self.members.first().copied()?;
         let Some(Order::Train { from, .. }) = self.workers.get(&first)?.orders.front().cloned() else { return None };
         let held = self.workers[&first].held.clone().unwrap();
@@ -347,7 +347,7 @@ impl Cluster {
         let before = self.workers[&members[0]].held.clone().unwrap().totals.samples;
         let Some(state) = self.commit(members) else { return };
         let (position, totals) = (state.at, state.totals);
-        let done = position.step == self.options.config.steps().count();
+        let done = position.step == self.options.course.steps().count();
         let over = self.workers[&members[0]].orders.front().is_none();
         let stretch = Stretch { seconds: 1.0, images: totals.samples.saturating_sub(before) };
         let save = !done && save_every.is_some_and(|every| position.step.is_multiple_of(every));

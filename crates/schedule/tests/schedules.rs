@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use plan::{Anneal, Cosine, Losses, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState};
+use schedule::{
+    Anneal, Cosine, LearningRate, Losses, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, Span,
+    Warmup,
+};
 use serde_json::Value;
 
 /// Of epochs whose losses do not matter.
@@ -49,11 +52,12 @@ fn plateau() {
 }
 
 /// The rates of a schedule that does not look at the test loss: the first, and one after each epoch.
-fn by_epoch(schedule: &Schedule, base: f64, total: u32, epochs: usize) -> Vec<f64> {
-    let mut state = ScheduleState::new(base);
+fn by_epoch(schedule: Schedule, lr: f64, epochs: u32) -> Vec<f64> {
+    let rate = LearningRate { lr, schedule, warmup: Warmup::default() };
+    let mut state = ScheduleState::new(lr);
     let mut rates = vec![state.rate];
     for _ in 0..epochs {
-        state.finish_epoch(schedule, base, total, 7, ONE);
+        rate.finish_epoch(&mut state, Span { epochs, steps: 7 }, ONE);
         rates.push(state.rate);
     }
     rates
@@ -64,24 +68,26 @@ fn multistep() {
     let golden = &golden()["multistep"];
     let milestones = golden["milestones"].as_array().unwrap().iter().map(|m| m.as_u64().unwrap() as u32).collect();
     let schedule = Schedule::Multistep(MultiStep { milestones, gamma: golden["gamma"].as_f64().unwrap() });
-    assert_bits("multistep", &by_epoch(&schedule, hex(&golden["lr"]), 12, 12), &golden["rates"]);
+    assert_bits("multistep", &by_epoch(schedule, hex(&golden["lr"]), 12), &golden["rates"]);
 }
 
 #[test]
 fn cosine() {
     let golden = &golden()["cosine"];
     let schedule = Schedule::Cosine(Cosine { min_lr: golden["min_lr"].as_f64().unwrap() });
-    assert_bits("cosine", &by_epoch(&schedule, hex(&golden["lr"]), 20, 20), &golden["rates"]);
+    assert_bits("cosine", &by_epoch(schedule, hex(&golden["lr"]), 20), &golden["rates"]);
 }
 
 /// The rates of every step of four epochs of 25 steps.
 fn by_step(one_cycle: OneCycle, golden: &Value) -> Vec<f64> {
-    let (schedule, base) = (Schedule::OneCycle(one_cycle), hex(&golden["lr"]));
-    let mut state = ScheduleState::new(base);
+    let (schedule, lr) = (Schedule::OneCycle(one_cycle), hex(&golden["lr"]));
+    let rate = LearningRate { lr, schedule, warmup: Warmup::default() };
+    let span = Span { epochs: 4, steps: 25 };
+    let mut state = ScheduleState::new(lr);
     let mut rates = Vec::new();
     for _ in 0..4 {
-        rates.extend(state.rates(&schedule, base, 4, 25));
-        state.finish_epoch(&schedule, base, 4, 7, ONE);
+        rates.extend(rate.of_epoch(&state, span));
+        rate.finish_epoch(&mut state, span, ONE);
     }
     rates
 }

@@ -2,32 +2,37 @@
 //!
 //! Source: `torch.optim.lr_scheduler.OneCycleLR`, PyTorch 2.13, with two phases and `cycle_momentum=False`.
 
+use crate::{Rule, Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
 /// How the rate goes from one end of a phase to the other. PyTorch's name: `anneal_strategy`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Anneal {
-    /// By half a cosine: slowly at both ends.
+    /// By half a cosine: slowly at both ends
     #[default]
     Cos,
-    /// In a straight line.
+    /// In a straight line
     Linear,
 }
 
 /// The options of `OneCycleLR`, with PyTorch's names; its `max_lr` is the run's rate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct OneCycle {
     /// The part of the steps in which the rate rises.
+    #[schemars(extend("flag" = "pct-start", "exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub pct_start: f64,
-    /// The first rate is `max_lr / div_factor`.
+    /// The first rate is --lr divided by this.
+    #[schemars(range(min = 1.0, max = 1e6))]
     pub div_factor: f64,
     /// The last rate is the first divided by this.
+    #[schemars(range(min = 1.0, max = 1e9))]
     pub final_div_factor: f64,
-    /// How it rises and falls.
-    #[serde(default)]
+    /// How the rate rises and falls.
+    #[schemars(extend("flag" = "anneal"))]
     pub anneal: Anneal,
 }
 
@@ -51,6 +56,22 @@ impl OneCycle {
         } else {
             self.anneal.between(max_lr, last, (step - peak) / (total as f64 - 1.0 - peak))
         }
+    }
+}
+
+impl Rule for OneCycle {
+    fn name(&self) -> &'static str {
+        "one-cycle"
+    }
+
+    fn by_step(&self, lr: f64, done: u32, span: Span) -> Option<Vec<f64>> {
+        let total = u64::from(span.epochs) * u64::from(span.steps);
+        let first = u64::from(done) * u64::from(span.steps);
+        Some((0..u64::from(span.steps)).map(|step| self.rate(lr, first + step, total)).collect())
+    }
+
+    fn spans_the_run(&self) -> bool {
+        true
     }
 }
 

@@ -4,39 +4,42 @@
 //! the metric may be smoothed, and patience may be counted in steps, so that what a plateau decides in a short run is worth
 //! something.
 
-use crate::number;
+use crate::{Epoch, Losses, Rule};
+use plan::number;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Which way is better.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Lower, as of a loss.
+    /// Lower, as of a loss
     #[default]
     Min,
-    /// Higher, as of an accuracy.
+    /// Higher, as of an accuracy
     Max,
 }
 
 /// What the threshold is compared with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ThresholdMode {
-    /// A fraction of the best value.
+    /// A fraction of the best value
     #[default]
     Rel,
-    /// A difference to it.
+    /// A difference to it
     Abs,
 }
 
 /// The loss that a plateau looks at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Watched {
-    /// Of the test set after an epoch: noisy, while the rate is high.
+    /// Of the test set after an epoch: noisy, while the rate is high
     #[default]
     TestLoss,
-    /// Of the training set during an epoch.
+    /// Of the training set during an epoch
     TrainLoss,
 }
 
@@ -51,62 +54,43 @@ impl Watched {
     }
 }
 
-/// What an epoch came to, for a schedule.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Losses {
-    /// The mean of the training set's, in nats.
-    pub train: f64,
-    /// The mean of the test set's, in nats.
-    pub test: f64,
-}
-
 /// The options of `ReduceLROnPlateau`, with PyTorch's names, and three of our own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Plateau {
-    /// What the rate is multiplied by; below 1.
+    /// What the rate is multiplied by.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub factor: f64,
-    /// Epochs without improvement that are let pass.
+    /// Epochs without a better loss that are let pass.
     pub patience: u32,
-    /// The rate never falls below this.
+    /// The lowest rate.
+    #[schemars(range(min = 0.0), extend("flag" = "min-lr", "value" = "RATE"))]
     pub min_lr: f64,
-    /// How much better counts as better.
+    /// How much better a loss has to be to count as better.
+    #[schemars(range(min = 0.0))]
     pub threshold: f64,
-    /// What `threshold` is measured by.
+    /// What the threshold is measured by.
     pub threshold_mode: ThresholdMode,
     /// Epochs after a reduction in which none is counted as bad.
     pub cooldown: u32,
     /// A reduction by no more than this is not made.
+    #[schemars(range(min = 0.0))]
     pub eps: f64,
     /// Which way is better.
     pub mode: Mode,
-    /// Which loss is looked at.
-    #[serde(default)]
+    /// The loss that it looks at.
     pub on: Watched,
-    /// The share of what was looked at before in what is looked at now: 0 is the loss itself; below 1.
-    #[serde(default)]
+    /// The share of earlier losses in what it looks at; 0 is the loss itself.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub smoothing: f64,
-    /// Steps without improvement that are let pass, instead of epochs. They are counted at the ends of epochs.
-    #[serde(default)]
+    /// Steps without a better loss that are let pass, instead of epochs. They are counted at the ends of epochs.
     pub patience_steps: Option<u32>,
 }
 
 impl Default for Plateau {
-    /// PyTorch's defaults.
+    /// The article's patience, factor and least rate; else PyTorch's defaults.
     fn default() -> Self {
-        Self {
-            factor: 0.1,
-            patience: 10,
-            min_lr: 0.0,
-            threshold: 1e-4,
-            threshold_mode: ThresholdMode::Rel,
-            cooldown: 0,
-            eps: 1e-8,
-            mode: Mode::Min,
-            on: Watched::default(),
-            smoothing: 0.0,
-            patience_steps: None,
-        }
+        Self { factor: 0.5, patience: 5, min_lr: 1e-6, ..Self::of_pytorch() }
     }
 }
 
@@ -127,6 +111,24 @@ pub struct PlateauState {
 }
 
 impl Plateau {
+    /// PyTorch's defaults.
+    #[must_use]
+    pub fn of_pytorch() -> Self {
+        Self {
+            factor: 0.1,
+            patience: 10,
+            min_lr: 0.0,
+            threshold: 1e-4,
+            threshold_mode: ThresholdMode::Rel,
+            cooldown: 0,
+            eps: 1e-8,
+            mode: Mode::Min,
+            on: Watched::default(),
+            smoothing: 0.0,
+            patience_steps: None,
+        }
+    }
+
     /// The rate after an epoch of `steps` steps that came to `losses`.
     #[must_use]
     pub fn step_on(&self, state: &mut PlateauState, rate: f64, losses: Losses, steps: u32) -> f64 {
@@ -182,6 +184,42 @@ impl Plateau {
     }
 }
 
+impl Rule for Plateau {
+    fn name(&self) -> &'static str {
+        "plateau"
+    }
+
+    fn after(&self, epoch: &Epoch, memory: &mut Value) -> (f64, Option<String>) {
+        // What was saved was checked when it was read.
+        let mut state: PlateauState = serde_json::from_value(memory.take()).unwrap_or_default();
+        let rate = self.step_on(&mut state, epoch.rate, epoch.losses, epoch.span.steps);
+        let why = format!(
+            "no better {}{} than {:.4} in the last {}",
+            if self.smoothing > 0.0 { "smoothed " } else { "" },
+            self.on.name(),
+            state.best.unwrap_or(f64::INFINITY),
+            match self.patience_steps {
+                Some(patience) => format!("{patience} steps"),
+                None => format!("{} epochs", self.patience + 1),
+            }
+        );
+        // It holds numbers alone, which JSON can always express.
+        *memory = serde_json::to_value(state).unwrap_or_default();
+        (rate, Some(why))
+    }
+
+    fn ends_at_nothing(&self) -> bool {
+        self.min_lr == 0.0
+    }
+
+    fn check_memory(&self, memory: &Value) -> Result<(), String> {
+        if memory.is_null() {
+            return Ok(());
+        }
+        PlateauState::deserialize(memory).map(drop).map_err(|error| error.to_string())
+    }
+}
+
 /// Python's `max(a, b)`: `b` only if it is greater.
 fn python_max(a: f64, b: f64) -> f64 {
     if b > a { b } else { a }
@@ -198,7 +236,7 @@ mod tests {
             metrics in proptest::collection::vec(-10.0..10.0_f64, 0..60),
             factor in 0.01..0.99_f64, patience in 0..4_u32, cooldown in 0..4_u32, floor in 0.0..0.2_f64,
         ) {
-            let plateau = Plateau { factor, patience, cooldown, min_lr: floor, ..Plateau::default() };
+            let plateau = Plateau { factor, patience, cooldown, min_lr: floor, ..Plateau::of_pytorch() };
             let mut state = PlateauState::default();
             let mut rate = 0.1;
             for metric in metrics {
@@ -226,7 +264,7 @@ mod tests {
 
     #[test]
     fn noise_decides_less_where_it_is_smoothed_or_not_looked_at() {
-        let plateau = Plateau { patience: 0, ..Plateau::default() };
+        let plateau = Plateau { patience: 0, ..Plateau::of_pytorch() };
         assert_eq!(falls(&plateau, &NOISY, 100), [1, 3, 5]);
         assert_eq!(falls(&Plateau { on: Watched::TrainLoss, ..plateau.clone() }, &NOISY, 100), [0usize; 0]);
         // 1.5, 1.55, 1.275, 1.1875, 1.04375, 1.021875.
@@ -236,7 +274,7 @@ mod tests {
     #[test]
     fn patience_in_steps_is_the_same_for_epochs_of_any_length() {
         let flat = [(1.0, 1.0); 8];
-        let plateau = |steps| Plateau { patience_steps: Some(steps), ..Plateau::default() };
+        let plateau = |steps| Plateau { patience_steps: Some(steps), ..Plateau::of_pytorch() };
         // Epochs of 100 steps: three are let pass after the first, which is the best.
         assert_eq!(falls(&plateau(300), &flat, 100), [4]);
         assert_eq!(falls(&plateau(300), &flat, 300), [2, 4, 6]);

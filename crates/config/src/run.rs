@@ -1,0 +1,231 @@
+//! The configuration, its defaults and its checks.
+
+use learn::{Decay, Loss, Optimizer};
+use plan::{Precision, Reduction, Steps, Wire};
+use schedule::{LearningRate, Schedule, Span, Warmup};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use settings::{Difference, Impossible, Settings, merge};
+use state::Slots;
+use std::sync::OnceLock;
+use thiserror::Error;
+
+/// All that decides the weights of a run. It never changes while the run lives, but for how long it is:
+/// [`RunConfig::conflicts`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The model (cox summary lists its layers).
+    pub model: String,
+    /// Passes over the training set: a run that exists becomes longer by it, where the schedule does not spread over all of
+    /// them.
+    #[schemars(range(min = 1), extend("default_words" = "20, or what the run has"))]
+    pub epochs: u32,
+    /// Images of one step, over all workers.
+    #[schemars(range(min = 1), extend("value" = "B"))]
+    pub batch_size: u32,
+    /// Logical shards of a step: they decide the weights, not the number of workers does.
+    #[schemars(range(min = 1), extend("value" = "L", "default_words" = "--workers"))]
+    pub shards: u32,
+    /// Threads of one worker inside one operation; another number gives other bits.
+    // More than any machine is the faster for.
+    #[schemars(range(min = 1, max = 1024), extend("value" = "T"))]
+    pub threads: u32,
+    /// Decides initial weights, order, crops and flips.
+    pub seed: u64,
+    /// The arithmetic of forward and backward; auto: bf16 where the first worker that is prepared has matrix units for it.
+    #[schemars(extend("open" = "auto", "default_words" = "auto"))]
+    pub precision: Precision,
+    /// How shards are added.
+    pub reduction: Reduction,
+    /// What gradients go to other workers as: bf16 halves the bytes, and changes the weights.
+    pub wire: Wire,
+    /// The base learning rate.
+    #[schemars(range(max = MOST_RATE), extend("value" = "RATE", "exclusiveMinimum" = 0.0))]
+    pub lr: f64,
+    /// How parameters follow their gradients.
+    pub optimizer: Optimizer,
+    /// Which parameters the optimiser's weight decay is for.
+    #[serde(default)]
+    pub decay: Decay,
+    /// What training makes small.
+    pub loss: Loss,
+    /// How the learning rate moves.
+    pub schedule: Schedule,
+    /// How the rate rises at the beginning.
+    #[serde(default)]
+    pub warmup: Warmup,
+    /// Use only the first N training images.
+    #[schemars(range(min = 1), extend("flag" = "limit-train", "default_words" = "all"))]
+    pub train_samples: u32,
+    /// Use only the first N test images.
+    #[schemars(range(min = 1), extend("flag" = "limit-test", "default_words" = "all"))]
+    pub test_samples: u32,
+}
+
+/// What a 32-bit float holds.
+const MOST_RATE: f64 = f32::MAX as f64;
+
+impl Default for RunConfig {
+    /// What `coordinator` does with one worker and without flags: the article's settings, for a small model.
+    fn default() -> Self {
+        Self {
+            model: "resnet20".to_owned(),
+            epochs: 20,
+            batch_size: 128,
+            shards: 1,
+            threads: 1,
+            seed: 0,
+            precision: Precision::Fp32,
+            reduction: Reduction::Tree,
+            wire: Wire::Fp32,
+            lr: 0.1,
+            optimizer: Optimizer::default(),
+            decay: Decay::default(),
+            loss: Loss::default(),
+            schedule: Schedule::default(),
+            warmup: Warmup::default(),
+            train_samples: 50_000,
+            test_samples: 10_000,
+        }
+    }
+}
+
+/// Values that are no configuration.
+#[derive(Debug, Error)]
+#[error("they are no configuration of a run: {0}")]
+pub struct NoConfig(#[from] serde_json::Error);
+
+impl RunConfig {
+    /// The settings that there are.
+    pub fn settings() -> &'static Settings {
+        static SETTINGS: OnceLock<Settings> = OnceLock::new();
+        SETTINGS.get_or_init(|| Settings::of::<Self>().with_defaults(&Self::default().values()))
+    }
+
+    /// As JSON, with the names of the fields.
+    #[must_use]
+    pub fn values(&self) -> Value {
+        // It holds numbers, names and groups of them, which JSON can always express.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The configuration in `values`, as [`Self::values`] gives them.
+    ///
+    /// # Errors
+    /// If they are none.
+    pub fn of_values(values: Value) -> Result<Self, NoConfig> {
+        Ok(serde_json::from_value(values)?)
+    }
+
+    /// This configuration with the settings that `values` has. A group of another kind begins with that kind's defaults.
+    ///
+    /// # Errors
+    /// If they are none of a configuration.
+    pub fn with(&self, values: &Value) -> Result<Self, NoConfig> {
+        Self::of_values(merge(self.values(), values.clone()))
+    }
+
+    /// The steps of an epoch.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        Steps::new(self.train_samples, self.batch_size)
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span { epochs: self.epochs, steps: self.steps().count() }
+    }
+
+    /// All that decides its learning rates.
+    #[must_use]
+    pub fn learning_rate(&self) -> LearningRate {
+        LearningRate { lr: self.lr, schedule: self.schedule.clone(), warmup: self.warmup }
+    }
+
+    /// The slots of its state, for a model with so many parameters and running statistics.
+    #[must_use]
+    pub fn slots(&self, parameters: usize, statistics: usize) -> Slots {
+        Slots::new(parameters, statistics, self.optimizer.update().slots())
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first value that no run can have.
+    pub fn check(&self) -> Result<(), Impossible> {
+        Self::settings().check(&self.values())?;
+        if self.shards > self.batch_size {
+            let why = format!(
+                "a step has {} samples (--batch-size), and every shard needs at least one of them",
+                self.batch_size
+            );
+            return Err(Impossible::new("shards", self.shards, why));
+        }
+        if self.batch_size > self.train_samples {
+            let why = format!("there are only {} training samples", self.train_samples);
+            return Err(Impossible::new("batch-size", self.batch_size, why));
+        }
+        self.optimizer.update().check()?;
+        self.schedule.rule().check(self.lr, self.epochs)
+    }
+
+    /// The settings in which `now` differs.
+    #[must_use]
+    pub fn differences(&self, now: &Self) -> Vec<Difference> {
+        Self::settings().differences(&self.values(), &now.values())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use super::*;
+    use learn::{CrossEntropy, Sgd};
+    use schedule::Plateau;
+
+    fn config() -> RunConfig {
+        RunConfig { shards: 2, ..RunConfig::default() }
+    }
+
+    fn sgd(sgd: Sgd) -> RunConfig {
+        RunConfig { optimizer: Optimizer::Sgd(sgd), ..config() }
+    }
+
+    #[test]
+    fn impossible_values_name_their_flag() {
+        assert_eq!(config().check(), Ok(()));
+        let flag = |config: RunConfig| config.check().unwrap_err().flag;
+        assert_eq!(flag(RunConfig { batch_size: 0, ..config() }), "batch-size");
+        assert_eq!(flag(RunConfig { threads: 1025, ..config() }), "threads");
+        assert_eq!(flag(RunConfig { shards: 129, ..config() }), "shards");
+        assert_eq!(flag(RunConfig { train_samples: 100, ..config() }), "batch-size");
+        for lr in [f64::NAN, 0.0, -1.0, f64::INFINITY, 1e39] {
+            assert_eq!(flag(RunConfig { lr, ..config() }), "lr");
+        }
+        assert_eq!(flag(sgd(Sgd { momentum: 1.0, ..Sgd::default() })), "momentum");
+        assert_eq!(flag(sgd(Sgd { momentum: 0.0, nesterov: true, ..Sgd::default() })), "nesterov");
+        assert_eq!(flag(sgd(Sgd { weight_decay: -0.1, ..Sgd::default() })), "weight-decay");
+        let loss = Loss::CrossEntropy(CrossEntropy { label_smoothing: 1.0 });
+        assert_eq!(flag(RunConfig { loss, ..config() }), "label-smoothing");
+        let schedule = Schedule::Plateau(Plateau { factor: 1.0, ..Plateau::default() });
+        assert_eq!(flag(RunConfig { schedule, ..config() }), "plateau-factor");
+    }
+
+    #[test]
+    fn a_configuration_survives_json() {
+        let json = serde_json::to_string(&config()).unwrap();
+        assert_eq!(serde_json::from_str::<RunConfig>(&json).unwrap(), config());
+    }
+
+    #[test]
+    fn every_setting_has_words_and_every_default_is_possible() {
+        assert_eq!(RunConfig::default().check(), Ok(()));
+        for setting in RunConfig::settings().iter() {
+            assert!(setting.words.len() > 10, "--{}: {:?}", setting.flag, setting.words);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The losses that there are, and what each has to say.
+
+use crate::CrossEntropy;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{TchError, Tensor};
+
+/// What training makes small. Part of a run's configuration.
+///
+/// A loss is added by a file with its settings and its [`Objective`], by a line here, and by one in [`Self::objective`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Loss {
+    /// The surprise at the true class, in nats
+    CrossEntropy(CrossEntropy),
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self::CrossEntropy(CrossEntropy::default())
+    }
+}
+
+impl Loss {
+    /// What it has to say.
+    #[must_use]
+    pub fn objective(&self) -> &dyn Objective {
+        match self {
+            Self::CrossEntropy(cross_entropy) => cross_entropy,
+        }
+    }
+}
+
+/// What a batch should have been taken for.
+#[derive(Debug, Clone, Copy)]
+pub enum Targets<'a> {
+    /// The class of each image: i64, `[images]`.
+    Classes(&'a Tensor),
+    /// The share of each class in each image: f32, `[images, classes]`. Each row sums to 1.
+    Shares(&'a Tensor),
+}
+
+/// What a loss has to say.
+pub trait Objective {
+    /// The sum of the losses of `logits`, `[images, classes]`, in nats, and the gradient of that sum's `divisor`-th part.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    fn of(&self, logits: &Tensor, targets: Targets<'_>, divisor: f64) -> Result<(Tensor, Tensor), TchError>;
+}

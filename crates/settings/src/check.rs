@@ -1,0 +1,61 @@
+//! Ranges.
+
+use crate::{KIND, Place, Settings, value::shown};
+use serde_json::Value;
+use std::fmt;
+use thiserror::Error;
+
+/// A value that a setting cannot have.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("--{flag} {value} is impossible: {why}")]
+pub struct Impossible {
+    /// The flag, without dashes.
+    pub flag: String,
+    /// What it was given.
+    pub value: String,
+    /// What it has to be.
+    pub why: String,
+}
+
+impl Impossible {
+    /// `value` for `flag`.
+    pub fn new(flag: &str, value: impl fmt::Display, why: impl Into<String>) -> Self {
+        Self { flag: flag.to_owned(), value: value.to_string(), why: why.into() }
+    }
+}
+
+impl Settings {
+    /// Holds the numbers of `values`, the JSON of the type, against their ranges.
+    ///
+    /// # Errors
+    /// The first that is outside.
+    pub fn check(&self, values: &Value) -> Result<(), Impossible> {
+        for setting in self.iter().filter(|setting| !setting.bounds.is_open()) {
+            for value in setting.places.iter().filter_map(|place| place.value(values)) {
+                // JSON has no word for what is no number.
+                let number = if value.is_null() { f64::NAN } else { value.as_f64().unwrap_or(f64::NAN) };
+                if !setting.bounds.holds(number) {
+                    let why = format!("it has to be {}", setting.bounds);
+                    let value = if value.is_null() { "NaN".to_owned() } else { shown(value) };
+                    return Err(Impossible { flag: setting.flag.clone(), value, why });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// The value at this place of `values`; `None` if their group is of another kind.
+    #[must_use]
+    pub fn value<'a>(&self, values: &'a Value) -> Option<&'a Value> {
+        let group = match &self.group {
+            Some(group) => values.get(group)?,
+            None => values,
+        };
+        if self.of.as_ref().is_some_and(|of| group[KIND] != **of) {
+            return None;
+        }
+        group.get(&self.field)
+    }
+}

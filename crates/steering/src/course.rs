@@ -1,0 +1,35 @@
+//! What steering has to know of a run.
+
+use plan::Steps;
+use schedule::{LearningRate, Span};
+
+/// How long a run is, how it is cut, and how its learning rate moves. A part of its configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course {
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// Images of one step, over all workers.
+    pub batch_size: u32,
+    /// Logical shards of a step.
+    pub shards: u32,
+    /// Images of the training set.
+    pub train_samples: u32,
+    /// Images of the test set.
+    pub test_samples: u32,
+    /// How the learning rate moves.
+    pub rate: LearningRate,
+}
+
+impl Course {
+    /// The steps of an epoch.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        Steps::new(self.train_samples, self.batch_size)
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span { epochs: self.epochs, steps: self.steps().count() }
+    }
+}
