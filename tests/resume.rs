@@ -4,7 +4,7 @@
 
 use proto::v1::RunState;
 use std::{fs, path::Path, process::Command};
-use system_tests::{Coordinator, THREE_EPOCHS, binary, fail_at};
+use system_tests::{Coordinator, THREE_EPOCHS, binary, fail_at, pace};
 
 fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
@@ -45,6 +45,32 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
         let flags = [&THREE_EPOCHS[..], &["--resume", from.to_str().unwrap()]].concat();
         assert_eq!(Coordinator::run(&again, 2, &flags).well().weights(), expected);
     }
+}
+
+/// P2 of the slots that an optimiser and an average have.
+#[test]
+fn a_kill_and_a_stop_leave_no_trace_in_moments_and_averages() {
+    let directory = tempfile::tempdir().unwrap();
+    let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
+    let how =
+        ["--optimizer", "adamw", "--lr", "0.002", "--ema-decay", "0.8", "--warmup-epochs", "2", "--decay", "weights"];
+    let flags = [&["--local", "--workers", "2"][..], &THREE_EPOCHS, &how].concat();
+    let undisturbed = Coordinator::start(&whole, &flags).wait().well();
+    // The average is what is evaluated and saved as the model, so it is all that a checkpoint's digest covers.
+    let kept = whole.join("checkpoints/step-00000033/training.safetensors");
+    let names = String::from_utf8_lossy(&fs::read(kept).unwrap()).into_owned();
+    for slot in ["\"parameters.", "\"running_statistics.", "\"first_moment.", "\"second_moment."] {
+        assert!(names.contains(slot), "{slot}");
+    }
+
+    let mut first = Coordinator::start_failing(&stopped, &flags, &[fail_at(1, (0, 5), "kill"), pace(100)]);
+    first.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
+    first.terminate();
+    let ended = first.wait().well();
+    assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
+    assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 1, "{}", ended.log);
+    let ended = Coordinator::start(&stopped, &flags).wait().well();
+    assert_eq!(ended.weights(), undisturbed.weights());
 }
 
 #[test]

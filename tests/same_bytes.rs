@@ -99,6 +99,13 @@ fn p1_the_same_bytes_for_1_2_3_and_4_workers_with_accumulation() {
 }
 
 #[test]
+fn p1_the_same_bytes_for_1_2_3_and_4_workers_with_adamw_an_average_and_a_warm_up() {
+    let how = ["--precision", "fp32", "--optimizer", "adamw", "--lr", "0.002", "--decay", "weights"];
+    let further = ["--ema-decay", "0.9", "--warmup-epochs", "1", "--label-smoothing", "0.1"];
+    same_bytes_with(SMALL, &[&how[..], &further].concat(), "off", "over the network");
+}
+
+#[test]
 fn evaluation_counts_every_test_image_once_for_1_2_and_3_workers() {
     let directory = tempfile::tempdir().unwrap();
     let flags = ["--limit-train", "120", "--batch-size", "120", "--epochs", "1", "--shards", "3"];

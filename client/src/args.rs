@@ -117,11 +117,18 @@ fn interval(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::error::ErrorKind;
-    use std::path::PathBuf;
+    use clap::{CommandFactory, error::ErrorKind};
+    use program::reference;
+    use std::path::{Path, PathBuf};
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
         Args::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_reference_page_tells_of_every_flag() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
+        reference::check(&page, "cox", &reference::section(&Args::command(), ALIASES)).unwrap();
     }
 
     #[test]

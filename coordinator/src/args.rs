@@ -165,7 +165,9 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
     use config::RunConfig;
+    use program::reference;
 
     #[test]
     fn without_flags_it_is_the_default_configuration() {
@@ -219,6 +221,12 @@ mod tests {
         let path = file.path().to_str().unwrap();
         let error = read(&["--config", path]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("--config {path}: invalid value 'many' for '--workers <N>'")), "{error}");
+    }
+
+    #[test]
+    fn the_reference_page_tells_of_every_flag() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
+        reference::check(&page, "coordinator", &reference::section(&Args::command(), &[])).unwrap();
     }
 
     #[test]

@@ -102,9 +102,9 @@ impl Assembly {
 mod tests {
     use super::*;
     use crate::v1;
-    use state::{Home, LaidOut, Slot};
+    use state::Slot;
 
-    const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
+    const MOMENTUM: Slot = Slot::of_parameters("momentum");
 
     #[test]
     fn a_state_survives_the_wire() {

@@ -128,10 +128,19 @@ fn name(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
+    use program::reference;
+    use std::path::Path;
 
     fn read(words: &[&str]) -> Result<Args, String> {
         let line: Vec<OsString> = ["worker", "--cpu"].iter().chain(words).map(OsString::from).collect();
         Args::read(&line).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_reference_page_tells_of_every_flag() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
+        reference::check(&page, "worker", &reference::section(&Args::command(), ALIASES)).unwrap();
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Found {
             "a state of one place in a checkpoint of another"
         );
         assert_eq!(manifest.run_id, begun.run_id);
-        let course = state.parameters()[0] as u32;
+        let course = state.of(PARAMETERS)[0] as u32;
         // Whether the history is empty or not, the schedule is that of the checkpoint.
         assert_eq!(begun.start.base, (at.epoch, schedule(course, at.epoch)));
         let before = begun.start.history.iter().rfind(|record| record.epoch < at.epoch);

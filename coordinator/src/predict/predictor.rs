@@ -126,8 +126,7 @@ fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     state
         .check(&checkpoint::slots(config, &layout))
         .map_err(|error| format!("the state is not one of {}: {error}", config.model))?;
-    let parameters = Tensor::from_slice(state.parameters());
-    let statistics = Tensor::from_slice(state.statistics());
+    let [parameters, statistics] = state.model().map(Tensor::from_slice);
     let unused = statistics.zeros_like();
     let buffers = Buffers { parameters: &parameters, running: &statistics, batch: &unused };
     // Whatever the workers compute in: the same before and after a restart, on any processor.

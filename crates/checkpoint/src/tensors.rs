@@ -5,7 +5,7 @@ use plan::{Position, Totals};
 use resnet::{Entry, Layout, Role};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
-use state::{Home, LaidOut, PARAMETERS, STATISTICS, Slots, State};
+use state::{LaidOut, Slots, State};
 use std::{borrow::Cow, collections::HashMap, path::Path};
 
 /// Loaders of the ecosystem look for this before they take a file for PyTorch's.
@@ -23,9 +23,10 @@ fn slice<'a>(buffer: &'a [f32], entry: &Entry) -> &'a [f32] {
 
 /// Type and bytes of a tensor of the state dict.
 fn content(layout_entry: &Entry, state: &State, steps_done: u64) -> (Dtype, Vec<u8>) {
+    let [parameters, statistics] = state.model();
     match layout_entry.role {
-        Role::Parameter => (Dtype::F32, bytes(slice(state.of(PARAMETERS), layout_entry))),
-        Role::Statistic => (Dtype::F32, bytes(slice(state.of(STATISTICS), layout_entry))),
+        Role::Parameter => (Dtype::F32, bytes(slice(parameters, layout_entry))),
+        Role::Statistic => (Dtype::F32, bytes(slice(statistics, layout_entry))),
         Role::BatchesTracked => (Dtype::I64, steps_done.to_le_bytes().to_vec()),
     }
 }
@@ -89,10 +90,11 @@ pub(crate) fn model_file(path: &Path, layout: &Layout, state: &State, steps_done
     serialize(path, &parts)
 }
 
-/// `training.safetensors`.
-pub(crate) fn training_file(path: &Path, layout: &Layout, state: &State) -> Result<Vec<u8>, Error> {
-    let mut parts = Parts::new();
-    for (slot, values) in state.slots().filter(|(slot, _)| slot.home == Home::Training) {
+/// `training.safetensors`: the slots that are not the model. A tensor has the slot's name before its own:
+/// `momentum.conv1.weight`.
+pub(crate) fn training_file(path: &Path, layout: &Layout, slots: &Slots, state: &State) -> Result<Vec<u8>, Error> {
+    let (mut parts, model) = (Parts::new(), slots.model());
+    for (slot, values) in state.slots().filter(|(slot, _)| !model.contains(slot)) {
         for entry in layout.of(role(slot.laid_out)) {
             parts.push((
                 format!("{}.{}", slot.name, entry.name),
@@ -124,11 +126,10 @@ pub(crate) fn state(
     for slot in slots.iter() {
         for entry in layout.of(role(slot.laid_out)) {
             let values = state.of_mut(slot);
-            match slot.home {
-                Home::Model => fill(values, entry, &entry.name, &model, model_path)?,
-                Home::Training => {
-                    fill(values, entry, &format!("{}.{}", slot.name, entry.name), &training, training_path)?;
-                }
+            if slots.model().contains(&slot) {
+                fill(values, entry, &entry.name, &model, model_path)?;
+            } else {
+                fill(values, entry, &format!("{}.{}", slot.name, entry.name), &training, training_path)?;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The configuration, its defaults and its checks.
 
-use learn::{Decay, Loss, Optimizer};
+use learn::{Average, Decay, Loss, Optimizer};
 use plan::{Precision, Reduction, Steps, Wire};
 use schedule::{LearningRate, Schedule, Span, Warmup};
 use schemars::JsonSchema;
@@ -49,6 +49,9 @@ pub struct RunConfig {
     /// Which parameters the optimiser's weight decay is for.
     #[serde(default)]
     pub decay: Decay,
+    /// An average of the weights.
+    #[serde(default)]
+    pub average: Average,
     /// What training makes small.
     pub loss: Loss,
     /// How the learning rate moves.
@@ -83,6 +86,7 @@ impl Default for RunConfig {
             lr: 0.1,
             optimizer: Optimizer::default(),
             decay: Decay::default(),
+            average: Average::default(),
             loss: Loss::default(),
             schedule: Schedule::default(),
             warmup: Warmup::default(),
@@ -148,7 +152,7 @@ impl RunConfig {
     /// The slots of its state, for a model with so many parameters and running statistics.
     #[must_use]
     pub fn slots(&self, parameters: usize, statistics: usize) -> Slots {
-        Slots::new(parameters, statistics, self.optimizer.update().slots())
+        Slots::new(parameters, statistics, &[self.optimizer.update().slots(), self.average.slots()].concat())
     }
 
     /// Checks every value.

@@ -44,6 +44,10 @@ pub fn commit(replica: &mut Replica, sum: &Sum, position: Position, rate: f64) -
         Ok(())
     })
     .map_err(torch())?;
+    let average = replica.config.average;
+    for (kept, followed) in average.slots().iter().zip([PARAMETERS, STATISTICS]) {
+        average.follow(number, &mut replica.slot(*kept), &replica.slot(followed)).map_err(torch())?;
+    }
     // Counts are exact: a step has far fewer than 2^24 samples.
     let samples = tail[Tail::Samples as usize] as u64;
     replica.totals.loss += loss;

@@ -25,7 +25,7 @@ pub fn evaluate_chunk(
     cifar::plain_batch(data, images.start as usize..images.end as usize, &mut pixels, &mut labels);
     no_grad(|| {
         let (images, targets) = to_device(&pixels, &labels, replica.device)?;
-        let logits = replica.network.infer(&images, layer_done)?;
+        let logits = replica.model().infer(&images, layer_done)?;
         let loss = logits
             .f_to_kind(Kind::Double)
             .and_then(|logits| logits.f_cross_entropy_loss(&targets, None::<&Tensor>, tch::Reduction::Sum, -100, 0.0))

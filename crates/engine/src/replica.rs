@@ -46,8 +46,10 @@ pub struct Replica {
     pub device: Device,
     /// Where each tensor lies in the flat buffers.
     pub layout: Layout,
-    /// The network over the flat buffers.
+    /// The network over the parameters that are trained.
     pub network: Network,
+    /// The network over their average, if one is kept.
+    average: Option<Network>,
     /// Parameters that the optimiser treats alike.
     pub groups: Vec<Group>,
     /// The slots of the state, f32, in their order.
@@ -77,9 +79,14 @@ impl Replica {
         let slots =
             sizes.iter().map(|slot| Ok((slot, zeros(sizes.len_of(slot))?))).collect::<Result<Vec<_>, EngineError>>()?;
         let batch_statistics = zeros(layout.statistics())?;
-        let (parameters, running) = (tensor_of(&slots, PARAMETERS), tensor_of(&slots, STATISTICS));
-        let buffers = Buffers { parameters: &parameters, running: &running, batch: &batch_statistics };
-        let network = Network::new(&architecture, &layout, buffers, config.precision)?;
+        let network_over = |[parameters, running]: [Slot; 2]| {
+            let (parameters, running) = (tensor_of(&slots, parameters), tensor_of(&slots, running));
+            let buffers = Buffers { parameters: &parameters, running: &running, batch: &batch_statistics };
+            Network::new(&architecture, &layout, buffers, config.precision)
+        };
+        let trained = [PARAMETERS, STATISTICS];
+        let average = (sizes.model() != trained).then(|| network_over(sizes.model())).transpose()?;
+        let network = network_over(trained)?;
         let groups = learn::groups(&layout, config.decay);
         Ok(Self {
             config: config.clone(),
@@ -87,12 +94,18 @@ impl Replica {
             groups,
             layout,
             network,
+            average,
             slots,
             batch_statistics,
             position: None,
             totals: Totals::default(),
             lineage: 0,
         })
+    }
+
+    /// The network that is the model: what is evaluated.
+    pub(crate) fn model(&self) -> &Network {
+        self.average.as_ref().unwrap_or(&self.network)
     }
 
     /// The elements of a slot of the state: the same memory, and none if the state does not have it.

@@ -14,14 +14,14 @@ use crate::{StepAt, Update};
 use operations::{elementwise, is_processors};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use state::{Home, LaidOut, Slot};
+use state::Slot;
 use tch::{TchError, Tensor, no_grad};
 
 /// The mean of gradients, of which earlier ones count less. PyTorch's `exp_avg`.
-pub const FIRST_MOMENT: Slot = Slot { name: "first_moment", laid_out: LaidOut::Parameters, home: Home::Training };
+pub const FIRST_MOMENT: Slot = Slot::of_parameters("first_moment");
 
 /// The mean of their squares, likewise. PyTorch's `exp_avg_sq`.
-pub const SECOND_MOMENT: Slot = Slot { name: "second_moment", laid_out: LaidOut::Parameters, home: Home::Training };
+pub const SECOND_MOMENT: Slot = Slot::of_parameters("second_moment");
 
 /// The options of `torch.optim.AdamW`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

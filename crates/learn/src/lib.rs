@@ -5,6 +5,7 @@
 //! - `loss`: the list of losses, and what each has to say ([`Objective`]). A loss a file: `cross_entropy`.
 //! - `optimizer`: the list of optimisers, and what each has to say ([`Update`]). An optimiser a file, with its settings and
 //!   its slots of the state: [`sgd`], [`adamw`].
+//! - `average`: an average of the weights over the last steps.
 //! - `groups`: which parameters decay.
 //!
 //! # Example
@@ -23,6 +24,7 @@
 //! ```
 
 mod adamw;
+mod average;
 mod cross_entropy;
 mod groups;
 mod loss;
@@ -30,6 +32,7 @@ mod optimizer;
 mod sgd;
 
 pub use adamw::{AdamW, FIRST_MOMENT, SECOND_MOMENT};
+pub use average::Average;
 pub use cross_entropy::CrossEntropy;
 pub use groups::{Decay, Group, groups};
 pub use loss::{Loss, Objective, Targets};

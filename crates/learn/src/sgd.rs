@@ -8,11 +8,11 @@ use operations::sgd::{self, Factors};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::Impossible;
-use state::{Home, LaidOut, Slot};
+use state::Slot;
 use tch::{TchError, Tensor};
 
 /// The momentum: a sum of gradients, of which earlier ones count less.
-pub const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
+pub const MOMENTUM: Slot = Slot::of_parameters("momentum");
 
 /// The options of `torch.optim.SGD`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

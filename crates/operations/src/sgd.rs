@@ -25,7 +25,7 @@ pub struct Factors {
     pub weight_decay: f32,
 }
 
-/// One step. On a CPU it is as `torch.optim.SGD` (PyTorch 2.13, without dampening), to the bit. With gradient `g`, parameter `p`
+/// One step, as `torch.optim.SGD` does it (PyTorch 2.13, without dampening). With gradient `g`, parameter `p`
 /// and momentum `m`: `d = g + decay * p; m = momentum * m + d; p -= rate * m`, each operation rounded. With Nesterov's momentum
 /// the last is `p -= rate * (d + momentum * m)`. All three are dense
 /// and of one length. An element's bits do not depend on the number of threads. On other devices libtorch's own fused kernel

@@ -8,6 +8,7 @@ pub mod arguments;
 mod log;
 mod outlet;
 mod print;
+pub mod reference;
 pub mod signals;
 pub mod text;
 mod unblock;

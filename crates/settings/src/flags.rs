@@ -129,14 +129,13 @@ impl Setting {
 
     /// Its words, range and default.
     fn help(&self) -> String {
-        let kinds: Vec<String> =
-            self.places.iter().filter_map(|place| place.of.as_ref()).map(|kind| kind.replace('-', " ")).collect();
+        let kinds: Vec<String> = self.places.iter().filter_map(|place| place.of.as_ref()).cloned().collect();
         let words = if kinds.is_empty() {
             self.words.clone()
         } else {
-            format!("{}: {}", capital(&kinds.join(" and ")), small(&self.words))
+            format!("{}: {}", kinds.join(" and "), small(&self.words))
         };
-        let range = if self.bounds.is_open() { String::new() } else { format!(", {}", self.bounds) };
+        let range = if self.bounds.is_open() { String::new() } else { format!(" ({})", self.bounds) };
         let default = self.default().map_or_else(String::new, |default| format!(" [default: {default}]"));
         words + &range + &default
     }
@@ -168,11 +167,6 @@ fn small(words: &str) -> String {
     }
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
-
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `base` with what `given` sets. A group of another kind than that of `base` begins with nothing.
@@ -285,10 +279,10 @@ mod tests {
     fn the_help_tells_kind_range_and_default() {
         let settings = Settings::of::<Dinner>();
         let help = |flag: &str| settings.iter().find(|setting| setting.flag == flag).unwrap().help();
-        assert_eq!(help("rice-minutes"), "Rice: minutes on the stove, at least 5 and at most 60 [default: 15]");
-        assert_eq!(help("salt"), "Soup and rice: grams of salt [default: 0 for soup, 2 for rice]");
+        assert_eq!(help("rice-minutes"), "rice: minutes on the stove (at least 5 and at most 60) [default: 15]");
+        assert_eq!(help("salt"), "soup and rice: grams of salt [default: 0 for soup, 2 for rice]");
         assert_eq!(help("dish"), "What is eaten [default: soup]");
-        assert_eq!(help("soup-cold"), "Soup: whether it is cold");
+        assert_eq!(help("soup-cold"), "soup: whether it is cold");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A state in main memory.
 
-use crate::slot::{Home, PARAMETERS, STATISTICS, Slot};
-use crate::slots::{Slots, WrongSlots};
+use crate::slot::{AVERAGE, AVERAGE_STATISTICS, PARAMETERS, STATISTICS, Slot};
+use crate::slots::{Slots, WrongSlots, model_of};
 use plan::{Position, Totals, digest_floats, digest_numbers};
 
 /// All that training goes on from: the same bytes on every worker.
@@ -22,10 +22,18 @@ impl State {
         Self { position: Position::default(), totals: Totals::default(), buffers }
     }
 
-    /// The state in which a run begins: with these parameters and running statistics, and zeros in the optimiser's slots.
+    /// The state in which a run begins: with these parameters and running statistics, which an average begins with too, and
+    /// zeros in the optimiser's slots.
     #[must_use]
     pub fn initial(slots: &Slots, parameters: Vec<f32>, statistics: Vec<f32>) -> Self {
         let mut state = Self::zeros(slots);
+        for slot in slots.iter() {
+            match slot {
+                AVERAGE => state.of_mut(slot).clone_from(&parameters),
+                AVERAGE_STATISTICS => state.of_mut(slot).clone_from(&statistics),
+                _ => {}
+            }
+        }
         *state.of_mut(PARAMETERS) = parameters;
         *state.of_mut(STATISTICS) = statistics;
         state
@@ -57,16 +65,10 @@ impl State {
         &mut self.buffers[index].1
     }
 
-    /// The flat buffer of parameters.
+    /// Parameters and running statistics of the model, which are an average's in a run that keeps one.
     #[must_use]
-    pub fn parameters(&self) -> &[f32] {
-        self.of(PARAMETERS)
-    }
-
-    /// The flat buffer of running statistics.
-    #[must_use]
-    pub fn statistics(&self) -> &[f32] {
-        self.of(STATISTICS)
+    pub fn model(&self) -> [&[f32]; 2] {
+        model_of(self.slots().map(|(slot, _)| slot)).map(|slot| self.of(slot))
     }
 
     /// Elements of all slots together.
@@ -87,11 +89,11 @@ impl State {
         digest.wrapping_add(digest_numbers(self.position, self.totals, first))
     }
 
-    /// Whether all that is kept with the model is finite. What has lost that never finds back to it.
+    /// Whether all parameters, running statistics and averages are finite. What has lost that never finds back to it.
     #[must_use]
     pub fn has_numbers(&self) -> bool {
-        let mut of_model = self.slots().filter(|(slot, _)| slot.home == Home::Model);
-        of_model.all(|(_, values)| values.iter().all(|value| value.is_finite()))
+        let mut buffers = [PARAMETERS, STATISTICS, AVERAGE, AVERAGE_STATISTICS].into_iter();
+        buffers.all(|slot| self.of(slot).iter().all(|value| value.is_finite()))
     }
 
     /// Holds the slots against those of a run.
@@ -106,9 +108,8 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::LaidOut;
 
-    const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
+    const MOMENTUM: Slot = Slot::of_parameters("momentum");
 
     #[test]
     fn every_slot_is_in_the_digest_and_in_the_check() {
@@ -125,11 +126,27 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_kept_with_the_model_has_to_be_finite() {
+    fn an_optimisers_slots_need_not_be_finite() {
         let mut state = State::zeros(&Slots::new(3, 2, &[MOMENTUM]));
         state.of_mut(MOMENTUM)[1] = f32::INFINITY;
         assert!(state.has_numbers());
         state.of_mut(STATISTICS)[1] = f32::NAN;
+        assert!(!state.has_numbers());
+    }
+
+    #[test]
+    fn the_model_is_the_average_where_there_is_one() {
+        let plain = Slots::new(2, 1, &[MOMENTUM]);
+        assert_eq!(
+            (plain.model(), State::initial(&plain, vec![1.0, 2.0], vec![3.0]).model()),
+            ([PARAMETERS, STATISTICS], [[1.0, 2.0].as_slice(), &[3.0]])
+        );
+        let slots = Slots::new(2, 1, &[MOMENTUM, AVERAGE, AVERAGE_STATISTICS]);
+        let mut state = State::initial(&slots, vec![1.0, 2.0], vec![3.0]);
+        assert_eq!(state.model(), [[1.0, 2.0].as_slice(), &[3.0]], "it begins with them");
+        state.of_mut(AVERAGE)[0] = 5.0;
+        assert_eq!((slots.model(), state.model()[0]), ([AVERAGE, AVERAGE_STATISTICS], [5.0, 2.0].as_slice()));
+        state.of_mut(AVERAGE_STATISTICS)[0] = f32::NAN;
         assert!(!state.has_numbers());
     }
 }

@@ -4,6 +4,9 @@
 //! state goes over its slots: the digest, the broadcast to other workers, the transfer to the coordinator, checkpoints and
 //! the checks of sizes. So a slot that is added is in all of them.
 //!
+//! Two slots are *the model*: what is evaluated, predicts, and is in `model.safetensors` under the names of its tensors. They are the
+//! average, in a run that keeps one, and else the parameters with their running statistics.
+//!
 //! # Layout
 //!
 //! - [`slot`]: what a slot is, and those that every run has.
@@ -13,9 +16,9 @@
 //! # Example
 //!
 //! ```
-//! use state::{Home, LaidOut, Slot, Slots, State};
+//! use state::{Slot, Slots, State};
 //!
-//! const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
+//! const MOMENTUM: Slot = Slot::of_parameters("momentum");
 //!
 //! // A model of three parameters and two running statistics, and an optimiser with one slot.
 //! let slots = Slots::new(3, 2, &[MOMENTUM]);
@@ -30,5 +33,5 @@ mod slot;
 mod slots;
 
 pub use buffers::State;
-pub use slot::{Home, LaidOut, PARAMETERS, STATISTICS, Slot};
+pub use slot::{AVERAGE, AVERAGE_STATISTICS, LaidOut, PARAMETERS, STATISTICS, Slot};
 pub use slots::{Slots, WrongSlots};

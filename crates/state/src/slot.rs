@@ -1,4 +1,4 @@
-//! What a slot is, and those that every run has. An optimiser declares its own.
+//! What a slot is, and those that a run has whatever its optimiser. An optimiser declares its own.
 
 /// What a slot's elements stand beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -9,15 +9,6 @@ pub enum LaidOut {
     Statistics,
 }
 
-/// Where a checkpoint keeps a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Home {
-    /// With the model, under the names of its tensors. Anybody who loads the model gets it, and all of it has to be finite.
-    Model,
-    /// With what only training needs. A tensor has the slot's name before its own: `momentum.conv1.weight`.
-    Training,
-}
-
 /// One flat buffer of a state, of f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
@@ -25,12 +16,24 @@ pub struct Slot {
     pub name: &'static str,
     /// What its elements stand beside.
     pub laid_out: LaidOut,
-    /// Where a checkpoint keeps it.
-    pub home: Home,
 }
 
-/// The parameters.
-pub const PARAMETERS: Slot = Slot { name: "parameters", laid_out: LaidOut::Parameters, home: Home::Model };
+impl Slot {
+    /// A slot with an element a parameter, as most have.
+    #[must_use]
+    pub const fn of_parameters(name: &'static str) -> Self {
+        Self { name, laid_out: LaidOut::Parameters }
+    }
+}
+
+/// The parameters that are trained.
+pub const PARAMETERS: Slot = Slot::of_parameters("parameters");
 
 /// Running means and variances of normalisation.
-pub const STATISTICS: Slot = Slot { name: "running_statistics", laid_out: LaidOut::Statistics, home: Home::Model };
+pub const STATISTICS: Slot = Slot { name: "running_statistics", laid_out: LaidOut::Statistics };
+
+/// The average of the parameters over the last steps, in a run that keeps one.
+pub const AVERAGE: Slot = Slot::of_parameters("average");
+
+/// The average of the running statistics, likewise.
+pub const AVERAGE_STATISTICS: Slot = Slot { name: "average_statistics", laid_out: LaidOut::Statistics };

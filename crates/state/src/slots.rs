@@ -1,6 +1,6 @@
 //! The slots of a run, with their sizes.
 
-use crate::slot::{LaidOut, PARAMETERS, STATISTICS, Slot};
+use crate::slot::{AVERAGE, AVERAGE_STATISTICS, LaidOut, PARAMETERS, STATISTICS, Slot};
 use thiserror::Error;
 
 /// The slots of a run, in the order in which a state is digested and sent.
@@ -35,11 +35,17 @@ pub enum WrongSlots {
 }
 
 impl Slots {
-    /// Those of a model with so many parameters and running statistics, and of an optimiser's own slots.
+    /// Those of a model with so many parameters and running statistics, and `further` ones: an optimiser's, or an average.
     #[must_use]
-    pub fn new(parameters: usize, statistics: usize, of_optimiser: &[Slot]) -> Self {
-        let list = [&[PARAMETERS, STATISTICS], of_optimiser].concat();
+    pub fn new(parameters: usize, statistics: usize, further: &[Slot]) -> Self {
+        let list = [&[PARAMETERS, STATISTICS], further].concat();
         Self { parameters, statistics, list }
+    }
+
+    /// The two slots that are the model: parameters and running statistics.
+    #[must_use]
+    pub fn model(&self) -> [Slot; 2] {
+        model_of(self.iter())
     }
 
     /// The slots in their order.
@@ -83,12 +89,16 @@ impl Slots {
     }
 }
 
+/// The two of `slots` that are the model: parameters and running statistics.
+pub(crate) fn model_of(mut slots: impl Iterator<Item = Slot>) -> [Slot; 2] {
+    if slots.any(|slot| slot == AVERAGE) { [AVERAGE, AVERAGE_STATISTICS] } else { [PARAMETERS, STATISTICS] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::Home;
 
-    const MOMENTUM: Slot = Slot { name: "momentum", laid_out: LaidOut::Parameters, home: Home::Training };
+    const MOMENTUM: Slot = Slot::of_parameters("momentum");
 
     #[test]
     fn other_slots_are_told_by_name_and_size() {

@@ -35,7 +35,8 @@ impl Store {
     pub(super) fn write_aside(&self, saved: &Saved<'_>, why: Hidden) -> Result<(String, Manifest), Error> {
         let layout = Layout::new(&Architecture::named(&saved.config.model)?);
         let wrong = |source| Error::WrongSlots { model: saved.config.model.clone(), source };
-        saved.state.check(&slots(saved.config, &layout)).map_err(wrong)?;
+        let slots = slots(saved.config, &layout);
+        saved.state.check(&slots).map_err(wrong)?;
         if !saved.state.has_numbers() {
             return Err(Error::Diverged { holder: format!("the state at {}", saved.state.position) });
         }
@@ -48,7 +49,7 @@ impl Store {
         let mut files = BTreeMap::new();
         for (file, content) in [
             (MODEL, tensors::model_file(&aside.join(MODEL), &layout, saved.state, steps_done)?),
-            (TRAINING, tensors::training_file(&aside.join(TRAINING), &layout, saved.state)?),
+            (TRAINING, tensors::training_file(&aside.join(TRAINING), &layout, &slots, saved.state)?),
         ] {
             disk::write_durably(&aside.join(file), &content)?;
             files.insert(file.to_owned(), digest(&content));
