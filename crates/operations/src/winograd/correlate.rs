@@ -4,9 +4,9 @@ use super::filter::{self, Direction};
 use super::multiply;
 use super::packed::{Aligned, GROUP, Packing};
 use super::shape::Shape;
-use super::square::Square;
+use super::tile::{OutputsMut, Place};
 use super::transform::{self, POINTS};
-use super::{groups_of_block, points, tile};
+use super::{groups_of_block, points};
 use crate::progress;
 use pulp::{Simd, WithSimd, bytemuck};
 
@@ -101,13 +101,9 @@ impl Correlate<'_> {
                 let len = shape.image(shape.outputs);
                 let image: &mut [S::f32s] = bytemuck::cast_slice_mut(&mut output[place.image * len..][..len]);
                 for channel in 0..outputs {
-                    let mut values = Square::splat(simd.splat_f32s(0.0));
-                    let (start, step) = products.points(index, channel);
-                    for (value, slot) in values.flat_mut().iter_mut().zip(product_values[start..].iter().step_by(step))
-                    {
-                        *value = *slot;
-                    }
-                    tile::put::<S>(image, shape, place, (channel, outputs), &transform::output(simd, &values));
+                    let values = products.values(product_values, (index, channel));
+                    let place = Place::new(shape, place, (channel, outputs));
+                    transform::output(simd, &values, &mut OutputsMut::<S> { image, place });
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Scratch memory in the order in which products go through it.
 
-use super::transform::POINTS;
+use super::transform::{POINTS, Sink, Source};
 use pulp::{Simd, bytemuck};
 use std::ops::Range;
 
@@ -65,18 +65,25 @@ impl Packing {
         self.point() * POINTS * POINTS
     }
 
-    /// Where a tile's points lie for one register of channels: the first and then every so many registers.
-    pub fn points(self, tile: usize, channel: usize) -> (usize, usize) {
-        (self.group(0, tile / GROUP, channel).start + tile % GROUP, self.point())
+    /// The places of a tile's points, for one register of channels.
+    #[inline(always)]
+    pub fn slots<V>(self, packed: &mut [V], at: (usize, usize)) -> Slots<'_, V> {
+        let range = self.points(at);
+        Slots { packed: &mut packed[range], step: self.point() }
     }
 
-    /// Writes the points of a tile for one register of channels.
+    /// A tile's points, for one register of channels.
     #[inline(always)]
-    pub fn put<S: Simd>(self, packed: &mut [S::f32s], (tile, channel): (usize, usize), points: &[S::f32s]) {
-        let (start, step) = self.points(tile, channel);
-        for (slot, value) in packed[start..].iter_mut().step_by(step).zip(points) {
-            *slot = *value;
-        }
+    pub fn values<V>(self, packed: &[V], at: (usize, usize)) -> Values<'_, V> {
+        let range = self.points(at);
+        Values { packed: &packed[range], step: self.point() }
+    }
+
+    /// From the first to the last.
+    #[inline(always)]
+    fn points(self, (tile, channel): (usize, usize)) -> Range<usize> {
+        let start = self.group(0, tile / GROUP, channel).start + tile % GROUP;
+        start..start + self.point() * (POINTS * POINTS - 1) + 1
     }
 
     /// Where the group's tiles lie for one register of channels.
@@ -89,5 +96,35 @@ impl Packing {
     pub fn channels(self, point: usize, group: usize) -> Range<usize> {
         let start = self.group(point, group, 0).start;
         start..start + self.channels * GROUP
+    }
+}
+
+/// The points of a tile, each so many registers after the one before.
+pub(super) struct Values<'a, V> {
+    packed: &'a [V],
+    step: usize,
+}
+
+impl<S: Simd> Source<S, POINTS> for Values<'_, S::f32s> {
+    #[inline(always)]
+    fn row(&self, simd: S, row: usize) -> [S::f32s; POINTS] {
+        let mut values = [simd.splat_f32s(0.0); POINTS];
+        for (column, value) in values.iter_mut().enumerate() {
+            *value = self.packed[(row * POINTS + column) * self.step];
+        }
+        values
+    }
+}
+
+/// Their places, to be written.
+pub(super) struct Slots<'a, V> {
+    packed: &'a mut [V],
+    step: usize,
+}
+
+impl<S: Simd> Sink<S> for Slots<'_, S::f32s> {
+    #[inline(always)]
+    fn put(&mut self, row: usize, column: usize, value: S::f32s) {
+        self.packed[(row * POINTS + column) * self.step] = value;
     }
 }

@@ -2,7 +2,8 @@
 
 use super::packed::{Packing, registers};
 use super::shape::Shape;
-use super::{tile, transform};
+use super::tile::{Inputs, Outputs, Place};
+use super::transform;
 use pulp::Simd;
 use std::ops::Range;
 
@@ -20,8 +21,8 @@ pub(super) fn of_inputs<S: Simd>(
     for (index, place) in block.map(|tile| shape.tile(tile)).enumerate() {
         let image = registers::<S>(&input[place.image * len..][..len]);
         for channel in 0..packing.channels {
-            let values = tile::inputs(simd, image, shape, place, (channel, packing.channels));
-            packing.put::<S>(points, (index, channel), transform::input(simd, &values).flat());
+            let inputs = Inputs::<S> { image, place: Place::new(shape, place, (channel, packing.channels)) };
+            transform::input(simd, &inputs, &mut packing.slots(points, (index, channel)));
         }
     }
 }
@@ -40,8 +41,8 @@ pub(super) fn of_output_gradients<S: Simd>(
     for (index, place) in block.map(|tile| shape.tile(tile)).enumerate() {
         let image = registers::<S>(&gradient[place.image * len..][..len]);
         for channel in 0..packing.channels {
-            let values = tile::outputs(simd, image, shape, place, (channel, packing.channels));
-            packing.put::<S>(points, (index, channel), transform::output_gradient(simd, &values).flat());
+            let outputs = Outputs::<S> { image, place: Place::new(shape, place, (channel, packing.channels)) };
+            transform::output_gradient(simd, &outputs, &mut packing.slots(points, (index, channel)));
         }
     }
 }

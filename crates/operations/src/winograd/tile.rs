@@ -1,28 +1,49 @@
 //! Tiles in and out of images with channels last.
 
 use super::shape::{Shape, Tile};
-use super::square::Square;
-use super::transform::{OUTPUTS, POINTS};
+use super::transform::{OUTPUTS, POINTS, Sink, Source};
 use pulp::Simd;
 
-/// The inputs of a tile in one register of `channels`; `image` is that of the tile. Past its edges are zeros.
-#[inline(always)]
-pub(super) fn inputs<S: Simd>(
-    simd: S,
-    image: &[S::f32s],
+/// A tile of an image, in one register of its channels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
     shape: Shape,
     tile: Tile,
-    (channel, channels): (usize, usize),
-) -> Square<S::f32s, POINTS> {
-    let mut values = Square::splat(simd.splat_f32s(0.0));
-    let inside = tile.left > 0 && tile.left + OUTPUTS < shape.width;
-    for (row, values) in values.0.iter_mut().enumerate() {
+    channel: usize,
+    channels: usize,
+}
+
+impl Place {
+    /// The `channel`-th of `channels` registers.
+    #[inline(always)]
+    pub fn new(shape: Shape, tile: Tile, (channel, channels): (usize, usize)) -> Self {
+        Self { shape, tile, channel, channels }
+    }
+
+    /// Where the outputs of a row begin.
+    #[inline(always)]
+    fn output(&self, row: usize) -> usize {
+        ((self.tile.top + row) * self.shape.width + self.tile.left) * self.channels + self.channel
+    }
+}
+
+/// The inputs of a tile. Past the image's edges are zeros.
+pub(super) struct Inputs<'a, S: Simd> {
+    pub image: &'a [S::f32s],
+    pub place: Place,
+}
+
+impl<S: Simd> Source<S, POINTS> for Inputs<'_, S> {
+    #[inline(always)]
+    fn row(&self, simd: S, row: usize) -> [S::f32s; POINTS] {
+        let Place { shape, tile, channel, channels } = self.place;
+        let mut values = [simd.splat_f32s(0.0); POINTS];
         let y = tile.top + row;
         if y == 0 || y > shape.height {
-            continue;
+            return values;
         }
-        let line = &image[(y - 1) * shape.width * channels..][..shape.width * channels];
-        if inside {
+        let line = &self.image[(y - 1) * shape.width * channels..][..shape.width * channels];
+        if tile.left > 0 && tile.left + OUTPUTS < shape.width {
             let line = &line[(tile.left - 1) * channels + channel..][..=(POINTS - 1) * channels];
             for (column, value) in values.iter_mut().enumerate() {
                 *value = line[column * channels];
@@ -35,44 +56,38 @@ pub(super) fn inputs<S: Simd>(
                 }
             }
         }
+        values
     }
-    values
 }
 
-/// The outputs of a tile in one register of `channels`.
-#[inline(always)]
-pub(super) fn outputs<S: Simd>(
-    simd: S,
-    image: &[S::f32s],
-    shape: Shape,
-    tile: Tile,
-    (channel, channels): (usize, usize),
-) -> Square<S::f32s, OUTPUTS> {
-    let mut values = Square::splat(simd.splat_f32s(0.0));
-    for (row, values) in values.0.iter_mut().enumerate() {
-        let start = ((tile.top + row) * shape.width + tile.left) * channels + channel;
-        let line = &image[start..][..=(OUTPUTS - 1) * channels];
+/// The outputs of a tile, or their gradient.
+pub(super) struct Outputs<'a, S: Simd> {
+    pub image: &'a [S::f32s],
+    pub place: Place,
+}
+
+impl<S: Simd> Source<S, OUTPUTS> for Outputs<'_, S> {
+    #[inline(always)]
+    fn row(&self, simd: S, row: usize) -> [S::f32s; OUTPUTS] {
+        let channels = self.place.channels;
+        let line = &self.image[self.place.output(row)..][..=(OUTPUTS - 1) * channels];
+        let mut values = [simd.splat_f32s(0.0); OUTPUTS];
         for (column, value) in values.iter_mut().enumerate() {
             *value = line[column * channels];
         }
+        values
     }
-    values
 }
 
-/// Writes the outputs of a tile in one register of `channels`.
-#[inline(always)]
-pub(super) fn put<S: Simd>(
-    image: &mut [S::f32s],
-    shape: Shape,
-    tile: Tile,
-    (channel, channels): (usize, usize),
-    values: &Square<S::f32s, OUTPUTS>,
-) {
-    for (row, values) in values.0.iter().enumerate() {
-        let start = ((tile.top + row) * shape.width + tile.left) * channels + channel;
-        let line = &mut image[start..][..=(OUTPUTS - 1) * channels];
-        for (column, value) in values.iter().enumerate() {
-            line[column * channels] = *value;
-        }
+/// The outputs of a tile, to be written.
+pub(super) struct OutputsMut<'a, S: Simd> {
+    pub image: &'a mut [S::f32s],
+    pub place: Place,
+}
+
+impl<S: Simd> Sink<S> for OutputsMut<'_, S> {
+    #[inline(always)]
+    fn put(&mut self, row: usize, column: usize, value: S::f32s) {
+        self.image[self.place.output(row) + column * self.place.channels] = value;
     }
 }

@@ -14,34 +14,62 @@ pub(super) const POINTS: usize = 6;
 /// Side of a filter.
 pub(super) const TAPS: usize = 3;
 
+/// Where a map reads. It reads every row once, so that no copy is made of what lies elsewhere.
+pub(super) trait Source<S: Simd, const N: usize> {
+    fn row(&self, simd: S, row: usize) -> [S::f32s; N];
+}
+
+/// Where a map writes. It writes every place once.
+pub(super) trait Sink<S: Simd> {
+    fn put(&mut self, row: usize, column: usize, value: S::f32s);
+}
+
+impl<S: Simd, const N: usize> Source<S, N> for Square<S::f32s, N> {
+    #[inline(always)]
+    fn row(&self, _: S, row: usize) -> [S::f32s; N] {
+        self.0[row]
+    }
+}
+
+impl<S: Simd, const N: usize> Sink<S> for Square<S::f32s, N> {
+    #[inline(always)]
+    fn put(&mut self, row: usize, column: usize, value: S::f32s) {
+        self.0[row][column] = value;
+    }
+}
+
 /// `B^T d B`: a tile of inputs.
 #[inline(always)]
-pub(super) fn input<S: Simd>(simd: S, d: &Square<S::f32s, POINTS>) -> Square<S::f32s, POINTS> {
-    both::<S, Input, _, _>(simd, d)
+pub(super) fn input<S: Simd>(simd: S, d: &impl Source<S, POINTS>, points: &mut impl Sink<S>) {
+    both::<S, Input, _, _>(simd, d, points);
 }
 
 /// `A^T m A`: the outputs of a tile.
 #[inline(always)]
-pub(super) fn output<S: Simd>(simd: S, m: &Square<S::f32s, POINTS>) -> Square<S::f32s, OUTPUTS> {
-    both::<S, Output, _, _>(simd, m)
+pub(super) fn output<S: Simd>(simd: S, m: &impl Source<S, POINTS>, outputs: &mut impl Sink<S>) {
+    both::<S, Output, _, _>(simd, m, outputs);
 }
 
 /// `A y A^T`: the gradient of a tile's outputs.
 #[inline(always)]
-pub(super) fn output_gradient<S: Simd>(simd: S, y: &Square<S::f32s, OUTPUTS>) -> Square<S::f32s, POINTS> {
-    both::<S, OutputGradient, _, _>(simd, y)
+pub(super) fn output_gradient<S: Simd>(simd: S, y: &impl Source<S, OUTPUTS>, points: &mut impl Sink<S>) {
+    both::<S, OutputGradient, _, _>(simd, y, points);
 }
 
 /// `G g G^T`: a filter.
 #[inline(always)]
 pub(super) fn filter<S: Simd>(simd: S, g: &Square<S::f32s, TAPS>) -> Square<S::f32s, POINTS> {
-    both::<S, Filter, _, _>(simd, g)
+    let mut points = Square::splat(simd.splat_f32s(0.0));
+    both::<S, Filter, TAPS, POINTS>(simd, g, &mut points);
+    points
 }
 
 /// `G^T u G`: the gradient of a filter.
 #[inline(always)]
 pub(super) fn filter_gradient<S: Simd>(simd: S, u: &Square<S::f32s, POINTS>) -> Square<S::f32s, TAPS> {
-    both::<S, FilterGradient, _, _>(simd, u)
+    let mut taps = Square::splat(simd.splat_f32s(0.0));
+    both::<S, FilterGradient, POINTS, TAPS>(simd, u, &mut taps);
+    taps
 }
 
 /// A map along one axis. A trait, for functions that are passed as values are not inlined, and so not compiled for the
@@ -54,24 +82,23 @@ trait Axis<S: Simd, const N: usize, const M: usize> {
 #[inline(always)]
 fn both<S: Simd, A: Axis<S, N, M>, const N: usize, const M: usize>(
     simd: S,
-    values: &Square<S::f32s, N>,
-) -> Square<S::f32s, M> {
+    source: &impl Source<S, N>,
+    sink: &mut impl Sink<S>,
+) {
     let zero = simd.splat_f32s(0.0);
     let mut rows = [Line([zero; M]); N];
-    for (row, values) in rows.iter_mut().zip(&values.0) {
-        row.0 = A::along(simd, *values);
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.0 = A::along(simd, source.row(simd, index));
     }
-    let mut result = Square::splat(zero);
     for column in 0..M {
         let mut values = [zero; N];
         for (value, row) in values.iter_mut().zip(&rows) {
             *value = row.0[column];
         }
         for (row, value) in A::along(simd, values).into_iter().enumerate() {
-            result.0[row][column] = value;
+            sink.put(row, column, value);
         }
     }
-    result
 }
 
 /// A row. Aligned as [`Square`] is.

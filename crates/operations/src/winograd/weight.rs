@@ -2,7 +2,7 @@
 
 use super::packed::{Aligned, GROUP, Packing};
 use super::shape::Shape;
-use super::transform::POINTS;
+use super::transform::{POINTS, Sink};
 use super::{filter, groups_of_block, multiply, points};
 use crate::progress;
 use pulp::{Simd, WithSimd};
@@ -51,7 +51,7 @@ impl FilterGradient<'_> {
             // Tiles that the last group lacks add nothing.
             for index in count..used * GROUP {
                 for channel in 0..outputs {
-                    slopes.put::<S>(slope_values, (index, channel), &[simd.splat_f32s(0.0); POINTS * POINTS]);
+                    clear(simd, &mut slopes.slots(slope_values, (index, channel)));
                 }
             }
             for point in 0..POINTS * POINTS {
@@ -80,6 +80,14 @@ impl FilterGradient<'_> {
             }
         }
         filters
+    }
+}
+
+/// Zeros at all points.
+#[inline(always)]
+fn clear<S: Simd>(simd: S, points: &mut impl Sink<S>) {
+    for point in 0..POINTS * POINTS {
+        points.put(point / POINTS, point % POINTS, simd.splat_f32s(0.0));
     }
 }
 
