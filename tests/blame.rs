@@ -158,24 +158,6 @@ fn a_checkpoint_that_cannot_be_read_is_nobodys_fault_and_the_one_before_counts()
 }
 
 #[test]
-fn a_run_ends_when_nobody_who_could_go_on_is_left_and_what_was_done_is_saved() {
-    let directory = tempfile::tempdir().unwrap();
-    let expected = undisturbed(directory.path());
-    let run_dir = directory.path().join("hopeless");
-    let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();
-    let start = Instant::now();
-    let fault = ["*@*:1:3:fail".to_owned()];
-    let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait();
-    assert_eq!(ended.code, 7, "{}", ended.log);
-    assert!(ended.log.contains("nobody who could go on is left"), "{}", ended.log);
-    assert!(start.elapsed() < Duration::from_mins(2), "{:?}", start.elapsed());
-    assert_eq!(ended.summary()["steps"], 14, "{}", ended.log);
-    let ended = Coordinator::start(&run_dir, &flags).wait().well();
-    assert!(ended.log.contains("going on from checkpoint step-00000014"), "{}", ended.log);
-    assert_same(&ended, &expected);
-}
-
-#[test]
 fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
     let Some(mut network) = Network::inside("a_worker_that_nobody_reaches_is_found_and_the_others_go_on") else {
         return;

@@ -147,19 +147,3 @@ fn one_that_is_told_to_leave_is_started_again() {
     assert_same(&ended, &expected);
     assert!(!runs(first));
 }
-
-#[test]
-fn workers_that_never_get_any_further_end_the_run_with_its_reason() {
-    let directory = tempfile::tempdir().unwrap();
-    let flags = [&LOCAL[..], &RUN, &["--failure-timeout", "1s"]].concat();
-    let run_dir = directory.path().join("run");
-    let start = Instant::now();
-    // Each of them trains well, five steps at a time.
-    let ended = Coordinator::start_failing(&run_dir, &flags, &["*@*:0:5:exit".to_owned()]).wait();
-    assert_eq!(ended.code, 7, "{}", ended.log);
-    assert!(ended.log.contains("failed 5 times in a row"), "{}", ended.log);
-    assert!(start.elapsed() < Duration::from_mins(3), "{:?}", start.elapsed());
-    // What ended them is mended.
-    let ended = Coordinator::start(&run_dir, &flags).wait().well();
-    assert_same(&ended, &Coordinator::run(&directory.path().join("undisturbed"), 2, &RUN).well());
-}

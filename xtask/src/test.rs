@@ -102,6 +102,9 @@ struct Stage {
 
 const ONE_THREAD: &str = "--test-threads=1";
 
+/// The tests that wait more than they work. They run beside each other, and with no other.
+const PATIENCE: &str = "patience";
+
 /// As on a processor that has AVX2 and no more, and on one that has nothing.
 const AVX2: &[(&str, &str)] =
     &[("COXSWAIN_INSTRUCTION_SET", "avx2"), ("ATEN_CPU_CAPABILITY", "avx2"), ("ONEDNN_MAX_CPU_ISA", "AVX2")];
@@ -111,7 +114,7 @@ const NOTHING: &[(&str, &str)] =
 /// What the processor decides: the kernels, the network, a step.
 const KERNELS: &[&str] = &["operations", "network", "engine"];
 
-const STAGES: [Stage; 4] = [
+const STAGES: [Stage; 5] = [
     Stage {
         name: "the kernels with AVX2 alone",
         packages: KERNELS,
@@ -137,6 +140,14 @@ const STAGES: [Stage; 4] = [
         variables: AVX2,
     },
     Stage {
+        name: "tests that wait",
+        packages: &[SYSTEM_TESTS],
+        file: Some(PATIENCE),
+        filter: None,
+        flags: &["--test-threads=3"],
+        variables: &[],
+    },
+    Stage {
         name: "tests of the whole system",
         packages: &[SYSTEM_TESTS],
         file: None,
@@ -148,7 +159,8 @@ const STAGES: [Stage; 4] = [
 
 impl Stage {
     fn has(&self, made: &Executable) -> bool {
-        made.is_test && self.packages.contains(&made.package.as_str()) && self.file.is_none_or(|file| made.name == file)
+        let of_file = self.file.map_or(made.name != PATIENCE, |file| made.name == file);
+        made.is_test && self.packages.contains(&made.package.as_str()) && of_file
     }
 
     /// Runs `test` as cargo does, with the tests whose names have one of `filters` in them.
@@ -212,6 +224,7 @@ mod tests {
         assert_eq!(stages(&made("operations", "convolution", true)), 2);
         assert_eq!(stages(&made("system-tests", "same_bytes", true)), 2);
         assert_eq!(stages(&made("system-tests", "chaos", true)), 1);
+        assert_eq!(stages(&made("system-tests", PATIENCE, true)), 1);
         assert_eq!(stages(&made("worker", "worker", false)), 0);
         assert_eq!(stages(&made("steering", "histories", true)), 0);
         let words = |filters: &[&str]| {
