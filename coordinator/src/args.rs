@@ -79,8 +79,9 @@ pub struct Args {
 
     /// Have local workers write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome
     /// [without DIR: profile in the run directory]
-    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub profile: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    #[allow(clippy::option_option, reason = "not wanted, wanted where traces usually go, or wanted elsewhere")]
+    pub profile: Option<Option<PathBuf>>,
 
     /// Go on answering predictions when training is over
     #[arg(long)]
@@ -205,6 +206,14 @@ mod tests {
         let config = crate::settings::run_config(&args, None).unwrap();
         assert_eq!((config.epochs, config.batch_size, args.local), (3, 32, true));
         assert_eq!(config.values()["schedule"]["milestones"], serde_json::json!([1, 2]));
+    }
+
+    #[test]
+    fn traces_go_to_the_run_directory_or_elsewhere() {
+        let profile = |words: &[&str]| read(words).unwrap().profile;
+        assert_eq!(profile(&[]), None);
+        assert_eq!(profile(&["--profile", "--local"]), Some(None));
+        assert_eq!(profile(&["--profile=traces"]), Some(Some(PathBuf::from("traces"))));
     }
 
     #[test]

@@ -191,8 +191,7 @@ fn steering_options(args: &Args, config: &RunConfig, timeouts: Timeouts) -> Opti
 
 /// Where traces of local workers go, if they are wanted.
 fn profile_dir(args: &Args, run_dir: &Path) -> Option<PathBuf> {
-    let given = args.profile.as_ref()?;
-    Some(if given.as_os_str().is_empty() { run_dir.join("profile") } else { given.clone() })
+    Some(args.profile.as_ref()?.clone().unwrap_or_else(|| run_dir.join("profile")))
 }
 
 /// That the data set is there, as far as `config` uses it.
