@@ -4,23 +4,18 @@
 //! [`download`] and [`output`] do I/O.
 
 pub mod args;
-pub mod bars;
 pub mod connect;
 pub mod download;
 pub mod error;
-pub mod history;
 pub mod image;
 pub mod json;
 pub mod look;
 pub mod output;
 pub mod predict;
-pub mod progress;
 pub mod state;
 pub mod status;
 pub mod stop;
 pub mod summary;
-pub mod table;
-pub mod text;
 pub mod watch;
 pub mod workers;
 

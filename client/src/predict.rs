@@ -1,21 +1,20 @@
 //! `cox predict`: what is in pictures, by the newest checkpoint of the run.
 
 use crate::{
-    NAME, args, bars,
+    NAME, args,
     connect::Coordinator,
     error::Failure,
     image::Source,
     look::{Ink, Look},
     output::Output,
-    table::{Align, table},
-    text::{one_line, percent},
 };
 use plan::number::{self, Number};
-use program::say;
+use program::{say, text::one_line};
 use proto::{Malformed, v1::PredictResponse};
 use serde::{Serialize, Serializer};
 use std::collections::VecDeque;
 use tokio::task::{JoinHandle, spawn_blocking};
+use view::{Align, percent, table};
 
 /// How many pictures are read, sent and classified at a time.
 const IN_FLIGHT: usize = 8;
@@ -92,7 +91,7 @@ pub fn render(image: &str, response: &PredictResponse, top: usize, look: Look) -
         let fraction = f64::from(*probability);
         vec![
             format!("  {}", one_line(class)),
-            look.paint(Ink::Good, &bars::bar(fraction, width)),
+            look.paint(Ink::Good, &view::bar(fraction, width)),
             format!("{:.1} %", 100.0 * fraction),
         ]
     };

@@ -1,18 +1,16 @@
 //! `cox status`: the run on one screen.
 
 use crate::{
-    bars::bar,
     connect::Coordinator,
     error::Failure,
-    history, json,
+    json,
     look::{Ink, Look},
     output::Output,
-    progress::Progress,
-    state,
-    text::{duration, one_line, percent, rate, speed},
-    workers,
+    state, workers,
 };
+use program::text::one_line;
 use proto::v1::{Run, RunState};
+use view::{Progress, bar, duration, percent, rate, speed};
 
 /// How many finished epochs are shown.
 const EPOCHS: usize = 5;
@@ -47,7 +45,7 @@ pub fn render(run: &Run, look: Look) -> String {
         }
         lines.push(if index == 0 { look.paint(Ink::Faint, &line) } else { line });
     }
-    let epochs = history::last(run, EPOCHS);
+    let epochs = view::last_epochs(run, EPOCHS);
     if !epochs.is_empty() {
         lines.push(String::new());
         lines.extend(epochs);
@@ -58,7 +56,7 @@ pub fn render(run: &Run, look: Look) -> String {
 /// What is trained, in which state and why.
 fn heading(run: &Run, look: Look) -> Vec<String> {
     let model = run.model().unwrap_or("no model");
-    let word = state::word(run.state());
+    let word = view::word(run.state());
     let reason = one_line(&run.reason);
     // Most reasons begin with the state: "waiting for 1 of 4 workers".
     let rest = match reason.strip_prefix(word) {
@@ -100,7 +98,7 @@ fn figures(run: &Run, look: Look) -> Vec<String> {
     if run.images_per_second > 0.0 {
         pace.push(speed(run.images_per_second));
     }
-    if !state::is_over(run.state()) {
+    if !view::is_over(run.state()) {
         pace.extend(run.seconds_left.map(|seconds| format!("{} left", duration(seconds))));
     }
     if !pace.is_empty() {
@@ -136,7 +134,7 @@ fn label_of(look: Look, label: &str) -> String {
 pub fn line(run: &Run) -> String {
     let progress = Progress::of(run);
     let mut parts = vec![
-        state::word(run.state()).to_owned(),
+        view::word(run.state()).to_owned(),
         format!("epoch {}/{}", progress.epoch, progress.epochs),
         format!("step {}/{}", progress.step, progress.steps),
     ];

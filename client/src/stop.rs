@@ -6,9 +6,8 @@ use crate::{
     error::Failure,
     json,
     output::Output,
-    state,
-    text::one_line,
 };
+use program::text::one_line;
 use proto::v1::{Run, RunState};
 use std::time::Duration;
 
@@ -57,5 +56,5 @@ async fn end(views: &mut Watch) -> Result<Run, Failure> {
 #[must_use]
 pub fn render(run: &Run) -> String {
     let place = format!("epoch {}, step {} of {}", run.epoch + 1, run.step, run.steps_per_epoch);
-    format!("{}: {} ({place})\n", state::word(run.state()), one_line(&run.reason))
+    format!("{}: {} ({place})\n", view::word(run.state()), one_line(&run.reason))
 }

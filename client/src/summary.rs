@@ -1,8 +1,9 @@
 //! `cox summary`: the layers and sizes of a model, as the article's `torchsummary` prints them.
 
-use crate::{error::Failure, output::Output, text::thousands};
+use crate::{error::Failure, output::Output};
 use resnet::{Architecture, Row, Summary};
 use serde::Serialize;
+use view::thousands;
 
 /// Prints the summary of the model of that name.
 ///

@@ -4,17 +4,17 @@ use crate::{
     NAME, args,
     connect::Coordinator,
     error::Failure,
-    history, json,
+    json,
     look::{Ink, Look},
     output::Output,
-    state, status,
-    text::{duration, one_line},
+    status,
 };
-use program::say;
+use program::{say, text::one_line};
 use proto::v1::{Run, RunState};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tonic::transport::Uri;
+use view::duration;
 
 /// Before the first attempt to find a coordinator again; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -64,7 +64,7 @@ async fn follow(
     loop {
         let run = changes.next().await?;
         *lost = None;
-        let over = state::is_over(run.state());
+        let over = view::is_over(run.state());
         screen.show(&run)?;
         if over {
             return Ok(run);
@@ -106,7 +106,7 @@ impl<'a> Screen<'a> {
         }
         // A watcher that joins late is told of the last epoch only.
         let shown = self.run.as_ref().map_or(run.epochs.len().saturating_sub(1), |before| before.epochs.len());
-        for line in history::last(run, run.epochs.len().saturating_sub(shown)) {
+        for line in view::last_epochs(run, run.epochs.len().saturating_sub(shown)) {
             self.output.text(&(line + "\n"))?;
         }
         let line = status::line(run);

@@ -1,10 +1,8 @@
 //! The table of workers.
 
-use crate::{
-    table::{Align, table},
-    text::{duration, one_line, ranges},
-};
+use program::text::one_line;
 use proto::v1::Worker;
+use view::{Align, duration, ranges, table};
 
 /// The lines of the table, heading first; none without workers.
 #[must_use]

@@ -11,9 +11,8 @@ use std::{
     fmt::Write as _,
     io::{self, IsTerminal, Write},
     path::Path,
-    time::Duration,
 };
-use steering::EpochRecord;
+use view::{bar, duration, epoch_line, percent};
 
 /// The terminal of a run.
 #[derive(Debug, Clone)]
@@ -96,18 +95,8 @@ impl Display {
     }
 
     /// An epoch that is done.
-    pub fn epoch(&self, record: &EpochRecord, epochs: u32) {
-        self.print(format!(
-            "Epoch [{:3}/{epochs:3}]  Train Loss:{:.4}  Train Acc:{:.2}%  Test Loss:{:.4}  Test Acc:{:.2}%  \
-             Learning Rate:{:.6}  Time {}",
-            record.epoch + 1,
-            record.train_loss,
-            100.0 * record.train_accuracy,
-            record.test_loss,
-            100.0 * record.test_accuracy,
-            record.lr,
-            duration(record.seconds),
-        ));
+    pub fn epoch(&self, epoch: &v1::Epoch, epochs: u32) {
+        self.print(epoch_line(epoch, epochs));
     }
 
     /// The end of the run.
@@ -152,20 +141,9 @@ impl Display {
     }
 }
 
-/// A time for people: `1h02m`, `3m07s`, `9.1s`.
-fn duration(seconds: f64) -> String {
-    let whole = Duration::from_secs_f64(seconds.clamp(0.0, 1e9)).as_secs();
-    match whole {
-        3600.. => format!("{}h{:02}m", whole / 3600, whole / 60 % 60),
-        60.. => format!("{}m{:02}s", whole / 60, whole % 60),
-        _ => format!("{seconds:.1}s"),
-    }
-}
-
 /// The end of a run as a table.
 fn table(summary: &Summary, run_dir: &Path) -> String {
     const BAR: usize = 40;
-    let percent = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
     let row = |name: &str, value: String| format!("  {name:<18} {value}\n");
     let mut text = format!("\n{} {}: {}\n\n", summary.model, summary.state, text::one_line(&summary.reason));
     if let (Some(accuracy), Some(loss)) = (summary.test_accuracy, summary.test_loss) {
@@ -203,21 +181,9 @@ fn table(summary: &Summary, run_dir: &Path) -> String {
     if !summary.per_class_accuracy.is_empty() {
         text += "\n";
         for (name, accuracy) in cifar::CLASS_NAMES.iter().zip(&summary.per_class_accuracy) {
-            let filled = (accuracy * BAR as f64).round() as usize;
-            let bar = format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled.min(BAR)));
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "  {name:<12} {bar} {:6.2} %", 100.0 * accuracy);
+            let _ = writeln!(text, "  {name:<12} {} {:6.2} %", bar(*accuracy, BAR), 100.0 * accuracy);
         }
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_for_people() {
-        assert_eq!([9.14, 187.0, 3725.0].map(duration), ["9.1s", "3m07s", "1h02m"]);
-    }
 }

@@ -1,7 +1,7 @@
 //! Between the messages and what they mean.
 
 use crate::v1;
-use plan::{ChunkResult, Confusion, Position, Totals};
+use plan::{Blame, ChunkResult, Confusion, Held, Position, Totals};
 use thiserror::Error;
 
 /// A message that means nothing.
@@ -40,6 +40,51 @@ impl From<Totals> for v1::Totals {
 impl From<v1::Totals> for Totals {
     fn from(totals: v1::Totals) -> Self {
         Self { loss: totals.loss, correct: totals.correct, samples: totals.samples }
+    }
+}
+
+impl From<Held> for v1::Held {
+    /// Without its digest.
+    fn from(Held { position, totals, lineage }: Held) -> Self {
+        Self { position: Some(position.into()), totals: Some(totals.into()), lineage, digest: None }
+    }
+}
+
+impl TryFrom<v1::Held> for Held {
+    type Error = Malformed;
+
+    fn try_from(held: v1::Held) -> Result<Self, Malformed> {
+        let missing = |what: &str| Malformed::new(format!("a state without {what}"));
+        Ok(Self {
+            position: held.position.ok_or_else(|| missing("its position"))?.into(),
+            totals: held.totals.ok_or_else(|| missing("its totals"))?.into(),
+            lineage: held.lineage,
+        })
+    }
+}
+
+impl From<Blame> for v1::Blame {
+    fn from(blame: Blame) -> Self {
+        match blame {
+            Blame::Own => Self::Own,
+            Blame::Suffered => Self::Suffered,
+            Blame::Diverged => Self::Diverged,
+            Blame::Withheld => Self::Withheld,
+        }
+    }
+}
+
+impl TryFrom<v1::Blame> for Blame {
+    type Error = Malformed;
+
+    fn try_from(blame: v1::Blame) -> Result<Self, Malformed> {
+        match blame {
+            v1::Blame::Own => Ok(Self::Own),
+            v1::Blame::Suffered => Ok(Self::Suffered),
+            v1::Blame::Diverged => Ok(Self::Diverged),
+            v1::Blame::Withheld => Ok(Self::Withheld),
+            v1::Blame::Unspecified => Err(Malformed::new("a failure that is nobody's")),
+        }
     }
 }
 

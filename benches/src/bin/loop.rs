@@ -61,8 +61,8 @@ fn main() -> Result<()> {
         let (steps, shards) = (config.steps(), config.shards);
         let order = epoch_order(config.seed, epoch, config.train_samples).into();
         let ranges = (0..steps.count()).flat_map(move |step| (0..shards).map(move |shard| (step, shard)));
-        let ranges = ranges.map(move |(step, shard)| steps.shard_of(step, shard, shards));
-        let ranges = ranges.map(|range| range.start as usize..range.end as usize).filter(|range| !range.is_empty());
+        let ranges = ranges.filter_map(move |(step, shard)| steps.shard_of(step, shard, shards));
+        let ranges = ranges.map(|range| range.start as usize..range.end as usize);
         let samples = Samples { order, seed: config.seed, epoch, ranges: Box::new(ranges) };
         let mut input = Input::ahead(Arc::clone(&data), samples, Device::Cpu)?;
         let start = Instant::now();

@@ -1,6 +1,6 @@
 //! Who may take part.
 
-use crate::helm::{Attached, Attachment, Helm, Refusal, RefusalKind, orders, precision::precision_of, report};
+use crate::helm::{Attached, Attachment, Helm, Refusal, RefusalKind, orders, precision::precision_of};
 use config::RunConfig;
 use plan::Precision;
 use proto::v1;
@@ -55,7 +55,7 @@ impl Helm {
     }
 
     /// Whether a worker that says `hello` fits the run. Returns what it holds.
-    fn examine(&self, hello: &v1::Hello) -> Result<Option<steering::Held>, String> {
+    fn examine(&self, hello: &v1::Hello) -> Result<Option<plan::Held>, String> {
         if hello.version != proto::VERSION {
             return Err(format!(
                 "it is version {}, and this coordinator is version {}: run the same on both",
@@ -83,7 +83,7 @@ impl Helm {
         self.compare_with_the_others(hello)?;
         // Without its run's id a state is nobody's.
         let held = hello.held.filter(|_| hello.run_id.is_some());
-        held.map(report::held).transpose().map_err(|malformed| malformed.to_string())
+        held.map(plan::Held::try_from).transpose().map_err(|malformed| malformed.to_string())
     }
 
     /// Whether the worker computes as those do that are prepared, and can be reached as they can.

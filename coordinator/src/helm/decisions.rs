@@ -2,7 +2,10 @@
 //! here waits for the disk: orders wait instead.
 
 use crate::{
-    helm::{Helm, PrecisionChoice, SaveJob, backend::backend, orders, report, saver::LeftOut},
+    helm::{
+        Helm, PrecisionChoice, SaveJob, backend::backend, order_message::order_message, orders, saver::LeftOut,
+        view::epoch_message,
+    },
     journal::Entry,
 };
 use proto::v1;
@@ -58,7 +61,7 @@ impl Helm {
                 Decision::Epoch(record) => {
                     self.precision = PrecisionChoice::Fixed;
                     self.gate = self.recorder.record(Entry::Epoch(record.clone()));
-                    self.display.epoch(&record, self.config.epochs);
+                    self.display.epoch(&epoch_message(&record), self.config.epochs);
                     if let Some(note) = &record.note {
                         self.note(note);
                     }
@@ -117,7 +120,7 @@ impl Helm {
         if let (Order::SetAside { .. }, Some(attachment)) = (&order, self.attachments.get_mut(&worker)) {
             attachment.prepared = false;
         }
-        let order = report::order(order, self.steering.rank_of(worker), ticket, self.backend);
+        let order = order_message(order, self.steering.rank_of(worker), ticket, self.backend);
         if let Some(ended) = orders::ends(&order) {
             // It outweighs what waits, and depends on nothing.
             let of_ended = |held: &HeldBack| orders::generation_of(&held.order).is_some_and(|of| of <= ended);

@@ -7,6 +7,7 @@ mod decisions;
 mod finish;
 mod input;
 mod options;
+mod order_message;
 mod orders;
 mod precision;
 mod recorder;

@@ -1,26 +1,16 @@
-//! Between what goes over the wire and what the state machine speaks of.
+//! From the reports of workers to events of the state machine.
 
 use crate::helm::Tickets;
-use plan::{ChunkResult, Position, Totals};
+use plan::{ChunkResult, Held, Position, Totals};
 use proto::{Malformed, v1};
 use std::time::Duration;
-use steering::{Blame, Event, Failure, Held, Order, Stretch, WorkerId};
+use steering::{Event, Failure, Stretch, WorkerId};
 
-/// What a worker says that it holds.
-pub(super) fn held(held: v1::Held) -> Result<Held, Malformed> {
-    let missing = |what: &str| Malformed::new(format!("a state without {what}"));
-    Ok(Held {
-        position: held.position.ok_or_else(|| missing("its position"))?.into(),
-        totals: held.totals.ok_or_else(|| missing("its totals"))?.into(),
-        lineage: held.lineage,
-    })
-}
-
-/// The same with its digest.
+/// What a worker says that it holds, with its digest.
 fn attested(message: Option<v1::Held>) -> Result<Option<(Held, u64)>, Malformed> {
     let Some(message) = message else { return Ok(None) };
     let digest = message.digest.ok_or_else(|| Malformed::new("a state without its digest"))?;
-    Ok(Some((held(message)?, digest)))
+    Ok(Some((message.try_into()?, digest)))
 }
 
 /// A time that a worker has measured.
@@ -87,66 +77,8 @@ pub(super) fn event(
         },
         Up::Failed(failed) => Event::Failed {
             generation: failed.generation,
-            failure: Failure {
-                blame: match failed.blame() {
-                    v1::Blame::Own => Blame::Own,
-                    v1::Blame::Suffered => Blame::Suffered,
-                    v1::Blame::Diverged => Blame::Diverged,
-                    v1::Blame::Withheld => Blame::Withheld,
-                    v1::Blame::Unspecified => return Err(Malformed::new("a failure that is nobody's")),
-                },
-                message: failed.message,
-            },
+            failure: Failure { blame: failed.blame().try_into()?, message: failed.message },
         },
         Up::Leaving(leaving) => Event::Leaving { reason: leaving.reason },
     }))
-}
-
-/// An order as it goes over the wire. `rank` is that of the worker it goes to, `ticket` is for the states that it sends, and
-/// `backend` is the generation's.
-pub(super) fn order(order: Order, rank: Option<u32>, ticket: u64, backend: v1::Backend) -> v1::Order {
-    use v1::order::Order as Down;
-    use v1::synchronise::Source;
-    let down = match order {
-        Order::Form { generation, rank, world_size, members } => {
-            Down::Form(v1::Form { generation, rank, world_size, members })
-        }
-        Order::Connect { generation, host, port } => {
-            Down::Connect(v1::Connect { generation, host, port: port.into(), backend: backend.into() })
-        }
-        Order::Synchronise { generation, source_rank, checkpoint, initial, digest } => {
-            // Only the source has to have the checkpoint; the others get its state in the broadcast.
-            let is_source = rank == Some(source_rank);
-            let source = match checkpoint.filter(|_| is_source) {
-                Some(name) => Source::Checkpoint(name),
-                None if initial => Source::Initial(true),
-                None => Source::Held(true),
-            };
-            Down::Synchronise(v1::Synchronise { generation, source_rank, source: Some(source), digest, ticket })
-        }
-        Order::Train { generation, from, rates, digest_every, save_every, upload: _ } => Down::Train(v1::Train {
-            generation,
-            epoch: from.epoch,
-            first_step: from.step,
-            rates,
-            digest_every,
-            save_every: save_every.unwrap_or_default(),
-            ticket,
-        }),
-        Order::Halt { generation, epoch, reason } => Down::Halt(v1::Halt { generation, epoch, reason }),
-        Order::Evaluate { generation, epoch, chunks } => Down::Evaluate(v1::Evaluate {
-            generation,
-            epoch,
-            first_chunk: chunks.start,
-            chunks: chunks.end - chunks.start,
-        }),
-        Order::Upload { upload: _ } => Down::Upload(v1::Upload { ticket }),
-        Order::Attest { request, generation } => Down::Attest(v1::Attest { request, generation }),
-        Order::SetAside { reason, pause } => {
-            Down::SetAside(v1::SetAside { reason, pause_ms: pause.as_millis() as u64 })
-        }
-        Order::Abort { generation, reason } => Down::Abort(v1::Abort { generation, reason }),
-        Order::Dismiss { reason } => Down::Dismiss(v1::Dismiss { reason }),
-    };
-    v1::Order { order: Some(down) }
 }

@@ -2,9 +2,10 @@
 
 use super::{Helm, Input, Recorded, report};
 use crate::journal::Entry;
+use plan::Blame;
 use proto::v1;
 use std::time::Duration;
-use steering::{Blame, Event, Failure, RunState, WorkerId};
+use steering::{Event, Failure, RunState, WorkerId};
 
 /// How old what others see may be before a sign of life renews it.
 const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);

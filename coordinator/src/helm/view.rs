@@ -69,7 +69,7 @@ impl Helm {
             steps_per_epoch: steps,
             train_loss: totals.mean_loss(),
             train_accuracy: totals.accuracy(),
-            learning_rate: rates.get(position.step as usize).or(rates.last()).copied().unwrap_or(self.config.lr),
+            learning_rate: rates.map_or(f64::NAN, |rates| rates.of_step(position.step)),
             images_per_second,
             seconds_left: self.seconds_left(position, images_per_second),
             generation: self.steering.generation(),
@@ -158,7 +158,7 @@ fn state(state: RunState) -> v1::RunState {
     }
 }
 
-fn epoch_message(record: &EpochRecord) -> v1::Epoch {
+pub(super) fn epoch_message(record: &EpochRecord) -> v1::Epoch {
     v1::Epoch {
         epoch: record.epoch,
         train_loss: record.train_loss,

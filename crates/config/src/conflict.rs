@@ -92,7 +92,7 @@ mod tests {
                 let rate = LearningRate { lr: 0.1, schedule: schedule.clone(), warmup };
                 let mut state = ScheduleState::new(0.1);
                 losses.iter().flat_map(|loss| {
-                    let rates = rate.of_epoch(&state, span);
+                    let rates = rate.of_epoch(&state, span).unwrap().list().to_vec();
                     rate.finish_epoch(&mut state, span, Losses { train: *loss, test: *loss });
                     rates
                 }).collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! What has to reach the engine while it is busy.
 
-use crate::messages::Held;
 use crate::outgoing::StateSlot;
+use plan::Held;
 use std::{
     sync::{
         Mutex, PoisonError,

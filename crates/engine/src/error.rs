@@ -1,21 +1,8 @@
 //! What can go wrong in the engine.
 
-use plan::Position;
+use plan::{Blame, Position};
 use tch::TchError;
 use thiserror::Error;
-
-/// Whose a failure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// Of this worker alone: its device, its memory, its address.
-    Own,
-    /// Suffered from others.
-    Suffered,
-    /// A loss became no number: of all alike, or of a sick machine.
-    Diverged,
-    /// A state did not come from the coordinator.
-    Withheld,
-}
 
 /// A failure of the engine.
 #[derive(Debug, Error)]

@@ -3,20 +3,9 @@
 use crate::error::EngineError;
 use crate::rehearsal::Rehearsal;
 use nccl_rs::Backend;
-use plan::{ChunkResult, Position, Totals};
+use plan::{ChunkResult, Held, Position, Rates, Totals};
 use state::State;
 use std::sync::mpsc;
-
-/// What a worker holds of the run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Held {
-    /// The next step.
-    pub position: Position,
-    /// Of the epoch that it is in.
-    pub totals: Totals,
-    /// The generation in which the state was taken over.
-    pub lineage: u64,
-}
 
 /// A worker's place in a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +65,8 @@ pub enum Command {
         epoch: u32,
         /// Its first step to be done.
         first_step: u32,
-        /// One rate for the epoch, or one a step of it.
-        rates: Vec<f64>,
+        /// The epoch's.
+        rates: Rates,
         /// Steps between two digests of the state.
         digest_every: u32,
         /// Steps between two checkpoints of the state; 0: none.

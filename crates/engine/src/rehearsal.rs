@@ -77,7 +77,11 @@ pub(super) fn rehearse(
     TcpListener::bind((host.as_str(), 0)).map_err(|source| EngineError::Address { host: host.clone(), source })?;
     form_alone(options)?;
     let (steps, shards) = (replica.config.steps(), replica.config.shards);
-    let samples = (0..shards).map(|shard| steps.shard_of(0, shard, shards).len()).max().unwrap_or_default();
+    let samples = (0..shards)
+        .filter_map(|shard| steps.shard_of(0, shard, shards))
+        .map(|range| range.len())
+        .max()
+        .unwrap_or_default();
     let (pixels, labels) = (vec![0.0; samples * IMAGE_BYTES], vec![0; samples]);
     let (images, labels) = to_device(&pixels, &labels, replica.device)?;
     let mut vector = Tensor::f_empty([replica.vector_len() as i64], (Kind::Float, replica.device))

@@ -71,7 +71,7 @@ fn compute_shard(
 ) -> Result<Option<Tensor>, EngineError> {
     let steps = replica.config.steps();
     let mut vector = reducer.begin_shard(shard)?;
-    let loss = if steps.shard_of(position.step, shard, replica.config.shards).is_empty() {
+    let loss = if steps.shard_of(position.step, shard, replica.config.shards).is_none() {
         idle(replica, halt, &mut vector)?;
         None
     } else {

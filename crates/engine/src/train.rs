@@ -2,16 +2,16 @@
 
 use crate::error::EngineError;
 use crate::input::{Input, Samples};
-use crate::messages::{Event, Held, Outcome, Progress};
+use crate::messages::{Event, Outcome, Progress};
 use crate::reports::Reports;
 use crate::speed::Speed;
 use crate::step::train_step;
 use crate::thread::Thread;
-use plan::{Position, Totals, epoch_order};
+use plan::{Held, Position, Rates, Totals, epoch_order};
 use std::{rc::Rc, sync::Arc, time::Instant};
 
 impl Thread {
-    /// Trains from `from`, with one rate for the epoch or one for each of its steps, and makes `reports` on the way.
+    /// Trains from `from`, and makes `reports` on the way.
     ///
     /// # Errors
     /// If the replica is elsewhere, or a step fails or is aborted: the state is of before that step then.
@@ -19,7 +19,7 @@ impl Thread {
         &mut self,
         generation: u64,
         from: Position,
-        rates: &[f64],
+        rates: &Rates,
         reports: Reports,
     ) -> Result<Event, EngineError> {
         let steps = self.options.config.steps().count();
@@ -51,9 +51,8 @@ impl Thread {
             }
         };
         let (plan, count, shards) = (config.steps(), config.shards, reducer.shards());
-        let ranges = (from.step..steps).flat_map(move |step| {
-            shards.clone().map(move |shard| plan.shard_of(step, shard, count)).filter(|range| !range.is_empty())
-        });
+        let ranges = (from.step..steps)
+            .flat_map(move |step| shards.clone().filter_map(move |shard| plan.shard_of(step, shard, count)));
         let ranges = ranges.map(|range| range.start as usize..range.end as usize);
         let samples = Samples { order, seed: config.seed, epoch: from.epoch, ranges: Box::new(ranges) };
         let mut input = match &self.resident {
@@ -65,7 +64,7 @@ impl Thread {
         let mut speed = Speed::default();
         let mut halted = false;
         for step in from.step..steps {
-            let rate = rate_of(rates, step)?;
+            let rate = rates.of_step(step);
             let (began, waited) = (Instant::now(), self.control.waited());
             for fault in &self.options.faults {
                 fault.strike(generation, &mut self.replica, &self.control)?;
@@ -103,31 +102,5 @@ impl Thread {
             }
         }
         Ok(if halted { Event::Halted { generation, outcome } } else { Event::EpochDone { generation, outcome } })
-    }
-}
-
-/// The rate of `step`, of one for the epoch or one a step.
-///
-/// # Errors
-/// If there is none: no other rate stands in for it.
-fn rate_of(rates: &[f64], step: u32) -> Result<f64, EngineError> {
-    let rate = if rates.len() == 1 { rates.first() } else { rates.get(step as usize) };
-    rate.copied().filter(|rate| rate.is_finite()).ok_or_else(|| EngineError::OutOfOrder {
-        order: format!("train step {step}"),
-        state: format!("there is no rate for it among {}", rates.len()),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_step_is_trained_without_its_rate() {
-        assert_eq!(rate_of(&[0.1], 7).unwrap(), 0.1);
-        assert_eq!(rate_of(&[0.1, 0.2], 1).unwrap(), 0.2);
-        assert!(rate_of(&[0.1, 0.2], 2).is_err());
-        assert!(rate_of(&[], 0).is_err());
-        assert!(rate_of(&[f64::NAN], 0).is_err());
     }
 }

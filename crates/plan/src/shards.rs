@@ -33,12 +33,13 @@ impl Steps {
         at(step)..at(step.saturating_add(1))
     }
 
-    /// The places in the epoch's order that `shard` of `shards` takes in `step`.
+    /// The places in the epoch's order that `shard` of `shards` takes in `step`. `None`: the shard is empty, as in a last step of
+    /// fewer samples than shards. It has no batch then, and adds zeros.
     #[must_use]
-    pub fn shard_of(self, step: u32, shard: u32, shards: u32) -> Range<u32> {
+    pub fn shard_of(self, step: u32, shard: u32, shards: u32) -> Option<Range<u32>> {
         let step = self.samples_of(step);
         let part = block(step.end - step.start, shards, shard);
-        step.start + part.start..step.start + part.end
+        (!part.is_empty()).then(|| step.start + part.start..step.start + part.end)
     }
 }
 
@@ -74,7 +75,7 @@ mod tests {
             for step in 0..steps.count() {
                 for worker in 0..workers {
                     for shard in block(shards, workers, worker) {
-                        seen.extend(steps.shard_of(step, shard, shards));
+                        seen.extend(steps.shard_of(step, shard, shards).into_iter().flatten());
                     }
                 }
             }

@@ -19,9 +19,10 @@
 //! let rate = LearningRate { lr: 0.5, schedule, warmup: Warmup::default() };
 //! let span = Span { epochs: 2, steps: 3 };
 //! let mut state = ScheduleState::new(rate.lr);
-//! assert_eq!(rate.of_epoch(&state, span), [0.5]);
+//! assert_eq!(rate.of_epoch(&state, span)?.of_step(2), 0.5);
 //! rate.finish_epoch(&mut state, span, Losses { train: 1.0, test: 1.0 });
-//! assert_eq!(rate.of_epoch(&state, span), [0.05]);
+//! assert_eq!(rate.of_epoch(&state, span)?.of_step(0), 0.05);
+//! # Ok::<(), plan::BadRates>(())
 //! ```
 
 mod constant;

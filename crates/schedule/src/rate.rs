@@ -1,7 +1,7 @@
 //! Base rate, schedule and warm-up together, and what is remembered between epochs.
 
 use crate::{Epoch, Losses, Schedule, Span, Warmup};
-use plan::number;
+use plan::{BadRates, Rates, number};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,11 +39,13 @@ impl ScheduleState {
 }
 
 impl LearningRate {
-    /// The rates of the epoch to come: one for all of its steps, or one a step.
-    #[must_use]
-    pub fn of_epoch(&self, state: &ScheduleState, span: Span) -> Vec<f64> {
+    /// The rates of the epoch to come.
+    ///
+    /// # Errors
+    /// If one is no number, as after a loss that was none.
+    pub fn of_epoch(&self, state: &ScheduleState, span: Span) -> Result<Rates, BadRates> {
         let rates = self.schedule.rule().by_step(self.lr, state.epochs, span).unwrap_or_else(|| vec![state.rate]);
-        self.warmup.applied(rates, state.epochs, span)
+        Rates::new(self.warmup.applied(rates, state.epochs, span), span.steps)
     }
 
     /// Moves on after an epoch that came to `losses`. Returns what happened to the rate, in words, where something did.

@@ -86,7 +86,7 @@ fn by_step(one_cycle: OneCycle, golden: &Value) -> Vec<f64> {
     let mut state = ScheduleState::new(lr);
     let mut rates = Vec::new();
     for _ in 0..4 {
-        rates.extend(rate.of_epoch(&state, span));
+        rates.extend(rate.of_epoch(&state, span).unwrap().list());
         rate.finish_epoch(&mut state, span, ONE);
     }
     rates

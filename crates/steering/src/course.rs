@@ -1,6 +1,6 @@
 //! What steering has to know of a run.
 
-use plan::Steps;
+use plan::{Held, Steps};
 use schedule::{LearningRate, Span};
 
 /// How long a run is, how it is cut, and how its learning rate moves. A part of its configuration.
@@ -25,6 +25,12 @@ impl Course {
     #[must_use]
     pub fn steps(&self) -> Steps {
         Steps::new(self.train_samples, self.batch_size)
+    }
+
+    /// Whether a state has been through as many images of the epoch as there are up to its position.
+    pub(crate) fn adds_up(&self, held: &Held) -> bool {
+        let images = u64::from(held.position.step) * u64::from(self.batch_size);
+        held.totals.samples == images.min(u64::from(self.train_samples))
     }
 
     /// How long it is.

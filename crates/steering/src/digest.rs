@@ -49,25 +49,16 @@ struct Candidate {
     digest: u64,
 }
 
-/// The digests of the generation.
+/// The digests of one generation. What another one agreed on may be of another course.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Digests {
     reported: BTreeMap<Position, BTreeMap<WorkerId, u64>>,
     /// On what all agreed, in this generation.
     agreed: BTreeMap<Position, u64>,
     candidate: Option<Candidate>,
-    /// Where the states differed and nobody knew whose was right, until all agree on what comes after it.
-    doubted: Option<Position>,
 }
 
 impl Digests {
-    /// Of a new generation: what was agreed on before is of another course, perhaps.
-    pub fn begin(&mut self) {
-        self.reported.clear();
-        self.agreed.clear();
-        self.candidate = None;
-    }
-
     /// The digest on which all agreed at `position`.
     pub fn agreed(&self, position: Position) -> Option<u64> {
         self.agreed.get(&position).copied()
@@ -83,9 +74,6 @@ impl Digests {
         self.agreed.insert(position, digest);
         while self.agreed.len() > REMEMBERED {
             self.agreed.pop_first();
-        }
-        if self.doubted.is_some_and(|doubted| doubted < position) {
-            self.doubted = None;
         }
     }
 }
@@ -110,14 +98,17 @@ impl Steering {
         }
         // It has shown that it lives, and what it holds.
         self.dismiss_leaving(decisions);
-        let digests = self.digests.reported.entry(position).or_default();
+        let digests = self.generation.digests.reported.entry(position).or_default();
         digests.insert(worker, digest);
         if digests.len() < self.generation.members.len() {
             return;
         }
         let digests = digests.clone();
         if self.compare(now, position, &digests, decisions) {
-            self.digests.agree(position, digest);
+            self.generation.digests.agree(position, digest);
+            if self.doubted.is_some_and(|doubted| doubted < position) {
+                self.doubted = None;
+            }
             self.checkpoint_candidate(decisions);
             self.finish_epoch(now, decisions);
         }
@@ -159,7 +150,7 @@ impl Steering {
                 let reason =
                     format!("the states of {names} differ at {position}, and it cannot be told whose is right");
                 self.void(&reason, decisions);
-                if self.digests.doubted.replace(position).is_some() {
+                if self.doubted.replace(position).is_some() {
                     let from = match &self.checkpoint {
                         Some((name, _, _)) => format!("from checkpoint {name}, on which all agreed"),
                         None => "from the beginning, as nothing was saved yet".to_owned(),
@@ -213,15 +204,15 @@ impl Steering {
     ) {
         // Another one may have been asked for again, and come late: what it is of is dealt with.
         if self.generation.in_passing == Some(upload) && position.step < self.steps() {
-            self.digests.candidate = Some(Candidate { upload, position, digest });
+            self.generation.digests.candidate = Some(Candidate { upload, position, digest });
             self.checkpoint_candidate(decisions);
         }
     }
 
     fn checkpoint_candidate(&mut self, decisions: &mut Vec<Decision>) {
-        let Some(Candidate { upload, position, digest }) = self.digests.candidate else { return };
-        let Some(agreed) = self.digests.agreed(position) else { return };
-        self.digests.candidate = None;
+        let Some(Candidate { upload, position, digest }) = self.generation.digests.candidate else { return };
+        let Some(agreed) = self.generation.digests.agreed(position) else { return };
+        self.generation.digests.candidate = None;
         if agreed == digest {
             self.pending.insert(position);
             let schedule = self.schedule().clone();
@@ -236,18 +227,18 @@ impl Steering {
     /// Whether a state that has come for `upload` may still be made a checkpoint.
     #[must_use]
     pub fn wants(&self, upload: u64, position: Position) -> bool {
-        let candidate = self.digests.candidate.is_some_and(|c| (c.upload, c.position) == (upload, position));
+        let candidate = self.generation.digests.candidate.is_some_and(|c| (c.upload, c.position) == (upload, position));
         candidate || matches!(&self.phase, Phase::Evaluating { state, .. } if state.is_here(upload))
     }
 
     /// The digest on which all agreed at `position`, in this generation.
     pub(crate) fn agreed(&self, position: Position) -> Option<u64> {
-        self.digests.agreed(position)
+        self.generation.digests.agreed(position)
     }
 
     /// All agree on `digest` at `position`, as they said when the generation was formed.
     pub(crate) fn agree(&mut self, position: Position, digest: u64) {
-        self.digests.agreed.insert(position, digest);
+        self.generation.digests.agreed.insert(position, digest);
     }
 
     /// The order by which a member's states come in passing.

@@ -62,7 +62,7 @@ impl Steering {
         for (rank, id) in self.generation.members.iter().enumerate() {
             if !self.part(rank).all(|chunk| evaluation.has(chunk)) {
                 silent.push((*id, "it waits for orders, and has not told its part of the test set".to_owned()));
-            } else if !self.digests.has(end, *id) && self.agreed(end).is_none() {
+            } else if !self.generation.digests.has(end, *id) && self.agreed(end).is_none() {
                 silent.push((*id, "it waits for orders, and has not told what its epoch ended with".to_owned()));
             }
         }

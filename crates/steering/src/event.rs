@@ -1,21 +1,8 @@
 //! What happens to a run.
 
-use crate::{Held, Stretch};
-use plan::{ChunkResult, Position, Totals};
+use crate::Stretch;
+use plan::{Blame, ChunkResult, Held, Position, Totals};
 use std::time::Duration;
-
-/// Whose failure it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// The reporter's own: its device, memory, address or disk. The others can go on without it.
-    Own,
-    /// Suffered from another worker that went away, or a line that broke.
-    Suffered,
-    /// The run's: the loss is no longer a number. It would be the same on any worker.
-    Diverged,
-    /// The coordinator's: it did not give what it had ordered to be taken over.
-    Withheld,
-}
 
 /// Why a worker cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Failures that workers report: whose they are, what follows, and when they are survived.
 
-use crate::{Blame, Decision, Failure, Outcome, Recovery, Steering, Worker, WorkerId, phase::Phase};
+use crate::{Decision, Failure, Outcome, Recovery, Steering, Worker, WorkerId, phase::Phase};
+use plan::Blame;
 use std::time::Duration;
 
 impl Steering {

@@ -1,11 +1,12 @@
 //! How a generation is formed: of whom, from which state, and who is suspected where it is not.
 
 use crate::{
-    Decision, Held, Order, Outcome, Reached, Steering, Worker, WorkerId,
+    Decision, Order, Outcome, Reached, Steering, Worker, WorkerId,
+    digest::Digests,
     phase::Phase,
     selection::{self, Candidate},
 };
-use plan::{Position, Totals};
+use plan::{Held, Position, Totals};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -57,7 +58,7 @@ impl Steering {
         self.generation.number = self.generation.number.max(self.last_known).saturating_add(1);
         self.generation.from = None;
         self.generation.formed = now;
-        self.digests.begin();
+        self.generation.digests = Digests::default();
         let generation = self.generation.number;
         for (id, worker) in &mut self.workers {
             if members.binary_search(id).is_ok() {
@@ -257,7 +258,7 @@ impl Steering {
         }
         // The most advanced is right: its last reduction held everybody's share. Of equals the lowest rank.
         let usable = |held: &Held| {
-            Reached::from(*held).is_usable(steps, recorded, &lineages) && held.adds_up(&self.options.course)
+            Reached::from(*held).is_usable(steps, recorded, &lineages) && self.options.course.adds_up(held)
         };
         let holders: Vec<(u32, WorkerId, Held, u64)> = (0..)
             .zip(&self.generation.members)

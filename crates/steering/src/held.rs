@@ -1,19 +1,7 @@
 //! What a worker holds of the run.
 
-use crate::Course;
-use plan::{Position, Totals};
+use plan::{Held, Position};
 use std::ops::RangeInclusive;
-
-/// A state that a worker holds, by its description.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Held {
-    /// The next step.
-    pub position: Position,
-    /// Of the epoch that it is in.
-    pub totals: Totals,
-    /// The generation in which the worker took the state over. What was computed before a rewind is void, and this tells.
-    pub lineage: u64,
-}
 
 /// How far the state of a worker is, as far as its reports tell. What it holds to the last byte, it says when it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +30,6 @@ impl Reached {
     pub(crate) fn is_usable(&self, steps: u32, epochs_done: u32, lineages: &RangeInclusive<u64>) -> bool {
         // A state of a later epoch is of a course whose decisions are not recorded any more.
         self.position.epoch <= epochs_done && self.position.step <= steps && lineages.contains(&self.lineage)
-    }
-}
-
-impl Held {
-    /// Whether it has been through as many images of the epoch as there are up to its position.
-    pub(crate) fn adds_up(&self, course: &Course) -> bool {
-        let images = u64::from(self.position.step) * u64::from(course.batch_size);
-        self.totals.samples == images.min(u64::from(course.train_samples))
     }
 }
 

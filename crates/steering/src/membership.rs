@@ -1,10 +1,11 @@
 //! Who takes part: workers that come and are lost.
 
 use crate::{
-    Decision, Held, Order, Outcome, Steering, Worker, WorkerId,
+    Decision, Order, Outcome, Steering, Worker, WorkerId,
     phase::{Halt, Phase},
     saving::Then,
 };
+use plan::Held;
 use std::time::Duration;
 
 /// Losses of one moment that are recorded one by one.

@@ -1,7 +1,7 @@
 //! What is to be done.
 
 use crate::{EpochRecord, WorkerId};
-use plan::Position;
+use plan::{Position, Rates};
 use schedule::ScheduleState;
 use std::{ops::Range, time::Duration};
 
@@ -47,8 +47,8 @@ pub enum Order {
         generation: u64,
         /// The first step to be done.
         from: Position,
-        /// One rate for the epoch, or one a step of it.
-        rates: Vec<f64>,
+        /// The epoch's.
+        rates: Rates,
         /// Report a digest of the state every so many steps, and at the end of the epoch.
         digest_every: u32,
         /// Report a digest every so many steps too. `None`: do not.

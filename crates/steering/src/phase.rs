@@ -1,7 +1,7 @@
 //! What a run is doing.
 
-use crate::{Held, Stretch, WorkerId, saving::Saving, upload::Upload};
-use plan::{Evaluation, Position, Totals};
+use crate::{Stretch, WorkerId, digest::Digests, saving::Saving, upload::Upload};
+use plan::{Evaluation, Held, Position, Totals};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -111,6 +111,8 @@ pub(crate) struct Generation {
     pub from: Option<Position>,
     /// The order by which states come while an epoch is trained.
     pub in_passing: Option<u64>,
+    /// What its members said of their states.
+    pub digests: Digests,
 }
 
 impl Generation {

@@ -6,12 +6,12 @@
 //! needed for any of this. Which state is the newest is in [`newest`](crate::newest).
 
 use crate::{
-    Decision, Ending, Held, Order, Outcome, Reached, Steering, WorkerId,
+    Decision, Ending, Order, Outcome, Reached, Steering, WorkerId,
     digest::{Verdict, judge},
     phase::Phase,
     upload::Upload,
 };
-use plan::Position;
+use plan::{Held, Position};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -191,7 +191,7 @@ impl Steering {
     fn choose_among(&mut self, now: Duration, then: Then, answers: Answers, decisions: &mut Vec<Decision>) {
         // What is known to be otherwise is none of the run's.
         let fits = |(held, digest): &(Held, u64)| {
-            held.adds_up(&self.options.course) && self.agreed(held.position).is_none_or(|agreed| agreed == *digest)
+            self.options.course.adds_up(held) && self.agreed(held.position).is_none_or(|agreed| agreed == *digest)
         };
         let asked: Vec<WorkerId> = answers.keys().copied().collect();
         let answers: Answers = answers.into_iter().filter(|(_, answer)| fits(answer)).collect();

@@ -1,15 +1,14 @@
 //! The state machine itself: what it remembers, and who deals with which event.
 
 use crate::{
-    Blame, Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Reached, Recovery, RunState, Start, Status,
-    Worker, WorkerId,
+    Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Reached, Recovery, RunState, Start, Status, Worker,
+    WorkerId,
     clock::Clock,
     conduct::Register,
-    digest::Digests,
     membership::Loss,
     phase::{Generation, Halt, Phase},
 };
-use plan::{Position, Totals};
+use plan::{Blame, Position, Totals};
 use schedule::ScheduleState;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,7 +67,8 @@ pub struct Steering {
     pub(crate) save_first: bool,
     /// What a worker held that was lost, and when: the newest of those that may come back.
     pub(crate) absent: Option<(Duration, Reached)>,
-    pub(crate) digests: Digests,
+    /// Where states differed and nobody knew whose was right, until all agree on what comes after it.
+    pub(crate) doubted: Option<Position>,
     /// States of generations up to this one are void.
     pub(crate) void: u64,
     /// Where the states are that were handed over to be written, until it is known what became of them.
@@ -118,7 +118,7 @@ impl Steering {
             undisturbed_until: Duration::ZERO,
             save_first: false,
             absent: None,
-            digests: Digests::default(),
+            doubted: None,
             void: start.void,
             pending: BTreeSet::new(),
             numbers: 0,

@@ -61,12 +61,13 @@ impl Steering {
         // Any member's state would do.
         let sender = self.best_sender(&self.generation.members).and_then(|sender| self.generation.rank_of(sender));
         let (generation, course) = (self.generation.number, &self.options.course);
-        let rates = course.rate.of_epoch(self.schedule(), course.span());
-        if let Some(rate) = rates.iter().find(|rate| !rate.is_finite()) {
-            let reason =
-                format!("the learning rate of epoch {} is {rate}: the schedule gives no other", from.epoch + 1);
-            return self.end(now, Outcome::Failed, &reason, decisions);
-        }
+        let rates = match course.rate.of_epoch(self.schedule(), course.span()) {
+            Ok(rates) => rates,
+            Err(error) => {
+                let reason = format!("{error} in epoch {}: the schedule gives no other", from.epoch + 1);
+                return self.end(now, Outcome::Failed, &reason, decisions);
+            }
+        };
         self.phase = Phase::Training { epoch: from.epoch, halt: None, arrived: BTreeSet::new() };
         self.generation.halted = None;
         self.reason = format!("training epoch {} of {}", from.epoch + 1, course.epochs);
@@ -356,7 +357,7 @@ impl Steering {
             test_loss,
             test_accuracy,
             confusion,
-            lr: rates.last().copied().unwrap_or(course.rate.lr),
+            lr: rates.map_or(f64::NAN, |rates| rates.last()),
             seconds: self.epoch_began.take().map_or(0.0, |began| self.clock.wall().saturating_sub(began).as_secs_f64()),
             train_seconds: stretch.seconds,
             images_per_second: stretch.images_per_second(),

@@ -1,7 +1,7 @@
 //! What is known of an attached worker.
 
-use crate::{Event, Held, Reached, upload::Line};
-use plan::{LONGEST_PATIENCE, Position};
+use crate::{Event, Reached, upload::Line};
+use plan::{Held, LONGEST_PATIENCE, Position};
 use std::{collections::BTreeSet, time::Duration};
 
 /// One attachment of a worker. A worker that comes back is another.

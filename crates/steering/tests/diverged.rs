@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use plan::{ChunkResult, Confusion, Position, Totals};
+use plan::{Blame, ChunkResult, Confusion, Position, Totals};
 use schedule::{LearningRate, Schedule, Warmup};
 use std::time::Duration;
-use steering::{Blame, Course, Decision, Event, Failure, Options, Outcome, RunState, Start, Steering, Stretch};
+use steering::{Course, Decision, Event, Failure, Options, Outcome, RunState, Start, Steering, Stretch};
 
 /// Two epochs of one shard a step.
 fn course(batch_size: u32, train_samples: u32) -> Course {

@@ -4,10 +4,10 @@
 
 mod simulation;
 
-use plan::{Position, Totals};
+use plan::{Blame, Held, Position, Totals};
 use simulation::{Cluster, Illness, options};
 use std::time::Duration;
-use steering::{Blame, Decision, Event, Failure, Held, Options, WorkerId};
+use steering::{Decision, Event, Failure, Options, WorkerId};
 
 const SECOND: Duration = Duration::from_secs(1);
 

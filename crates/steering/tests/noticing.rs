@@ -4,10 +4,10 @@
 
 mod simulation;
 
-use plan::Position;
+use plan::{Blame, Position};
 use simulation::{Cluster, options};
 use std::time::Duration;
-use steering::{Blame, Decision, Event, Failure, Outcome};
+use steering::{Decision, Event, Failure, Outcome};
 
 #[test]
 fn a_stop_saves_after_the_step_in_progress() {

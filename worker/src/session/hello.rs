@@ -3,7 +3,7 @@
 use crate::{
     Args,
     device::{device_name, gpu_id, has_bf16, kind},
-    session::{Session, report},
+    session::Session,
 };
 use plan::Precision;
 use proto::{VERSION, v1::Hello};
@@ -28,7 +28,7 @@ impl Session {
             bf16,
             host: self.host(),
             run_id: self.joined.as_ref().map(|joined| joined.run_id.clone()),
-            held: held.map(|held| report::held(held, None)),
+            held: held.map(Into::into),
             model: self.args.model.clone(),
             generation: self.generation,
             instance: self.instance,

@@ -8,7 +8,7 @@ use crate::{
 use config::RunConfig;
 use engine::{Command, EngineError, Formation, Source};
 use nccl_rs::Backend;
-use plan::Timeouts;
+use plan::{Rates, Timeouts};
 use proto::{
     Malformed,
     v1::{self, Order, order::Order as Kind, report::Report as Up, synchronise::Source as From},
@@ -73,6 +73,8 @@ impl Session {
             Kind::Synchronise(order) => self.synchronise(bulk, joined, order)?,
             Kind::Train(v1::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }) => {
                 let ticket = (ticket != 0).then_some(ticket);
+                let rates = Rates::new(rates, joined.config.steps().count())
+                    .map_err(|error| Malformed::new(format!("an order to train: {error}")))?;
                 Command::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }
             }
             Kind::Evaluate(v1::Evaluate { generation, epoch, first_chunk, chunks }) => {

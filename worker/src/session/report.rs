@@ -2,24 +2,14 @@
 
 use crate::Error;
 use crate::session::Session;
-use engine::{EngineError, Event, Held, Progress, Rehearsal};
+use engine::{EngineError, Event, Progress, Rehearsal};
+use plan::Held;
 use proto::v1::{self, Blame, report::Report as Up};
-
-/// What is held, as a message.
-pub(super) fn held(held: Held, digest: Option<u64>) -> v1::Held {
-    let Held { position, totals, lineage } = held;
-    v1::Held { position: Some(position.into()), totals: Some(totals.into()), lineage, digest }
-}
 
 /// The report of a failure, in `generation` or, as 0, outside of any.
 pub(super) fn failed(generation: u64, error: &EngineError) -> Up {
     tracing::warn!(generation, "{error}");
-    let blame = match error.blame() {
-        engine::Blame::Own => Blame::Own,
-        engine::Blame::Suffered => Blame::Suffered,
-        engine::Blame::Diverged => Blame::Diverged,
-        engine::Blame::Withheld => Blame::Withheld,
-    };
+    let blame = Blame::from(error.blame());
     Up::Failed(v1::Failed { generation, message: error.to_string(), blame: blame.into() })
 }
 
@@ -36,7 +26,7 @@ pub(super) fn prepared(rehearsal: Rehearsal) -> Up {
 
 /// What goes up for an event of the engine.
 pub(super) fn report(event: Event) -> Up {
-    let described = |(what, digest)| held(what, Some(digest));
+    let described = |(held, digest): (Held, u64)| v1::Held { digest: Some(digest), ..held.into() };
     match event {
         Event::StoreOpened { generation, port } => Up::StoreOpened(v1::StoreOpened { generation, port: port.into() }),
         Event::Ready { generation, held } => Up::Ready(v1::Ready { generation, held: held.map(described) }),

@@ -1,9 +1,10 @@
 //! What goes wrong: workers that fall silent, die within a step or lie, and coordinators that are killed or stand still.
 
 use super::Cluster;
+use plan::Blame;
 use schedule::ScheduleState;
 use std::time::Duration;
-use steering::{Blame, Ending, Event, Failure, Order, Outcome, RunState, Start, Steering, WorkerId};
+use steering::{Ending, Event, Failure, Order, Outcome, RunState, Start, Steering, WorkerId};
 
 impl Cluster {
     /// A worker is not heard of for longer than the failure time-out; all others are.

@@ -1,9 +1,9 @@
 //! What workers do of what they are ordered to: members all together, as collectives make them; the rest each alone.
 
 use super::{Cluster, Illness, State, TEST_SAMPLES, Worker};
-use plan::{ChunkResult, Chunks, Confusion, Position, Totals, block};
+use plan::{Blame, ChunkResult, Chunks, Confusion, Position, Totals, block};
 use std::{rc::Rc, time::Duration};
-use steering::{Blame, Event, Failure, Order, Stretch, WorkerId};
+use steering::{Event, Failure, Order, Stretch, WorkerId};
 
 impl Cluster {
     /// Whether the members are about to do a step together.

@@ -1,8 +1,8 @@
 //! A worker as the machine sees it: it obeys at once, but what it does takes steps of the simulation.
 
-use plan::{Position, Totals};
+use plan::{Held, Position, Totals};
 use std::{collections::VecDeque, rc::Rc, time::Duration};
-use steering::{Event, Held, Order};
+use steering::{Event, Order};
 
 /// What a worker holds, with all that it ever went through: a state in which a step were missing, or done twice, would show
 /// it for the rest of the run.

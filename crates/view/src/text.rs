@@ -1,7 +1,5 @@
 //! Numbers and words for people.
 
-pub use program::text::one_line;
-
 use std::time::Duration;
 
 /// `11,173,962`.

@@ -1,11 +1,11 @@
 //! Finished epochs, in the article's wording.
 
-use crate::text::duration;
+use crate::duration;
 use proto::v1::{Epoch, Run};
 
-/// `Epoch [  1/ 20]  Train Loss:…`, as the coordinator prints it.
+/// `Epoch [  1/ 20]  Train Loss:…`, of a run of so many `epochs`.
 #[must_use]
-pub fn line(epoch: &Epoch, epochs: u32) -> String {
+pub fn epoch_line(epoch: &Epoch, epochs: u32) -> String {
     format!(
         "Epoch [{:3}/{epochs:3}]  Train Loss:{:.4}  Train Acc:{:.2}%  Test Loss:{:.4}  Test Acc:{:.2}%  \
          Learning Rate:{:.6}  Time {}",
@@ -21,10 +21,10 @@ pub fn line(epoch: &Epoch, epochs: u32) -> String {
 
 /// The lines of the last `count` epochs.
 #[must_use]
-pub fn last(run: &Run, count: usize) -> Vec<String> {
+pub fn last_epochs(run: &Run, count: usize) -> Vec<String> {
     let epochs = run.total_epochs();
     let skipped = run.epochs.len().saturating_sub(count);
-    run.epochs.iter().skip(skipped).map(|epoch| line(epoch, epochs)).collect()
+    run.epochs.iter().skip(skipped).map(|epoch| epoch_line(epoch, epochs)).collect()
 }
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod tests {
             ..Epoch::default()
         };
         assert_eq!(
-            line(&epoch, 20),
+            epoch_line(&epoch, 20),
             "Epoch [  1/ 20]  Train Loss:1.5062  Train Acc:45.23%  Test Loss:1.2346  Test Acc:56.00%  \
              Learning Rate:0.100000  Time 3m07s"
         );
