@@ -1,4 +1,23 @@
 //! coxswain.v1: the messages and gRPC services of a run, generated from the `.proto` files beside this crate.
+//!
+//! # Layout
+//!
+//! - [`v1`]: the generated messages and services.
+//! - `convert`: between messages and what they mean.
+//! - `state`: a state in pieces, and together again.
+//! - `values`: settings as messages.
+//!
+//! # Example
+//!
+//! ```
+//! use proto::{Malformed, v1};
+//!
+//! let position = plan::Position { epoch: 2, step: 5 };
+//! assert_eq!(plan::Position::from(v1::Position::from(position)), position);
+//! // What means nothing says so.
+//! let held: Result<plan::Held, Malformed> = v1::Held::default().try_into();
+//! assert_eq!(held.unwrap_err().what, "a state without its position");
+//! ```
 
 mod convert;
 mod state;

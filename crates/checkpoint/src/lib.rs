@@ -11,6 +11,33 @@
 //!
 //! What has the name of a checkpoint may be damaged, of a newer version or of another run. Then it counts for nothing, and is
 //! kept: it is told by name, never overwritten, and never removed.
+//!
+//! # Layout
+//!
+//! - `store`: the directory of a run's checkpoints. `retention`: which of them stay.
+//! - `manifest` and `tensors`: what a checkpoint is made of. `read`: reading one, all of it or nothing.
+//! - `initial`: the state in which a run begins.
+//! - `disk`: writing what survives a loss of power.
+//!
+//! # Example
+//!
+//! ```
+//! use checkpoint::{Saved, Store, initial_state};
+//! use config::RunConfig;
+//! use resnet::{Architecture, Layout};
+//! use schedule::ScheduleState;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let config = RunConfig::default();
+//! let state = initial_state(&config, &Layout::new(&Architecture::named(&config.model)?));
+//! let schedule = ScheduleState::new(config.lr);
+//! let store = Store::new(folder.path());
+//! let saved = Saved { run_id: "a run", config: &config, schedule: &schedule, evaluation: None, state: &state };
+//! let (name, manifest) = store.write(&saved)?;
+//! assert_eq!((name.as_str(), manifest.steps_done), ("step-00000000", 0));
+//! assert_eq!(checkpoint::read(&store.path(&name))?.1, state);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod disk;
 mod error;

@@ -3,6 +3,23 @@
 //! A [`Dataset`] is the official binary files, mapped into memory and checked against their published checksums. Batches
 //! are written into buffers of the caller, channels last and normalised; crop and flip are pure functions of seed, epoch
 //! and sample, so that no generator has state that would have to be saved.
+//!
+//! # Layout
+//!
+//! - `fetch`, `files` and `verify`: where the files come from, and whether they are the right ones.
+//! - `dataset`: the files in memory.
+//! - `augment`, `normalise` and `batch`: from images to batches.
+//!
+//! # Example
+//!
+//! ```
+//! use cifar::{IMAGE_BYTES, normalise_image};
+//!
+//! // Every pixel at its mean is nearly 0.
+//! let mut values = vec![0.0; IMAGE_BYTES];
+//! normalise_image(&[125; IMAGE_BYTES], &mut values);
+//! assert!(values.iter().all(|value| value.abs() < 0.3));
+//! ```
 
 mod augment;
 mod batch;

@@ -13,6 +13,24 @@
 //!   gives back.
 //! - **Beside it.** `control` reaches the thread while it is busy. `profile` and `speed` say where the time goes. `memory` keeps
 //!   freed memory for the next step. `fault` is what tests ask for.
+//!
+//! # Example
+//!
+//! ```
+//! use config::RunConfig;
+//! use engine::Replica;
+//! use plan::Position;
+//! use tch::Device;
+//!
+//! let config = RunConfig::default();
+//! let mut replica = Replica::new(&config, Device::Cpu)?;
+//! assert_eq!(replica.position, None, "it holds nothing yet");
+//! let state = checkpoint::initial_state(&config, &replica.layout);
+//! replica.load(&state, 1)?;
+//! assert_eq!(replica.position, Some(Position { epoch: 0, step: 0 }));
+//! assert_eq!(engine::digest(&replica)?, state.digest(1));
+//! # Ok::<(), engine::EngineError>(())
+//! ```
 
 mod commit;
 mod control;

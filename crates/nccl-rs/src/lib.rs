@@ -9,6 +9,37 @@
 //! it runs on a thread of its own, which keeps the buffers of those operations alive meanwhile.
 //!
 //! What c10d reads from the [`environment`] has to be set before the first group on a GPU is made.
+//!
+//! # Layout
+//!
+//! - `store`: where ranks find each other.
+//! - `group`: ranks that do collectives together.
+//! - `work`: a collective under way.
+//! - [`environment`]: what c10d and NCCL read from variables.
+//!
+//! # Example
+//!
+//! ```
+//! use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
+//! use std::time::Duration;
+//! use tch::Tensor;
+//!
+//! let minute = Duration::from_secs(60);
+//! let options = GroupOptions {
+//!     backend: Backend::Gloo,
+//!     host: "127.0.0.1".to_owned(),
+//!     rank: 0,
+//!     world_size: 1,
+//!     connect_timeout: minute,
+//!     timeout: minute,
+//!     staged: false,
+//! };
+//! let group = ProcessGroup::connect(Rendezvous::Served(Store::serve(minute)?), &options, || false)?;
+//! let values = Tensor::from_slice(&[1.0_f32, 2.0]);
+//! group.all_reduce(&values)?.wait(minute)?;
+//! assert_eq!(values.double_value(&[1]), 2.0);
+//! # Ok::<(), nccl_rs::Error>(())
+//! ```
 
 pub mod environment;
 mod error;

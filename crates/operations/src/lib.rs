@@ -1,5 +1,5 @@
-//! What a step of a residual network is made of: convolution, and batch normalisation fused with the addition and the
-//! ReLU that follow it.
+//! What a step of a residual network is made of: convolution, batch normalisation fused with the addition and the ReLU that
+//! follow it, and an optimiser's pass over the parameters.
 //!
 //! On a CPU the time of a small network's step that is not spent in convolutions goes into passes over memory. Done one
 //! by one, normalisation, addition and ReLU take twelve passes forward and fifteen backward for the end of a block;
@@ -7,6 +7,30 @@
 //!
 //! Gradients are written where they are wanted, without autograd: nothing here may be called outside
 //! [`tch::no_grad`] on tensors that require gradients.
+//!
+//! # Layout
+//!
+//! - `path`: which way a tensor takes: that of a processor or that of a GPU. `units` and `widest`: what a processor has.
+//! - `convolution`: by `winograd`, by `columns`, or by libtorch.
+//! - [`norm`]: normalisation and what follows it.
+//! - [`sgd`] and `elementwise`: steps of optimisers.
+//! - `parallel`, `memory` and `progress`: threads, tensors as slices, and signs of life.
+//! - `ffi` and `mark`: what libtorch's C++ has and `tch` does not.
+//!
+//! # Example
+//!
+//! ```
+//! use operations::Convolution;
+//! use tch::{Device, Kind, Tensor};
+//!
+//! let images = Tensor::ones([1, 8, 8, 16], (Kind::Float, Device::Cpu)).permute([0, 3, 1, 2]);
+//! let weight = Tensor::ones([32, 16, 3, 3], (Kind::Float, Device::Cpu));
+//! let output = Convolution { stride: 1, padding: 1 }.forward(&images, &weight)?;
+//! assert_eq!(output.size(), [1, 32, 8, 8]);
+//! // Away from the edges: 16 channels of 9 ones.
+//! assert!((output.double_value(&[0, 0, 4, 4]) - 144.0).abs() < 1e-3);
+//! # Ok::<(), tch::TchError>(())
+//! ```
 
 mod columns;
 mod convolution;

@@ -1,7 +1,32 @@
 //! What `coordinator`, `worker` and `cox` have in common as processes.
 //!
-//! Flags and variables ([`arguments`]), signals ([`signals`]), logs that a blocked terminal does not hold up ([`Log`]),
-//! last words that never panic ([`say`]), and words of others that are safe to show ([`text`]).
+//! # Layout
+//!
+//! - [`arguments`]: flags, and the variables that stand for them. [`reference`]: the page of all flags.
+//! - [`signals`]: which signals ask a program to end.
+//! - `log` and `outlet`: logs that a blocked terminal does not hold up. `print`: last words that never panic.
+//! - [`address`]: addresses as people give them. [`text`]: words of others that are safe to show.
+//!
+//! # Example
+//!
+//! ```
+//! use clap::Parser;
+//! use program::arguments;
+//! use std::ffi::OsString;
+//!
+//! /// Counts.
+//! #[derive(Parser)]
+//! struct Args {
+//!     /// How far
+//!     #[arg(long, default_value_t = 3)]
+//!     far: u32,
+//! }
+//!
+//! let line = ["count", "--far", "5"].map(OsString::from);
+//! let args: Args = arguments::read(arguments::command::<Args>(&[]), &line, &[])?;
+//! assert_eq!(args.far, 5);
+//! # Ok::<(), program::Usage>(())
+//! ```
 
 pub mod address;
 pub mod arguments;

@@ -2,6 +2,25 @@
 //!
 //! An [`Architecture`] describes a network: its tensors with their names, shapes and order, its initial weights, its
 //! [summary](Summary). The crate `network` computes it; this one needs no libtorch.
+//!
+//! # Layout
+//!
+//! - `architecture`: the models that there are, as nodes.
+//! - `layout`: where each tensor lies in the flat buffers.
+//! - `init`: initial weights, as functions of the seed.
+//! - `summary`: layers, shapes and sizes for people.
+//!
+//! # Example
+//!
+//! ```
+//! use resnet::{Architecture, Layout, initial_parameters};
+//!
+//! let architecture = Architecture::named("resnet18")?;
+//! let layout = Layout::new(&architecture);
+//! assert_eq!(layout.parameters(), 11_173_962);
+//! assert_eq!(initial_parameters(&layout, 0).len(), layout.parameters());
+//! # Ok::<(), resnet::UnknownModel>(())
+//! ```
 
 mod architecture;
 mod init;

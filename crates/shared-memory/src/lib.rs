@@ -2,6 +2,26 @@
 //! that they work on in turns.
 //!
 //! It has no name anywhere, so that nothing is left behind however they end: the kernel frees it with the last of them.
+//!
+//! # Layout
+//!
+//! - `segment`: a piece of memory, and the ticket by which another process finds it.
+//! - `error`: why there is none.
+//!
+//! # Example
+//!
+//! ```
+//! use shared_memory::{Segment, Shape};
+//! use std::sync::atomic::Ordering;
+//!
+//! let shape = Shape { counters: 2, floats: 16 };
+//! let (ours, ticket) = Segment::create(shape)?;
+//! // As another process would.
+//! let theirs = Segment::open(ticket, shape)?;
+//! ours.counter(1)?.store(7, Ordering::Release);
+//! assert_eq!(theirs.counter(1)?.load(Ordering::Acquire), 7);
+//! # Ok::<(), shared_memory::Error>(())
+//! ```
 
 mod error;
 mod segment;

@@ -2,6 +2,39 @@
 //!
 //! No I/O, no clock, no randomness: [`Steering::handle`] is a function of what happened, when, and what was before. The
 //! coordinator carries out what it decides; tests and simulations drive it with thousands of invented histories.
+//!
+//! # Layout
+//!
+//! - **What goes in and out.** `options`, `course` and `event` go in; `order`, `epoch` and `recovery` come out. `steering` passes each
+//!   event on.
+//! - **A generation.** `forming` forms it, of whom `selection` takes. `training` and `evaluating` see it through an epoch. `digest` compares
+//!   what its members hold. `phase` is what the run is doing.
+//! - **Workers.** `worker` is what is known of one. `membership` notices who is lost, `leaving` who goes, `stuck` who stands still,
+//!   `straggler` who is slow. `failing` and `conduct` set aside; `newcomers` lets in.
+//! - **States.** `held` and `newest`: how far they are. `upload`, `saving` and `checkpoints`: how they get to the disk.
+//! - **Time.** `clock` stands still while the coordinator does.
+//!
+//! # Example
+//!
+//! ```
+//! use schedule::{LearningRate, Schedule, Warmup};
+//! use std::time::Duration;
+//! use steering::{Course, Decision, Event, Options, Order, Start, Steering};
+//!
+//! let rate = LearningRate { lr: 0.1, schedule: Schedule::default(), warmup: Warmup::default() };
+//! let course = Course { epochs: 1, batch_size: 8, shards: 1, train_samples: 64, test_samples: 10, rate };
+//! let failure_timeout = Duration::from_secs(10);
+//! let options = Options { course, workers: 1, min_workers: 1, failure_timeout, checkpoint_every: None };
+//! let mut steering = Steering::new(options, Start::fresh(0.1));
+//!
+//! let attached = Event::Attached { name: "w".to_owned(), host: "10.0.0.1".to_owned(), held: None, generation: 0 };
+//! steering.handle(Duration::ZERO, 1, attached);
+//! // It can train: generation 1 begins.
+//! let prepared = Event::Prepared { stretch: Duration::ZERO, shard: Duration::ZERO };
+//! let decisions = steering.handle(Duration::from_secs(1), 1, prepared);
+//! let formed = |decision: &Decision| matches!(decision, Decision::Send { order: Order::Form { generation: 1, .. }, .. });
+//! assert!(decisions.iter().any(formed));
+//! ```
 
 mod checkpoints;
 mod clock;
