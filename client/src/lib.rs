@@ -1,7 +1,24 @@
 //! `cox`: what a person types to look at a run and to ask it.
 //!
-//! Rendering is pure: messages of the coordinator in, text out. Only [`connect`], [`image`],
-//! [`download`] and [`output`] do I/O.
+//! Rendering is pure: messages of the coordinator in, text out. Only [`connect`], [`image`], [`download`] and [`output`] do I/O.
+//!
+//! # Layout
+//!
+//! - [`args`]: the command line. A command a file: [`status`], [`watch`], [`stop`], [`predict`], [`summary`].
+//! - [`connect`] asks the coordinator; [`image`] and [`download`] get pictures; [`output`] writes.
+//! - [`json`], [`workers`], [`state`] and [`look`]: how things are shown. What the coordinator shows too is in the crate `view`.
+//! - [`error`]: why a command fails, and with which exit code.
+//!
+//! # Example
+//!
+//! ```
+//! use client::Args;
+//! use std::ffi::OsString;
+//!
+//! let args = Args::read(&["cox", "status", "--json"].map(OsString::from))?;
+//! assert!(args.json);
+//! # Ok::<(), program::Usage>(())
+//! ```
 
 pub mod args;
 pub mod connect;

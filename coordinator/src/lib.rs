@@ -3,6 +3,25 @@
 //! One thread is at the [`helm`]: it owns the state machine (crate `steering`) and the journal, and carries out what the
 //! machine decides. The gRPC services turn messages into its inputs; predictions and checkpoints have threads of their
 //! own, so that training never waits for them.
+//!
+//! # Layout
+//!
+//! - `args` and `settings`: from flags to a configuration. `begin`: what is in the run directory, and where the run begins.
+//! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers.
+//! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
+//! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
+//! - `predict`: pictures and the model. `local`: workers on this machine.
+//!
+//! # Example
+//!
+//! ```
+//! use coordinator::Args;
+//! use std::ffi::OsString;
+//!
+//! let args = Args::read(&["coordinator", "--workers", "4", "--lr", "0.2"].map(OsString::from))?;
+//! assert_eq!((args.workers, args.asked.has("lr")), (4, true));
+//! # Ok::<(), coordinator::Error>(())
+//! ```
 
 mod args;
 mod begin;
