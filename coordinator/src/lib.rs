@@ -14,7 +14,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use coordinator::Args;
 //! use std::ffi::OsString;
 //!

@@ -10,7 +10,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use std::ffi::OsString;
 //! use worker::Args;
 //!

@@ -21,7 +21,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use checkpoint::{Saved, Store, initial_state};
 //! use config::RunConfig;
 //! use resnet::{Architecture, Layout};

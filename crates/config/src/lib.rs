@@ -12,7 +12,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use config::RunConfig;
 //! use serde_json::json;
 //!

@@ -16,7 +16,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use config::RunConfig;
 //! use engine::Replica;
 //! use plan::Position;

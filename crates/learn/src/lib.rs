@@ -10,7 +10,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use learn::{Optimizer, Sgd, StepAt};
 //! use tch::Tensor;
 //!

@@ -19,7 +19,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 //! use std::time::Duration;
 //! use tch::Tensor;

@@ -8,7 +8,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use network::{Buffers, Network};
 //! use plan::Precision;
 //! use resnet::{Architecture, Layout, initial_parameters, initial_statistics};

@@ -19,7 +19,7 @@
 //!
 //! # Example
 //!
-//! ```
+//! ```no_run
 //! use operations::Convolution;
 //! use tch::{Device, Kind, Tensor};
 //!
