@@ -4,8 +4,9 @@
 use crate::Error;
 use clap::Parser;
 use config::Asked;
-use program::{Format, arguments};
+use program::{Format, Traces, arguments};
 use std::{
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     fs,
     io::Read,
@@ -78,10 +79,9 @@ pub struct Args {
     pub explain_timeouts: bool,
 
     /// Have local workers write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome
-    /// [without DIR: profile in the run directory]
-    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
-    #[allow(clippy::option_option, reason = "not wanted, wanted where traces usually go, or wanted elsewhere")]
-    pub profile: Option<Option<PathBuf>>,
+    /// [without DIR, or as yes: profile in the run directory]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub profile: Option<Traces>,
 
     /// Go on answering predictions when training is over
     #[arg(long)]
@@ -141,19 +141,34 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
     }
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
     let flags: Vec<String> = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
+    let mut seen = BTreeSet::new();
     for (key, value) in table {
         let flag = key.replace('_', "-");
+        if !seen.insert(flag.clone()) {
+            return Err(bad(format!("{flag} is set twice, with - and with _")));
+        }
         if flag == "config" {
             return Err(bad("a file cannot name another one".to_owned()));
         }
         if !flags.contains(&flag) {
-            let nearest = flags.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &flag));
+            let distance = |known: &String| strsim::damerau_levenshtein(known, &flag);
+            let near =
+                flags.iter().filter(|known| distance(known) <= 1 + flag.len() / 4).min_by_key(|known| distance(known));
+            // Of a kind, whose name was left out.
+            let nearest = near.or_else(|| flags.iter().find(|known| known.ends_with(&format!("-{flag}"))));
             let nearest = nearest.map_or_else(String::new, |nearest| format!(": did you mean {nearest}?"));
             return Err(bad(format!("there is no flag {key}{nearest}")));
         }
         let text = match value {
             toml::Value::String(text) => text,
-            toml::Value::Array(values) => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            toml::Value::Array(values) => {
+                let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                values.iter().map(text).collect::<Vec<_>>().join(",")
+            }
+            toml::Value::Table(_) => {
+                let why = "is a table, and keys are flat, as flags are: optimizer = \"adamw\" and adamw-beta1 = 0.8";
+                return Err(bad(format!("{key} {why}")));
+            }
             other => other.to_string(),
         };
         let id = flag.replace('-', "_");
@@ -212,8 +227,9 @@ mod tests {
     fn traces_go_to_the_run_directory_or_elsewhere() {
         let profile = |words: &[&str]| read(words).unwrap().profile;
         assert_eq!(profile(&[]), None);
-        assert_eq!(profile(&["--profile", "--local"]), Some(None));
-        assert_eq!(profile(&["--profile=traces"]), Some(Some(PathBuf::from("traces"))));
+        assert_eq!(profile(&["--profile", "--local"]), Some(Traces::Usual));
+        assert_eq!(profile(&["--profile=no"]), Some(Traces::Off));
+        assert_eq!(profile(&["--profile=traces"]), Some(Traces::To(PathBuf::from("traces"))));
     }
 
     #[test]
@@ -223,6 +239,25 @@ mod tests {
         let error = read(&["--config", file.path().to_str().unwrap()]).unwrap_err().to_string();
         assert!(error.contains("there is no flag epoch: did you mean epochs?"), "{error}");
     }
+
+    #[test]
+    fn keys_of_a_file_are_flat_and_each_is_set_once() {
+        let refused = |text: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), text).unwrap();
+            read(&["--config", file.path().to_str().unwrap()]).unwrap_err().to_string()
+        };
+        assert!(refused("[optimizer]\nkind = \"adamw\"\n").contains("optimizer is a table, and keys are flat"));
+        assert!(refused("batch-size = 64\nbatch_size = 32\n").contains("batch-size is set twice"));
+        assert!(refused("beta1 = 0.8\n").contains("did you mean adamw-beta1?"));
+        assert!(refused("foo = 1\n").ends_with("there is no flag foo"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "schedule = \"multistep\"\nmilestones = [\"1\", \"2\"]\n").unwrap();
+        let args = read(&["--config", file.path().to_str().unwrap()]).unwrap();
+        let config = crate::settings::run_config(&args, None).unwrap();
+        assert_eq!(config.values()["schedule"]["milestones"], serde_json::json!([1, 2]));
+    }
+
     #[test]
     fn a_value_of_the_file_that_makes_no_sense_is_refused_with_its_name() {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -24,7 +24,7 @@ pub enum Error {
     #[error(transparent)]
     Impossible(#[from] Impossible),
     /// Settings that fit no configuration.
-    #[error("the settings: {0}")]
+    #[error("{0}")]
     NoConfig(#[from] NoConfig),
     /// A time-out that no run can have.
     #[error(transparent)]

@@ -191,7 +191,7 @@ fn steering_options(args: &Args, config: &RunConfig, timeouts: Timeouts) -> Opti
 
 /// Where traces of local workers go, if they are wanted.
 fn profile_dir(args: &Args, run_dir: &Path) -> Option<PathBuf> {
-    Some(args.profile.as_ref()?.clone().unwrap_or_else(|| run_dir.join("profile")))
+    args.profile.as_ref()?.directory(run_dir.join("profile"))
 }
 
 /// That the data set is there, as far as `config` uses it.

@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Parser};
 use engine::{FAULTS, Fault};
 use program::{
-    BadVariable, Format, Usage, address,
+    BadVariable, Format, Traces, Usage, address,
     arguments::{self, Alias},
     variable,
 };
@@ -68,9 +68,9 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub give_up_after: Duration,
 
-    /// Write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome
+    /// Write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome [as yes: profile]
     #[arg(long, value_name = "DIR")]
-    pub profile: Option<PathBuf>,
+    pub profile: Option<Traces>,
 
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]

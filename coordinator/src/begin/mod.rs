@@ -47,8 +47,8 @@ pub struct Begun {
 /// If it cannot begin; what is in the directory is as it was, but for what a coordinator that was killed left behind.
 pub fn begin(args: &Args, check: impl Fn(&RunConfig) -> Result<(), Error>) -> Result<Begun, Error> {
     let run_dir = settings::run_dir(args)?;
-    for flag in &args.asked.0.unused {
-        tracing::warn!("--{flag} has no effect here: it is of another kind than the one that was chosen");
+    for unused in &args.asked.0.unused {
+        tracing::warn!("{unused}: it has no effect");
     }
     // Before anything is created, what is plainly wrong.
     settings::run_config(args, None)?;

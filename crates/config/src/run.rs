@@ -18,8 +18,7 @@ use thiserror::Error;
 pub struct RunConfig {
     /// The model (cox summary lists its layers).
     pub model: String,
-    /// Passes over the training set: a run that exists becomes longer by it, where the schedule does not spread over all of
-    /// them.
+    /// Passes over the training set, in all. A run that exists can become longer, unless its schedule spreads over all epochs.
     #[schemars(range(min = 1), extend("default_words" = "20, or what the run has"))]
     pub epochs: u32,
     /// Images of one step, over all workers.
@@ -98,7 +97,7 @@ impl Default for RunConfig {
 
 /// Values that are no configuration.
 #[derive(Debug, Error)]
-#[error("they are no configuration of a run: {0}")]
+#[error("settings that are no configuration of a run: {0}")]
 pub struct NoConfig(#[from] serde_json::Error);
 
 impl RunConfig {
@@ -120,7 +119,7 @@ impl RunConfig {
     /// # Errors
     /// If they are none.
     pub fn of_values(values: Value) -> Result<Self, NoConfig> {
-        Ok(serde_json::from_value(values)?)
+        Ok(serde_json::from_value(Self::settings().with_numbers(values))?)
     }
 
     /// This configuration with the settings that `values` has. A group of another kind begins with that kind's defaults.
@@ -217,6 +216,16 @@ mod tests {
         assert_eq!(flag(RunConfig { loss, ..config() }), "label-smoothing");
         let schedule = Schedule::Plateau(Plateau { factor: 1.0, ..Plateau::default() });
         assert_eq!(flag(RunConfig { schedule, ..config() }), "plateau-factor");
+    }
+
+    #[test]
+    fn any_seed_is_read_from_where_numbers_are_floats() {
+        let config = RunConfig { seed: u64::MAX, ..config() };
+        let mut values = config.values();
+        values["seed"] = Value::from(u64::MAX.to_string());
+        assert_eq!(RunConfig::of_values(values.clone()).unwrap(), config);
+        values["seed"] = Value::from("many");
+        assert!(RunConfig::of_values(values).is_err());
     }
 
     #[test]

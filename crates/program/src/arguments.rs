@@ -118,6 +118,16 @@ pub fn read<T: Parser>(command: Command, line: &[OsString], aliases: &[Alias]) -
     read_with(command, line, aliases, variable)
 }
 
+/// What `text` says of whether something is to be done; `None` if it says neither.
+#[must_use]
+pub fn yes_or_no(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" | "y" | "t" => Some(true),
+        "0" | "false" | "no" | "off" | "n" | "f" => Some(false),
+        _ => None,
+    }
+}
+
 /// The log format that is wanted, as far as it can be told of a line that makes no sense as a whole.
 #[must_use]
 pub fn wanted_format(line: &[OsString]) -> Format {

@@ -5,6 +5,7 @@
 //! - [`arguments`]: flags, and the variables that stand for them. [`reference`]: the page of all flags.
 //! - [`signals`]: which signals ask a program to end.
 //! - `log` and `outlet`: logs that a blocked terminal does not hold up. `print`: last words that never panic.
+//! - `traces`: where `--profile` writes.
 //! - [`address`]: addresses as people give them. [`text`]: words of others that are safe to show.
 //!
 //! # Example
@@ -36,6 +37,7 @@ mod print;
 pub mod reference;
 pub mod signals;
 pub mod text;
+mod traces;
 mod unblock;
 mod variable;
 
@@ -43,5 +45,6 @@ pub use arguments::Usage;
 pub use log::{Format, Log, LogLine};
 pub use outlet::Outlet;
 pub use print::{FAREWELL, print, say};
+pub use traces::Traces;
 pub use unblock::unblock;
 pub use variable::{BadVariable, variable};

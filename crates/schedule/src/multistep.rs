@@ -13,7 +13,7 @@ pub struct MultiStep {
     /// The epochs after which the rate falls; one that is named twice counts twice.
     #[schemars(extend("flag" = "milestones"))]
     pub milestones: Vec<u32>,
-    /// What it is multiplied by.
+    /// What the rate is multiplied by.
     #[schemars(extend("flag" = "gamma", "exclusiveMinimum" = 0.0))]
     pub gamma: f64,
 }

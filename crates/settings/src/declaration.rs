@@ -79,6 +79,25 @@ impl Settings {
         self
     }
 
+    /// `values` with their whole numbers as numbers. A message has those that a 64-bit float does not hold as strings.
+    #[must_use]
+    pub fn with_numbers(&self, mut values: Value) -> Value {
+        for setting in self.list.iter().filter(|setting| matches!(setting.value, Type::U32 | Type::U64)) {
+            for place in &setting.places {
+                let number =
+                    place.value(&values).and_then(Value::as_str).and_then(|text| setting.value.parse(text).ok());
+                let group = match &place.group {
+                    Some(group) => values.get_mut(group),
+                    None => Some(&mut values),
+                };
+                if let (Some(number), Some(Value::Object(group))) = (number, group) {
+                    group.insert(place.field.clone(), number);
+                }
+            }
+        }
+        values
+    }
+
     /// The settings in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Setting> {
         self.list.iter()

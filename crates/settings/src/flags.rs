@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub struct Given {
     /// The JSON of the type, with what was given alone.
     pub values: Value,
-    /// Flags that were given, and belong to a kind that was not chosen.
+    /// What was given and has no effect, since it is for a kind that was not chosen; in words.
     pub unused: Vec<String>,
 }
 
@@ -42,7 +42,10 @@ impl Settings {
                 _ => true,
             });
             let Some(place) = chosen else {
-                unused.push(setting.flag.clone());
+                let kinds: Vec<&str> = setting.places.iter().filter_map(|place| place.of.as_deref()).collect();
+                let group = setting.places.first().and_then(|place| place.group.as_deref()).unwrap_or_default();
+                let chosen = shown(&kind_of(group));
+                unused.push(format!("--{} is for {}, and the {group} is {chosen}", setting.flag, kinds.join(" and ")));
                 continue;
             };
             let target = match &place.group {
@@ -108,11 +111,12 @@ impl Setting {
             }
             Type::List(each) => {
                 let each = (**each).clone();
-                arg.value_name(name).value_delimiter(',').value_parser(move |text: &str| each.parse(text))
+                arg.value_name(name).value_delimiter(',').value_parser(move |text: &str| each.parse(text.trim()))
             }
             other => {
                 let other = other.clone();
-                arg.value_name(name).value_parser(move |text: &str| other.parse(text))
+                let arg = arg.value_name(name).allow_negative_numbers(true);
+                arg.value_parser(move |text: &str| other.parse(text))
             }
         }
     }
@@ -260,7 +264,7 @@ mod tests {
     fn flags_of_the_kind_that_is_chosen_count() {
         let Given { values, unused } = given("dinner --guests 3 --dish rice --rice-minutes 20 --soup-cold --salt 1");
         assert_eq!(values, json!({"guests": 3, "dish": {"kind": "rice", "minutes": 20, "salt": 1.0}}));
-        assert_eq!(unused, ["soup-cold"]);
+        assert_eq!(unused, ["--soup-cold is for soup, and the dish is rice"]);
         let Given { values, unused } = given("dinner --soup-cold --salt 1");
         assert_eq!(values, json!({"dish": {"kind": "soup", "cold": true, "salt": 1.0}}));
         assert!(unused.is_empty());

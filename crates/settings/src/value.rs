@@ -59,13 +59,17 @@ impl Type {
         fn number<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
             text.parse().map_err(|error: T::Err| error.to_string())
         }
+        fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+            let bits = 8 * size_of::<T>();
+            text.parse().map_err(|_| format!("it has to be a whole number of at least 0 and below 2^{bits}"))
+        }
         match self {
             Self::Bool => number::<bool>(text).map(Value::Bool),
-            Self::U32 => number::<u32>(text).map(Value::from),
-            Self::U64 => number::<u64>(text).map(Value::from),
-            Self::Float => {
-                Number::from_f64(number(text)?).map(Value::Number).ok_or_else(|| "it is no finite number".to_owned())
-            }
+            Self::U32 => whole::<u32>(text).map(Value::from),
+            Self::U64 => whole::<u64>(text).map(Value::from),
+            Self::Float => Number::from_f64(number(text)?)
+                .map(Value::Number)
+                .ok_or_else(|| "it has to be a finite number".to_owned()),
             Self::Text => Ok(Value::from(text)),
             Self::Choice(names) if names.iter().any(|(name, _)| name == text) => Ok(Value::from(text)),
             Self::Choice(names) => {

@@ -38,7 +38,8 @@ impl Session {
         let host = self.host();
         let (args, device, timeouts) = (self.args.clone(), self.device, self.timeouts);
         let file = format!("{}.json", text::file_name(&self.name.text));
-        let trace = args.profile.as_ref().map(|path| (path.join(file), self.name.text.clone()));
+        let directory = args.profile.as_ref().and_then(|traces| traces.directory("profile".into()));
+        let trace = directory.map(|path| (path.join(file), self.name.text.clone()));
         let (mut client, events) = (bulk.client(), self.event_sender.clone());
         Ok(Preparation(tokio::spawn(async move {
             let data = data::open(&args, &config, &mut client).await?;
