@@ -19,6 +19,7 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
         test_samples: cifar::Split::Test.samples() as u32,
         ..default
     };
+    RunConfig::settings().check(&args.asked.0.values)?;
     let mut config = base.with(&args.asked.0.values)?;
     resnet::Architecture::named(&config.model)?;
     if args.accumulate == 0 {
@@ -39,10 +40,9 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
 }
 
 /// The directory of the run.
-///
-/// # Errors
-/// If what the flags set is no configuration.
-pub fn run_dir(args: &Args) -> Result<PathBuf, Error> {
-    let of_model = || Ok(PathBuf::from("runs").join(RunConfig::default().with(&args.asked.0.values)?.model));
-    args.run_dir.clone().map_or_else(of_model, Ok)
+#[must_use]
+pub fn run_dir(args: &Args) -> PathBuf {
+    let asked = args.asked.0.values.get("model").and_then(|model| model.as_str().map(str::to_owned));
+    let of_model = || PathBuf::from("runs").join(asked.unwrap_or_else(|| RunConfig::default().model));
+    args.run_dir.clone().unwrap_or_else(of_model)
 }

@@ -46,7 +46,7 @@ pub struct Begun {
 /// # Errors
 /// If it cannot begin; what is in the directory is as it was, but for what a coordinator that was killed left behind.
 pub fn begin(args: &Args, check: impl Fn(&RunConfig) -> Result<(), Error>) -> Result<Begun, Error> {
-    let run_dir = settings::run_dir(args)?;
+    let run_dir = settings::run_dir(args);
     for unused in &args.asked.0.unused {
         tracing::warn!("{unused}: it has no effect");
     }

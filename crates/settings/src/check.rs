@@ -1,6 +1,6 @@
 //! Ranges.
 
-use crate::{KIND, Place, Settings, value::shown};
+use crate::{KIND, Place, Settings, Type, value::shown};
 use serde_json::Value;
 use std::fmt;
 use thiserror::Error;
@@ -35,7 +35,8 @@ impl Settings {
                 // JSON has no word for what is no number.
                 let number = if value.is_null() { f64::NAN } else { value.as_f64().unwrap_or(f64::NAN) };
                 if !setting.bounds.holds(number) {
-                    let why = format!("it has to be {}", setting.bounds);
+                    let kind = if setting.value == Type::Float { "a number " } else { "" };
+                    let why = format!("it has to be {kind}{}", setting.bounds);
                     let value = if value.is_null() { "NaN".to_owned() } else { shown(value) };
                     return Err(Impossible { flag: setting.flag.clone(), value, why });
                 }
