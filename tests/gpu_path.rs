@@ -6,7 +6,7 @@
 use nix::sys::signal::Signal;
 use proto::v1::RunState;
 use std::path::Path;
-use system_tests::{Coordinator, Ended, assert_same, fail_at};
+use system_tests::{Coordinator, Ended, assert_same, fail_at, pace};
 
 const RUN: [&str; 10] =
     ["--limit-train", "416", "--batch-size", "128", "--limit-test", "600", "--epochs", "2", "--shards", "4"];
@@ -75,6 +75,19 @@ fn p2_on_the_way_of_a_gpu() {
     assert_same(&ended, &expected);
     assert!(ended.log.contains("local-1 set aside: the loss became NaN"), "{}", ended.log);
     assert!(!ended.log.contains("local-0 set aside"), "{}", ended.log);
+}
+
+/// Nothing of the step that became no number is left in it: not in its state, and not in what a step writes beside that.
+#[test]
+fn who_comes_back_after_a_loss_that_was_no_number_brings_none_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = start(&directory.path().join("undisturbed"), "2", &[], &as_gpu("auto", "")).wait().well();
+    // It is back before the other one is done.
+    let faults = as_gpu("auto", &format!("local-1@*:0:2:nan,{}", pace(700)));
+    let ended = start(&directory.path().join("no-number"), "2", &[], &faults).wait().well();
+    assert_same(&ended, &expected);
+    let back = ended.log.split_once("local-1 set aside").map(|(_, after)| after.contains("the set of workers changes"));
+    assert_eq!(back, Some(true), "{}", ended.log);
 }
 
 /// On a GPU a worker's own time says nothing: it waits for the GPU as well as for others. There a stretch is measured on the

@@ -64,6 +64,25 @@ fn error(found: &Tensor, expected: &Tensor) -> f64 {
     ((found - &expected).norm() / expected.norm()).double_value(&[])
 }
 
+/// What an earlier batch left must not matter, not even if it was no number.
+#[test]
+fn batch_statistics_are_those_of_the_batch_alone() {
+    let Case { x, affine, .. } = case([2, 16, 4, 4], Kind::Float);
+    for train in [norm::train, plain::train] {
+        let statistics = |before: f64| {
+            let mut batch = zeros(16);
+            batch.iter_mut().for_each(|values| drop(values.fill_(before)));
+            let _ = no_grad(|| train(&x, &affine, &mut batch, None, true)).unwrap();
+            batch.map(|values| Vec::<f32>::try_from(&values).unwrap())
+        };
+        let expected = statistics(0.0);
+        assert!(expected.iter().flatten().all(|value| value.is_finite()));
+        for before in [f64::NAN, f64::INFINITY, 1e30] {
+            assert_eq!(statistics(before), expected, "{before} was there");
+        }
+    }
+}
+
 struct Results {
     output: Tensor,
     batch: [Tensor; 2],

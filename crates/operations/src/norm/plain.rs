@@ -24,7 +24,10 @@ pub fn train(
     relu: bool,
 ) -> Result<(Tensor, Statistics), TchError> {
     let [mean, variance] = batch;
-    // With momentum 1 libtorch writes the batch's own statistics, where it would else move the running ones.
+    // With momentum 1 libtorch writes the batch's own statistics, where it would else move the running ones. It adds 0 times what
+    // was there before, which is no number if that was none.
+    let _ = mean.f_zero_()?;
+    let _ = variance.f_zero_()?;
     let (y, mean, invstd) = x.f_native_batch_norm(
         Some(&affine.weight),
         Some(&affine.bias),
