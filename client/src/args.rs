@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn clap_accepts_the_definition() {
-        arguments::command::<Args>(ALIASES).debug_assert();
+        let command = arguments::command::<Args>(ALIASES);
+        assert_eq!(arguments::declared_twice(&command), [""; 0]);
+        command.debug_assert();
     }
 
     #[test]

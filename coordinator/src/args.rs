@@ -275,6 +275,8 @@ mod tests {
 
     #[test]
     fn clap_accepts_the_definition() {
-        arguments::command::<Args>(&[]).debug_assert();
+        let command = arguments::command::<Args>(&[]);
+        assert_eq!(arguments::declared_twice(&command), [""; 0]);
+        command.debug_assert();
     }
 }

@@ -118,6 +118,29 @@ pub fn read<T: Parser>(command: Command, line: &[OsString], aliases: &[Alias]) -
     read_with(command, line, aliases, variable)
 }
 
+/// Flags that are declared more than once. clap looks for them itself, but not in a program that is optimised, and tests are.
+#[must_use]
+pub fn declared_twice(command: &Command) -> Vec<String> {
+    let reserved = ["help", "version"].map(str::to_owned);
+    let own = |command: &Command| {
+        let flags = command.get_arguments().flat_map(|arg| {
+            let long = arg.get_long().map(|long| long.replace('-', "_"));
+            let names = [Some(arg.get_id().as_str().to_owned()), long];
+            // Of one argument both are usually the same.
+            names.into_iter().flatten().collect::<BTreeSet<_>>()
+        });
+        flags.collect::<Vec<_>>()
+    };
+    let twice = |names: Vec<String>| {
+        let mut seen: BTreeSet<String> = reserved.clone().into();
+        names.into_iter().filter(|name| !seen.insert(name.clone())).collect::<Vec<_>>()
+    };
+    let globals: Vec<String> =
+        command.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().as_str().to_owned()).collect();
+    let of_subcommands = command.get_subcommands().flat_map(|sub| twice([globals.clone(), own(sub)].concat()));
+    twice(own(command)).into_iter().chain(of_subcommands).collect()
+}
+
 /// What `text` says of whether something is to be done; `None` if it says neither.
 #[must_use]
 pub fn yes_or_no(text: &str) -> Option<bool> {

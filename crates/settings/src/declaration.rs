@@ -29,6 +29,8 @@ pub struct Setting {
     pub value: Type,
     /// Its range.
     pub bounds: Bounds,
+    /// Whether it may have no value.
+    pub optional: bool,
     /// Where it is: in several places, where kinds share its flag.
     pub places: Vec<Place>,
     /// Its default in each place; `Null`: none.
@@ -53,7 +55,7 @@ impl Settings {
     /// The settings that `T` declares.
     ///
     /// # Panics
-    /// If a declaration cannot be a flag, or two of one flag do not agree. No input decides that.
+    /// If a declaration cannot be a flag, says what means nothing, or is one of two that do not agree. No input decides that.
     #[must_use]
     pub fn of<T: JsonSchema>() -> Self {
         let generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
@@ -150,21 +152,54 @@ impl Reader {
             self.list.push(setting);
             return;
         };
-        let alike = known.value == setting.value && known.bounds == setting.bounds && known.words == setting.words;
-        assert!(alike, "--{} is declared twice, as different things", setting.flag);
+        let (first, second) = (&known.places[0], &setting.places[0]);
+        let kinds = first.group == second.group && first.of.is_some() && second.of.is_some() && first.of != second.of;
+        assert!(kinds, "--{} is declared twice: by {first:?} and by {second:?}", setting.flag);
+        let alike = known.value == setting.value
+            && known.bounds == setting.bounds
+            && (&known.words, &known.value_name, &known.default_words)
+                == (&setting.words, &setting.value_name, &setting.default_words);
+        assert!(alike, "--{} is declared as different things: by {first:?} and by {second:?}", setting.flag);
         known.places.extend(setting.places);
         known.defaults.extend(setting.defaults);
     }
 }
 
+/// What a setting's schema may say: what serde and schemars make of a field, and our own.
+const KEYS: [&str; 18] = [
+    "type",
+    "format",
+    "description",
+    "default",
+    "enum",
+    "oneOf",
+    "const",
+    "items",
+    "title",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "flag",
+    "value",
+    "open",
+    "default_words",
+    "$schema",
+];
+
 /// What `schema` says of a setting.
 fn setting(place: Place, flag: String, schema: &Value, default: Value) -> Setting {
     let own = |key: &str| schema[key].as_str().map(str::to_owned);
+    let unknown: Vec<&String> =
+        schema.as_object().into_iter().flat_map(Map::keys).filter(|key| !KEYS.contains(&key.as_str())).collect();
+    assert!(unknown.is_empty(), "the setting {} declares {unknown:?}, which means nothing", place.field);
+    let value = Type::of(schema).unwrap_or_else(|| panic!("no flag can hold the setting {}: {schema}", place.field));
     Setting {
         flag: own("flag").unwrap_or(flag),
         words: words_of(schema),
-        value: Type::of(schema),
-        bounds: Bounds::of(schema),
+        bounds: Bounds::of(schema, &value),
+        optional: schema["type"].as_array().is_some_and(|kinds| kinds.contains(&Value::from("null"))),
+        value,
         places: vec![place],
         defaults: vec![default],
         value_name: own("value"),

@@ -134,11 +134,8 @@ impl Setting {
     /// Its words, range and default.
     fn help(&self) -> String {
         let kinds: Vec<String> = self.places.iter().filter_map(|place| place.of.as_ref()).cloned().collect();
-        let words = if kinds.is_empty() {
-            self.words.clone()
-        } else {
-            format!("{}: {}", kinds.join(" and "), small(&self.words))
-        };
+        let words =
+            if kinds.is_empty() { self.words.clone() } else { format!("{}: {}", kinds.join(", "), small(&self.words)) };
         let range = if self.bounds.is_open() { String::new() } else { format!(" ({})", self.bounds) };
         let default = self.default().map_or_else(String::new, |default| format!(" [default: {default}]"));
         words + &range + &default
@@ -284,7 +281,7 @@ mod tests {
         let settings = Settings::of::<Dinner>();
         let help = |flag: &str| settings.iter().find(|setting| setting.flag == flag).unwrap().help();
         assert_eq!(help("rice-minutes"), "rice: minutes on the stove (at least 5 and at most 60) [default: 15]");
-        assert_eq!(help("salt"), "soup and rice: grams of salt [default: 0 for soup, 2 for rice]");
+        assert_eq!(help("salt"), "soup, rice: grams of salt [default: 0 for soup, 2 for rice]");
         assert_eq!(help("dish"), "What is eaten [default: soup]");
         assert_eq!(help("soup-cold"), "soup: whether it is cold");
     }

@@ -26,29 +26,26 @@ pub enum Type {
 }
 
 impl Type {
-    /// What `schema` describes.
-    ///
-    /// # Panics
-    /// If no flag could hold it.
-    pub(crate) fn of(schema: &Value) -> Self {
+    /// What `schema` describes; `None` if no flag could hold it.
+    pub(crate) fn of(schema: &Value) -> Option<Self> {
         if let Some(names) = choices(schema) {
-            return Self::Choice(names);
+            return Some(Self::Choice(names));
         }
         let kind = match &schema["type"] {
             Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null").unwrap_or(&Value::Null),
             kind => kind,
         };
-        match (kind.as_str(), schema["format"].as_str()) {
+        Some(match (kind.as_str(), schema["format"].as_str()) {
             (Some("boolean"), _) => Self::Bool,
             (Some("integer"), Some("uint32")) => Self::U32,
             (Some("integer"), Some("uint64")) => Self::U64,
             (Some("number"), Some("double")) => Self::Float,
             (Some("string"), _) => Self::Text,
-            (Some("array"), _) => Self::List(Box::new(Self::of(&schema["items"]))),
+            (Some("array"), _) => Self::List(Box::new(Self::of(&schema["items"])?)),
             // A group: its flag names the kind.
             _ if schema["oneOf"].is_array() => Self::Text,
-            _ => panic!("no flag can hold {schema}"),
-        }
+            _ => return None,
+        })
     }
 
     /// The value that `text` means.
@@ -109,11 +106,11 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    pub(crate) fn of(schema: &Value) -> Self {
+    pub(crate) fn of(schema: &Value, value: &Type) -> Self {
         let bound = |key: &str| schema[key].as_f64();
-        // Of every number without a sign.
-        let least = bound("minimum").filter(|least| *least != 0.0 || schema["type"] == "number");
-        let most = bound("maximum").filter(|most| *most < f64::from(u32::MAX) || schema["type"] == "number");
+        // What every number of the type fulfils is no bound.
+        let least = bound("minimum").filter(|least| *least != 0.0 || *value == Type::Float);
+        let most = bound("maximum").filter(|most| *most != f64::from(u32::MAX) || *value != Type::U32);
         Self { least, above: bound("exclusiveMinimum"), most, below: bound("exclusiveMaximum") }
     }
 

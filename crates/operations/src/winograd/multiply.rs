@@ -3,9 +3,11 @@
 use super::packed::GROUP;
 use pulp::{Simd, bytemuck};
 
-/// The sums over all channels, for `R` tiles and the `V` registers of results of a panel. `first` is the first of the tiles in
-/// the group. `points` are the group's values of one point, by register of channels and then by tile. `filters` are by channel
-/// and then by register.
+/// The sums over all channels, for `R` tiles and the `V` registers of results of a panel.
+///
+/// - `first`: the first of the tiles in the group.
+/// - `points`: the group's values of one point, by register of channels and then by tile.
+/// - `filters`: by channel and then by register.
 #[inline(always)]
 pub(super) fn over_channels<S: Simd, const R: usize, const V: usize>(
     simd: S,

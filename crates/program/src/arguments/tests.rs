@@ -126,3 +126,15 @@ fn the_help_names_the_variables() {
     assert!(help.contains("On the processor [env: COXSWAIN_CPU]"), "{help}");
     assert!(help.contains("[env: COXSWAIN_GPU, LOCAL_RANK]"), "{help}");
 }
+
+#[test]
+fn a_flag_that_is_declared_twice_is_found_in_an_optimised_program_too() {
+    let arg = |id: &'static str, long: &'static str| clap::Arg::new(id).long(long);
+    let command = |args: Vec<clap::Arg>| Command::new("p").args(args);
+    assert_eq!(declared_twice(&command(vec![arg("a", "a"), arg("b_c", "b-c")])), [""; 0]);
+    assert_eq!(declared_twice(&command(vec![arg("a", "a"), arg("other", "a")])), ["a"]);
+    assert_eq!(declared_twice(&command(vec![arg("a_b", "a-b"), arg("a_b", "a_b")])), ["a_b"]);
+    assert_eq!(declared_twice(&command(vec![arg("mine", "help")])), ["help"]);
+    let sub = Command::new("sub").arg(arg("all", "all"));
+    assert_eq!(declared_twice(&command(vec![arg("all", "all").global(true)]).subcommand(sub)), ["all"]);
+}
