@@ -104,24 +104,25 @@ fn scans() -> Vec<u8> {
     file
 }
 
-/// The shortest of a few times that `work` takes: what else the machine does only adds to it.
-fn shortest(work: impl Fn()) -> Duration {
-    let time = |_| {
+/// The shortest of some times that each of two takes, in turns: what else the machine does only adds to them, and to both.
+fn shortest(one: impl Fn(), other: impl Fn()) -> [Duration; 2] {
+    let time = |work: &dyn Fn()| {
         let begin = Instant::now();
         work();
         begin.elapsed()
     };
-    (0..5).map(time).min().unwrap()
+    let turns = (0..12).map(|_| [time(&one), time(&other)]);
+    turns.reduce(|best, now| [best[0].min(now[0]), best[1].min(now[1])]).unwrap()
 }
 
 #[test]
 fn a_picture_that_takes_too_long_is_left() {
     let picture = || Picture::open(scans()).unwrap();
-    let left = shortest(|| {
+    let leave = || {
         let error = picture().decode(&Patience::new(Duration::from_millis(1))).unwrap_err();
         assert_eq!(error, PictureError::TooSlow { seconds: 0 });
-    });
-    let whole = shortest(|| drop(picture().decode(&Patience::new(Duration::from_hours(1)))));
+    };
+    let [left, whole] = shortest(leave, || drop(picture().decode(&Patience::new(Duration::from_hours(1)))));
     // Memory for it is asked for, and cleared, in both cases.
     assert!(whole > left + left / 4, "left after {left:?} of {whole:?}");
 }
