@@ -6,7 +6,7 @@
 It prints what it does, and writes results.json: the device, and for each part whether it held, how long it took and
 what was measured. Parts for which no time is left are skipped, and say so. The exit code is 0 if every part held.
 
-    shim        the tests of the process groups and of the data on the device
+    shim        the tests of the process groups, of the data on the device, and of the arithmetic
     p1          the same bytes again: alone, by Gloo, and with two workers on one device, in fp32 and bf16
     killed      the same bytes where one of two workers is killed
     speed       images a second beside PyTorch's eager and compiled loops, taken alternately
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -53,6 +54,12 @@ class Kit:
 
     def left(self):
         return self.end - time.monotonic()
+
+    def each(self, jobs):
+        """The results of jobs, by their names. On a GPU several go beside each other: only how fast they are depends on it."""
+        with ThreadPoolExecutor(1 if self.cpu else 4) as pool:
+            promised = {name: pool.submit(job, *arguments) for name, (job, *arguments) in jobs.items()}
+            return {name: promise.result() for name, promise in promised.items()}
 
     def run_test(self, name):
         """One of the test programs. Returns its last lines."""
@@ -129,22 +136,21 @@ class Kit:
         raise Failed(f"the run has never come to epoch {place[0]}, step {place[1]}")
 
     def shim(self):
-        names = ["cuda", "resident", "gpu"] if not self.cpu else ["cuda", "resident"]
-        return {name: self.run_test(name) for name in names}
+        names = ["cuda", "resident", "optimizers_on_a_gpu", "parity_on_a_gpu", *([] if self.cpu else ["gpu"])]
+        return self.each({name: (self.run_test, name) for name in names})
 
     def p1(self):
+        gloo = ["--backend", "gloo"]
+        ways = {"alone": (1, []), "again": (1, []), "gloo": (1, gloo), "two": (2, gloo)}
+        jobs = {
+            (precision, way): (self.train, f"p1-{precision}-{way}", workers, [*SMALL, "--precision", precision], extra)
+            for precision in ["fp32", "bf16"]
+            for way, (workers, extra) in ways.items()
+        }
         figures = {}
-        for precision in ["fp32", "bf16"]:
-            flags = [*SMALL, "--precision", precision]
-            gloo = ["--backend", "gloo"]
-            runs = {
-                "alone": self.train(f"p1-{precision}-alone", 1, flags),
-                "again": self.train(f"p1-{precision}-again", 1, flags),
-                "gloo": self.train(f"p1-{precision}-gloo", 1, flags, gloo),
-                "two": self.train(f"p1-{precision}-two", 2, flags, gloo),
-            }
-            weights = {name: summary["weights_sha256"] for name, (summary, _) in runs.items()}
-            figures[precision] = weights
+        for (precision, way), (summary, _) in self.each(jobs).items():
+            figures.setdefault(precision, {})[way] = summary["weights_sha256"]
+        for precision, weights in figures.items():
             if len(set(weights.values())) != 1:
                 raise Failed(f"{precision}: the weights differ: {weights}")
         return figures
@@ -152,15 +158,31 @@ class Kit:
     def killed(self):
         flags = [*SMALL, "--precision", "fp32", "--failure-timeout", "5s"]
         gloo = ["--backend", "gloo", "--shared-memory", "off"]
-        undisturbed, _ = self.train("killed-not", 2, flags, gloo)
-        summary, _ = self.train("killed", 2, flags, gloo, kill_at=(1, 3))
+        ended = self.each({
+            "undisturbed": (self.train, "killed-not", 2, flags, gloo),
+            "killed": (self.train, "killed", 2, flags, gloo, (1, 3)),
+        })
+        (undisturbed, _), (summary, _) = ended["undisturbed"], ended["killed"]
         same = summary["weights_sha256"] == undisturbed["weights_sha256"]
         if not same or not summary["recoveries"]:
             raise Failed(f"{summary['weights_sha256']} with {summary['recoveries']}, {undisturbed['weights_sha256']} without")
         return {"recoveries": summary["recoveries"], "weights_sha256": summary["weights_sha256"]}
 
+    def reference(self, side, model, options):
+        """Images a second of PyTorch, or None if it came to nothing, which is told."""
+        command = [sys.executable, HERE / "reference.py", options]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=min(max(self.left(), 1), 120))
+        except subprocess.TimeoutExpired:
+            print(f"  {side} of {model}: no time was left", flush=True)
+            return None
+        if done.returncode != 0:
+            print(f"  {side} of {model}: {done.stderr.strip()[-300:]}", flush=True)
+            return None
+        return float(done.stdout.split()[-1])
+
     def speed(self):
-        plans = [("resnet20", 64, 256, 2)] if self.cpu else [("resnet18", 512, 10_000, 8), ("resnet20", 512, 10_000, 8)]
+        plans = [("resnet20", 64, 256, 2)] if self.cpu else [("resnet20", 512, 9_728, 12), ("resnet18", 512, 9_728, 8)]
         rounds = 1 if self.cpu else 3
         precision = "fp32" if self.cpu else "bf16"
         figures = {}
@@ -176,14 +198,13 @@ class Kit:
                 sides["coxswain"].append(statistics.median(epoch["images_per_second"] for epoch in trained[1:]))
                 for side in ["eager", "compiled"]:
                     options = json.dumps([model, batch, images, epochs, precision, side, self.cpu, str(HERE)])
-                    command = [sys.executable, HERE / "reference.py", options]
-                    done = subprocess.run(command, capture_output=True, text=True, timeout=max(self.left(), 1))
-                    if done.returncode == 0:
-                        sides[side].append(float(done.stdout.split()[-1]))
-                    else:
-                        print(f"  {side} of {model}: {done.stderr.strip()[-300:]}", flush=True)
+                    speed = self.reference(side, model, options)
+                    if speed:
+                        sides[side].append(speed)
             medians = {side: statistics.median(values) for side, values in sides.items() if values}
             figures[model] = {"batch": batch, "precision": precision, "images_per_second": sides, "medians": medians}
+            # Where the time of a step goes is in it, as the device's own clock has it.
+            figures[model]["last_epoch"] = trained[-1] if sides["coxswain"] else None
             print(f"  {model}: {medians}", flush=True)
         return figures
 

@@ -47,7 +47,7 @@ def main():
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, fused=not cpu)
     step_of = network
     if side == "compiled":
-        step_of = torch.compile(network, mode="default" if cpu else "max-autotune-no-cudagraphs")
+        step_of = torch.compile(network)
     speeds = []
     for _ in range(epochs):
         network.train()

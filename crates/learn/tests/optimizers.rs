@@ -5,24 +5,24 @@
 mod trace;
 
 use learn::{AdamW, Optimizer, Sgd, StepAt};
-use tch::Tensor;
+use tch::{Device, Tensor};
 use trace::{compare, compare_parts};
 
 #[test]
 fn sgd_is_pytorchs() {
     let sgd = Sgd { momentum: 0.9, nesterov: false, weight_decay: 5e-4 };
-    compare("sgd", &Optimizer::Sgd(sgd), &["momentum_buffer"], 2.5e-7);
+    compare("sgd", &Optimizer::Sgd(sgd), &["momentum_buffer"], 2.5e-7, Device::Cpu);
     let nesterov = Sgd { momentum: 0.8, nesterov: true, weight_decay: 1e-2 };
-    compare("nesterov", &Optimizer::Sgd(nesterov), &["momentum_buffer"], 2.5e-7);
+    compare("nesterov", &Optimizer::Sgd(nesterov), &["momentum_buffer"], 2.5e-7, Device::Cpu);
     compare_parts(&Optimizer::Sgd(sgd));
     compare_parts(&Optimizer::Sgd(nesterov));
 }
 
 #[test]
 fn adamw_is_pytorchs() {
-    compare("adamw", &Optimizer::Adamw(AdamW::default()), &["exp_avg", "exp_avg_sq"], 5e-7);
+    compare("adamw", &Optimizer::Adamw(AdamW::default()), &["exp_avg", "exp_avg_sq"], 5e-7, Device::Cpu);
     let other = AdamW { beta1: 0.8, beta2: 0.95, eps: 1e-3, weight_decay: 0.0 };
-    compare("adamw_other", &Optimizer::Adamw(other), &["exp_avg", "exp_avg_sq"], 5e-7);
+    compare("adamw_other", &Optimizer::Adamw(other), &["exp_avg", "exp_avg_sq"], 5e-7, Device::Cpu);
     compare_parts(&Optimizer::Adamw(AdamW::default()));
     compare_parts(&Optimizer::Adamw(other));
 }

@@ -1,4 +1,4 @@
-//! What NCCL and c10d have to be told before the first group is made, which they read from the environment alone.
+//! What NCCL, c10d and cuBLAS have to be told before the first group is made. They read it from the environment alone.
 //!
 //! c10d takes a collective that does not end for a reason to end the process. Here it is none: who is lost is found out by
 //! others, and those who are left form another group. Source: `ProcessGroupNCCL.hpp` and `ProcessGroupNCCL.cpp`, PyTorch 2.11
@@ -18,7 +18,7 @@ pub struct Setting {
 }
 
 /// All of them. The flight recorder's had another name before, of which libtorch warns on a CPU as well.
-pub const SETTINGS: [Setting; 6] = [
+pub const SETTINGS: [Setting; 7] = [
     Setting {
         name: "TORCH_NCCL_ASYNC_ERROR_HANDLING",
         value: "0",
@@ -48,6 +48,12 @@ pub const SETTINGS: [Setting; 6] = [
         name: "NCCL_ALGO",
         value: "Ring",
         otherwise: "the order of additions under --reduction ring may differ from run to run",
+    },
+    // Source: `torch.use_deterministic_algorithms` in PyTorch's documentation, and cuBLAS's chapter on reproducibility.
+    Setting {
+        name: "CUBLAS_WORKSPACE_CONFIG",
+        value: ":4096:8",
+        otherwise: "matrix products on a GPU may differ from run to run",
     },
 ];
 

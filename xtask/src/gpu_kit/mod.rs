@@ -32,10 +32,11 @@ struct Bindings {
 }
 
 /// The tests that travel.
-const TESTS: [&str; 3] = ["cuda", "resident", "gpu"];
+const TESTS: [&str; 5] = ["cuda", "resident", "optimizers_on_a_gpu", "parity_on_a_gpu", "gpu"];
 
 /// Whose programs and tests they are. All is built at once: apart, what they need would be built twice.
-const PACKAGES: [&str; 7] = ["coordinator", "worker", "client", "engine", "nccl-rs", "system-tests", "cifar"];
+const PACKAGES: [&str; 9] =
+    ["coordinator", "worker", "client", "engine", "nccl-rs", "learn", "network", "system-tests", "cifar"];
 
 /// With CUDA, and for the data set that is carried.
 const FEATURES: &str = "worker/cuda,engine/cuda,nccl-rs/cuda,cifar/few";

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cifar::{FOLDER, RECORD_BYTES, Split, files_in};
 use flate2::{Compression, write::GzEncoder};
 
+use super::TESTS;
 use crate::cargo::Executable;
 use crate::workspace;
 
@@ -34,7 +35,7 @@ pub struct Archive {
 /// libtorch that all of it is built for.
 pub fn pack(kit: &Path, version: &str, programs: &[Executable], tests: &[Executable]) -> Result<()> {
     ensure!(programs.len() == 3, "cargo has made {} of three programs: {programs:?}", programs.len());
-    ensure!(tests.len() == 3, "cargo has made {} of three tests: {tests:?}", tests.len());
+    ensure!(tests.len() == TESTS.len(), "cargo has made {} of {} tests: {tests:?}", tests.len(), TESTS.len());
     if kit.exists() {
         fs::remove_dir_all(kit).with_context(|| format!("cannot remove {}", kit.display()))?;
     }

@@ -16,15 +16,15 @@ fn floats(value: &Value) -> Vec<f32> {
 }
 
 /// Parameters after each step, and the slots after the last. The parameters are cut into `parts`, each stepped by itself.
-fn trace(optimizer: &Optimizer, parts: usize) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+fn trace(optimizer: &Optimizer, parts: usize, device: Device) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
     let golden = golden();
-    let parameters = Tensor::from_slice(&floats(&golden["start"]));
+    let parameters = Tensor::from_slice(&floats(&golden["start"])).to_device(device);
     let len = parameters.numel();
-    let zeros = || Tensor::zeros([len as i64], (Kind::Float, Device::Cpu));
+    let zeros = || Tensor::zeros([len as i64], (Kind::Float, device));
     let slots: Vec<Tensor> = optimizer.update().slots().iter().map(|_| zeros()).collect();
     let mut steps = Vec::new();
     for (step, gradient) in golden["gradients"].as_array().unwrap().iter().enumerate() {
-        let gradient = Tensor::from_slice(&floats(gradient));
+        let gradient = Tensor::from_slice(&floats(gradient)).to_device(device);
         let rate = golden["rates"][step].as_f64().unwrap();
         for part in 0..parts {
             let range = len * part / parts..len * (part + 1) / parts;
@@ -33,9 +33,9 @@ fn trace(optimizer: &Optimizer, parts: usize) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) 
             let at = StepAt { rate, number: step as u64 + 1, decays: true };
             optimizer.update().step(at, &mut cut(&parameters), &mut slots, &cut(&gradient)).unwrap();
         }
-        steps.push(Vec::try_from(&parameters).unwrap());
+        steps.push(Vec::try_from(parameters.to_device(Device::Cpu)).unwrap());
     }
-    (steps, slots.iter().map(|slot| Vec::try_from(slot).unwrap()).collect())
+    (steps, slots.iter().map(|slot| Vec::try_from(slot.to_device(Device::Cpu)).unwrap()).collect())
 }
 
 /// The largest difference, as a share of the larger of a value and 1.
@@ -44,10 +44,10 @@ fn off(ours: &[f32], theirs: &[f32]) -> f32 {
     ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f32::max)
 }
 
-/// Holds the trace of `optimizer` against that of the name `name`.
-pub fn compare(name: &str, optimizer: &Optimizer, slots: &[&str], tolerance: f32) {
+/// Holds the trace of `optimizer`, on `device`, against that of the name `name`.
+pub fn compare(name: &str, optimizer: &Optimizer, slots: &[&str], tolerance: f32, device: Device) {
     let golden = &golden()[name];
-    let (steps, ours) = trace(optimizer, 1);
+    let (steps, ours) = trace(optimizer, 1, device);
     for (step, (ours, theirs)) in steps.iter().zip(golden["steps"].as_array().unwrap()).enumerate() {
         let off = off(ours, &floats(theirs));
         assert!(off <= tolerance, "{name}, step {step}: {off:e}");
@@ -60,8 +60,8 @@ pub fn compare(name: &str, optimizer: &Optimizer, slots: &[&str], tolerance: f32
 
 /// P1: how a step is cut into parts is not seen in a bit of it.
 pub fn compare_parts(optimizer: &Optimizer) {
-    let whole = trace(optimizer, 1);
+    let whole = trace(optimizer, 1, Device::Cpu);
     for parts in [2, 5, 37] {
-        assert_eq!(trace(optimizer, parts), whole, "{optimizer:?} in {parts} parts");
+        assert_eq!(trace(optimizer, parts, Device::Cpu), whole, "{optimizer:?} in {parts} parts");
     }
 }

@@ -1,0 +1,70 @@
+//! The way of a GPU: the logits are PyTorch's, and the gradients those of the processor's kernels.
+//!
+//! It goes on a GPU where there is one. Elsewhere a CPU is sent the same way. The way is the process's, so these tests have
+//! a program of their own, and what the kernels come to is taken first.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use common::golden::{Subject, error, error_of_running, golden};
+use plan::Precision;
+use tch::{Device, Kind, Tensor};
+
+/// Enough for every kind of convolution: strides, shortcuts with and without one, and bottlenecks.
+const WITH_GRADIENTS: [&str; 2] = ["resnet20", "resnet50"];
+
+fn device() -> Device {
+    let device = Device::cuda_if_available();
+    println!("on {device:?}");
+    device
+}
+
+/// The gradients of the parameters, in f64 on the CPU.
+fn gradients(name: &str, precision: Precision, device: Device) -> Vec<f64> {
+    let golden = golden();
+    let images = common::normalised(&common::batch(golden.seed, golden.images).0).to_device(device);
+    let labels = Tensor::from_slice(&golden.labels).to_device(device);
+    let mut subject = Subject::new(name, golden.seed, precision, device);
+    let (logits, tape) = subject.network.forward(&images, || {}).unwrap();
+    // Of cross-entropy: softmax less the label, by sample.
+    let hot = logits.zeros_like().scatter_value(1, &labels.unsqueeze(1), 1.0);
+    let gradient = (logits.softmax(1, Kind::Float) - hot) / f64::from(golden.images);
+    let flat = Tensor::zeros([subject.layout.parameters() as i64], (Kind::Float, device));
+    subject.network.backward(tape, &gradient, &flat, |_| {}).unwrap();
+    Vec::try_from(flat.to_kind(Kind::Double).to_device(Device::Cpu)).unwrap()
+}
+
+fn distance(ours: &[f64], theirs: &[f64]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    norm(&mut ours.iter().zip(theirs).map(|(a, b)| a - b)) / norm(&mut theirs.iter().copied())
+}
+
+#[test]
+fn logits_are_pytorchs_and_gradients_the_processors() {
+    let precisions = [(Precision::Fp32, 1e-4), (Precision::Bf16, 0.1)];
+    let of_the_kernels: Vec<_> = WITH_GRADIENTS.map(|name| gradients(name, Precision::Fp32, Device::Cpu)).into();
+    operations::go_as_on_a_gpu();
+    operations::set_deterministic(true);
+    operations::keep_all_bits();
+    let device = device();
+    for (name, theirs) in WITH_GRADIENTS.iter().zip(&of_the_kernels) {
+        for (precision, allowed) in precisions {
+            let off = distance(&gradients(name, precision, device), theirs);
+            println!("{name}, {precision:?}: gradients {off:.1e}");
+            assert!(off < allowed, "{name}, {precision:?}: {off:e}");
+        }
+    }
+    let golden = golden();
+    let images = common::normalised(&common::batch(golden.seed, golden.images).0);
+    for (name, model) in golden.models {
+        for (precision, allowed) in [(Precision::Fp32, 2e-5), (Precision::Bf16, 0.05)] {
+            let mut subject = Subject::new(&name, golden.seed, precision, device);
+            let eval = error(&subject.logits(&images, false), &model.eval);
+            let train = error(&subject.logits(&images, true), &model.train);
+            let running = error_of_running(&subject, &model.running);
+            println!("{name}, {precision:?}: eval {eval:.1e}, train {train:.1e}, running statistics {running:.1e}");
+            assert!(eval < allowed && train < allowed && running < allowed, "{name}: {eval:e}, {train:e}, {running:e}");
+        }
+    }
+}
