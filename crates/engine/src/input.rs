@@ -51,7 +51,7 @@ pub struct Input(Source);
 #[derive(Debug)]
 enum Source {
     Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, device: Device },
-    Resident { data: Rc<Resident>, samples: Samples },
+    Resident { data: Rc<Resident>, samples: Samples, next: Option<(Tensor, Tensor)> },
 }
 
 impl Input {
@@ -83,7 +83,7 @@ impl Input {
     /// The batches of `samples` from a data set on the device.
     #[must_use]
     pub fn resident(data: Rc<Resident>, samples: Samples) -> Self {
-        Self(Source::Resident { data, samples })
+        Self(Source::Resident { data, samples, next: None })
     }
 
     /// The next batch on the device: images `[n, 3, 32, 32]` with channels last in memory, and labels.
@@ -103,10 +103,29 @@ impl Input {
                 let _ = spare.try_send(batch);
                 tensors
             }
-            Source::Resident { data, samples } => {
-                let range = samples.ranges.next().ok_or_else(none_left)?;
-                data.batch(samples.seed, samples.epoch, &samples.order[range])
+            Source::Resident { next, .. } => {
+                if next.is_none() {
+                    self.prepare()?;
+                }
+                let Source::Resident { next, .. } = &mut self.0 else { return Err(none_left()) };
+                next.take().ok_or_else(none_left)
             }
         }
+    }
+
+    /// Has a device begin with the next batch, while it is busy with what it was given before. Returns whether there was one to
+    /// begin with.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn prepare(&mut self) -> Result<bool, EngineError> {
+        if let Source::Resident { data, samples, next } = &mut self.0
+            && next.is_none()
+            && let Some(range) = samples.ranges.next()
+        {
+            *next = Some(data.batch(samples.seed, samples.epoch, &samples.order[range])?);
+            return Ok(true);
+        }
+        Ok(false)
     }
 }

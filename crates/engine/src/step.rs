@@ -43,6 +43,7 @@ pub fn train_step(
     let start = profile.begin()?;
     let sum = reducer.finish(control)?;
     let finished = profile.end(Phase::Exposed, start)?;
+    let ready = if input.prepare()? { profile.end(Phase::Input, finished.clone())? } else { finished.clone() };
     let outcome = match commit(replica, &sum, position, rate) {
         Err(EngineError::Diverged { position, loss }) if !operations::is_processors(replica.device) => {
             losses.iter().try_for_each(|loss| check_loss(loss, position))?;
@@ -54,7 +55,7 @@ pub fn train_step(
     profile.settle()?;
     reducer.trace(&finished, profile)?;
     reducer.release()?;
-    profile.end(Phase::Optimizer, finished)?;
+    profile.end(Phase::Optimizer, ready)?;
     profile.end_step();
     Ok(outcome)
 }

@@ -48,7 +48,11 @@ pub(crate) struct Kept {
 }
 
 impl ConvolutionNorm {
+    /// As the convolution takes it. cuDNN wants it as the images are, with channels last: else every call would lay it out anew.
     fn weight(&self, precision: Precision) -> Result<Tensor, TchError> {
+        if !operations::is_processors(self.weight.device()) {
+            return operations::channels_last(&self.weight, precision == Precision::Bf16);
+        }
         match precision {
             Precision::Fp32 => Ok(self.weight.shallow_clone()),
             Precision::Bf16 => self.weight.f_to_kind(Kind::BFloat16),

@@ -77,6 +77,14 @@ int co_pin_memory(const at::Tensor* tensor, at::Tensor** out) {
   GUARD({ *out = new at::Tensor(tensor->pin_memory()); })
 }
 
+// Writes a new tensor to `out`: a weight of a convolution with channels last in memory, in bf16 if `half` is set, by one kernel.
+int co_channels_last(const at::Tensor* weight, int half, at::Tensor** out) {
+  GUARD({
+    const auto kind = half ? at::kBFloat16 : weight->scalar_type();
+    *out = new at::Tensor(weight->to(weight->options().dtype(kind), false, false, at::MemoryFormat::ChannelsLast));
+  })
+}
+
 // Writes a new event to `out`, in the current stream of a GPU: it is reached once all work before it is done.
 int co_event_record(int device, c10::Event** out) {
   GUARD({

@@ -21,6 +21,7 @@ unsafe extern "C" {
     fn co_keep_all_bits();
     fn co_keeps_all_bits() -> c_int;
     fn co_pin_memory(tensor: *const AtTensor, out: *mut *mut AtTensor) -> c_int;
+    fn co_channels_last(weight: *const AtTensor, half: c_int, out: *mut *mut AtTensor) -> c_int;
     fn co_event_record(device: c_int, out: *mut *mut Event) -> c_int;
     fn co_event_is_reached(event: *const Event, out: *mut c_int) -> c_int;
     fn co_event_elapsed(start: *const Event, end: *const Event, out: *mut f64) -> c_int;
@@ -101,6 +102,18 @@ pub fn pin_memory(tensor: &Tensor) -> Result<Tensor, TchError> {
     let mut out = ptr::null_mut();
     // SAFETY: the pointers are to a live tensor and to room for the result.
     check(unsafe { co_pin_memory(pointer(tensor), &raw mut out) })?;
+    Ok(own(out))
+}
+
+/// A weight of a convolution, `[outputs, inputs, k, k]`, with channels last in memory: in bf16 if `half`, else in its own kind.
+/// Casting and laying out are one operation.
+///
+/// # Errors
+/// If libtorch fails, for example for want of memory.
+pub fn channels_last(weight: &Tensor, half: bool) -> Result<Tensor, TchError> {
+    let mut out = ptr::null_mut();
+    // SAFETY: the pointers are to a live tensor and to room for the result.
+    check(unsafe { co_channels_last(pointer(weight), c_int::from(half), &raw mut out) })?;
     Ok(own(out))
 }
 

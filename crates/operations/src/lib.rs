@@ -51,7 +51,8 @@ mod winograd;
 pub use convolution::Convolution;
 pub use elementwise::elementwise;
 pub use ffi::{
-    cpu_capability, is_deterministic, keep_all_bits, keeps_all_bits, libtorch_version, pin_memory, set_deterministic,
+    channels_last, cpu_capability, is_deterministic, keep_all_bits, keeps_all_bits, libtorch_version, pin_memory,
+    set_deterministic,
 };
 pub use mark::Mark;
 pub use path::{go_as_on_a_gpu, is_processors};
