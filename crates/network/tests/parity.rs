@@ -5,8 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
+mod golden;
 
-use common::golden::{Subject, error, error_of_running, golden, sha256};
+use golden::{Subject, error, error_of_running, golden, sha256};
 use plan::Precision;
 use resnet::{Architecture, Layout, Role};
 use tch::Device;

@@ -6,8 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
+mod golden;
 
-use common::golden::{Subject, error, error_of_running, golden};
+use golden::{Subject, error, error_of_running, golden};
 use plan::Precision;
 use tch::{Device, Kind, Tensor};
 

@@ -1,10 +1,5 @@
 //! Weights and batches that Rust and Python draw alike: the twin of `tests/golden/drawn.py`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(dead_code, reason = "each test uses a part of it")]
-
-pub mod golden;
-
 use cifar::{IMAGE_BYTES, normalise_chw};
 use plan::random::{below, philox, unit};
 use resnet::{Layout, Role};

@@ -1,5 +1,8 @@
 //! What PyTorch computes (`tests/golden/logits.json`, made by the script beside it), and networks to be held against it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use network::{Buffers, Network};
 use plan::Precision;
 use resnet::{Architecture, Layout, MODELS, Role, initial_parameters, initial_statistics};
@@ -54,7 +57,7 @@ impl Subject {
         let layout = Layout::new(&architecture);
         let initial = initial_parameters(&layout, seed);
         let (mut parameters, mut statistics) = (initial.clone(), initial_statistics(&layout));
-        super::perturb(&layout, seed, &mut parameters, &mut statistics);
+        crate::common::perturb(&layout, seed, &mut parameters, &mut statistics);
         let running = Tensor::from_slice(&statistics).to_device(device);
         let batch = running.zeros_like();
         let flat = Tensor::from_slice(&parameters).to_device(device);
