@@ -67,7 +67,7 @@ fn a_port_in_use() {
 
 #[test]
 fn a_data_set_that_is_not_whole() {
-    let source = cifar::files_in(&data_dir());
+    let source = importers::cifar10::files_in(&data_dir());
     let broken = |change: &dyn Fn(&std::path::Path)| {
         let directory = tempfile::tempdir().unwrap();
         for file in fs::read_dir(&source).unwrap() {

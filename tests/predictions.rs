@@ -9,6 +9,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use system_tests::{Coordinator, binary, data_dir, golden_dir, python};
@@ -17,12 +18,13 @@ use tonic::{Code, Status};
 const IMAGES: usize = 10;
 
 fn test_images(directory: &Path) -> (Vec<PathBuf>, Vec<u8>) {
-    let data = cifar::Dataset::open(&data_dir(), cifar::Split::Test, Some(IMAGES)).unwrap();
+    let data =
+        importers::open(&Arc::new(importers::cifar10::spec()), &data_dir(), data::Split::Test, Some(IMAGES)).unwrap();
     let mut planes = Vec::new();
     let files = (0..IMAGES)
         .map(|index| {
             let pixels = data.pixels(index);
-            planes.extend_from_slice(&pixels[..]);
+            planes.extend_from_slice(pixels);
             let rgb: Vec<u8> = (0..1024).flat_map(|i| [pixels[i], pixels[1024 + i], pixels[2048 + i]]).collect();
             let path = directory.join(format!("{index}.png"));
             let file = fs::File::create(&path).unwrap();
@@ -118,7 +120,7 @@ fn all_ways_of_asking_agree() {
     let run = coordinator.wait_until(|run| run.state() == RunState::Finished);
     let last = run.checkpoint;
     let answers = cox_predict(&coordinator, &files);
-    let classes: Vec<&str> = cifar::CLASS_NAMES.to_vec();
+    let classes: Vec<&str> = importers::cifar10::CLASSES.to_vec();
     let by_cox: Vec<Vec<f64>> = answers
         .iter()
         .map(|answer| {

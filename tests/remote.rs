@@ -37,7 +37,7 @@ fn the_data_set_comes_from_the_coordinator_once() {
         for worker in [first, second] {
             let (code, log) = worker.wait();
             assert_eq!(code, 0, "{log}");
-            sent += log.matches("got data_batch_1.bin from the coordinator").count();
+            sent += log.matches("got file 1 of 6 of cifar10 from the coordinator").count();
         }
         // Both may have been sent it when they came at the same time; none is when it is there.
         assert_eq!(sent > 0, round == 0, "round {round}: sent {sent} times");
@@ -128,7 +128,7 @@ fn a_line_that_breaks_while_the_data_set_comes_costs_one_file() {
     let (code, log) = worker.wait();
     assert_eq!(code, 0, "{log}");
     assert!(log.contains("lost the coordinator"), "{log}");
-    assert_eq!(log.matches("got data_batch_1.bin from the coordinator").count(), 1, "{log}");
+    assert_eq!(log.matches("got file 1 of 6 of cifar10 from the coordinator").count(), 1, "{log}");
 }
 
 #[test]

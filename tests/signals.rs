@@ -155,7 +155,7 @@ fn a_coordinator_that_has_not_begun_ends_well() {
 fn endless_data(directory: &Path) -> PathBuf {
     let data = directory.join("data");
     fs::create_dir(&data).unwrap();
-    for file in fs::read_dir(cifar::files_in(&data_dir())).unwrap() {
+    for file in fs::read_dir(importers::cifar10::files_in(&data_dir())).unwrap() {
         let file = file.unwrap();
         symlink(file.path(), data.join(file.file_name())).unwrap();
     }

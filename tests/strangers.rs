@@ -212,7 +212,7 @@ async fn bother(dice: &mut Dice, channel: &Channel) {
     if let Err(status) = timeout(ANSWER, cluster.get_state(request.clone())).await.expect("an answer") {
         assert!(matches!(status.code(), Code::NotFound | Code::InvalidArgument), "{request:?}: {status:?}");
     }
-    let request = GetDatasetRequest { file: dice.text() };
+    let request = GetDatasetRequest { sha256: dice.text() };
     assert_eq!(
         timeout(ANSWER, cluster.get_dataset(request)).await.expect("an answer").unwrap_err().code(),
         Code::NotFound

@@ -91,7 +91,7 @@ pub struct Stop {
 /// What to predict.
 #[derive(Debug, clap::Args)]
 pub struct Predict {
-    /// PNG or JPEG files, http or https URLs of such, or files of 3072 bytes: red, green and blue planes of 32x32.
+    /// PNG or JPEG files, http or https URLs of such, or files of raw pixels: of CIFAR 3072 bytes, red, green and blue planes of 32x32.
     #[arg(required = true, value_name = "FILE_OR_URL")]
     pub images: Vec<Source>,
 

@@ -11,10 +11,8 @@ use std::{
     str::FromStr,
 };
 
-/// More is no picture for a network of 32x32 pixels.
+/// More is no picture for a network of small images.
 pub const LIMIT: u64 = 20_000_000;
-/// Red, green and blue planes of 32x32, as in the data set.
-const PIXELS: usize = 3072;
 
 /// Where a picture is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,15 +61,9 @@ impl Source {
         if bytes.is_empty() {
             return Err(failure("it is empty".to_owned()));
         }
-        Ok(PredictRequest { image: Some(image(bytes)) })
+        // Whether it is a picture or raw pixels is seen where the data set is known.
+        Ok(PredictRequest { image: Some(Image::File(bytes)) })
     }
-}
-
-/// Bytes as the coordinator wants them: no PNG or JPEG file of a picture has exactly the size of raw pixels but by a rare
-/// chance, and those begin with marks of their own.
-fn image(bytes: Vec<u8>) -> Image {
-    let file = bytes.starts_with(b"\x89PNG\r\n\x1a\n") || bytes.starts_with(&[0xff, 0xd8, 0xff]);
-    if bytes.len() == PIXELS && !file { Image::Pixels(bytes) } else { Image::File(bytes) }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -99,7 +91,6 @@ pub(crate) fn too_large() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
     use tempfile::NamedTempFile;
 
     fn source(text: &str) -> Source {
@@ -118,20 +109,6 @@ mod tests {
         for file in ["a.png", "./http/a.png", "http:/a.png", "ftp://h/a.png", "https", ""] {
             assert_eq!(source(file), Source::File(PathBuf::from(file)));
         }
-    }
-
-    #[test]
-    fn raw_pixels_go_as_pixels() {
-        let request = |bytes: &[u8]| {
-            let mut file = NamedTempFile::new().unwrap();
-            file.write_all(bytes).unwrap();
-            Source::File(file.path().to_owned()).request().unwrap().image.unwrap()
-        };
-        assert_eq!(request(&[7; 3072]), Image::Pixels(vec![7; 3072]));
-        assert_eq!(request(&[7; 3071]), Image::File(vec![7; 3071]));
-        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-        png.resize(3072, 0);
-        assert_eq!(request(&png), Image::File(png.clone()));
     }
 
     #[test]

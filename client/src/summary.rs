@@ -1,16 +1,19 @@
 //! `cox summary`: the layers and sizes of a model, as the article's `torchsummary` prints them.
 
 use crate::{error::Failure, output::Output};
-use resnet::{Architecture, Row, Summary};
+use resnet::{Architecture, Row, Sizes, Summary};
 use serde::Serialize;
 use view::thousands;
+
+/// The data set that a model is shown for: the article's.
+const SIZES: Sizes = Sizes { channels: 3, side: 32, classes: 10 };
 
 /// Prints the summary of the model of that name.
 ///
 /// # Errors
 /// If there is none, or the output cannot be written.
 pub fn summary(model: &str, output: &Output) -> Result<(), Failure> {
-    let summary = Summary::new(&Architecture::named(model)?);
+    let summary = Summary::new(&Architecture::named(model, SIZES)?);
     if output.json() { output.json_object(&View::new(&summary)) } else { output.text(&render(&summary)) }
 }
 
@@ -103,6 +106,7 @@ mod tests {
     fn the_layout_of_torchsummary() {
         let summary = Summary {
             model: "tiny".to_owned(),
+            input: 3072,
             rows: vec![
                 Row { kind: "Conv2d", output: vec![64, 32, 32], parameters: 1728 },
                 Row { kind: "Linear", output: vec![10], parameters: 5130 },

@@ -218,7 +218,7 @@ fn predictions_in_the_order_given_whatever_is_among_them() {
         images.iter().enumerate().filter(|(n, _)| ![5, 6].contains(n)).map(|(_, image)| image).collect();
     assert_eq!(answered, good);
     assert_eq!(lines[0]["class"], "cat");
-    assert_eq!(lines[3]["class"], "dog", "pixels go as pixels");
+    assert_eq!(lines[3]["class"], "dog", "raw pixels go as they are");
     assert_eq!(lines[0]["probabilities"]["dog"], 0.25);
     let errors = stderr(&output);
     assert!(errors.contains("text.png: neither PNG nor JPEG\n"), "{errors}");

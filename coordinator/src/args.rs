@@ -40,7 +40,11 @@ pub struct Args {
     #[command(flatten)]
     pub asked: Asked,
 
-    /// Where CIFAR-10 is
+    /// The data set: cifar10, cifar100 (its 100 classes) or cifar100-coarse (its 20) [default: cifar10, or what the run has]
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+
+    /// Where the data set's files are
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
 

@@ -180,7 +180,7 @@ fn table(summary: &Summary, run_dir: &Path) -> String {
     }
     if !summary.per_class_accuracy.is_empty() {
         text += "\n";
-        for (name, accuracy) in cifar::CLASS_NAMES.iter().zip(&summary.per_class_accuracy) {
+        for (name, accuracy) in summary.classes.iter().zip(&summary.per_class_accuracy) {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {name:<12} {} {:6.2} %", bar(*accuracy, BAR), 100.0 * accuracy);
         }

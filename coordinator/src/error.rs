@@ -85,7 +85,11 @@ pub enum Error {
     },
     /// The data set cannot be used.
     #[error("{0}")]
-    Data(#[from] cifar::Error),
+    Data(#[from] data::Error),
+
+    /// A data set that there is none of.
+    #[error("--dataset: {0}")]
+    Dataset(#[from] importers::UnknownDataset),
     /// A checkpoint cannot be used.
     #[error("{0}")]
     Checkpoint(#[from] checkpoint::Error),
@@ -135,6 +139,7 @@ impl Error {
             | Self::Impossible(_)
             | Self::NoConfig(_)
             | Self::Timeout(_)
+            | Self::Dataset(_)
             | Self::Model(_) => 2,
             Self::Listen { .. } | Self::Serve(_) => 3,
             Self::ConfigChanged { .. }

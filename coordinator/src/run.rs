@@ -11,21 +11,25 @@ use crate::{
     services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, Timely, TrainingService},
 };
 use checkpoint::{Retention, Store};
-use cifar::{Dataset, Split};
 use config::RunConfig;
+use data::{DatasetSpec, Split};
 use plan::Timeouts;
-use proto::v1::{cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer};
-use resnet::{Architecture, Layout};
+use proto::v1::{
+    Run, cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer,
+};
+use resnet::Layout;
 use std::{
     future::Future,
+    net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 use steering::{Course, Options};
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinHandle, spawn_blocking},
     time::{interval, timeout},
 };
@@ -70,24 +74,74 @@ pub async fn run(
             return Ok(());
         }
     }
+    let (run_dir, profile) = (begun.run_dir.clone(), profile_dir(&args, &begun.run_dir));
+    let running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    let workers = program.filter(|_| !complete).map(|program| {
+        LocalWorkers::start(&LocalOptions {
+            program,
+            count: args.workers,
+            least: args.min_workers,
+            address,
+            data_dir: &args.data_dir,
+            run_dir: &run_dir,
+            profile: profile.as_deref(),
+            farewell: timeouts.farewell,
+            log: display.log(),
+            view: running.view.clone(),
+            processes,
+        })
+    });
+    let serve = args.serve.then_some(address);
+    running.until_over(workers, stop, timeouts, serve).await
+}
+
+/// A coordinator at work.
+struct Running {
+    /// To the helm.
+    inputs: mpsc::Sender<Input>,
+    /// What others see of the run.
+    view: watch::Receiver<Run>,
+    /// What the helm comes to.
+    helm_ended: Ended,
+    /// What the server comes to.
+    server: Served,
+    /// The server closes when this is dropped.
+    close: oneshot::Sender<()>,
+}
+
+/// Takes the helm of the run that has `begun`, and serves on `listener`.
+async fn start(
+    args: &Args,
+    begun: Begun,
+    display: &Display,
+    timeouts: Timeouts,
+    listener: TcpListener,
+    complete: bool,
+) -> Result<Running, Error> {
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
     let predictor = Predictor::start(config.clone())?;
-    let layout = Layout::new(&Architecture::named(&config.model)?);
-    let slots = checkpoint::slots(&config, &layout);
+    let layout = Layout::new(&config.architecture()?);
     let tickets = Tickets::default();
-    let store = Store::new(run_dir.join("checkpoints"));
-    let profile = profile_dir(&args, &run_dir);
-    let directory = run_dir.clone();
+    let dataset = Arc::new(config.dataset.clone());
+    let cluster = ClusterOptions {
+        store: Store::new(run_dir.join("checkpoints")),
+        run_id: run_id.clone(),
+        slots: checkpoint::slots(&config, &layout),
+        dataset: Arc::clone(&dataset),
+        data_dir: args.data_dir.clone(),
+        timeouts,
+        tickets: tickets.clone(),
+    };
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let options = HelmOptions {
-        options: steering_options(&args, &config, timeouts),
+        options: steering_options(args, &config, timeouts),
         config,
         start,
-        run_id: run_id.clone(),
+        run_id,
         precision,
         allow_mixed: args.allow_mixed,
         timeouts,
-        tickets: tickets.clone(),
+        tickets,
         run_dir,
         journal,
         retention: Retention { last: args.keep, best: true },
@@ -96,62 +150,60 @@ pub async fn run(
         newest: newest.map(|(name, manifest, state)| (name, manifest.test_accuracy, state)),
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
-    let mut helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
-    let cluster = ClusterOptions { store, run_id, slots, data_dir: args.data_dir.clone(), timeouts, tickets };
+    let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
-    let router = services(timeouts, cluster, training, predictor, Memory::from_mib(args.predict_memory)).await?;
-    let (mut server, close) = serve(router, listener, timeouts);
-    let mut workers = program.filter(|_| !complete).map(|program| {
-        LocalWorkers::start(&LocalOptions {
-            program,
-            count: args.workers,
-            least: args.min_workers,
-            address,
-            data_dir: &args.data_dir,
-            run_dir: &directory,
-            profile: profile.as_deref(),
-            farewell: timeouts.farewell,
-            log: display.log(),
-            view: view.clone(),
-            processes,
-        })
-    });
+    let memory = Memory::from_mib(args.predict_memory);
+    let router = services(timeouts, cluster, training, (predictor, dataset), memory).await?;
+    let (server, close) = serve(router, listener, timeouts);
+    Ok(Running { inputs, view, helm_ended, server, close })
+}
 
-    let mut stopping = false;
-    let mut tick = interval(timeouts.tick);
-    let result = loop {
-        tokio::select! {
-            result = &mut helm_ended => {
-                break result.unwrap_or_else(|_| Err(Error::Serve("the helm died".to_owned())));
-            }
-            ended = &mut server => return Err(broken(ended)),
-            reason = &mut stop, if !stopping => {
-                stopping = true;
-                // If the helm is gone its result is next.
-                let _ = inputs.send(Input::Stop { reason }).await;
-            }
-            _ = tick.tick() => {
-                // A helm that is busy looks at the time later.
-                let _ = inputs.try_send(Input::Tick { at: Instant::now() });
-                if let Some(workers) = &mut workers {
-                    workers.report(&view.borrow(), &inputs);
+impl Running {
+    /// Goes on until the run is over or `stop` ends, whose value says why; to `serve` at this address, also after the run.
+    async fn until_over(
+        self,
+        mut workers: Option<LocalWorkers>,
+        mut stop: impl Future<Output = String> + Unpin,
+        timeouts: Timeouts,
+        serve: Option<SocketAddr>,
+    ) -> Result<(), Error> {
+        let Self { inputs, view, mut helm_ended, mut server, close } = self;
+        let mut stopping = false;
+        let mut tick = interval(timeouts.tick);
+        let result = loop {
+            tokio::select! {
+                result = &mut helm_ended => {
+                    break result.unwrap_or_else(|_| Err(Error::Serve("the helm died".to_owned())));
+                }
+                ended = &mut server => return Err(broken(ended)),
+                reason = &mut stop, if !stopping => {
+                    stopping = true;
+                    // If the helm is gone its result is next.
+                    let _ = inputs.send(Input::Stop { reason }).await;
+                }
+                _ = tick.tick() => {
+                    // A helm that is busy looks at the time later.
+                    let _ = inputs.try_send(Input::Tick { at: Instant::now() });
+                    if let Some(workers) = &mut workers {
+                        workers.report(&view.borrow(), &inputs);
+                    }
                 }
             }
+        };
+        let result = match workers {
+            Some(workers) => workers.end(result).await,
+            None => result,
+        };
+        if let Some(address) = serve.filter(|_| result.is_ok() && !stopping) {
+            tracing::info!("training is over; answering predictions on {address} until stopped");
+            stop.await;
         }
-    };
-    let result = match workers {
-        Some(workers) => workers.end(result).await,
-        None => result,
-    };
-    if args.serve && result.is_ok() && !stopping {
-        tracing::info!("training is over; answering predictions on {address} until stopped");
-        stop.await;
+        drop(close);
+        // Streams of workers that are gone may linger; they are not waited for.
+        let _ = timeout(GRACE, server).await;
+        result
     }
-    drop(close);
-    // Streams of workers that are gone may linger; they are not waited for.
-    let _ = timeout(GRACE, server).await;
-    result
 }
 
 /// What the helm comes to.
@@ -180,8 +232,17 @@ fn over_already(helm: Helm, inputs: mpsc::Receiver<Input>) -> Ended {
 /// What steering has to know of a run.
 fn steering_options(args: &Args, config: &RunConfig, timeouts: Timeouts) -> Options {
     let RunConfig { epochs, batch_size, shards, train_samples, test_samples, .. } = *config;
+    let classes = config.dataset.classes.len();
     Options {
-        course: Course { epochs, batch_size, shards, train_samples, test_samples, rate: config.learning_rate() },
+        course: Course {
+            epochs,
+            batch_size,
+            shards,
+            train_samples,
+            test_samples,
+            classes,
+            rate: config.learning_rate(),
+        },
         workers: args.workers,
         min_workers: args.min_workers,
         failure_timeout: timeouts.failure,
@@ -196,9 +257,10 @@ fn profile_dir(args: &Args, run_dir: &Path) -> Option<PathBuf> {
 
 /// That the data set is there, as far as `config` uses it.
 fn check_data(args: &Args, config: &RunConfig) -> Result<(), Error> {
+    let spec = Arc::new(config.dataset.clone());
     for split in Split::ALL {
         let limit = if split == Split::Train { config.train_samples } else { config.test_samples };
-        Dataset::open(&args.data_dir, split, Some(limit as usize))?;
+        importers::open(&spec, &args.data_dir, split, Some(limit as usize))?;
     }
     Ok(())
 }
@@ -245,10 +307,11 @@ async fn services(
     timeouts: Timeouts,
     cluster: ClusterService,
     training: TrainingService,
-    predictor: Predictor,
+    (predictor, dataset): (Predictor, Arc<DatasetSpec>),
     memory: Memory,
 ) -> Result<Router, Error> {
-    let inference = InferenceServer::new(InferenceService::new(predictor, Decoders::new(memory)));
+    let inference =
+        InferenceServer::new(InferenceService::new(predictor, Decoders::new(memory, dataset.shape), &dataset));
     let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<TrainingServer<TrainingService>>().await;

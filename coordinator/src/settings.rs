@@ -2,6 +2,7 @@
 
 use crate::{Args, Error};
 use config::{Impossible, RunConfig};
+use data::{DatasetSpec, Split};
 use std::path::PathBuf;
 
 /// The configuration that `args` ask for. `stored` is what the run directory holds: the length of the run, its shards and its
@@ -11,17 +12,19 @@ use std::path::PathBuf;
 /// If it is one that no run can have.
 pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, Error> {
     let default = RunConfig::default();
+    let dataset = dataset(args, stored)?.unwrap_or_else(|| default.dataset.clone());
     let base = RunConfig {
         epochs: stored.map_or(default.epochs, |stored| stored.epochs),
         shards: stored.map_or(args.workers as u32, |stored| stored.shards),
         precision: stored.map_or(default.precision, |stored| stored.precision),
-        train_samples: cifar::Split::Train.samples() as u32,
-        test_samples: cifar::Split::Test.samples() as u32,
+        train_samples: dataset.samples(Split::Train) as u32,
+        test_samples: dataset.samples(Split::Test) as u32,
+        dataset,
         ..default
     };
     RunConfig::settings().check(&args.asked.0.values)?;
     let mut config = base.with(&args.asked.0.values)?;
-    resnet::Architecture::named(&config.model)?;
+    resnet::known(&config.model)?;
     if args.accumulate == 0 {
         return Err(Impossible::new("accumulate", 0, "a shard has at least 1 micro-batch").into());
     }
@@ -37,6 +40,14 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
     }
     config.check()?;
     Ok(config)
+}
+
+/// The data set that `args` ask for, or else that of the run. Of one that is asked for the files may have to be looked at.
+fn dataset(args: &Args, stored: Option<&RunConfig>) -> Result<Option<DatasetSpec>, Error> {
+    match &args.dataset {
+        Some(name) => Ok(Some(importers::named(name)?.import(&args.data_dir)?)),
+        None => Ok(stored.map(|stored| stored.dataset.clone())),
+    }
 }
 
 /// The directory of the run.

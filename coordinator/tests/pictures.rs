@@ -8,8 +8,10 @@ use coordinator::{Patience, Picture, PictureError, resize_rgb};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
+const SHAPE: data::Shape = data::Shape { channels: 3, height: 32, width: 32 };
+
 fn decoded(file: &[u8]) -> Result<Vec<u8>, PictureError> {
-    Picture::open(file.to_vec())?.decode(&Patience::new(Duration::from_mins(1)))
+    Picture::open(file.to_vec(), SHAPE)?.decode(&Patience::new(Duration::from_mins(1)))
 }
 
 /// By way of the whole picture in 8-bit RGB.
@@ -49,7 +51,7 @@ fn a_cut_picture_is_refused_where_pillow_refuses_it() {
                     assert_eq!(pixels, by_crate_image(&picture.file), "{message}");
                     first = first.min(length);
                 }
-                Err(PictureError::UnknownFormat) => assert!(length < 8, "{message}"),
+                Err(PictureError::UnknownFormat { .. }) => assert!(length < 8, "{message}"),
                 Err(error) => {
                     assert!(length < first, "{message}: {error}");
                     assert!(matches!(error, PictureError::Truncated { .. }), "{message}: {error}");
@@ -117,7 +119,7 @@ fn shortest(one: impl Fn(), other: impl Fn()) -> [Duration; 2] {
 
 #[test]
 fn a_picture_that_takes_too_long_is_left() {
-    let picture = || Picture::open(scans()).unwrap();
+    let picture = || Picture::open(scans(), SHAPE).unwrap();
     let leave = || {
         let error = picture().decode(&Patience::new(Duration::from_millis(1))).unwrap_err();
         assert_eq!(error, PictureError::TooSlow { seconds: 0 });
@@ -139,7 +141,7 @@ proptest! {
             file[place % length] = byte;
         }
         file.truncate(cut.map_or(usize::MAX, usize::from));
-        if let Ok(picture) = Picture::open(file) && picture.memory() < 64 << 20 {
+        if let Ok(picture) = Picture::open(file, SHAPE) && picture.memory() < 64 << 20 {
             let _ = picture.decode(&Patience::new(Duration::from_secs(5)));
         }
     }

@@ -94,7 +94,7 @@ impl Ended {
 }
 
 impl Coordinator {
-    /// Starts one on a free port of loopback, with `flags` beside the run directory and the data set.
+    /// Starts one on a free port of loopback, with `flags` beside the run directory and the data set, unless they name another.
     ///
     /// # Panics
     /// If it ends before it listens: use [`Self::fails`] for that.
@@ -360,13 +360,14 @@ fn command(program: &Path, run_dir: &Path, listen: &str, flags: &[&str]) -> Comm
     command
         .args(["--listen", listen, "--run-dir"])
         .arg(run_dir)
-        .arg("--data-dir")
-        .arg(data_dir())
         .args(flags)
         .env("RUST_LOG", "info")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
+    if !flags.contains(&"--data-dir") {
+        command.arg("--data-dir").arg(data_dir());
+    }
     command
 }
 

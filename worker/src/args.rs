@@ -7,7 +7,7 @@ use program::{
     arguments::{self, Alias},
     variable,
 };
-use resnet::{Architecture, UnknownModel};
+use resnet::UnknownModel;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Variables that other programs set as well.
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, value_parser = model)]
     pub model: Option<String>,
 
-    /// Where CIFAR-10 is, if it is on this machine; else the coordinator sends it
+    /// Where the data set is, if it is on this machine; else the coordinator sends it
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
@@ -110,7 +110,7 @@ fn check_instruction_set() -> Result<(), BadVariable> {
 
 /// The name of a model that there is.
 fn model(text: &str) -> Result<String, UnknownModel> {
-    Architecture::named(text).map(|_| text.to_owned())
+    resnet::known(text).map(str::to_owned)
 }
 
 /// A name that can be shown as it is.

@@ -1,8 +1,8 @@
 //! The data set of a worker: on its disk, or sent once by the coordinator and kept.
 
 use crate::{Args, Error};
-use cifar::{Dataset, FileSpec, Split};
 use config::RunConfig;
+use data::{Blob, Dataset, DatasetSpec, Split};
 use program::variable;
 use proto::v1::{GetDatasetRequest, cluster_client::ClusterClient};
 use std::{
@@ -44,14 +44,22 @@ pub fn check(args: &Args) -> Result<(), Error> {
 /// # Errors
 /// If the data is missing or altered, cannot be sent or cannot be kept.
 pub async fn open(args: &Args, config: &RunConfig, client: &mut ClusterClient<Channel>) -> Result<Data, Error> {
-    let directory = match &args.data_dir {
-        Some(directory) => directory.clone(),
-        None => fetch(args, client).await?,
-    };
+    // It came over the wire: its checksums become file names.
+    config.dataset.check().map_err(|error| Error::Data(error.to_string()))?;
+    let spec = Arc::new(config.dataset.clone());
+    let directory = args.data_dir.clone();
+    let cache = cache_directory(args);
+    if directory.is_none() {
+        fetch(&cache, &spec, client).await?;
+    }
     let (train, test) = (config.train_samples as usize, config.test_samples as usize);
     spawn_blocking(move || {
+        let path_of = |blob: &Blob| match &directory {
+            Some(directory) => importers::path_of(&spec, directory, blob),
+            None => cache.join(&blob.sha256),
+        };
         let open = |split, samples| {
-            Dataset::open(&directory, split, Some(samples)).map_err(|error| Error::Data(error.to_string()))
+            Dataset::open(&spec, split, Some(samples), path_of).map_err(|error| Error::Data(error.to_string()))
         };
         Ok(Data { train: Arc::new(open(Split::Train, train)?), test: Arc::new(open(Split::Test, test)?) })
     })
@@ -59,55 +67,47 @@ pub async fn open(args: &Args, config: &RunConfig, client: &mut ClusterClient<Ch
     .map_err(|error| Error::Data(error.to_string()))?
 }
 
-fn specs() -> impl Iterator<Item = &'static FileSpec> {
-    Split::Train.files().iter().chain(Split::Test.files())
-}
-
-async fn fetch(args: &Args, client: &mut ClusterClient<Channel>) -> Result<PathBuf, Error> {
-    let directory = cache_directory(args);
-    fs::create_dir_all(&directory).map_err(|source| Error::Cache { path: directory.clone(), source })?;
-    for spec in specs() {
-        let path = directory.join(spec.name);
-        if is_whole(&path, spec).await {
+/// Has the coordinator send what of `spec` is not in `cache`.
+async fn fetch(cache: &Path, spec: &DatasetSpec, client: &mut ClusterClient<Channel>) -> Result<(), Error> {
+    fs::create_dir_all(cache).map_err(|source| Error::Cache { path: cache.to_owned(), source })?;
+    let files = spec.all_blobs().count();
+    for (blob, number) in spec.all_blobs().zip(1..) {
+        let path = cache.join(&blob.sha256);
+        if is_whole(&path, blob).await {
             continue;
         }
+        let what = format!("file {number} of {files} of {}", spec.name);
         let start = Instant::now();
-        receive(client, spec, &path).await?;
-        if !is_whole(&path, spec).await {
+        receive(client, blob, &what, &path).await?;
+        if !is_whole(&path, blob).await {
             return Err(Error::Data(format!(
-                "the coordinator sent {} with a wrong checksum; look at the data set there",
-                spec.name
+                "the coordinator sent {what} with a wrong checksum; look at the data set there"
             )));
         }
-        tracing::info!("got {} from the coordinator in {:.1} s", spec.name, start.elapsed().as_secs_f64());
+        tracing::info!("got {what} from the coordinator in {:.1} s", start.elapsed().as_secs_f64());
     }
-    Ok(directory)
+    Ok(())
 }
 
-/// Named by the checksums of the files that are to be in it.
+/// Where files of data sets are kept, each under its checksum. Data sets may share them.
 fn cache_directory(args: &Args) -> PathBuf {
-    use sha2::{Digest, Sha256};
-    let mut hash = Sha256::new();
-    specs().for_each(|spec| hash.update(spec.sha256));
-    let digest = hash.finalize();
-    let key = u64::from_be_bytes(std::array::from_fn(|index| digest[index]));
     let base = args.cache_dir.clone().unwrap_or_else(|| {
         let home = || variable("HOME").map(|home| PathBuf::from(home).join(".cache"));
         let cache = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
         cache.unwrap_or_else(env::temp_dir).join("coxswain")
     });
-    base.join(format!("cifar10-{key:016x}"))
+    base.join("blobs")
 }
 
-async fn is_whole(path: &Path, spec: &'static FileSpec) -> bool {
-    let path = path.to_owned();
-    spawn_blocking(move || cifar::verify_file(&path, spec).is_ok()).await.unwrap_or(false)
+async fn is_whole(path: &Path, blob: &Blob) -> bool {
+    let (path, blob) = (path.to_owned(), blob.clone());
+    spawn_blocking(move || data::verify(&path, &blob).is_ok()).await.unwrap_or(false)
 }
 
 /// Writes aside, each worker of a machine on its own, and renames into place.
-async fn receive(client: &mut ClusterClient<Channel>, spec: &'static FileSpec, path: &Path) -> Result<(), Error> {
+async fn receive(client: &mut ClusterClient<Channel>, blob: &Blob, what: &str, path: &Path) -> Result<(), Error> {
     let failed = |status: Status| {
-        let why = format!("the coordinator cannot send {}: {}", spec.name, status.message());
+        let why = format!("the coordinator cannot send {what}: {}", status.message());
         match status.code() {
             // In its own words.
             Code::NotFound | Code::DataLoss => Error::Data(why),
@@ -118,7 +118,7 @@ async fn receive(client: &mut ClusterClient<Channel>, spec: &'static FileSpec, p
         let path = path.to_owned();
         move |source| Error::Cache { path, source }
     };
-    let mut request = Request::new(GetDatasetRequest { file: spec.name.to_owned() });
+    let mut request = Request::new(GetDatasetRequest { sha256: blob.sha256.clone() });
     request.set_timeout(DEADLINE);
     let mut chunks = client.get_dataset(request).await.map_err(failed)?.into_inner();
     let aside = path.with_extension(format!("{}.part", std::process::id()));

@@ -211,7 +211,7 @@ mod tests {
     fn arguments_go_to_cargo_and_to_the_test_programs() {
         let args: Vec<String> = ["filter", "--", "--nocapture"].map(String::from).into();
         assert_eq!(split(&args), (&args[..1], &args[2..]));
-        assert!(!names_a_package(&args[0]) && names_a_package(&"-pcifar".to_owned()));
+        assert!(!names_a_package(&args[0]) && names_a_package(&"-pplan".to_owned()));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! of one worker is measured by.
 
 use anyhow::Result;
-use cifar::{Dataset, Split};
 use clap::Parser;
 use config::RunConfig;
+use data::Split;
 use engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
 use plan::{Position, Precision, Reduction, Wire, epoch_order};
 use serde_json::json;
@@ -42,7 +42,12 @@ fn main() -> Result<()> {
         train_samples: args.images,
         ..RunConfig::default()
     };
-    let data = Arc::new(Dataset::open(&args.data_dir, Split::Train, Some(args.images as usize))?);
+    let data = Arc::new(importers::open(
+        &Arc::new(config.dataset.clone()),
+        &args.data_dir,
+        Split::Train,
+        Some(args.images as usize),
+    )?);
     let mut replica = Replica::new(&config, Device::Cpu)?;
     replica.load(&checkpoint::initial_state(&config, &replica.layout), 1)?;
     let options = ReducerOptions {
@@ -63,7 +68,8 @@ fn main() -> Result<()> {
         let ranges = (0..steps.count()).flat_map(move |step| (0..shards).map(move |shard| (step, shard)));
         let ranges = ranges.filter_map(move |(step, shard)| steps.shard_of(step, shard, shards));
         let ranges = ranges.map(|range| range.start as usize..range.end as usize);
-        let samples = Samples { order, seed: config.seed, epoch, ranges: Box::new(ranges) };
+        let samples =
+            Samples { order, seed: config.seed, epoch, augment: config.augment.clone(), ranges: Box::new(ranges) };
         let mut input = Input::ahead(Arc::clone(&data), samples, Device::Cpu)?;
         let start = Instant::now();
         for _ in 0..steps.count() {

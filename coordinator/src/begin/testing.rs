@@ -10,7 +10,7 @@ use checkpoint::{Manifest, Saved, Store};
 use config::RunConfig;
 use learn::MOMENTUM;
 use plan::{Confusion, Position};
-use resnet::{Architecture, Layout};
+use resnet::Layout;
 use schedule::ScheduleState;
 use state::{PARAMETERS, State};
 use std::{ffi::OsString, fs, path::Path};
@@ -46,7 +46,7 @@ pub fn schedule(course: u32, epochs: u32) -> ScheduleState {
 pub fn state(course: u32, position: Position) -> State {
     let mut state = checkpoint::initial_state(
         &RunConfig { seed: 1, ..RunConfig::default() },
-        &Layout::new(&Architecture::named("resnet20").unwrap()),
+        &Layout::new(&RunConfig::default().architecture().unwrap()),
     );
     state.position = position;
     state.of_mut(PARAMETERS)[0] = course as f32;
@@ -62,7 +62,7 @@ pub fn record(course: u32, epoch: u32) -> EpochRecord {
         train_images: 100,
         test_loss: f64::from(course),
         test_accuracy: 0.5,
-        confusion: Confusion::default(),
+        confusion: Confusion::new(2),
         lr: 0.1,
         seconds: 1.0,
         train_seconds: 1.0,

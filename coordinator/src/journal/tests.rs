@@ -15,7 +15,7 @@ fn epoch(number: f64) -> EpochRecord {
         train_images: 512,
         test_loss: number,
         test_accuracy: 0.1,
-        confusion: Confusion::default(),
+        confusion: Confusion::new(2),
         lr: 100.0,
         seconds: 1.0,
         train_seconds: 1.0,

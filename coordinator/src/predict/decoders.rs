@@ -1,6 +1,7 @@
 //! Pictures are decoded beside everything else: few at a time, in memory that was counted, and not for ever.
 
 use crate::predict::{Budget, Memory, Patience, Picture, PictureError, Refused};
+use data::Shape;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
@@ -19,20 +20,23 @@ pub struct Decoders {
     places: Arc<Semaphore>,
     threads: Arc<Semaphore>,
     memory: Budget,
+    /// Of the images that pictures become.
+    shape: Shape,
 }
 
 impl Decoders {
-    /// Decoding takes its part of `memory` at the most.
+    /// Pictures become images of `shape`. Decoding takes its part of `memory` at the most.
     #[must_use]
-    pub fn new(memory: Memory) -> Self {
+    pub fn new(memory: Memory, shape: Shape) -> Self {
         Self {
             places: Arc::new(Semaphore::new(PLACES)),
             threads: Arc::new(Semaphore::new(THREADS)),
             memory: Budget::new(memory.decoding(), PLACES, WAIT),
+            shape,
         }
     }
 
-    /// The picture of `file`, 32x32, channels last. What is `held` is dropped with the file: only when the work at it has
+    /// The image of the data set's shape that the picture of `file` becomes, channels last. What is `held` is dropped with the file: only when the work at it has
     /// really ended, also if nobody waits for it any more.
     ///
     /// # Errors
@@ -43,7 +47,8 @@ impl Decoders {
         // The semaphore is never closed.
         let Ok(Ok(thread)) = thread else { return Err(PictureError::Busy) };
         let held = (held, place, thread);
-        let (held, picture) = work(move || (held, Picture::open(file))).await?;
+        let shape = self.shape;
+        let (held, picture) = work(move || (held, Picture::open(file, shape))).await?;
         let picture = picture?;
         let share = self.memory.share(picture.memory()).await;
         let share = share.map_err(|refused| self.refusal(refused, &picture))?;
@@ -81,6 +86,8 @@ mod tests {
     use std::io::Cursor;
     use tokio::task::JoinSet;
 
+    const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32 };
+
     fn picture(width: u32, height: u32) -> Vec<u8> {
         let mut file = Cursor::new(Vec::new());
         image::RgbImage::new(width, height).write_to(&mut file, image::ImageFormat::Jpeg).unwrap();
@@ -89,7 +96,7 @@ mod tests {
 
     #[tokio::test]
     async fn as_many_wait_as_have_a_place() {
-        let decoders = Decoders::new(Memory::from_mib(16));
+        let decoders = Decoders::new(Memory::from_mib(16), SHAPE);
         let threads = decoders.threads.clone().acquire_many_owned(THREADS as u32).await.unwrap();
         let mut waiting = JoinSet::new();
         for _ in 0..PLACES {
@@ -107,15 +114,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_picture_that_would_take_too_much_is_told_what_would_do() {
-        let error = Decoders::new(Memory::from_mib(16)).decode(picture(3000, 2000), ()).await.unwrap_err();
+        let error = Decoders::new(Memory::from_mib(16), SHAPE).decode(picture(3000, 2000), ()).await.unwrap_err();
         let PictureError::TooMuchMemory { need, given, flag, .. } = error else { panic!("{error}") };
         assert_eq!((need, given, flag), (19, 12, 25));
-        Decoders::new(Memory::from_mib(flag as u32)).decode(picture(3000, 2000), ()).await.unwrap();
+        Decoders::new(Memory::from_mib(flag as u32), SHAPE).decode(picture(3000, 2000), ()).await.unwrap();
     }
 
     #[tokio::test]
     async fn who_goes_away_leaves_nothing_behind() {
-        let decoders = Decoders::new(Memory::from_mib(64));
+        let decoders = Decoders::new(Memory::from_mib(64), SHAPE);
         let held = Arc::new(());
         let decoding = decoders.decode(picture(3000, 2000), held.clone());
         assert!(timeout(Duration::from_millis(5), decoding).await.is_err());

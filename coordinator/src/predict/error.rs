@@ -1,13 +1,17 @@
 //! Why a picture gets no answer.
 
+use data::Shape;
 use thiserror::Error;
 
 /// Why a picture gets no answer.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum PictureError {
     /// Neither PNG nor JPEG.
-    #[error("this is neither a PNG nor a JPEG file, and not 3072 bytes of pixels either")]
-    UnknownFormat,
+    #[error("this is neither a PNG nor a JPEG file, and not {pixels} bytes of pixels either")]
+    UnknownFormat {
+        /// Bytes that an image of the data set has.
+        pixels: usize,
+    },
     /// The file ends before its picture does.
     #[error("this {format} is truncated: the file ends before the picture does; send the whole file")]
     Truncated {
@@ -65,6 +69,20 @@ pub enum PictureError {
     #[error("too many pictures wait to be decoded; try again later")]
     Busy,
     /// Pixels of another number.
-    #[error("an image has 3072 bytes of pixels (3 planes of 32x32), not {0}")]
-    WrongPixels(usize),
+    #[error(
+        "an image has {} bytes of pixels ({} planes of {}x{}), not {found}",
+        .shape.len(), .shape.channels, .shape.height, .shape.width
+    )]
+    WrongPixels {
+        /// What came.
+        found: usize,
+        /// The shape of an image of the data set.
+        shape: Shape,
+    },
+    /// A model of images that are not in colour.
+    #[error("a picture has 3 channels, and the images of this data set have {channels}: send pixels")]
+    NotColour {
+        /// Channels of an image of the data set.
+        channels: u32,
+    },
 }

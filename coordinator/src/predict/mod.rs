@@ -15,5 +15,6 @@ pub use decoders::Decoders;
 pub use error::PictureError;
 pub use patience::Patience;
 pub use picture::Picture;
+pub(crate) use picture::Size;
 pub use predictor::{PredictError, Predictor};
 pub use resize::resize_rgb;

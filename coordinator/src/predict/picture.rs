@@ -1,6 +1,7 @@
 //! From the bytes of a picture's file to what a model takes.
 
 use crate::predict::{Patience, PictureError, jpeg::Jpeg, png::Png};
+use data::Shape;
 
 /// A side of a picture longer than this is refused.
 const LONGEST_SIDE: u32 = 10_000;
@@ -15,18 +16,43 @@ enum Kind {
     Jpeg(Jpeg),
 }
 
+/// What files begin with.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
+
+/// Channels of a picture.
+const RGB: u32 = 3;
+
+/// The size that a picture is brought to, in pixels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub width: usize,
+    pub height: usize,
+}
+
 impl Picture {
-    /// Looks at a file without decoding it, in the memory that the file has.
+    /// Whether `file` begins as a picture's does.
+    #[must_use]
+    pub fn is_one(file: &[u8]) -> bool {
+        file.starts_with(PNG) || file.starts_with(JPEG)
+    }
+
+    /// Looks at a file without decoding it, in the memory that the file has. It is to become an image of `shape`.
     ///
     /// # Errors
     /// If it is no picture, or none that is decoded.
-    pub fn open(file: Vec<u8>) -> Result<Self, PictureError> {
-        let picture = if file.starts_with(b"\x89PNG\r\n\x1a\n") {
-            Self(Kind::Png(Png::open(file)?))
-        } else if file.starts_with(&[0xff, 0xd8, 0xff]) {
-            Self(Kind::Jpeg(Jpeg::open(file)?))
+    pub fn open(file: Vec<u8>, shape: Shape) -> Result<Self, PictureError> {
+        if !Self::is_one(&file) {
+            return Err(PictureError::UnknownFormat { pixels: shape.len() });
+        }
+        if shape.channels != RGB {
+            return Err(PictureError::NotColour { channels: shape.channels });
+        }
+        let to = Size { width: shape.width as usize, height: shape.height as usize };
+        let picture = if file.starts_with(PNG) {
+            Self(Kind::Png(Png::open(file, to)?))
         } else {
-            return Err(PictureError::UnknownFormat);
+            Self(Kind::Jpeg(Jpeg::open(file, to)?))
         };
         let (width, height) = picture.size();
         if width.max(height) > LONGEST_SIDE {
@@ -53,8 +79,8 @@ impl Picture {
         }
     }
 
-    /// Decoded and made as small as the data set's images: 32x32, channels last. Without its alpha channel and as stored,
-    /// whatever its EXIF says, as `Image.open(..).convert("RGB").resize((32, 32), Image.BILINEAR)` does in Pillow.
+    /// Decoded and made as small as the data set's images, channels last. Without its alpha channel and as stored,
+    /// whatever its EXIF says, as `Image.open(..).convert("RGB").resize(size, Image.BILINEAR)` does in Pillow.
     ///
     /// # Errors
     /// If it is truncated or damaged, or takes too long.

@@ -1,6 +1,6 @@
 //! PNG files. They are decoded row by row, so that only interlaced ones take much memory.
 
-use crate::predict::{Patience, PictureError, resize::Resizer};
+use crate::predict::{Patience, PictureError, Size, resize::Resizer};
 use png::{BitDepth, Decoder, DecodingError, InterlaceInfo, Limits, Transformations, expand_interlaced_row};
 use std::io::{Cursor, ErrorKind};
 
@@ -34,18 +34,19 @@ pub(crate) struct Png {
     interlaced: bool,
     /// Whether anything comes after its pixels.
     ends: bool,
+    to: Size,
 }
 
 impl Png {
     /// Looks at a file, and throws out of it what is not needed for its pixels.
-    pub(crate) fn open(mut file: Vec<u8>) -> Result<Self, PictureError> {
+    pub(crate) fn open(mut file: Vec<u8>, to: Size) -> Result<Self, PictureError> {
         let ends = tidy(&mut file);
         let (width, height, interlaced) = {
             let mut decoder = Decoder::new(Cursor::new(&file[..]));
             let info = decoder.read_header_info().map_err(failed)?;
             (info.width, info.height, info.interlaced)
         };
-        Ok(Self { file, width, height, interlaced, ends })
+        Ok(Self { file, width, height, interlaced, ends, to })
     }
 
     pub(crate) fn size(&self) -> (u32, u32) {
@@ -56,7 +57,7 @@ impl Png {
     pub(crate) fn memory(&self) -> u64 {
         let (width, height) = (u64::from(self.width), u64::from(self.height));
         let picture = if self.interlaced { 3 * width * height } else { 0 };
-        picture + ROWS * WIDEST * width + 3 * (cifar::SIDE as u64) * height + FIXED
+        picture + ROWS * WIDEST * width + 3 * (self.to.width as u64) * height + FIXED
     }
 
     /// As Pillow does, it asks for all rows and for no more: the end of the file may be missing.
@@ -70,7 +71,7 @@ impl Png {
         // Where a file breaks off between two pieces of its pixels, none of them is damaged.
         let lacking = |error| if self.ends { failed(error) } else { truncated() };
         let (colours, depth) = reader.output_color_type();
-        let mut resizer = Resizer::new(width, height, cifar::SIDE, cifar::SIDE);
+        let mut resizer = Resizer::new(width, height, self.to.width, self.to.height);
         let mut picture = vec![0; if self.interlaced { 3 * width * height } else { 0 }];
         let mut rgb = Vec::with_capacity(3 * width);
         for _ in 0..self.rows() {
@@ -174,7 +175,7 @@ mod tests {
     }
 
     fn decoded(file: &[u8]) -> Result<Vec<u8>, PictureError> {
-        Png::open(file.to_vec())?.decode(&Patience::new(Duration::from_mins(1)))
+        Png::open(file.to_vec(), Size { width: 32, height: 32 })?.decode(&Patience::new(Duration::from_mins(1)))
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use crate::Error;
 use config::RunConfig;
+use data::Shape;
 use network::{Buffers, Network};
 use plan::Precision;
-use resnet::{Architecture, Layout};
+use resnet::Layout;
 use state::State;
 use std::{
     sync::{Arc, mpsc},
@@ -78,7 +79,7 @@ impl Predictor {
         let _ = self.requests.send(Request::Load { name: name.to_owned(), accuracy, state });
     }
 
-    /// The classes of an image: `pixels` are 32x32, channels last, normalised.
+    /// The classes of an image: `pixels` are of the data set's shape, channels last, normalised.
     ///
     /// # Errors
     /// If there is no answer; the error says why.
@@ -116,12 +117,12 @@ fn serve(config: &RunConfig, requests: &mpsc::Receiver<Request>) {
             }
             next = if waiting.len() < BATCH { requests.try_recv().ok() } else { None };
         }
-        answer(loaded.as_ref(), waiting);
+        answer(loaded.as_ref(), config.dataset.shape, waiting);
     }
 }
 
 fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
-    let architecture = Architecture::named(&config.model).map_err(|error| error.to_string())?;
+    let architecture = config.architecture().map_err(|error| error.to_string())?;
     let layout = Layout::new(&architecture);
     state
         .check(&checkpoint::slots(config, &layout))
@@ -133,14 +134,14 @@ fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     Network::new(&architecture, &layout, buffers, Precision::Fp32).map_err(|error| error.to_string())
 }
 
-fn answer(loaded: Option<&Loaded>, waiting: Waiting) {
+fn answer(loaded: Option<&Loaded>, shape: Shape, waiting: Waiting) {
     if waiting.is_empty() {
         return;
     }
     let (pixels, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
     let result = match loaded {
         None => Err(PredictError::NoCheckpoint),
-        Some(loaded) => probabilities(&loaded.network, &pixels).map(|rows| (loaded, rows)),
+        Some(loaded) => probabilities(&loaded.network, shape, &pixels).map(|rows| (loaded, rows)),
     };
     match result {
         Err(error) => {
@@ -158,12 +159,12 @@ fn answer(loaded: Option<&Loaded>, waiting: Waiting) {
     }
 }
 
-fn probabilities(network: &Network, pixels: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, PredictError> {
-    let side = cifar::SIDE as i64;
+fn probabilities(network: &Network, shape: Shape, pixels: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, PredictError> {
+    let [channels, height, width] = [shape.channels, shape.height, shape.width].map(i64::from);
     let failed = |error: &dyn std::error::Error| PredictError::Model(error.to_string());
     no_grad(|| {
         let images = Tensor::f_from_slice(&pixels.concat())
-            .and_then(|images| images.f_view([pixels.len() as i64, side, side, 3]))
+            .and_then(|images| images.f_view([pixels.len() as i64, height, width, channels]))
             .and_then(|images| images.f_to_device(Device::Cpu)?.f_permute([0, 3, 1, 2]))
             .map_err(|error| failed(&error))?;
         let logits = network.infer(&images, || {}).map_err(|error| failed(&error))?;

@@ -6,6 +6,7 @@ use crate::{
     strangers,
 };
 use checkpoint::Store;
+use data::DatasetSpec;
 use plan::Timeouts;
 use program::text;
 use proto::{
@@ -55,7 +56,9 @@ pub struct ClusterOptions {
     pub run_id: String,
     /// The sizes of a state.
     pub slots: Slots,
-    /// Where the data set is.
+    /// The data set.
+    pub dataset: Arc<DatasetSpec>,
+    /// Where its files are.
     pub data_dir: PathBuf,
     /// How long things are waited for.
     pub timeouts: Timeouts,
@@ -270,13 +273,13 @@ impl Cluster for ClusterService {
         &self,
         request: Request<v1::GetDatasetRequest>,
     ) -> Result<Response<Self::GetDatasetStream>, Status> {
-        let name = text::name(&request.into_inner().file);
-        // Only what the data set consists of: a name is no way to any other file.
-        let known = cifar::Split::ALL.iter().flat_map(|split| split.files()).find(|file| file.name == name);
-        let Some(file) = known else {
-            return Err(Status::not_found(format!("the data set has no file {name:?}")));
+        let name = text::name(&request.into_inner().sha256);
+        let ClusterOptions { dataset, data_dir, .. } = &self.options;
+        // Only what the data set consists of: a checksum is no way to any other file.
+        let Some(blob) = dataset.all_blobs().find(|blob| blob.sha256 == name) else {
+            return Err(Status::not_found(format!("the data set has no file with the checksum {name:?}")));
         };
-        let path = cifar::files_in(&self.options.data_dir).join(file.name);
+        let path = importers::path_of(dataset, data_dir, blob);
         let (sender, receiver) = mpsc::channel(1);
         let patience = self.options.timeouts.transfer;
         tokio::spawn(async move {

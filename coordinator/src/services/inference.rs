@@ -1,10 +1,12 @@
 //! Inference: predictions of the running job.
 
 use crate::{
-    predict::{Decoders, PictureError, Predictor},
+    predict::{Decoders, Picture, PictureError, Predictor},
     services::Admitted,
 };
+use data::{DatasetSpec, Normaliser};
 use proto::v1::{self, inference_server::Inference, predict_request::Image};
+use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// The service.
@@ -12,25 +14,32 @@ use tonic::{Request, Response, Status};
 pub struct InferenceService {
     predictor: Predictor,
     decoders: Decoders,
+    normaliser: Arc<Normaliser>,
+    classes: Arc<[String]>,
 }
 
 impl InferenceService {
-    /// Answers through `predictor` what `decoders` make of pictures.
+    /// Answers through `predictor` what `decoders` make of pictures, in the terms of `dataset`.
     #[must_use]
-    pub fn new(predictor: Predictor, decoders: Decoders) -> Self {
-        Self { predictor, decoders }
+    pub fn new(predictor: Predictor, decoders: Decoders, dataset: &DatasetSpec) -> Self {
+        let normaliser = Arc::new(Normaliser::new(dataset));
+        Self { predictor, decoders, normaliser, classes: dataset.classes.clone().into() }
     }
 
-    /// An image as a model takes it: 32x32, channels last, normalised.
+    /// An image as a model takes it: of the data set's shape, channels last, normalised. A file that is no picture and has as
+    /// many bytes as an image is taken for one.
     async fn pixels(&self, image: Image, admitted: Option<Admitted>) -> Result<Vec<f32>, PictureError> {
-        let mut out = vec![0.0; cifar::IMAGE_BYTES];
+        let shape = self.normaliser.shape();
+        let mut out = vec![0.0; shape.len()];
         match image {
-            Image::File(file) => cifar::normalise_image(&self.decoders.decode(file, admitted).await?, &mut out),
-            Image::Pixels(planes) => {
-                let planes: &[u8; cifar::IMAGE_BYTES] =
-                    planes.as_slice().try_into().map_err(|_| PictureError::WrongPixels(planes.len()))?;
-                cifar::normalise_chw(planes, &mut out);
+            Image::File(planes) if planes.len() == shape.len() && !Picture::is_one(&planes) => {
+                self.normaliser.planes(&planes, &mut out);
             }
+            Image::File(file) => {
+                self.normaliser.interleaved(&self.decoders.decode(file, admitted).await?, &mut out);
+            }
+            Image::Pixels(planes) if planes.len() == shape.len() => self.normaliser.planes(&planes, &mut out),
+            Image::Pixels(planes) => return Err(PictureError::WrongPixels { found: planes.len(), shape }),
         }
         Ok(out)
     }
@@ -53,10 +62,10 @@ impl Inference for InferenceService {
             .max_by(|(_, a), (_, b)| a.total_cmp(b))
             .map_or(0, |(index, _)| index);
         Ok(Response::new(v1::PredictResponse {
-            class: cifar::CLASS_NAMES.get(best).copied().unwrap_or_default().to_owned(),
+            class: self.classes.get(best).cloned().unwrap_or_default(),
             class_index: best as u32,
             probabilities: prediction.probabilities,
-            classes: cifar::CLASS_NAMES.iter().map(ToString::to_string).collect(),
+            classes: self.classes.to_vec(),
             checkpoint: prediction.checkpoint,
             checkpoint_accuracy: prediction.accuracy,
         }))

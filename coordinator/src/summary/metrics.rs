@@ -93,7 +93,7 @@ pub(super) mod testing {
             train_images: 2,
             test_loss: number,
             test_accuracy: number,
-            confusion: Confusion::default(),
+            confusion: Confusion::new(2),
             lr: number,
             seconds: number,
             train_seconds: number,

@@ -50,6 +50,8 @@ pub struct Summary {
     /// Of the last epoch, by class.
     #[serde(with = "number::list")]
     pub per_class_accuracy: Vec<f64>,
+    /// The names of the classes, in the same order.
+    pub classes: Vec<String>,
     /// The rate that the next epoch would have.
     #[serde(with = "number")]
     pub lr: f64,
@@ -123,6 +125,7 @@ impl Summary {
                 None => newest.as_ref().and_then(|(_, manifest)| manifest.test_loss),
             },
             per_class_accuracy: last.map_or_else(Vec::new, |record| record.confusion.per_class_accuracy()),
+            classes: config.dataset.classes.clone(),
             lr: last.map_or(config.lr, |record| record.schedule.rate),
             weights_sha256: newest.as_ref().map(|(_, manifest)| manifest.weights_sha256.clone()),
             checkpoint: newest.map(|(name, _)| name),

@@ -24,12 +24,12 @@
 //! ```no_run
 //! use checkpoint::{Saved, Store, initial_state};
 //! use config::RunConfig;
-//! use resnet::{Architecture, Layout};
+//! use resnet::Layout;
 //! use schedule::ScheduleState;
 //!
 //! let folder = tempfile::tempdir()?;
 //! let config = RunConfig::default();
-//! let state = initial_state(&config, &Layout::new(&Architecture::named(&config.model)?));
+//! let state = initial_state(&config, &Layout::new(&config.architecture()?));
 //! let schedule = ScheduleState::new(config.lr);
 //! let store = Store::new(folder.path());
 //! let saved = Saved { run_id: "a run", config: &config, schedule: &schedule, evaluation: None, state: &state };

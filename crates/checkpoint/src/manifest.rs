@@ -3,7 +3,6 @@
 use crate::Error;
 use config::RunConfig;
 use plan::Position;
-use resnet::Architecture;
 use schedule::ScheduleState;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -71,7 +70,7 @@ impl Manifest {
             why if why.starts_with("unknown ") => Error::newer(file, &why),
             why => damaged(&why),
         })?;
-        Architecture::named(&manifest.config.model).map_err(|error| Error::newer(file, &error))?;
+        manifest.config.architecture().map_err(|error| Error::newer(file, &error))?;
         manifest.config.check().map_err(|error| damaged(&error))?;
         let steps = manifest.config.steps().count();
         let Self { position, steps_done, .. } = manifest;

@@ -28,6 +28,7 @@ mod earlier;
 mod run;
 
 pub use asked::Asked;
+pub use data::{Augmentations, DatasetSpec};
 pub use earlier::{AnyVersion, of_any_version};
 pub use learn::Decay;
 pub use plan::{Precision, Reduction, Wire};

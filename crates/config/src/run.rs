@@ -1,7 +1,9 @@
 //! The configuration, its defaults and its checks.
 
+use data::{Augmentations, DatasetSpec, Split};
 use learn::{Average, Decay, Loss, Optimizer};
 use plan::{Precision, Reduction, Steps, Wire};
+use resnet::{Architecture, Sizes, UnknownModel};
 use schedule::{LearningRate, Schedule, Span, Warmup};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,12 +60,20 @@ pub struct RunConfig {
     /// How the rate rises at the beginning.
     #[serde(default)]
     pub warmup: Warmup,
+    /// What is done to training images, in this order: none, or a list of crop:PADDING and flip.
+    #[serde(default)]
+    #[schemars(extend("value" = "LIST"))]
+    pub augment: Augmentations,
     /// Use only the first N training images.
     #[schemars(range(min = 1), extend("flag" = "limit-train", "default_words" = "all"))]
     pub train_samples: u32,
     /// Use only the first N test images.
     #[schemars(range(min = 1), extend("flag" = "limit-test", "default_words" = "all"))]
     pub test_samples: u32,
+    /// The data set. It is no setting: `--dataset` names it, and its importer says what it is.
+    #[serde(default = "importers::cifar10::spec")]
+    #[schemars(skip)]
+    pub dataset: DatasetSpec,
 }
 
 /// What a 32-bit float holds.
@@ -72,6 +82,7 @@ const MOST_RATE: f64 = f32::MAX as f64;
 impl Default for RunConfig {
     /// What `coordinator` does with one worker and without flags: the article's settings, for a small model.
     fn default() -> Self {
+        let dataset = importers::cifar10::spec();
         Self {
             model: "resnet20".to_owned(),
             epochs: 20,
@@ -89,8 +100,10 @@ impl Default for RunConfig {
             loss: Loss::default(),
             schedule: Schedule::default(),
             warmup: Warmup::default(),
-            train_samples: 50_000,
-            test_samples: 10_000,
+            augment: Augmentations::default(),
+            train_samples: dataset.samples(Split::Train) as u32,
+            test_samples: dataset.samples(Split::Test) as u32,
+            dataset,
         }
     }
 }
@@ -128,6 +141,21 @@ impl RunConfig {
     /// If they are none of a configuration.
     pub fn with(&self, values: &Value) -> Result<Self, NoConfig> {
         Self::of_values(merge(self.values(), values.clone()))
+    }
+
+    /// What its data set asks of a model.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        let shape = self.dataset.shape;
+        Sizes { channels: shape.channels, side: shape.height, classes: self.dataset.classes.len() as u32 }
+    }
+
+    /// Its model.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn architecture(&self) -> Result<Architecture, UnknownModel> {
+        Architecture::named(&self.model, self.sizes())
     }
 
     /// The steps of an epoch.
@@ -171,6 +199,17 @@ impl RunConfig {
             let why = format!("there are only {} training samples", self.train_samples);
             return Err(Impossible::new("batch-size", self.batch_size, why));
         }
+        let impossible = |why: String| Impossible::new("dataset", &self.dataset.name, why);
+        self.dataset.check().map_err(|error| impossible(error.to_string()))?;
+        let shape = self.dataset.shape;
+        if shape.height != shape.width || !shape.height.is_multiple_of(Sizes::MULTIPLE) {
+            return Err(impossible(format!(
+                "its images have {}x{} pixels, and models take squares whose side is a multiple of {}",
+                shape.height,
+                shape.width,
+                Sizes::MULTIPLE
+            )));
+        }
         self.optimizer.update().check()?;
         self.schedule.rule().check(self.lr, self.epochs)
     }
@@ -178,8 +217,19 @@ impl RunConfig {
     /// The settings in which `now` differs.
     #[must_use]
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
-        Self::settings().differences(&self.values(), &now.values())
+        let mut differences = Self::settings().differences(&self.values(), &now.values());
+        if self.dataset != now.dataset {
+            let [before, now] = [self, now].map(|config| identity(&config.dataset));
+            differences.push(Difference { name: "dataset".to_owned(), before, now, why: None });
+        }
+        differences
     }
+}
+
+/// Names a data set so that it is told from others of its name: with the beginning of its first checksum.
+fn identity(dataset: &DatasetSpec) -> String {
+    let sha256 = dataset.train.first().map_or("", |blob| blob.sha256.as_str());
+    format!("{} ({})", dataset.name, sha256.get(..12).unwrap_or(sha256))
 }
 
 #[cfg(test)]
@@ -216,6 +266,30 @@ mod tests {
         assert_eq!(flag(RunConfig { loss, ..config() }), "label-smoothing");
         let schedule = Schedule::Plateau(Plateau { factor: 1.0, ..Plateau::default() });
         assert_eq!(flag(RunConfig { schedule, ..config() }), "plateau-factor");
+    }
+
+    #[test]
+    fn images_that_no_model_takes_are_refused() {
+        for (height, width) in [(28, 28), (32, 64), (4, 4)] {
+            let mut odd = config();
+            odd.dataset.shape = data::Shape { height, width, ..odd.dataset.shape };
+            // Its files have to be whole records all the same.
+            let bytes = odd.dataset.record_bytes() as u64;
+            odd.dataset.train.iter_mut().chain(&mut odd.dataset.test).for_each(|blob| blob.bytes = bytes);
+            let error = odd.check().unwrap_err();
+            assert_eq!(error.flag, "dataset");
+            assert!(error.to_string().contains("multiple of 8"), "{error}");
+        }
+    }
+
+    #[test]
+    fn another_data_set_of_the_same_name_is_a_difference() {
+        let mut other = config();
+        other.dataset.train[0].sha256.replace_range(..1, "0");
+        let differences = config().differences(&other);
+        assert_eq!(differences.len(), 1);
+        assert!(differences[0].to_string().starts_with("dataset: cifar10 ("), "{}", differences[0]);
+        assert_eq!(config().conflicts(&other, 0), differences);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Trains a ResNet-20 on some images of CIFAR-10, without a cluster: `cargo run --release -p engine --example alone [DIR]`.
 
-use cifar::{Dataset, Split};
 use config::RunConfig;
+use data::Split;
 use engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
 use plan::{Position, Reduction, Wire, epoch_order};
 use std::{error::Error, path::PathBuf, sync::Arc};
@@ -11,8 +11,9 @@ const IMAGES: u32 = 2000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "data".to_owned()));
-    let data = Arc::new(Dataset::open(&folder, Split::Train, Some(IMAGES as usize))?);
     let config = RunConfig { train_samples: IMAGES, batch_size: 100, shards: 1, ..RunConfig::default() };
+    let spec = Arc::new(config.dataset.clone());
+    let data = Arc::new(importers::open(&spec, &folder, Split::Train, Some(IMAGES as usize))?);
     let mut replica = Replica::new(&config, Device::Cpu)?;
     replica.load(&checkpoint::initial_state(&config, &replica.layout), 1)?;
 
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let order = epoch_order(config.seed, epoch, IMAGES).into();
         let ranges = (0..steps.count()).map(move |step| steps.samples_of(step));
         let ranges = Box::new(ranges.map(|range| range.start as usize..range.end as usize));
-        let samples = Samples { order, seed: config.seed, epoch, ranges };
+        let samples = Samples { order, seed: config.seed, epoch, augment: config.augment.clone(), ranges };
         let mut input = Input::ahead(Arc::clone(&data), samples, Device::Cpu)?;
         for _ in 0..steps.count() {
             train_step(&mut replica, &mut reducer, &mut input, config.lr, &control, &mut profile)?;

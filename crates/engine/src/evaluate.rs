@@ -3,7 +3,7 @@
 use crate::error::EngineError;
 use crate::replica::Replica;
 use crate::shard::to_device;
-use cifar::Dataset;
+use data::{Augmentations, Batches, Dataset};
 use plan::{ChunkResult, Chunks, Confusion};
 use tch::{Kind, Tensor, no_grad};
 
@@ -20,11 +20,12 @@ pub fn evaluate_chunk(
 ) -> Result<ChunkResult, EngineError> {
     let torch = || EngineError::torch("evaluate a chunk");
     let images = Chunks::new(data.len() as u32).images(chunk);
-    let mut pixels = vec![0.0; images.len() * cifar::IMAGE_BYTES];
+    let mut pixels = vec![0.0; images.len() * data.spec().shape.len()];
     let mut labels = vec![0; images.len()];
-    cifar::plain_batch(data, images.start as usize..images.end as usize, &mut pixels, &mut labels);
+    let batches = Batches::new(data, Augmentations::none());
+    batches.plain(data, images.start as usize..images.end as usize, &mut pixels, &mut labels);
     no_grad(|| {
-        let (images, targets) = to_device(&pixels, &labels, replica.device)?;
+        let (images, targets) = to_device(&pixels, &labels, data.spec().shape, replica.device)?;
         let logits = replica.model().infer(&images, layer_done)?;
         let loss = logits
             .f_to_kind(Kind::Double)
@@ -32,7 +33,7 @@ pub fn evaluate_chunk(
             .and_then(|loss| f64::try_from(&loss))
             .map_err(torch())?;
         let answers = logits.f_argmax(-1, false).and_then(|answers| Vec::<i64>::try_from(&answers)).map_err(torch())?;
-        let mut confusion = Confusion::default();
+        let mut confusion = Confusion::new(data.spec().classes.len());
         for (truth, answer) in labels.iter().zip(answers) {
             confusion.count(*truth as usize, answer as usize);
         }

@@ -9,8 +9,8 @@ use crate::rehearsal::Rehearsal;
 use crate::rehearsal::rehearse;
 use crate::replica::Replica;
 use crate::thread::Thread;
-use cifar::Dataset;
 use config::RunConfig;
+use data::Dataset;
 use plan::Reduction;
 use std::{
     path::PathBuf,

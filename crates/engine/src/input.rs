@@ -4,7 +4,7 @@
 use crate::error::EngineError;
 use crate::resident::Resident;
 use crate::shard::to_device;
-use cifar::{Dataset, IMAGE_BYTES, train_batch};
+use data::{Augmentations, Batches, Dataset, Shape};
 use std::{
     fmt,
     ops::Range,
@@ -25,6 +25,8 @@ pub struct Samples {
     pub seed: u64,
     /// The epoch.
     pub epoch: u32,
+    /// The run's.
+    pub augment: Augmentations,
     /// The places in `order` of each batch.
     pub ranges: Box<dyn Iterator<Item = Range<usize>> + Send>,
 }
@@ -38,7 +40,7 @@ impl fmt::Debug for Samples {
 /// A batch on its way to the device.
 #[derive(Debug, Default)]
 struct Batch {
-    /// `n` x 32 x 32 x 3: channels last, cropped, flipped, normalised.
+    /// `n` images: channels last, augmented, normalised.
     pixels: Vec<f32>,
     /// `n` classes.
     labels: Vec<i64>,
@@ -50,7 +52,7 @@ pub struct Input(Source);
 
 #[derive(Debug)]
 enum Source {
-    Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, device: Device },
+    Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, shape: Shape, device: Device },
     Resident { data: Rc<Resident>, samples: Samples, next: Option<(Tensor, Tensor)> },
 }
 
@@ -63,13 +65,15 @@ impl Input {
         let (ready, batches) = mpsc::sync_channel(AHEAD);
         // One more is being made, one is being used.
         let (spare, used) = mpsc::sync_channel::<Batch>(AHEAD + 2);
+        let shape = data.spec().shape;
         let work = move || {
-            let Samples { order, seed, epoch, ranges } = samples;
+            let Samples { order, seed, epoch, augment, ranges } = samples;
+            let batches = Batches::new(&data, augment);
             for range in ranges {
                 let mut batch = used.try_recv().unwrap_or_default();
-                batch.pixels.resize(range.len() * IMAGE_BYTES, 0.0);
+                batch.pixels.resize(range.len() * shape.len(), 0.0);
                 batch.labels.resize(range.len(), 0);
-                train_batch(&data, seed, epoch, &order[range], &mut batch.pixels, &mut batch.labels);
+                batches.training(&data, (seed, epoch), &order[range], &mut batch.pixels, &mut batch.labels);
                 // The stretch was broken off.
                 if ready.send(batch).is_err() {
                     return;
@@ -77,7 +81,7 @@ impl Input {
             }
         };
         thread::Builder::new().name("input".to_owned()).spawn(work).map_err(EngineError::thread("input"))?;
-        Ok(Self(Source::Ahead { batches, spare, device }))
+        Ok(Self(Source::Ahead { batches, spare, shape, device }))
     }
 
     /// The batches of `samples` from a data set on the device.
@@ -86,7 +90,7 @@ impl Input {
         Self(Source::Resident { data, samples, next: None })
     }
 
-    /// The next batch on the device: images `[n, 3, 32, 32]` with channels last in memory, and labels.
+    /// The next batch on the device: images `[n, channels, height, width]` with channels last in memory, and labels.
     ///
     /// # Errors
     /// If there was none left to make, or libtorch fails.
@@ -96,9 +100,9 @@ impl Input {
             state: "all batches of this stretch were taken".to_owned(),
         };
         match &mut self.0 {
-            Source::Ahead { batches, spare, device } => {
+            Source::Ahead { batches, spare, shape, device } => {
                 let batch = batches.recv().map_err(|_| none_left())?;
-                let tensors = to_device(&batch.pixels, &batch.labels, *device);
+                let tensors = to_device(&batch.pixels, &batch.labels, *shape, *device);
                 // Its memory serves a later batch; at the end of a stretch nobody needs it.
                 let _ = spare.try_send(batch);
                 tensors
@@ -123,7 +127,7 @@ impl Input {
             && next.is_none()
             && let Some(range) = samples.ranges.next()
         {
-            *next = Some(data.batch(samples.seed, samples.epoch, &samples.order[range])?);
+            *next = Some(data.batch(&samples.augment, (samples.seed, samples.epoch), &samples.order[range])?);
             return Ok(true);
         }
         Ok(false)

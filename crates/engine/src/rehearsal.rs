@@ -9,7 +9,6 @@ use crate::handle::EngineOptions;
 use crate::profile::Profile;
 use crate::replica::Replica;
 use crate::shard::{check_loss, forward_backward, to_device};
-use cifar::IMAGE_BYTES;
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 use std::{
     io,
@@ -82,8 +81,9 @@ pub(super) fn rehearse(
         .map(|range| range.len())
         .max()
         .unwrap_or_default();
-    let (pixels, labels) = (vec![0.0; samples * IMAGE_BYTES], vec![0; samples]);
-    let (images, labels) = to_device(&pixels, &labels, replica.device)?;
+    let shape = test.spec().shape;
+    let (pixels, labels) = (vec![0.0; samples * shape.len()], vec![0; samples]);
+    let (images, labels) = to_device(&pixels, &labels, shape, replica.device)?;
     let mut vector = Tensor::f_empty([replica.vector_len() as i64], (Kind::Float, replica.device))
         .map_err(EngineError::torch("allocate a shard's vector"))?;
     control.measure_anew();

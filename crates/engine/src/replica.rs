@@ -5,7 +5,7 @@ use config::RunConfig;
 use learn::Group;
 use network::{Buffers, Network};
 use plan::{Position, Totals};
-use resnet::{Architecture, Layout};
+use resnet::Layout;
 use state::{PARAMETERS, STATISTICS, Slot, State};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -70,7 +70,7 @@ impl Replica {
     /// # Errors
     /// If the model is unknown, or memory for it cannot be had.
     pub fn new(config: &RunConfig, device: Device) -> Result<Self, EngineError> {
-        let architecture = Architecture::named(&config.model).map_err(checkpoint::Error::from)?;
+        let architecture = config.architecture().map_err(checkpoint::Error::from)?;
         let layout = Layout::new(&architecture);
         let zeros = |elements: usize| {
             Tensor::f_zeros([elements as i64], (Kind::Float, device)).map_err(EngineError::torch("allocate state"))

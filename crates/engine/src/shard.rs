@@ -3,6 +3,7 @@
 use crate::error::EngineError;
 use crate::profile::{Phase, Profile};
 use crate::replica::{Replica, Tail};
+use data::Shape;
 use learn::Targets;
 use plan::Position;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
@@ -87,11 +88,16 @@ fn write_tail(replica: &Replica, tail: &[f32; Tail::COUNT], vector: &Tensor) -> 
     vector.f_narrow(0, range.start as i64, range.len() as i64)?.f_copy_(&tail)
 }
 
-/// A batch as tensors: images `[n, 3, 32, 32]` with strides of channels last, and labels.
-pub(crate) fn to_device(pixels: &[f32], labels: &[i64], device: Device) -> Result<(Tensor, Tensor), EngineError> {
-    let side = cifar::SIDE as i64;
+/// A batch as tensors: images of `shape`, `[n, channels, height, width]` with strides of channels last, and labels.
+pub(crate) fn to_device(
+    pixels: &[f32],
+    labels: &[i64],
+    shape: Shape,
+    device: Device,
+) -> Result<(Tensor, Tensor), EngineError> {
+    let [channels, height, width] = [shape.channels, shape.height, shape.width].map(i64::from);
     let images = Tensor::f_from_slice(pixels)
-        .and_then(|pixels| pixels.f_view([labels.len() as i64, side, side, 3]))
+        .and_then(|pixels| pixels.f_view([labels.len() as i64, height, width, channels]))
         .and_then(|pixels| to_device_async(&pixels, device))
         .and_then(|pixels| pixels.f_permute([0, 3, 1, 2]))
         .map_err(EngineError::torch("copy a batch"))?;

@@ -54,7 +54,8 @@ impl Thread {
         let ranges = (from.step..steps)
             .flat_map(move |step| shards.clone().filter_map(move |shard| plan.shard_of(step, shard, count)));
         let ranges = ranges.map(|range| range.start as usize..range.end as usize);
-        let samples = Samples { order, seed: config.seed, epoch: from.epoch, ranges: Box::new(ranges) };
+        let augment = config.augment.clone();
+        let samples = Samples { order, seed: config.seed, epoch: from.epoch, augment, ranges: Box::new(ranges) };
         let mut input = match &self.resident {
             Some(data) => Input::resident(Rc::clone(data), samples),
             None => Input::ahead(Arc::clone(&self.options.train), samples, self.options.device)?,

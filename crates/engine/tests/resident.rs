@@ -2,15 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use cifar::{Dataset, IMAGE_BYTES, Split, train_batch};
+use data::{Augmentations, Batches, Dataset, Split};
 use engine::{Input, Resident, Samples};
+use importers::cifar10::{IMAGE_BYTES, spec};
 use operations::Mark;
 use std::{io::Write, path::PathBuf, rc::Rc, sync::Arc, time::Instant};
 use tch::{Device, Kind, Tensor};
 
 fn dataset() -> Dataset {
     let directory = std::env::var_os("COXSWAIN_DATA_DIR").map_or_else(|| "../../data".into(), PathBuf::from);
-    Dataset::open(&directory, Split::Train, Some(2000)).unwrap()
+    importers::open(&Arc::new(spec()), &directory, Split::Train, Some(2000)).unwrap()
 }
 
 fn devices() -> Vec<Device> {
@@ -29,15 +30,22 @@ fn a_batch_of_the_device_is_that_of_the_processor() {
     let order: Arc<[u32]> = (0..2000).rev().collect();
     for device in devices() {
         let resident = Rc::new(Resident::new(&data, device).unwrap());
-        for epoch in 0..2 {
+        for (epoch, augment) in [(0, "crop:4,flip"), (1, "crop:4,flip"), (1, "none"), (1, "flip,crop:9,crop:2")] {
+            let augment: Augmentations = augment.parse().unwrap();
+            let batches = Batches::new(&data, augment.clone());
             let ranges = [0..700, 700..701, 701..2000];
-            let samples =
-                || Samples { order: Arc::clone(&order), seed: 5, epoch, ranges: Box::new(ranges.clone().into_iter()) };
+            let samples = || Samples {
+                order: Arc::clone(&order),
+                seed: 5,
+                epoch,
+                augment: augment.clone(),
+                ranges: Box::new(ranges.clone().into_iter()),
+            };
             let mut on_device = Input::resident(Rc::clone(&resident), samples());
             let mut ahead = Input::ahead(Arc::clone(&data), samples(), device).unwrap();
             for range in ranges.clone() {
                 let (mut pixels, mut labels) = (vec![0.0; range.len() * IMAGE_BYTES], vec![0; range.len()]);
-                train_batch(&data, 5, epoch, &order[range], &mut pixels, &mut labels);
+                batches.training(&data, (5, epoch), &order[range], &mut pixels, &mut labels);
                 for input in [&mut on_device, &mut ahead] {
                     let (images, found) = input.take().unwrap();
                     let images = images.permute([0, 2, 3, 1]);

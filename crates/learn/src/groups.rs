@@ -59,7 +59,9 @@ mod tests {
 
     #[test]
     fn every_parameter_is_in_one_group() {
-        let layout = Layout::new(&Architecture::named("resnet20").unwrap());
+        let layout = Layout::new(
+            &Architecture::named("resnet20", resnet::Sizes { channels: 3, side: 32, classes: 10 }).unwrap(),
+        );
         let all = groups(&layout, Decay::All);
         assert_eq!(all, [Group { range: 0..layout.parameters(), decays: true }]);
         let apart = groups(&layout, Decay::Weights);

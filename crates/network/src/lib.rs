@@ -14,7 +14,7 @@
 //! use resnet::{Architecture, Layout, initial_parameters, initial_statistics};
 //! use tch::{Device, Kind, Tensor};
 //!
-//! let architecture = Architecture::named("resnet20")?;
+//! let architecture = Architecture::named("resnet20", Sizes { channels: 3, side: 32, classes: 10 })?;
 //! let layout = Layout::new(&architecture);
 //! let parameters = Tensor::from_slice(&initial_parameters(&layout, 0));
 //! let running = Tensor::from_slice(&initial_statistics(&layout));

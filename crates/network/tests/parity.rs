@@ -15,7 +15,7 @@ use tch::Device;
 #[test]
 fn names_shapes_types_and_order_are_pytorchs() {
     for (name, model) in golden().models {
-        let layout = Layout::new(&Architecture::named(&name).unwrap());
+        let layout = Layout::new(&Architecture::named(&name, golden::SIZES).unwrap());
         let describe = |entry: &resnet::Entry| {
             let dtype = if entry.role == Role::BatchesTracked { "int64" } else { "float32" };
             let shape: Vec<String> = entry.shape.iter().map(ToString::to_string).collect();

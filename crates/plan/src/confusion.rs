@@ -1,33 +1,39 @@
 //! Counts of answers by class.
 
-use crate::CLASSES;
 use serde::{Deserialize, Serialize};
 
-/// How many images of each class were taken for which: `counts[CLASSES * truth + answer]`.
+/// How many images of each class were taken for which: a square of counts, `counts[classes * truth + answer]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u32>")]
 pub struct Confusion(Vec<u32>);
-
-impl Default for Confusion {
-    fn default() -> Self {
-        Self(vec![0; CLASSES * CLASSES])
-    }
-}
 
 impl TryFrom<Vec<u32>> for Confusion {
     type Error = String;
 
     fn try_from(counts: Vec<u32>) -> Result<Self, String> {
         let found = counts.len();
-        Self::from_counts(counts).ok_or_else(|| format!("{found} counts by class instead of {}", CLASSES * CLASSES))
+        Self::from_counts(counts).ok_or_else(|| format!("{found} counts by class, which are no square"))
     }
 }
 
 impl Confusion {
-    /// Counts as they came over the wire; `None` unless there are `CLASSES` squared of them.
+    /// No images yet, of so many classes.
+    #[must_use]
+    pub fn new(classes: usize) -> Self {
+        Self(vec![0; classes * classes])
+    }
+
+    /// Counts as they came over the wire. `None` unless they are a square.
     #[must_use]
     pub fn from_counts(counts: Vec<u32>) -> Option<Self> {
-        (counts.len() == CLASSES * CLASSES).then_some(Self(counts))
+        let side = counts.len().isqrt();
+        (side > 0 && side * side == counts.len()).then_some(Self(counts))
+    }
+
+    /// How many classes there are.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.0.len().isqrt()
     }
 
     /// The counts, row-major.
@@ -41,12 +47,17 @@ impl Confusion {
     /// # Panics
     /// If either is no class.
     pub fn count(&mut self, truth: usize, answer: usize) {
-        assert!(truth < CLASSES && answer < CLASSES, "a class is below {CLASSES}");
-        self.0[CLASSES * truth + answer] += 1;
+        let classes = self.classes();
+        assert!(truth < classes && answer < classes, "a class is below {classes}");
+        self.0[classes * truth + answer] += 1;
     }
 
     /// Adds the counts of `other`.
+    ///
+    /// # Panics
+    /// If it has other classes.
     pub fn add(&mut self, other: &Self) {
+        assert_eq!(self.0.len(), other.0.len(), "counts of the same classes");
         for (sum, count) in self.0.iter_mut().zip(&other.0) {
             *sum += count;
         }
@@ -61,14 +72,14 @@ impl Confusion {
     /// Images taken for what they are.
     #[must_use]
     pub fn correct(&self) -> u64 {
-        (0..CLASSES).map(|class| u64::from(self.0[CLASSES * class + class])).sum()
+        self.0.iter().step_by(self.classes() + 1).map(|count| u64::from(*count)).sum()
     }
 
     /// For each class, the fraction of its images taken for what they are; 0 for a class without images.
     #[must_use]
     pub fn per_class_accuracy(&self) -> Vec<f64> {
         self.0
-            .chunks(CLASSES)
+            .chunks(self.classes())
             .enumerate()
             .map(|(class, row)| f64::from(row[class]) / f64::from(row.iter().sum::<u32>().max(1)))
             .collect()
@@ -81,17 +92,17 @@ mod tests {
 
     #[test]
     fn counts_survive_json_all_of_them_or_none() {
-        let mut confusion = Confusion::default();
+        let mut confusion = Confusion::new(10);
         confusion.count(3, 5);
         let json = serde_json::to_string(&confusion).unwrap();
         assert_eq!(serde_json::from_str::<Confusion>(&json).unwrap(), confusion);
         let error = serde_json::from_str::<Confusion>("[1,2]").unwrap_err().to_string();
-        assert!(error.starts_with("2 counts by class instead of 100"), "{error}");
+        assert!(error.starts_with("2 counts by class"), "{error}");
     }
 
     #[test]
     fn counts_and_fractions() {
-        let mut confusion = Confusion::default();
+        let mut confusion = Confusion::new(10);
         confusion.count(3, 3);
         confusion.count(3, 5);
         confusion.count(9, 9);

@@ -64,32 +64,47 @@ pub enum EvaluationError {
         /// As the test set has them.
         expected: u32,
     },
+    /// The answers are by other classes.
+    #[error("chunk {chunk} reports answers by {classes} classes instead of {expected}")]
+    WrongClasses {
+        /// Which.
+        chunk: u32,
+        /// As reported.
+        classes: usize,
+        /// As the data set has them.
+        expected: usize,
+    },
 }
 
 /// The results of an evaluation as they come in, in any order.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     chunks: Chunks,
+    classes: usize,
     results: BTreeMap<u32, ChunkResult>,
 }
 
 impl Evaluation {
-    /// An evaluation of `samples` test images.
+    /// An evaluation of `samples` test images in so many classes.
     #[must_use]
-    pub fn new(samples: u32) -> Self {
-        Self { chunks: Chunks::new(samples), results: BTreeMap::new() }
+    pub fn new(samples: u32, classes: usize) -> Self {
+        Self { chunks: Chunks::new(samples), classes, results: BTreeMap::new() }
     }
 
     /// Takes one result.
     ///
     /// # Errors
-    /// If the chunk was there already or does not count the images it should; nothing is changed then.
+    /// If the chunk was there already, or does not count the images it should by the classes it should. Nothing is changed then.
     pub fn insert(&mut self, result: ChunkResult) -> Result<(), EvaluationError> {
         let chunk = result.chunk;
         let expected = self.chunks.images(chunk).len() as u32;
         let images = result.confusion.images();
         if expected == 0 || images != u64::from(expected) {
             return Err(EvaluationError::WrongImages { chunk, images, expected });
+        }
+        let (classes, expected) = (result.confusion.classes(), self.classes);
+        if classes != expected {
+            return Err(EvaluationError::WrongClasses { chunk, classes, expected });
         }
         if self.results.contains_key(&chunk) {
             return Err(EvaluationError::Twice { chunk });
@@ -114,7 +129,7 @@ impl Evaluation {
     #[must_use]
     pub fn result(&self) -> (f64, Confusion) {
         let mut loss = 0.0;
-        let mut confusion = Confusion::default();
+        let mut confusion = Confusion::new(self.classes);
         for result in self.results.values() {
             loss += result.loss;
             confusion.add(&result.confusion);
@@ -129,7 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn result(chunks: Chunks, chunk: u32) -> ChunkResult {
-        let mut confusion = Confusion::default();
+        let mut confusion = Confusion::new(10);
         for image in chunks.images(chunk) {
             confusion.count(image as usize % 10, (image as usize / 3) % 10);
         }
@@ -140,7 +155,7 @@ mod tests {
         #[test]
         fn any_order_gives_the_same_digits(samples in 1..5000_u32, rotation in 0..20_u32) {
             let chunks = Chunks::new(samples);
-            let mut evaluations = [Evaluation::new(samples), Evaluation::new(samples)];
+            let mut evaluations = [Evaluation::new(samples, 10), Evaluation::new(samples, 10)];
             for i in 0..chunks.count() {
                 prop_assert!(!evaluations[0].is_complete());
                 evaluations[0].insert(result(chunks, i)).unwrap();
@@ -155,7 +170,7 @@ mod tests {
     #[test]
     fn nothing_counts_twice() {
         let chunks = Chunks::new(600);
-        let mut evaluation = Evaluation::new(600);
+        let mut evaluation = Evaluation::new(600, 10);
         evaluation.insert(result(chunks, 2)).unwrap();
         assert_eq!(evaluation.insert(result(chunks, 2)), Err(EvaluationError::Twice { chunk: 2 }));
         let wrong = ChunkResult { chunk: 0, ..result(chunks, 2) };

@@ -54,6 +54,3 @@ pub use rates::{BadRates, Rates};
 pub use shards::{Steps, block, block_of_owner};
 pub use timeouts::{BadTimeout, LONGEST_PATIENCE, Timeouts};
 pub use tree::{PartialSums, Subtree, additions, subtrees};
-
-/// Classes of the data set.
-pub const CLASSES: usize = 10;

@@ -29,6 +29,34 @@ pub struct UnknownModel {
     pub nearest: &'static str,
 }
 
+/// The nearest name, if `name` is that of no model.
+///
+/// # Errors
+/// If it is none.
+pub fn known(name: &str) -> Result<&'static str, UnknownModel> {
+    MODELS.into_iter().find(|known| *known == name).ok_or_else(|| {
+        let distance = |model: &&str| strsim::damerau_levenshtein(name, model);
+        let nearest = MODELS.into_iter().min_by_key(distance).unwrap_or(MODELS[0]);
+        UnknownModel { name: name.to_owned(), nearest }
+    })
+}
+
+/// What a data set asks of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Channels of an image.
+    pub channels: u32,
+    /// Pixels along each side of an image.
+    pub side: u32,
+    /// Classes.
+    pub classes: u32,
+}
+
+impl Sizes {
+    /// What the side of an image has to be a multiple of: the deepest models halve it three times.
+    pub const MULTIPLE: u32 = 8;
+}
+
 /// A convolution without bias, of a square kernel, padded to keep the size at stride 1; a batch normalisation follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Convolution {
@@ -79,6 +107,7 @@ pub enum Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Architecture {
     name: &'static str,
+    sizes: Sizes,
     nodes: Vec<Node>,
 }
 
@@ -99,17 +128,13 @@ impl Kind {
 }
 
 impl Architecture {
-    /// The model of that name.
+    /// The model of that name, for images and classes of these sizes.
     ///
     /// # Errors
     /// If there is none; the error names the nearest.
-    pub fn named(name: &str) -> Result<Self, UnknownModel> {
+    pub fn named(name: &str, sizes: Sizes) -> Result<Self, UnknownModel> {
         use Kind::{Basic, Bottleneck};
-        let known = MODELS.iter().copied().find(|known| *known == name).ok_or_else(|| {
-            let distance = |model: &&str| strsim::damerau_levenshtein(name, model);
-            let nearest = MODELS.iter().copied().min_by_key(distance).unwrap_or(MODELS[0]);
-            UnknownModel { name: name.to_owned(), nearest }
-        })?;
+        let known = known(name)?;
         // He et al., "Deep Residual Learning for Image Recognition" (2015): table 1 and, for 32x32 images, section 4.2.
         let (kind, width, blocks): (Kind, u32, Vec<u32>) = match known {
             "resnet18" => (Basic, 64, vec![2, 2, 2, 2]),
@@ -123,13 +148,19 @@ impl Architecture {
             "resnet56" => (Basic, 16, vec![9; 3]),
             _ => (Basic, 16, vec![18; 3]),
         };
-        Ok(Self { name: known, nodes: nodes(kind, width, &blocks) })
+        Ok(Self { name: known, sizes, nodes: nodes(kind, width, &blocks, sizes) })
     }
 
     /// The model's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What it is made for.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        self.sizes
     }
 
     /// The parts, in the order of computation.
@@ -139,11 +170,11 @@ impl Architecture {
     }
 }
 
-fn nodes(kind: Kind, width: u32, blocks: &[u32]) -> Vec<Node> {
+fn nodes(kind: Kind, width: u32, blocks: &[u32], sizes: Sizes) -> Vec<Node> {
     let stem = Convolution {
         name: "features.0".to_owned(),
         norm: "features.1".to_owned(),
-        inputs: 3,
+        inputs: sizes.channels,
         outputs: width,
         kernel: 3,
         stride: 1,
@@ -159,8 +190,8 @@ fn nodes(kind: Kind, width: u32, blocks: &[u32]) -> Vec<Node> {
             channels = inner * kind.expansion();
         }
     }
-    let square = 32 >> (blocks.len() - 1);
-    nodes.push(Node::Head { name: "classifer".to_owned(), square, inputs: channels, classes: plan::CLASSES as u32 });
+    let square = sizes.side >> (blocks.len() - 1);
+    nodes.push(Node::Head { name: "classifer".to_owned(), square, inputs: channels, classes: sizes.classes });
     nodes
 }
 
@@ -203,10 +234,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_model_is_made_for_its_data_set() {
+        let sizes = Sizes { channels: 1, side: 64, classes: 7 };
+        let architecture = Architecture::named("resnet20", sizes).unwrap();
+        let nodes = architecture.nodes();
+        assert!(matches!(&nodes[0], Node::Stem(stem) if stem.inputs == 1));
+        assert!(matches!(nodes.last(), Some(Node::Head { square: 16, classes: 7, .. })));
+    }
+
+    #[test]
     fn an_unknown_name_gets_the_nearest() {
-        let error = Architecture::named("resnet-20").unwrap_err();
+        let error = known("resnet-20").unwrap_err();
         assert_eq!(error.nearest, "resnet20");
         assert!(error.to_string().starts_with("there is no model \"resnet-20\": did you mean resnet20?"));
-        assert_eq!(Architecture::named("resent18").unwrap_err().nearest, "resnet18");
+        assert_eq!(known("resent18").unwrap_err().nearest, "resnet18");
     }
 }

@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn spreads_as_pytorch_does() {
-        let layout = Layout::new(&Architecture::named("resnet18").unwrap());
+        let layout =
+            Layout::new(&Architecture::named("resnet18", crate::Sizes { channels: 3, side: 32, classes: 10 }).unwrap());
         let parameters = initial_parameters(&layout, 7);
         for entry in layout.of(Role::Parameter) {
             let values = &parameters[entry.offset..entry.offset + entry.elements()];

@@ -1,6 +1,6 @@
 //! The table of layers that `cox summary` prints, as the article's `torchsummary` does.
 
-use crate::{Architecture, Convolution, Node};
+use crate::{Architecture, Convolution, Node, Sizes};
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Row {
 pub struct Summary {
     /// The model's name.
     pub model: String,
+    /// Values of one image.
+    pub input: u64,
     /// The layers, in the order of computation.
     pub rows: Vec<Row>,
 }
@@ -27,11 +29,11 @@ const FLOAT: f64 = 4.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
 impl Summary {
-    /// The summary of `architecture` for one 3x32x32 image.
+    /// The summary of `architecture` for one image.
     #[must_use]
     pub fn new(architecture: &Architecture) -> Self {
         let mut rows = Vec::new();
-        let mut side = 32;
+        let mut side = u64::from(architecture.sizes().side);
         for node in architecture.nodes() {
             match node {
                 Node::Stem(convolution) => side = push_convolution(&mut rows, convolution, side),
@@ -54,7 +56,9 @@ impl Summary {
                 }
             }
         }
-        Self { model: architecture.name().to_owned(), rows }
+        let Sizes { channels, side, .. } = architecture.sizes();
+        let input = u64::from(channels) * u64::from(side) * u64::from(side);
+        Self { model: architecture.name().to_owned(), input, rows }
     }
 
     /// All parameters; all of them are trained.
@@ -66,7 +70,7 @@ impl Summary {
     /// MB of one image as f32.
     #[must_use]
     pub fn input_mb(&self) -> f64 {
-        3.0 * 32.0 * 32.0 * FLOAT / MIB
+        self.input as f64 * FLOAT / MIB
     }
 
     /// MB of the outputs of all layers and of their gradients, for one image as f32.
@@ -104,7 +108,9 @@ mod tests {
 
     #[test]
     fn parameters_as_published() {
-        let parameters = |name| Summary::new(&Architecture::named(name).unwrap()).parameters();
+        let parameters = |name| {
+            Summary::new(&Architecture::named(name, Sizes { channels: 3, side: 32, classes: 10 }).unwrap()).parameters()
+        };
         assert_eq!(parameters("resnet18"), 11_173_962);
         assert_eq!(parameters("resnet34"), 21_282_122);
         assert_eq!(parameters("resnet50"), 23_520_842);

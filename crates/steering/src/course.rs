@@ -16,6 +16,8 @@ pub struct Course {
     pub train_samples: u32,
     /// Images of the test set.
     pub test_samples: u32,
+    /// Classes of both.
+    pub classes: usize,
     /// How the learning rate moves.
     pub rate: LearningRate,
 }

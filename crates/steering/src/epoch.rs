@@ -79,7 +79,7 @@ mod tests {
             train_images: 2,
             test_loss: number,
             test_accuracy: number,
-            confusion: Confusion::default(),
+            confusion: Confusion::new(2),
             lr: number,
             seconds: number,
             train_seconds: number,

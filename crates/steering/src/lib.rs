@@ -22,7 +22,7 @@
 //! use steering::{Course, Decision, Event, Options, Order, Start, Steering};
 //!
 //! let rate = LearningRate { lr: 0.1, schedule: Schedule::default(), warmup: Warmup::default() };
-//! let course = Course { epochs: 1, batch_size: 8, shards: 1, train_samples: 64, test_samples: 10, rate };
+//! let course = Course { epochs: 1, batch_size: 8, shards: 1, train_samples: 64, test_samples: 10, classes: 10, rate };
 //! let failure_timeout = Duration::from_secs(10);
 //! let options = Options { course, workers: 1, min_workers: 1, failure_timeout, checkpoint_every: None };
 //! let mut steering = Steering::new(options, Start::fresh(0.1));

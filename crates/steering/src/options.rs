@@ -68,8 +68,15 @@ mod tests {
 
     fn options() -> Options {
         let rate = LearningRate { lr: 0.1, schedule: Schedule::default(), warmup: Warmup::default() };
-        let course =
-            Course { epochs: 2, batch_size: 128, shards: 1, train_samples: 50_000, test_samples: 10_000, rate };
+        let course = Course {
+            epochs: 2,
+            batch_size: 128,
+            shards: 1,
+            train_samples: 50_000,
+            test_samples: 10_000,
+            classes: 10,
+            rate,
+        };
         let failure_timeout = Duration::from_secs(10);
         Options { course, workers: 2, min_workers: 1, failure_timeout, checkpoint_every: None }
     }

@@ -188,10 +188,10 @@ impl Steering {
 
     fn evaluate(&mut self, now: Duration, epoch: u32, totals: Totals, decisions: &mut Vec<Decision>) {
         let Some(sender) = self.best_sender(&self.generation.members) else { return };
-        let samples = self.options.course.test_samples;
+        let evaluation = Evaluation::new(self.options.course.test_samples, self.options.course.classes);
         self.epoch_began.get_or_insert(self.clock.wall());
         let state = Arrival::Coming(self.ask_for_state(now, sender, decisions));
-        self.phase = Phase::Evaluating { epoch, totals, evaluation: Evaluation::new(samples), state };
+        self.phase = Phase::Evaluating { epoch, totals, evaluation, state };
         self.reason = format!("evaluating epoch {} of {}", epoch + 1, self.options.course.epochs);
         for member in &self.generation.members {
             if let Some(worker) = self.workers.get_mut(member) {
@@ -199,7 +199,7 @@ impl Steering {
             }
         }
         let (generation, world) = (self.generation.number, self.generation.members.len() as u32);
-        let chunks = Chunks::new(samples).count();
+        let chunks = Chunks::new(self.options.course.test_samples).count();
         self.to_all(decisions, |rank| Order::Evaluate { generation, epoch, chunks: block(chunks, world, rank as u32) });
     }
 

@@ -10,7 +10,7 @@ use steering::{Course, Decision, Event, Failure, Options, Outcome, RunState, Sta
 /// Two epochs of one shard a step.
 fn course(batch_size: u32, train_samples: u32) -> Course {
     let rate = LearningRate { lr: 0.1, schedule: Schedule::default(), warmup: Warmup::default() };
-    Course { epochs: 2, batch_size, shards: 1, train_samples, test_samples: 100, rate }
+    Course { epochs: 2, batch_size, shards: 1, train_samples, test_samples: 100, classes: 10, rate }
 }
 
 /// All that is decided when the only worker has evaluated an epoch to `loss`.
@@ -20,7 +20,7 @@ fn evaluated(loss: f64) -> (Vec<Decision>, RunState, String) {
     let failure_timeout = Duration::from_secs(10);
     let options = Options { course, workers: 1, min_workers: 1, failure_timeout, checkpoint_every: None };
     let mut steering = Steering::new(options, start);
-    let mut confusion = Confusion::default();
+    let mut confusion = Confusion::new(10);
     (0..100).for_each(|_| confusion.count(0, 0));
     let (generation, at) = (1, Position { epoch: 0, step: 2 });
     let totals = Totals { loss: 1.0, correct: 1, samples: 256 };

@@ -36,10 +36,10 @@ const TESTS: [&str; 5] = ["cuda", "resident", "optimizers_on_a_gpu", "parity_on_
 
 /// Whose programs and tests they are. All is built at once: apart, what they need would be built twice.
 const PACKAGES: [&str; 9] =
-    ["coordinator", "worker", "client", "engine", "nccl-rs", "learn", "network", "system-tests", "cifar"];
+    ["coordinator", "worker", "client", "engine", "nccl-rs", "learn", "network", "system-tests", "importers"];
 
 /// With CUDA, and for the data set that is carried.
-const FEATURES: &str = "worker/cuda,engine/cuda,nccl-rs/cuda,cifar/few";
+const FEATURES: &str = "worker/cuda,engine/cuda,nccl-rs/cuda,importers/few";
 
 /// Builds and packs it.
 pub fn gpu_kit(options: &Options) -> Result<()> {

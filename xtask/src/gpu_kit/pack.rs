@@ -5,14 +5,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use cifar::{FOLDER, RECORD_BYTES, Split, files_in};
 use flate2::{Compression, write::GzEncoder};
+use importers::cifar10::{FOLDER, RECORD_BYTES, all_files, files_in};
 
 use super::TESTS;
 use crate::cargo::Executable;
 use crate::workspace;
 
-/// Images of each file of the data set, as the crate `cifar` has them with its feature `few`.
+/// Images of each file of the data set, as the crate `importers` has them with its feature `few`.
 const FEW: u64 = 2_000;
 
 /// The most that the archive may be, in bytes.
@@ -50,7 +50,7 @@ pub fn pack(kit: &Path, version: &str, programs: &[Executable], tests: &[Executa
         }
     }
     let official = files_in(&workspace::data());
-    for file in Split::ALL.iter().flat_map(|split| split.files()) {
+    for file in all_files() {
         let (from, to) = (official.join(file.name), data.join(file.name));
         let whole = File::open(&from).with_context(|| format!("cannot open {}", from.display()))?;
         let mut part = File::create(&to).with_context(|| format!("cannot make {}", to.display()))?;

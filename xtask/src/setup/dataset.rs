@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use cifar::{Event, Source, Split, fetch, files_in};
+use importers::cifar10::{
+    all_files,
+    fetch::{Event, Source, fetch},
+    files_in,
+};
 use indicatif::ProgressBar;
 
 use super::progress::bar;
@@ -11,7 +15,7 @@ use crate::stamp;
 
 /// Makes sure that the data set is in `dir`.
 pub fn setup(dir: &Path) -> Result<()> {
-    let files = Split::ALL.iter().flat_map(|split| split.files());
+    let files = all_files();
     let recipe: String = files.clone().map(|file| file.sha256).collect();
     let stamp = dir.join(".verified");
     if stamp::holds(&stamp, &recipe, &files_in(dir)) {

@@ -2,7 +2,7 @@
 
 mod segments;
 
-use crate::predict::{Patience, PictureError, patience::Watched, resize::Resizer};
+use crate::predict::{Patience, PictureError, Size, patience::Watched, resize::Resizer};
 use segments::Frame;
 use zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
@@ -20,13 +20,14 @@ pub(crate) struct Jpeg {
     /// Only what decoding needs.
     file: Vec<u8>,
     frame: Frame,
+    to: Size,
 }
 
 impl Jpeg {
     /// Looks at a file, and throws out of it what is not needed for its pixels.
-    pub(crate) fn open(mut file: Vec<u8>) -> Result<Self, PictureError> {
+    pub(crate) fn open(mut file: Vec<u8>, to: Size) -> Result<Self, PictureError> {
         let frame = segments::tidy(&mut file)?;
-        Ok(Self { file, frame })
+        Ok(Self { file, frame, to })
     }
 
     pub(crate) fn size(&self) -> (u32, u32) {
@@ -51,7 +52,7 @@ impl Jpeg {
             rows += row * (BLOCK * (v + 2 * larger + 2 * v) + v * (larger + 2) + BLOCK);
         }
         let numbers = size_of::<i16>() as u64 * (BLOCK * BLOCK * coefficients + rows);
-        let small = 3 * (cifar::SIDE as u64) * height;
+        let small = 3 * (self.to.width as u64) * height;
         3 * width * height + numbers + 3 * width + small + FIXED
     }
 
@@ -78,7 +79,7 @@ impl Jpeg {
         if patience.is_over() {
             return Err(late());
         }
-        let mut resizer = Resizer::new(width, height, cifar::SIDE, cifar::SIDE);
+        let mut resizer = Resizer::new(width, height, self.to.width, self.to.height);
         let mut row = Vec::with_capacity(3 * width);
         for pixels in pixels.chunks_exact(channels * width) {
             row.clear();

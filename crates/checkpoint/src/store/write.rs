@@ -11,7 +11,7 @@ use crate::{
     read::{MANIFEST, MODEL, TRAINING, digest, read},
     tensors,
 };
-use resnet::{Architecture, Layout};
+use resnet::Layout;
 use std::{
     collections::BTreeMap,
     fs,
@@ -33,7 +33,7 @@ impl Store {
 
     /// Writes a checkpoint under a hidden name: all of it is on disk then.
     pub(super) fn write_aside(&self, saved: &Saved<'_>, why: Hidden) -> Result<(String, Manifest), Error> {
-        let layout = Layout::new(&Architecture::named(&saved.config.model)?);
+        let layout = Layout::new(&saved.config.architecture()?);
         let wrong = |source| Error::WrongSlots { model: saved.config.model.clone(), source };
         let slots = slots(saved.config, &layout);
         saved.state.check(&slots).map_err(wrong)?;

@@ -7,7 +7,7 @@ use checkpoint::{Error, Manifest, Saved, Store};
 use config::RunConfig;
 use learn::MOMENTUM;
 use plan::{Position, Totals};
-use resnet::{Architecture, Layout};
+use resnet::Layout;
 use schedule::ScheduleState;
 use state::State;
 use std::{fs, path::Path};
@@ -27,7 +27,7 @@ pub fn config() -> RunConfig {
 }
 
 pub fn layout() -> Layout {
-    Layout::new(&Architecture::named("resnet20").unwrap())
+    Layout::new(&config().architecture().unwrap())
 }
 
 pub fn state(epoch: u32, step: u32) -> State {

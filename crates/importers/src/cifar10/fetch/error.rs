@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use data::Error;
 
 /// The data set cannot be fetched.
 #[derive(Debug, thiserror::Error)]

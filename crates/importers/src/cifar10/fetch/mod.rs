@@ -13,7 +13,9 @@ use std::path::Path;
 
 pub use error::FetchError;
 
-use crate::{Error, FileSpec, Split, files_in, verify_file};
+use data::{Error, verify};
+
+use super::{FileSpec, all_files, files_in};
 
 /// Where the data set came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +80,8 @@ pub fn fetch(dir: &Path, report: &mut dyn FnMut(Event<'_>)) -> Result<Source, Fe
 /// The files that are not in place, or not as published.
 fn wanted(folder: &Path) -> Result<Vec<FileSpec>, FetchError> {
     let mut wanted = Vec::new();
-    for file in Split::ALL.iter().flat_map(|split| split.files()) {
-        match verify_file(&folder.join(file.name), file) {
+    for file in all_files() {
+        match verify(&folder.join(file.name), &file.blob()) {
             Ok(()) => {}
             Err(Error::Read { path, source }) => return Err(FetchError::io(&path, source)),
             Err(_) => wanted.push(*file),

@@ -2,8 +2,13 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use cifar::{CLASSES, Dataset, IMAGE_BYTES, Split, plain_batch};
+use data::{Augmentations, Batches, Dataset, Split};
+use importers::{
+    cifar10::{CLASSES, IMAGE_BYTES, spec},
+    path_of,
+};
 
 fn data() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data");
@@ -11,28 +16,31 @@ fn data() -> PathBuf {
 }
 
 fn open(split: Split) -> Dataset {
-    Dataset::open(&data(), split, None).unwrap_or_else(|error| panic!("{error}"))
+    let spec = Arc::new(spec());
+    let path_of = |blob: &_| path_of(&spec, &data(), blob);
+    Dataset::open(&spec, split, None, path_of).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
 fn both_splits_have_every_class_equally_often() {
     for split in Split::ALL {
         let dataset = open(split);
-        assert_eq!(dataset.len(), split.samples());
-        let mut counts = [0; CLASSES];
+        assert_eq!(dataset.len(), spec().samples(split));
+        let mut counts = [0; CLASSES.len()];
         (0..dataset.len()).for_each(|index| counts[usize::from(dataset.label(index))] += 1);
-        assert_eq!(counts, [split.samples() / CLASSES; CLASSES]);
+        assert_eq!(counts, [spec().samples(split) / CLASSES.len(); CLASSES.len()]);
     }
 }
 
 #[test]
 fn training_pixels_have_the_known_mean_and_deviation() {
     let dataset = open(Split::Train);
+    let batches = Batches::new(&dataset, Augmentations::none());
     let (mut sums, mut squares) = ([0.0; 3], [0.0; 3]);
     let samples = 1000;
     let (mut pixels, mut labels) = (vec![0.0; samples * IMAGE_BYTES], vec![0; samples]);
     for first in (0..dataset.len()).step_by(samples) {
-        plain_batch(&dataset, first..first + samples, &mut pixels, &mut labels);
+        batches.plain(&dataset, first..first + samples, &mut pixels, &mut labels);
         for pixel in pixels.chunks_exact(3) {
             for (channel, &value) in pixel.iter().enumerate() {
                 let value = f64::from(value) / 2.0 + 0.5;

@@ -1,8 +1,64 @@
-//! The official files: their names, lengths and checksums, and where they lie.
+//! CIFAR-10: the official files, their names, lengths and checksums, and where they lie. They serve as they are: a record is a
+//! label and an image.
+
+#[cfg(feature = "fetch")]
+pub mod fetch;
 
 use std::path::{Path, PathBuf};
 
-use crate::RECORD_BYTES;
+use data::{Blob, DatasetSpec, Error, Normalisation, Record, Shape, Split};
+
+use crate::Importer;
+
+/// Pixels along one side of an image.
+pub const SIDE: usize = 32;
+
+/// Colour channels of an image: red, green, blue.
+pub const CHANNELS: usize = 3;
+
+/// Bytes of one image.
+pub const IMAGE_BYTES: usize = CHANNELS * SIDE * SIDE;
+
+/// Bytes of one record of a file: the label, then the image.
+pub const RECORD_BYTES: usize = 1 + IMAGE_BYTES;
+
+/// Names of the classes, by label.
+pub const CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// CIFAR-10.
+#[derive(Debug, Clone, Copy)]
+pub struct Cifar10;
+
+impl Importer for Cifar10 {
+    fn name(&self) -> &'static str {
+        "cifar10"
+    }
+
+    fn import(&self, _: &Path) -> Result<DatasetSpec, Error> {
+        Ok(spec())
+    }
+
+    fn files(&self, directory: &Path) -> Vec<PathBuf> {
+        let folder = files_in(directory);
+        all_files().map(|file| folder.join(file.name)).collect()
+    }
+}
+
+/// What it is. The article normalises by one half.
+#[must_use]
+pub fn spec() -> DatasetSpec {
+    let blobs = |split: Split| files_of(split).iter().map(FileSpec::blob).collect();
+    DatasetSpec {
+        name: Cifar10.name().to_owned(),
+        shape: Shape { channels: CHANNELS as u32, height: SIDE as u32, width: SIDE as u32 },
+        classes: CLASSES.map(str::to_owned).into(),
+        normalisation: Normalisation { mean: vec![0.5; CHANNELS], std: vec![0.5; CHANNELS] },
+        record: Record { labels: 1, label: 0 },
+        train: blobs(Split::Train),
+        test: blobs(Split::Test),
+    }
+}
 
 /// Folder of the official archive, inside the data directory.
 pub const FOLDER: &str = "cifar-10-batches-bin";
@@ -19,6 +75,14 @@ pub struct FileSpec {
     pub bytes: u64,
     /// Its sha256, in lower-case hexadecimal.
     pub sha256: &'static str,
+}
+
+impl FileSpec {
+    /// What is in it.
+    #[must_use]
+    pub fn blob(&self) -> Blob {
+        Blob { bytes: self.bytes, sha256: self.sha256.to_owned() }
+    }
 }
 
 /// With the checksum of the whole file and that of its first 2,000 records.
@@ -61,33 +125,18 @@ const TEST: [FileSpec; 1] = [official(
     "a365c883b8727b5960b1f88c468d807bb5487294a2fb9b0aa2fb8a93024384c3",
 )];
 
-/// One of the two parts of the data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Split {
-    /// 50,000 images to learn from.
-    Train,
-    /// 10,000 images to be measured on.
-    Test,
+/// The files of `split`, in the order of their samples.
+#[must_use]
+pub const fn files_of(split: Split) -> &'static [FileSpec] {
+    match split {
+        Split::Train => &TRAIN,
+        Split::Test => &TEST,
+    }
 }
 
-impl Split {
-    /// Both parts, training first.
-    pub const ALL: [Split; 2] = [Split::Train, Split::Test];
-
-    /// The files of this part, in the order of their samples.
-    #[must_use]
-    pub const fn files(self) -> &'static [FileSpec] {
-        match self {
-            Split::Train => &TRAIN,
-            Split::Test => &TEST,
-        }
-    }
-
-    /// Samples of this part when nothing limits it.
-    #[must_use]
-    pub const fn samples(self) -> usize {
-        self.files().len() * RECORDS
-    }
+/// All files, those of the training set first.
+pub fn all_files() -> impl Iterator<Item = &'static FileSpec> + Clone {
+    TRAIN.iter().chain(&TEST)
 }
 
 /// The folder that holds (or is to hold) the `.bin` files of data directory `dir`: the official archive's folder inside
@@ -95,12 +144,14 @@ impl Split {
 #[must_use]
 pub fn files_in(dir: &Path) -> PathBuf {
     let folder = dir.join(FOLDER);
-    let direct = || Split::ALL.iter().flat_map(|split| split.files()).any(|file| dir.join(file.name).is_file());
+    let direct = || all_files().any(|file| dir.join(file.name).is_file());
     if !folder.is_dir() && direct() { dir.to_path_buf() } else { folder }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
     use super::*;
 
     #[test]
@@ -116,7 +167,8 @@ mod tests {
     #[test]
     #[cfg(not(feature = "few"))]
     fn every_file_is_as_long_as_published() {
-        assert!(Split::ALL.iter().flat_map(|split| split.files()).all(|file| file.bytes == 30_730_000));
-        assert_eq!((Split::Train.samples(), Split::Test.samples()), (50_000, 10_000));
+        assert!(all_files().all(|file| file.bytes == 30_730_000));
+        spec().check().unwrap();
+        assert_eq!(Split::ALL.map(|split| spec().samples(split)), [50_000, 10_000]);
     }
 }
