@@ -13,12 +13,12 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, binary, data_dir};
+use system_tests::{Coordinator, binary, data_dir, scratch};
 use tokio::{runtime::Runtime, sync::mpsc::Sender};
 use tonic::Status;
 
 fn coordinator_fails(code: i32, says: &[&str], flags: &[&str]) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let ended = Coordinator::fails(&directory.path().join("run"), flags);
     assert_eq!(ended.code, code, "{flags:?}: {}", ended.log);
     for words in says {
@@ -53,7 +53,7 @@ fn impossible_flags() {
 fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     // The harness names a free port first; clap takes the last.
     let output = Command::new(binary("coordinator"))
         .args(["--listen", &address, "--run-dir"])
@@ -69,7 +69,7 @@ fn a_port_in_use() {
 fn a_data_set_that_is_not_whole() {
     let source = importers::cifar10::files_in(&data_dir());
     let broken = |change: &dyn Fn(&std::path::Path)| {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         for file in fs::read_dir(&source).unwrap() {
             let file = file.unwrap();
             symlink(file.path(), directory.path().join(file.file_name())).unwrap();
@@ -137,7 +137,7 @@ fn a_worker_at_what_is_no_coordinator_gives_up_as_well() {
 /// Whoever watches the coordinator learns why a worker that came does not stay.
 #[test]
 fn why_a_worker_ends_is_told_to_the_coordinator() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let mut coordinator = Coordinator::start(&directory.path().join("run"), &[]);
     let nothing = directory.path().join("nothing");
     fs::create_dir(&nothing).unwrap();
@@ -159,7 +159,7 @@ fn a_worker_on_a_gpu_that_is_not_there() {
 
 #[test]
 fn a_worker_for_another_model() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
     let (code, log) = worker(&["--cpu", "--coordinator", &coordinator.url(), "--model", "resnet18"]);
     assert_eq!(code, 4, "{log}");
@@ -183,7 +183,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 #[test]
 fn a_worker_of_another_version() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
     let hello = Hello { version: "0.0.1".to_owned(), name: "old".to_owned(), ..Hello::default() };
     let status = greet(&coordinator, hello).unwrap_err();
@@ -193,7 +193,7 @@ fn a_worker_of_another_version() {
 
 #[test]
 fn a_worker_with_the_name_of_another() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
     let hello = |instance| {
         let (version, name, host) = (proto::VERSION.to_owned(), "twin".to_owned(), "127.0.0.1".to_owned());
@@ -228,7 +228,7 @@ fn a_worker_of_another_kind_is_refused_in_words() {
         (hello("e", "GenuineIntel AVX512 AMX", "2.13.0", "fe80::1"), "fe80::1 is IPv6", true),
     ];
     for mixed in [false, true] {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         let flags: &[&str] = if mixed { &["--allow-mixed"] } else { &[] };
         let flags = [&["--workers", "2"], flags].concat();
         let mut coordinator = Coordinator::start(&directory.path().join("run"), &flags);

@@ -10,11 +10,11 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, Network, Worker, assert_same, members, pace};
+use system_tests::{Coordinator, Ended, Network, TestRun, Worker, assert_same, members, pace, scratch};
 
-/// Three epochs of ten steps and a small one.
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small()
+}
 
 /// In milliseconds: a run takes longer than it takes to be set aside and to come back.
 const PACE: u32 = 300;
@@ -28,7 +28,7 @@ fn with<'a>(data: &'a [String; 2], flags: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &RUN).well()
+    Coordinator::run(&directory.join("undisturbed"), 2, &small()).well()
 }
 
 /// Whether the worker `name` is set aside, for a reason with `words` in it.
@@ -42,12 +42,12 @@ fn is_aside(run: &Run, name: &str, words: &str) -> bool {
 }
 
 fn alone(directory: &Path, name: &str) -> Coordinator {
-    Coordinator::start(&directory.join(name), &[&["--workers", "1"], &RUN[..]].concat())
+    Coordinator::start(&directory.join(name), &small().workers(1))
 }
 
 #[test]
 fn a_worker_with_an_address_that_is_not_its_own_is_set_aside_and_told_why() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let mut run = alone(directory.path(), "address");
     let data = data();
@@ -74,7 +74,7 @@ fn a_worker_with_an_address_that_is_not_its_own_is_set_aside_and_told_why() {
 
 #[test]
 fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let mut run = alone(directory.path(), "sick");
     let data = data();
@@ -102,9 +102,9 @@ fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
 
 #[test]
 fn who_was_set_aside_rehearses_again_whatever_becomes_of_the_coordinator() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = [&["--workers", "1"], &RUN[..]].concat();
+    let flags = small().workers(1);
     let mut run = alone(directory.path(), "doubted");
     let data = data();
     let healthy = Worker::start_failing(&run, "healthy", &with(&data, &[]), &pace(PACE));
@@ -124,7 +124,7 @@ fn who_was_set_aside_rehearses_again_whatever_becomes_of_the_coordinator() {
 
 #[test]
 fn a_checkpoint_that_cannot_be_read_is_nobodys_fault_and_the_one_before_counts() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let mut run = alone(directory.path(), "damaged");
     let data = data();
@@ -162,8 +162,8 @@ fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
     let Some(mut network) = Network::inside("a_worker_that_nobody_reaches_is_found_and_the_others_go_on") else {
         return;
     };
-    let directory = tempfile::tempdir().unwrap();
-    let shards = [&RUN[..8], &["--shards", "3"]].concat();
+    let directory = scratch();
+    let shards = small().without("--shards").shards(3);
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 3, &shards).well();
     let flags = [&["--workers", "2", "--failure-timeout", "2s"], &shards[..]].concat();
     let mut run = Coordinator::start_at(&network.listen(), &directory.path().join("firewall"), &flags);
@@ -191,9 +191,9 @@ fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
 
 #[test]
 fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let run = Coordinator::start(&directory.path().join("halfway"), &[&["--workers", "2"], &RUN[..]].concat());
+    let run = Coordinator::start(&directory.path().join("halfway"), &small().workers(2));
     let data = data();
     // The second loses its coordinator and falls behind. When it comes back, it is to take over what the first holds, and the
     // first dies when a part of that has come.
@@ -209,9 +209,9 @@ fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
 
 #[test]
 fn a_name_that_its_owner_left_behind_is_free_again() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = [&["--workers", "1", "--failure-timeout", "2s"], &RUN[..]].concat();
+    let flags = small().workers(1).with(&["--failure-timeout", "2s"]);
     let mut run = Coordinator::start(&directory.path().join("name"), &flags);
     let data = data();
     let before = Worker::start_failing(&run, "node", &with(&data, &[]), &pace(PACE));
@@ -230,8 +230,8 @@ fn a_name_that_its_owner_left_behind_is_free_again() {
 
 #[test]
 fn a_worker_that_comes_to_a_run_that_is_over_goes_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let flags = [&["--local", "--workers", "1", "--serve"], &RUN[..6], &["--epochs", "1"]].concat();
+    let directory = scratch();
+    let flags = small().local(1).epochs(1).without("--shards").with(&["--serve"]);
     let mut run = Coordinator::start(directory.path(), &flags);
     run.wait_until(|run| run.state() == RunState::Finished);
     let start = Instant::now();
@@ -249,9 +249,9 @@ fn a_name_with_addresses_of_two_families_leads_to_the_one_that_answers() {
         return;
     };
     network.names("::1 localhost\n127.0.0.1 localhost\n");
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let run = Coordinator::start(&directory.path().join("run"), &[&["--workers", "2"], &RUN[..]].concat());
+    let run = Coordinator::start(&directory.path().join("run"), &small().workers(2));
     let port = run.address().rsplit_once(':').unwrap().1.to_owned();
     let data = data();
     let by_number = Worker::start(&run, "by-number", &with(&data, &[]));
@@ -268,8 +268,8 @@ fn a_name_with_addresses_of_two_families_leads_to_the_one_that_answers() {
 /// has told.
 #[test]
 fn a_slow_machine_is_not_taken_for_a_stuck_one() {
-    let directory = tempfile::tempdir().unwrap();
-    let short = [&["--limit-train", "128"], &RUN[2..6], &["--epochs", "1", "--shards", "2"]].concat();
+    let directory = scratch();
+    let short = small().images(128, 300).epochs(1);
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &short).well();
     let flags = [&["--local", "--workers", "2", "--failure-timeout", "500ms"], &short[..]].concat();
     let fault = ["*@*:0:0:drag=1500".to_owned()];
@@ -281,8 +281,8 @@ fn a_slow_machine_is_not_taken_for_a_stuck_one() {
 /// One that is sick and alone ends no run while another one is there that could do the step.
 #[test]
 fn a_loss_that_is_no_number_on_one_machine_is_that_machines() {
-    let directory = tempfile::tempdir().unwrap();
-    let run_with_one_shard = [&RUN[..8], &["--shards", "1"]].concat();
+    let directory = scratch();
+    let run_with_one_shard = small().without("--shards").shards(1);
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 1, &run_with_one_shard).well();
     let mut run = Coordinator::start(&directory.path().join("sick"), &run_with_one_shard);
     let data = data();
@@ -306,9 +306,9 @@ fn a_loss_that_is_no_number_on_one_machine_is_that_machines() {
 /// What was wrong with its state goes with it: it is a member again like any other.
 #[test]
 fn one_whose_loss_was_no_number_once_comes_back() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let mut run = Coordinator::start(&directory.path().join("back"), &[&["--workers", "2"], &RUN[..]].concat());
+    let mut run = Coordinator::start(&directory.path().join("back"), &small().workers(2));
     let data = data();
     let well = Worker::start_failing(&run, "well", &with(&data, &[]), &pace(PACE));
     let faults = format!("{},sick@1:0:2:nan", pace(PACE));
@@ -323,10 +323,10 @@ fn one_whose_loss_was_no_number_once_comes_back() {
 /// A coordinator that comes back does not wait for ever for a worker that does not.
 #[test]
 fn what_is_left_goes_on_when_coordinator_and_worker_were_killed_together() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("killed");
-    let flags = [&["--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let flags = small().workers(2).with(&["--failure-timeout", "1s"]);
     let mut run = Coordinator::start(&run_dir, &flags);
     let data = data();
     let left = Worker::start_failing(&run, "left", &with(&data, &[]), &pace(50));
@@ -344,7 +344,7 @@ fn what_is_left_goes_on_when_coordinator_and_worker_were_killed_together() {
 /// A disk that fails for a moment costs no checkpoint.
 #[test]
 fn a_checkpoint_that_cannot_be_read_for_a_moment_is_waited_for() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("unread");
     let mut run = alone(directory.path(), "unread");

@@ -15,7 +15,7 @@ use std::{
     env, thread,
     time::{Duration, SystemTime},
 };
-use system_tests::{Coordinator, Line, Stall, Worker, assert_same, pace};
+use system_tests::{Coordinator, Line, Stall, Worker, assert_same, pace, scratch};
 
 const STEPS: u32 = 11;
 const RUN: [&str; 8] = ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--shards", "4"];
@@ -191,7 +191,7 @@ fn thirty_faults_leave_no_trace_in_the_weights() {
     let seed = number("COXSWAIN_CHAOS_SEED")
         .unwrap_or_else(|| SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() % 1_000_000);
     println!("{faults} faults of seed {seed}: COXSWAIN_CHAOS_SEED={seed} repeats them");
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let epochs = (faults * STEPS_A_FAULT).div_ceil(STEPS).to_string();
     let length = ["--epochs", &epochs];
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &[&RUN[..], &length].concat()).well();

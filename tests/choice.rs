@@ -5,13 +5,14 @@
 use nix::sys::signal::Signal;
 use proto::v1::{self, Report, cluster_client::ClusterClient, report::Report as Up};
 use std::{fs, path::Path, time::Duration};
-use system_tests::{Coordinator, Worker, assert_same, members};
+use system_tests::{Coordinator, TestRun, Worker, assert_same, members, scratch};
 use tokio::{runtime::Runtime, sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "1", "--shards", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small().epochs(1)
+}
 
 /// Longer than the coordinator takes to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -76,11 +77,11 @@ fn chosen(run_dir: &Path) -> (String, bool) {
 
 #[test]
 fn words_alone_decide_nothing() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let runtime = Runtime::new().unwrap();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 1, &RUN).well();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 1, &small()).well();
     let (_, opposite) = chosen(&directory.path().join("undisturbed"));
-    let run = Coordinator::start(&directory.path().join("run"), &[&["--workers", "1"], &RUN[..]].concat());
+    let run = Coordinator::start(&directory.path().join("run"), &small().workers(1));
     // It computes on another kind of device with another libtorch in another precision, as it says, and never prepares.
     let stranger = runtime.block_on(Stranger::attach(&run.url(), "stranger", opposite, "cuda", "1.0")).unwrap();
     let worker = Worker::start(&run, "w", &[]);
@@ -91,10 +92,10 @@ fn words_alone_decide_nothing() {
 
 #[test]
 fn of_two_that_differ_the_first_that_is_prepared_decides() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let runtime = Runtime::new().unwrap();
     let run_dir = directory.path().join("run");
-    let flags = [&["--workers", "3"], &RUN[..]].concat();
+    let flags = small().workers(3);
     let run = Coordinator::start(&run_dir, &flags);
     runtime.block_on(async {
         let mut late = Stranger::attach(&run.url(), "late", true, "cpu", "1.0").await.unwrap();
@@ -125,9 +126,9 @@ fn of_two_that_differ_the_first_that_is_prepared_decides() {
 
 #[test]
 fn a_worker_without_units_for_bf16_that_was_asked_for_is_told_of() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let runtime = Runtime::new().unwrap();
-    let flags = [&["--workers", "3", "--precision", "bf16"], &RUN[..]].concat();
+    let flags = small().workers(3).with(&["--precision", "bf16"]);
     let mut run = Coordinator::start(&directory.path().join("run"), &flags);
     runtime.block_on(async {
         for (name, bf16) in [("with", true), ("without", false)] {
@@ -146,13 +147,13 @@ fn a_worker_without_units_for_bf16_that_was_asked_for_is_told_of() {
 
 #[test]
 fn a_worker_prepares_anew_where_the_precision_was_decided_otherwise() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let runtime = Runtime::new().unwrap();
     let undisturbed = directory.path().join("undisturbed");
-    let _ = Coordinator::run(&undisturbed, 1, &RUN).well();
+    let _ = Coordinator::run(&undisturbed, 1, &small()).well();
     let (precision, opposite) = chosen(&undisturbed);
     let run_dir = directory.path().join("run");
-    let flags = [&["--workers", "2", "--allow-mixed"], &RUN[..]].concat();
+    let flags = small().workers(2).with(&["--allow-mixed"]);
     let mut run = Coordinator::start(&run_dir, &flags);
     let worker = Worker::start(&run, "w", &[]);
     // It is prepared, and waits for another.
@@ -184,7 +185,7 @@ fn a_worker_prepares_anew_where_the_precision_was_decided_otherwise() {
         &Coordinator::run(
             &directory.path().join("other"),
             1,
-            &[&RUN[..], &["--precision", if opposite { "bf16" } else { "fp32" }]].concat(),
+            &small().with(&["--precision", if opposite { "bf16" } else { "fp32" }]),
         )
         .well(),
     );

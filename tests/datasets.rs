@@ -5,7 +5,7 @@
 use proto::v1::{PredictRequest, inference_client::InferenceClient, predict_request::Image};
 use serde_json::json;
 use std::{fs, ops::Range, path::Path};
-use system_tests::{Coordinator, Ended, Worker};
+use system_tests::{Coordinator, Ended, Worker, scratch};
 
 const IMAGE: usize = 3 * 32 * 32;
 const TRAIN: Range<usize> = 0..400;
@@ -48,7 +48,7 @@ fn run(directory: &Path, name: &str, dataset: &str, epochs: &str, workers: usize
 
 #[test]
 fn a_run_learns_the_classes_that_its_data_set_has() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     write(&directory.path().join("data/cifar-100-binary"));
 
     let coarse = run(directory.path(), "coarse", "cifar100-coarse", "4", 2);
@@ -72,7 +72,7 @@ fn a_run_learns_the_classes_that_its_data_set_has() {
 
 #[test]
 fn a_run_goes_on_with_its_data_set_and_with_no_other() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let files = directory.path().join("data");
     write(&files);
     let _ = run(directory.path(), "run", "cifar100-coarse", "1", 1);

@@ -12,8 +12,7 @@ use std::{
     thread,
     time::Instant,
 };
-use system_tests::{Coordinator, Ended, binary, data_dir, pace};
-use tempfile::TempDir;
+use system_tests::{Coordinator, Ended, Scratch, binary, data_dir, pace, scratch};
 
 /// Epochs of four steps.
 const RUN: [&str; 6] = ["--limit-train", "128", "--batch-size", "32", "--limit-test", "250"];
@@ -23,8 +22,8 @@ fn with<'a>(flags: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// A run of its own that has done so many epochs.
-fn done(epochs: &str) -> (TempDir, PathBuf, Ended) {
-    let directory = tempfile::tempdir().unwrap();
+fn done(epochs: &str) -> (Scratch, PathBuf, Ended) {
+    let directory = scratch();
     let run_dir = directory.path().join("run");
     let ended = Coordinator::run(&run_dir, 1, &with(&["--epochs", epochs])).well();
     (directory, run_dir, ended)
@@ -98,7 +97,7 @@ fn a_run_that_becomes_longer_is_what_it_would_have_been() {
 
 #[test]
 fn a_schedule_over_all_epochs_is_why_a_run_cannot_become_longer() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run_dir = directory.path().join("run");
     let cosine = with(&["--schedule", "cosine", "--epochs"]);
     let _ = Coordinator::run(&run_dir, 1, &[&cosine[..], &["1"]].concat()).well();
@@ -186,7 +185,7 @@ fn a_coordinator_that_is_killed_while_it_takes_a_checkpoint_in_leaves_what_the_n
 
 #[test]
 fn workers_that_hold_a_state_of_the_run_before_do_not_bring_it_into_the_next() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let (run_dir, other) = (directory.path().join("run"), directory.path().join("other"));
     // Of the same configuration and yet another course, as no training comes to.
     let _ = Coordinator::run(&other, 1, &with(&["--epochs", "3", "--seed", "7"])).well();
@@ -233,7 +232,7 @@ fn what_a_newer_version_wrote_is_refused_by_name_and_left_as_it_is() {
 
 #[test]
 fn a_run_that_diverges_fails_and_says_so_however_often() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run_dir = directory.path().join("run");
     let flags = ["--lr", "100", "--limit-train", "512", "--limit-test", "200", "--epochs", "3"];
     for _ in 0..2 {

@@ -6,33 +6,20 @@
 use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 use proto::v1::RunState;
 use std::{fs, os::unix::fs::OpenOptionsExt, path::Path};
-use system_tests::{Coordinator, Disk, Ended, assert_same, fail_at};
+use system_tests::{Coordinator, Disk, Ended, TestRun, assert_same, fail_at, scratch};
 
-/// Three epochs of ten steps and a small one.
-const RUN: [&str; 13] = [
-    "--local",
-    "--workers",
-    "2",
-    "--limit-train",
-    "650",
-    "--batch-size",
-    "64",
-    "--limit-test",
-    "300",
-    "--epochs",
-    "3",
-    "--shards",
-    "2",
-];
+fn small() -> TestRun<'static> {
+    TestRun::small().local(2)
+}
 
 /// A run that takes its time from a step of the second epoch on, for the test to meet it there.
 fn slow(run_dir: &Path, flags: &[&str]) -> Coordinator {
-    Coordinator::start_failing(run_dir, &[&RUN[..], flags].concat(), &[fail_at(0, (1, 3), "slow=150")])
+    Coordinator::start_failing(run_dir, &small().with(flags), &[fail_at(0, (1, 3), "slow=150")])
 }
 
 /// All that was to be recorded is: the same command has nothing left to do, and knows the same.
 fn assert_recorded(run_dir: &Path, ended: &Ended) {
-    let again = Coordinator::start(run_dir, &RUN).wait().well();
+    let again = Coordinator::start(run_dir, &small()).wait().well();
     assert_same(&again, ended);
     assert_eq!(again.summary()["epochs"], 3, "{}", again.log);
 }
@@ -40,8 +27,8 @@ fn assert_recorded(run_dir: &Path, ended: &Ended) {
 #[test]
 fn training_goes_on_while_the_disk_is_full() {
     let Some(disk) = Disk::inside("training_goes_on_while_the_disk_is_full") else { return };
-    let elsewhere = tempfile::tempdir().unwrap();
-    let expected = Coordinator::start(&elsewhere.path().join("undisturbed"), &RUN).wait().well();
+    let elsewhere = scratch();
+    let expected = Coordinator::start(&elsewhere.path().join("undisturbed"), &small()).wait().well();
     let run_dir = disk.root().join("run");
     let mut run = slow(&run_dir, &[]);
     run.wait_until(|run| run.epoch == 1 && run.step >= 3 && !run.checkpoint.is_empty());
@@ -66,8 +53,8 @@ fn a_last_checkpoint_that_cannot_be_written_is_given_up_on_request_alone() {
     let Some(disk) = Disk::inside("a_last_checkpoint_that_cannot_be_written_is_given_up_on_request_alone") else {
         return;
     };
-    let elsewhere = tempfile::tempdir().unwrap();
-    let expected = Coordinator::start(&elsewhere.path().join("undisturbed"), &RUN).wait().well();
+    let elsewhere = scratch();
+    let expected = Coordinator::start(&elsewhere.path().join("undisturbed"), &small()).wait().well();
     let run_dir = disk.root().join("run");
     let checkpoints = run_dir.join("checkpoints");
     let mut run = slow(&run_dir, &[]);
@@ -80,12 +67,12 @@ fn a_last_checkpoint_that_cannot_be_written_is_given_up_on_request_alone() {
     assert!(ended.log.contains("coordinator: cannot create") && ended.log.contains("Read-only"), "{}", ended.log);
     // What is redone is what was not saved.
     disk.release(&checkpoints);
-    let ended = Coordinator::start(&run_dir, &RUN).wait().well();
+    let ended = Coordinator::start(&run_dir, &small()).wait().well();
     assert!(ended.log.contains("going on from checkpoint step-00000011"), "{}", ended.log);
     assert_same(&ended, &expected);
     // A directory that cannot be written from the beginning is told so.
     disk.protect(&run_dir);
-    let refused = Coordinator::fails(&run_dir, &RUN);
+    let refused = Coordinator::fails(&run_dir, &small());
     let why = "cannot be written (Read-only file system), and the journal is kept there";
     assert!(refused.code == 9 && refused.log.contains(why), "{}: {}", refused.code, refused.log);
     disk.release(&run_dir);
@@ -93,11 +80,11 @@ fn a_last_checkpoint_that_cannot_be_written_is_given_up_on_request_alone() {
 
 #[test]
 fn nobody_waits_for_a_disk_that_is_stuck() {
-    let directory = tempfile::tempdir().unwrap();
-    let expected = Coordinator::start(&directory.path().join("undisturbed"), &RUN).wait().well();
+    let directory = scratch();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &small()).wait().well();
     let run_dir = directory.path().join("stuck");
     let every = ["--checkpoint-every", "1"];
-    let mut run = Coordinator::start(&run_dir, &[&RUN[..], &every].concat());
+    let mut run = Coordinator::start(&run_dir, &small().with(&every));
     // Whoever opens it to write waits for a reader: as long as this is there, so does every checkpoint. The workers have
     // not even begun to prepare.
     let stuck = run_dir.join("checkpoints/.latest.new");

@@ -3,22 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::process::Command;
-use system_tests::{Coordinator, binary};
+use system_tests::{Coordinator, TestRun, binary, scratch};
 
-const RUN: [&str; 12] = [
-    "--workers",
-    "2",
-    "--limit-train",
-    "128",
-    "--batch-size",
-    "64",
-    "--limit-test",
-    "100",
-    "--epochs",
-    "1",
-    "--shards",
-    "2",
-];
+fn small() -> TestRun<'static> {
+    TestRun::small().workers(2).images(128, 100).epochs(1)
+}
 
 /// How `program` ends with these variables and flags, and what it says.
 fn ends(program: &str, variables: &[(&str, &str)], flags: &[&str]) -> (i32, String) {
@@ -31,7 +20,7 @@ fn ends(program: &str, variables: &[(&str, &str)], flags: &[&str]) -> (i32, Stri
 
 #[test]
 fn local_workers_inherit_nothing_that_was_meant_for_others() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let variables = [
         ("COXSWAIN_LOCAL", "1"),
         ("COXSWAIN_PROFILE", "yes"),
@@ -48,7 +37,7 @@ fn local_workers_inherit_nothing_that_was_meant_for_others() {
         ("COXSWAIN_SERVE", ""),
         ("COXSWAIN_CONFIG", ""),
     ];
-    let flags = [&RUN[..], &["--model", "resnet20"]].concat();
+    let flags = small().with(&["--model", "resnet20"]);
     let ended = Coordinator::start_within(&variables, directory.path(), &flags).wait().well();
     assert_eq!(ended.summary()["model"], "resnet20");
     for worker in ["local-0", "local-1"] {

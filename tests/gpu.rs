@@ -5,7 +5,7 @@
 use nix::sys::signal::Signal;
 use proto::v1::RunState;
 use std::path::Path;
-use system_tests::{Coordinator, Ended, Worker, data_dir, fail_in, gpu, members};
+use system_tests::{Coordinator, Ended, Worker, data_dir, fail_in, gpu, members, scratch};
 
 /// Two epochs of ten steps and a small one.
 const RUN: [&str; 14] = [
@@ -53,7 +53,7 @@ fn p1_one_gpu_comes_to_the_same_bytes_again() {
     if !gpu(0, "p1_one_gpu_comes_to_the_same_bytes_again") {
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let first = trained(&directory.path().join("first"), 1).weights();
     assert_eq!(trained(&directory.path().join("second"), 1).weights(), first);
 
@@ -73,7 +73,7 @@ fn p1_one_and_two_gpus_come_to_the_same_bytes() {
     if !gpu(1, "p1_one_and_two_gpus_come_to_the_same_bytes") {
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let one = trained(&directory.path().join("one"), 1).weights();
     assert_eq!(trained(&directory.path().join("two"), 2).weights(), one);
 }
@@ -83,7 +83,7 @@ fn p2_a_gpu_worker_that_is_killed_leaves_no_trace() {
     if !gpu(1, "p2_a_gpu_worker_that_is_killed_leaves_no_trace") {
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = trained(&directory.path().join("undisturbed"), 2).weights();
     let mut run = coordinator(&directory.path().join("killed"), 2);
     let (stays, victim) = (start(&run, 0), start(&run, 1));

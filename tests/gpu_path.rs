@@ -6,10 +6,11 @@
 use nix::sys::signal::Signal;
 use proto::v1::RunState;
 use std::path::Path;
-use system_tests::{Coordinator, Ended, assert_same, fail_at, pace};
+use system_tests::{Coordinator, Ended, TestRun, assert_same, fail_at, pace, scratch};
 
-const RUN: [&str; 10] =
-    ["--limit-train", "416", "--batch-size", "128", "--limit-test", "600", "--epochs", "2", "--shards", "4"];
+fn small() -> TestRun<'static> {
+    TestRun::small().images(416, 600).with(&["--batch-size", "128"]).epochs(2).shards(4)
+}
 
 /// On the way of a GPU, with this backend.
 fn as_gpu(backend: &str, faults: &str) -> [(&'static str, String); 3] {
@@ -21,13 +22,13 @@ fn as_gpu(backend: &str, faults: &str) -> [(&'static str, String); 3] {
 }
 
 fn start(run_dir: &Path, workers: &str, how: &[&str], variables: &[(&str, String)]) -> Coordinator {
-    let flags = [&["--local", "--workers", workers], &RUN[..], how].concat();
+    let flags = small().with(&["--local", "--workers", workers]).with(how);
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Coordinator::start_within(&variables, run_dir, &flags)
 }
 
 fn same_bytes(how: &[&str]) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run = |workers: &str, backend: &str| {
         let run_dir = directory.path().join(format!("{workers}-{backend}"));
         start(&run_dir, workers, how, &as_gpu(backend, "")).wait().well()
@@ -60,7 +61,7 @@ fn p1_on_the_way_of_a_gpu_in_bf16() {
 
 #[test]
 fn p2_on_the_way_of_a_gpu() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = start(&directory.path().join("undisturbed"), "2", &[], &as_gpu("auto", "")).wait().well();
     let mut run = start(&directory.path().join("killed"), "2", &[], &as_gpu("gloo", ""));
     run.wait_until(|run| run.state() == RunState::Training && run.step >= 1);
@@ -80,7 +81,7 @@ fn p2_on_the_way_of_a_gpu() {
 /// Nothing of the step that became no number is left in it: not in its state, and not in what a step writes beside that.
 #[test]
 fn who_comes_back_after_a_loss_that_was_no_number_brings_none_of_it() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = start(&directory.path().join("undisturbed"), "2", &[], &as_gpu("auto", "")).wait().well();
     // It is back before the other one is done.
     let faults = as_gpu("auto", &format!("local-1@*:0:2:nan,{}", pace(700)));
@@ -94,7 +95,7 @@ fn who_comes_back_after_a_loss_that_was_no_number_brings_none_of_it() {
 /// device, in other code than on a CPU.
 #[test]
 fn who_is_slow_shows_on_the_way_of_a_gpu() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let slow = fail_at(1, (1, 0), "slow=300");
     let mut run = start(&directory.path().join("run"), "2", &["--failure-timeout", "5s"], &as_gpu("auto", &slow));
     let seen = run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);

@@ -8,7 +8,7 @@ use std::{
     fs,
     time::{Duration, Instant},
 };
-use system_tests::Coordinator;
+use system_tests::{Coordinator, scratch};
 use tonic::transport::Channel;
 
 /// Predictions of a round, in each of the ways.
@@ -99,7 +99,7 @@ impl Times {
 
 #[test]
 fn the_slowest_in_a_hundred_predictions_is_as_quick_as_the_others() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let flags = ["--local", "--serve", "--precision", "fp32", "--limit-train", "256", "--limit-test", "250"];
     let mut coordinator = Coordinator::start(&directory.path().join("run"), &[&flags[..], &["--epochs", "1"]].concat());
     coordinator.wait_until(|run| run.state() == RunState::Finished);

@@ -13,11 +13,12 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, Worker, assert_same, binary, data_dir, fail_at, pace, runs};
+use system_tests::{Coordinator, Ended, TestRun, Worker, assert_same, binary, data_dir, fail_at, pace, runs, scratch};
 
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "2", "--shards", "2"];
-const LOCAL: [&str; 3] = ["--local", "--workers", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small().epochs(2)
+}
+
 /// Of a run whose workers cannot be started.
 const SPAWN: i32 = 5;
 
@@ -35,11 +36,10 @@ fn beside(directory: &Path, script: &str) -> PathBuf {
 }
 
 fn run_with(script: &str) -> Ended {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let program = beside(directory.path(), script);
     let start = Instant::now();
-    let ended =
-        Coordinator::start_program(&program, &directory.path().join("run"), &[&LOCAL[..], &RUN].concat()).wait();
+    let ended = Coordinator::start_program(&program, &directory.path().join("run"), &small().local(2)).wait();
     assert!(start.elapsed() < Duration::from_mins(1), "{:?}\n{}", start.elapsed(), ended.log);
     assert_eq!(ended.code, SPAWN, "{}", ended.log);
     assert_eq!(ended.summary()["state"], "failed");
@@ -79,24 +79,24 @@ fn a_worker_that_ends_at_once_for_any_reason_ends_the_run() {
 
 #[test]
 fn a_program_that_cannot_be_run_ends_the_run() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let program = beside(directory.path(), "");
     fs::set_permissions(directory.path().join("worker"), PermissionsExt::from_mode(0o644)).unwrap();
-    let flags = [&LOCAL[..], &RUN].concat();
+    let flags = small().local(2);
     let ended = Coordinator::start_program(&program, &directory.path().join("run"), &flags).wait();
     assert!(ended.code == SPAWN && last_words(&ended).contains("Permission denied"), "{}", ended.log);
 }
 
 #[test]
 fn the_state_says_why_it_waits() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     // The second one looks for its coordinator, and so may still come.
     let script = format!(
         "case \"$*\" in *local-0*) echo 'a disk is missing' >&2; exit 6;; *) exec {} --cpu --name x --coordinator 127.0.0.1:9;; esac",
         binary("worker").display()
     );
     let program = beside(directory.path(), &script);
-    let flags = [&["--local", "--workers", "2", "--min-workers", "1"], &RUN[..]].concat();
+    let flags = small().local(2).with(&["--min-workers", "1"]);
     let mut run = Coordinator::start_program(&program, &directory.path().join("run"), &flags);
     let state = run.wait_until(|run| run.reason.contains("a disk is missing"));
     assert_eq!(state.state(), RunState::Waiting);
@@ -111,8 +111,8 @@ fn the_state_says_why_it_waits() {
 
 #[test]
 fn a_run_whose_work_others_do_goes_on() {
-    let directory = tempfile::tempdir().unwrap();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &RUN).well();
+    let directory = scratch();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
     let other = directory.path().join("other-is-there");
     let script = format!(
         "case \"$*\" in *local-0*) while [ ! -e {} ]; do sleep 0.05; done; echo 'no such luck' >&2; exit 2;; \
@@ -121,7 +121,7 @@ fn a_run_whose_work_others_do_goes_on() {
         binary("worker").display()
     );
     let program = beside(directory.path(), &script);
-    let flags = [&LOCAL[..], &RUN].concat();
+    let flags = small().local(2);
     let mut run = Coordinator::start_program(&program, &directory.path().join("run"), &flags);
     let data = data_dir();
     let _far = Worker::start_failing(&run, "far", &["--data-dir", data.to_str().unwrap()], &pace(150));
@@ -134,9 +134,9 @@ fn a_run_whose_work_others_do_goes_on() {
 
 #[test]
 fn one_that_is_told_to_leave_is_started_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &RUN).well();
-    let flags = [&LOCAL[..], &RUN].concat();
+    let directory = scratch();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
+    let flags = small().local(2);
     let slow = [fail_at(0, (0, 3), "slow=150")];
     let mut run = Coordinator::start_failing(&directory.path().join("run"), &flags, &slow);
     run.wait_until(|run| run.state() == RunState::Training && run.step >= 3);

@@ -8,17 +8,15 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, assert_same, fail_at};
+use system_tests::{Coordinator, TestRun, assert_same, fail_at, scratch};
 
-const LOCAL: [&str; 3] = ["--local", "--workers", "2"];
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
-const TWO_EPOCHS: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "2", "--shards", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small()
+}
 
 #[test]
 fn a_coordinator_gone_for_a_minute_costs_no_step() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let long = ["--limit-train", "1600", "--batch-size", "4", "--limit-test", "250", "--epochs", "1", "--shards", "2"];
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &long).well();
     let flags = [&["--local", "--workers", "2"], &long[..]].concat();
@@ -41,8 +39,8 @@ fn a_coordinator_gone_for_a_minute_costs_no_step() {
 
 #[test]
 fn workers_that_never_get_any_further_end_the_run_with_its_reason() {
-    let directory = tempfile::tempdir().unwrap();
-    let flags = [&LOCAL[..], &TWO_EPOCHS, &["--failure-timeout", "1s"]].concat();
+    let directory = scratch();
+    let flags = small().local(2).epochs(2).with(&["--failure-timeout", "1s"]);
     let run_dir = directory.path().join("run");
     let start = Instant::now();
     // Each of them trains well, five steps at a time.
@@ -52,15 +50,15 @@ fn workers_that_never_get_any_further_end_the_run_with_its_reason() {
     assert!(start.elapsed() < Duration::from_mins(3), "{:?}", start.elapsed());
     // What ended them is mended.
     let ended = Coordinator::start(&run_dir, &flags).wait().well();
-    assert_same(&ended, &Coordinator::run(&directory.path().join("undisturbed"), 2, &TWO_EPOCHS).well());
+    assert_same(&ended, &Coordinator::run(&directory.path().join("undisturbed"), 2, &small().epochs(2)).well());
 }
 
 #[test]
 fn a_run_ends_when_nobody_who_could_go_on_is_left_and_what_was_done_is_saved() {
-    let directory = tempfile::tempdir().unwrap();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &RUN).well();
+    let directory = scratch();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
     let run_dir = directory.path().join("hopeless");
-    let flags = [&LOCAL[..], &RUN].concat();
+    let flags = small().local(2);
     let start = Instant::now();
     let fault = ["*@*:1:3:fail".to_owned()];
     let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait();

@@ -12,7 +12,7 @@ use image::{
 use proptest::prelude::*;
 use proto::v1::{PredictRequest, inference_client::InferenceClient, predict_request::Image};
 use std::{fs, future::poll_fn, path::Path, process::Command, time::Duration};
-use system_tests::{Coordinator, binary, python};
+use system_tests::{Coordinator, binary, python, scratch};
 use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
 use tokio_stream::StreamExt;
 use tonic::{Code, Status, body::Body, transport::Channel};
@@ -76,7 +76,7 @@ fn assert_answers(runtime: &Runtime, url: &str) {
 
 #[test]
 fn half_a_picture_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let coordinator = start(&directory.path().join("run"));
     let runtime = Runtime::new().unwrap();
     let pixels: Vec<u8> = (0..3 * 320 * 200).map(|level: u32| (level * level / 977) as u8).collect();
@@ -104,7 +104,7 @@ fn half_a_picture_is_refused() {
 
 #[test]
 fn large_pictures_at_once_take_the_memory_that_pictures_may_take() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/large_pictures.py");
     assert!(Command::new(python()).arg(script).arg(directory.path()).status().unwrap().success());
     let picture = |name: &str| Image::File(fs::read(directory.path().join(name)).unwrap());
@@ -146,7 +146,7 @@ fn large_pictures_at_once_take_the_memory_that_pictures_may_take() {
 
 #[test]
 fn large_requests_at_once_take_the_memory_that_requests_may_take() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let coordinator = start(&directory.path().join("run"));
     let runtime = Runtime::new().unwrap();
     let watched = Watched::new(&coordinator);
@@ -180,7 +180,7 @@ fn large_requests_at_once_take_the_memory_that_requests_may_take() {
 
 #[test]
 fn memory_of_pictures_is_given_back() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let coordinator = start(&directory.path().join("run"));
     let runtime = Runtime::new().unwrap();
     // Blocks of this size are kept by an allocator that is not told to give them back.
@@ -246,7 +246,7 @@ fn image() -> impl Strategy<Value = Option<Image>> {
 
 #[test]
 fn any_request_is_answered_or_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let coordinator = start(&directory.path().join("run"));
     let runtime = Runtime::new().unwrap();
     let watched = Watched::new(&coordinator);

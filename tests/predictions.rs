@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, binary, data_dir, golden_dir, python};
+use system_tests::{Coordinator, binary, data_dir, golden_dir, python, scratch};
 use tonic::{Code, Status};
 
 const IMAGES: usize = 10;
@@ -76,7 +76,7 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 
 #[test]
 fn before_the_first_checkpoint_and_what_is_no_image() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     // No worker comes, so there is no checkpoint.
     let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
     let status = predict(&coordinator, Image::Pixels(vec![0; 3072])).unwrap_err();
@@ -91,7 +91,7 @@ fn before_the_first_checkpoint_and_what_is_no_image() {
 
 #[test]
 fn all_ways_of_asking_agree() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run_dir = directory.path().join("run");
     let (files, planes) = test_images(directory.path());
     let flags = [

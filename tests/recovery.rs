@@ -9,7 +9,7 @@ use std::{
     env, thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Worker, data_dir, members};
+use system_tests::{Coordinator, Worker, data_dir, members, scratch};
 
 /// Beside one step: what P3 allows.
 const ALLOWED: Duration = Duration::from_millis(500);
@@ -29,7 +29,7 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
 #[test]
 fn the_next_step_comes_within_half_a_second_and_a_step() {
     let kills: usize = env::var("COXSWAIN_KILLS").map_or(10, |text| text.parse().unwrap());
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     // A short failure time-out has workers report often, which is what these times are read from.
     let flags = ["--workers", "2", "--batch-size", "128", "--epochs", "1000", "--limit-test", "250"];
     let mut run = Coordinator::start(directory.path(), &[&flags[..], &["--failure-timeout", "1s"]].concat());

@@ -5,31 +5,20 @@
 use nix::sys::signal::Signal;
 use proto::v1::{Run, RunState};
 use std::{thread, time::Duration};
-use system_tests::{Coordinator, Line, Worker, assert_same, fail_in, members, pace};
+use system_tests::{Coordinator, Line, TestRun, Worker, assert_same, fail_in, members, pace, scratch};
 
-const RUN: [&str; 12] = [
-    "--workers",
-    "2",
-    "--limit-train",
-    "650",
-    "--batch-size",
-    "64",
-    "--limit-test",
-    "300",
-    "--epochs",
-    "2",
-    "--shards",
-    "2",
-];
+fn small() -> TestRun<'static> {
+    TestRun::small().workers(2).epochs(2)
+}
 
 #[test]
 fn the_data_set_comes_from_the_coordinator_once() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let cache = directory.path().join("cache");
     let cache = ["--cache-dir", cache.to_str().unwrap()];
     let mut weights = Vec::new();
     for round in 0..2 {
-        let run = Coordinator::start(&directory.path().join(round.to_string()), &RUN);
+        let run = Coordinator::start(&directory.path().join(round.to_string()), &small());
         let first = Worker::start(&run, "first", &cache);
         let second = Worker::start(&run, "second", &cache);
         weights.push(run.wait().well().weights());
@@ -47,13 +36,13 @@ fn the_data_set_comes_from_the_coordinator_once() {
 
 #[test]
 fn a_worker_leaves_on_request_and_another_comes_late() {
-    let directory = tempfile::tempdir().unwrap();
-    let local = [&["--local"][..], &RUN].concat();
+    let directory = scratch();
+    let local = small().with(&["--local"]);
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &local).wait().well().weights();
 
     let data = system_tests::data_dir();
     let data = ["--data-dir", data.to_str().unwrap()];
-    let mut run = Coordinator::start(&directory.path().join("changing"), &RUN);
+    let mut run = Coordinator::start(&directory.path().join("changing"), &small());
     // Each generation takes its time until the test has seen it, on a machine of any speed.
     let slow_in = |generation, name: &str| fail_in(generation, name, (0, 2), "slow=300");
     let stays = Worker::start_failing(&run, "stays", &data, &slow_in(2, "stays"));
@@ -79,15 +68,15 @@ const SLOW: u64 = 30_000_000;
 
 #[test]
 fn nobody_waits_for_a_worker_that_gets_the_data_set() {
-    let directory = tempfile::tempdir().unwrap();
-    let local = [&["--local"][..], &RUN].concat();
+    let directory = scratch();
+    let local = small().with(&["--local"]);
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &local).wait().well();
 
     let data = system_tests::data_dir();
     let data = ["--data-dir", data.to_str().unwrap()];
     let cache = directory.path().join("cache");
     let cache = ["--cache-dir", cache.to_str().unwrap()];
-    let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "2s"]].concat();
+    let flags = small().workers(1).with(&["--failure-timeout", "2s"]);
     let mut run = Coordinator::start(&directory.path().join("growing"), &flags);
     // Alone it takes its time: 22 steps take longer than the other needs, two do not. A step is no failure, though.
     let stays = Worker::start_failing(&run, "stays", &data, &fail_in(1, "stays", (0, 0), "slow=1000"));
@@ -111,10 +100,10 @@ fn nobody_waits_for_a_worker_that_gets_the_data_set() {
 
 #[test]
 fn a_line_that_breaks_while_the_data_set_comes_costs_one_file() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let cache = directory.path().join("cache");
     let cache = ["--cache-dir", cache.to_str().unwrap()];
-    let mut run = Coordinator::start(&directory.path().join("run"), &[&RUN[2..], &["--workers", "1"]].concat());
+    let mut run = Coordinator::start(&directory.path().join("run"), &small().workers(1));
     let line = Line::to(run.address(), SLOW);
     let worker = Worker::start_behind(&line, "far", &cache);
     // One file and a half.
@@ -133,8 +122,8 @@ fn a_line_that_breaks_while_the_data_set_comes_costs_one_file() {
 
 #[test]
 fn a_state_may_take_longer_to_come_than_a_failure_to_be_noticed() {
-    let directory = tempfile::tempdir().unwrap();
-    let local = [&["--local"][..], &RUN].concat();
+    let directory = scratch();
+    let local = small().with(&["--local"]);
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &local).wait().well();
     let run_dir = directory.path().join("moves");
     let mut run = Coordinator::start_failing(&run_dir, &local, &[pace(100)]);
@@ -143,7 +132,7 @@ fn a_state_may_take_longer_to_come_than_a_failure_to_be_noticed() {
     let _ = run.wait().well();
 
     // The checkpoint has more than two megabytes.
-    let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "1s"]].concat();
+    let flags = small().workers(1).with(&["--failure-timeout", "1s"]);
     let run = Coordinator::start(&run_dir, &flags);
     let data = system_tests::data_dir();
     let line = Line::to(run.address(), 700_000);
@@ -158,11 +147,11 @@ fn a_state_may_take_longer_to_come_than_a_failure_to_be_noticed() {
 
 #[test]
 fn a_state_on_its_way_up_a_slow_line_holds_up_no_sign_of_life() {
-    let directory = tempfile::tempdir().unwrap();
-    let expected = Coordinator::start(&directory.path().join("undisturbed"), &[&["--local"], &RUN[..]].concat());
+    let directory = scratch();
+    let expected = Coordinator::start(&directory.path().join("undisturbed"), &small().with(&["--local"]));
     let expected = expected.wait().well();
     // A state of two megabytes takes more than ten of these time-outs.
-    let flags = [&RUN[2..], &["--workers", "1", "--failure-timeout", "2s"]].concat();
+    let flags = small().workers(1).with(&["--failure-timeout", "2s"]);
     let run = Coordinator::start(&directory.path().join("slow"), &flags);
     let data = system_tests::data_dir();
     let line = Line::both_ways(run.address(), 100_000);

@@ -4,7 +4,11 @@
 
 use proto::v1::RunState;
 use std::{fs, path::Path, process::Command};
-use system_tests::{Coordinator, THREE_EPOCHS, binary, fail_at, pace};
+use system_tests::{Coordinator, TestRun, binary, fail_at, pace, scratch};
+
+fn small() -> TestRun<'static> {
+    TestRun::three_epochs()
+}
 
 fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
@@ -13,11 +17,11 @@ fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
-    let expected = Coordinator::run(&whole, 2, &THREE_EPOCHS).well().weights();
+    let expected = Coordinator::run(&whole, 2, &small()).well().weights();
 
-    let local = [&["--local", "--workers", "2"][..], &THREE_EPOCHS].concat();
+    let local = small().local(2);
     let mut first = Coordinator::start_failing(&stopped, &local, &[fail_at(0, (1, 3), "slow=250")]);
     first.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     first.terminate();
@@ -29,7 +33,7 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     assert_ne!(summary["weights_sha256"], expected.as_str());
 
     // With another number of workers even.
-    let ended = Coordinator::run(&stopped, 1, &THREE_EPOCHS).well();
+    let ended = Coordinator::run(&stopped, 1, &small()).well();
     assert_eq!(ended.summary()["state"], "finished");
     assert_eq!(ended.weights(), expected);
     let (metrics, undisturbed) = (metrics(&stopped), metrics(&whole));
@@ -42,7 +46,7 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     let from = stopped.join("checkpoints").join(format!("step-{steps:08}"));
     if from.exists() {
         let again = directory.path().join("again");
-        let flags = [&THREE_EPOCHS[..], &["--resume", from.to_str().unwrap()]].concat();
+        let flags = small().with(&["--resume", from.to_str().unwrap()]);
         assert_eq!(Coordinator::run(&again, 2, &flags).well().weights(), expected);
     }
 }
@@ -50,11 +54,11 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
 /// P2 of the slots that an optimiser and an average have.
 #[test]
 fn a_kill_and_a_stop_leave_no_trace_in_moments_and_averages() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
     let how =
         ["--optimizer", "adamw", "--lr", "0.002", "--ema-decay", "0.8", "--warmup-epochs", "2", "--decay", "weights"];
-    let flags = [&["--local", "--workers", "2"][..], &THREE_EPOCHS, &how].concat();
+    let flags = small().local(2).with(&how);
     let undisturbed = Coordinator::start(&whole, &flags).wait().well();
     // The average is what is evaluated and saved as the model, so it is all that a checkpoint's digest covers.
     let kept = whole.join("checkpoints/step-00000033/training.safetensors");
@@ -75,10 +79,10 @@ fn a_kill_and_a_stop_leave_no_trace_in_moments_and_averages() {
 
 #[test]
 fn a_client_stops_a_run_and_the_same_command_goes_on() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
-    let expected = Coordinator::run(&whole, 2, &THREE_EPOCHS).well().weights();
-    let local = [&["--local", "--workers", "2"][..], &THREE_EPOCHS].concat();
+    let expected = Coordinator::run(&whole, 2, &small()).well().weights();
+    let local = small().local(2);
     let mut run = Coordinator::start_failing(&stopped, &local, &[fail_at(0, (1, 3), "slow=250")]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let cox = Command::new(binary("cox")).args(["--coordinator", &run.url(), "stop", "--reason", "enough"]).output();
@@ -88,16 +92,16 @@ fn a_client_stops_a_run_and_the_same_command_goes_on() {
     assert!(text.starts_with("stopped: asked to stop: enough (epoch 2, step "), "{text}");
     let ended = run.wait().well();
     assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
-    assert_eq!(Coordinator::run(&stopped, 2, &THREE_EPOCHS).well().weights(), expected);
+    assert_eq!(Coordinator::run(&stopped, 2, &small()).well().weights(), expected);
 }
 
 #[test]
 fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run_dir = directory.path().join("run");
-    let expected = Coordinator::run(&run_dir, 2, &THREE_EPOCHS).well().weights();
+    let expected = Coordinator::run(&run_dir, 2, &small()).well().weights();
     let from = run_dir.join("checkpoints/step-00000022");
-    let flags = [&THREE_EPOCHS[..], &["--resume", from.to_str().unwrap()]].concat();
+    let flags = small().with(&["--resume", from.to_str().unwrap()]);
     let ended = Coordinator::run(&run_dir, 2, &flags).well();
     assert_eq!(ended.weights(), expected);
     assert_eq!(metrics(&run_dir).len(), 3);
@@ -105,21 +109,21 @@ fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
 
 #[test]
 fn metrics_that_a_killed_coordinator_left_incomplete_are_completed() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run_dir = directory.path().join("run");
-    assert_eq!(Coordinator::run(&run_dir, 2, &THREE_EPOCHS).code, 0);
+    assert_eq!(Coordinator::run(&run_dir, 2, &small()).code, 0);
     let path = run_dir.join("metrics.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     // One line, and the beginning of the next.
     let first = whole.find('\n').unwrap();
     fs::write(&path, &whole[..first + 20]).unwrap();
-    assert_eq!(Coordinator::run(&run_dir, 2, &THREE_EPOCHS).code, 0);
+    assert_eq!(Coordinator::run(&run_dir, 2, &small()).code, 0);
     assert_eq!(fs::read_to_string(&path).unwrap(), whole);
 }
 
 #[test]
 fn another_configuration_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run_dir = directory.path().join("run");
     let quick = ["--limit-train", "64", "--batch-size", "32", "--limit-test", "250", "--epochs", "1"];
     assert_eq!(Coordinator::run(&run_dir, 1, &quick).code, 0);
@@ -140,19 +144,19 @@ fn another_configuration_is_refused() {
 
 #[test]
 fn a_truncated_checkpoint_is_passed_over_or_refused_by_name() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run_dir = directory.path().join("run");
-    let expected = Coordinator::run(&run_dir, 2, &THREE_EPOCHS).well().weights();
+    let expected = Coordinator::run(&run_dir, 2, &small()).well().weights();
     let newest = run_dir.join("checkpoints/step-00000033");
     let model = newest.join("model.safetensors");
     let content = fs::read(&model).unwrap();
     fs::write(&model, &content[..1000]).unwrap();
-    let flags = [&THREE_EPOCHS[..], &["--resume", newest.to_str().unwrap()]].concat();
+    let flags = small().with(&["--resume", newest.to_str().unwrap()]);
     let refused = Coordinator::fails(&directory.path().join("other"), &flags);
     assert_eq!(refused.code, 8, "{}", refused.log);
     assert!(refused.log.contains("model.safetensors is damaged: it has 1000 bytes"), "{}", refused.log);
     // By itself the run takes the one before, and comes to the same end.
-    let ended = Coordinator::run(&run_dir, 2, &THREE_EPOCHS).well();
+    let ended = Coordinator::run(&run_dir, 2, &small()).well();
     assert!(ended.log.contains("taking the one before"), "{}", ended.log);
     assert_eq!(ended.weights(), expected);
 }

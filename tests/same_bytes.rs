@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::time::{Duration, Instant};
-use system_tests::Coordinator;
+use system_tests::{Coordinator, scratch};
 
 /// How much of the data is used: three steps of a batch, and one of an eighth of it.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ impl Size {
     fn for_this_machine(how: &[&str]) -> Self {
         const BUDGET: Duration = Duration::from_secs(15);
         const LEAST: u32 = 8;
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         let one = ["--limit-train", "8", "--batch-size", "8", "--limit-test", "8", "--epochs", "1", "--shards", "4"];
         let start = Instant::now();
         let _ = Coordinator::run(directory.path(), 1, &[&one[..], how].concat()).well();
@@ -45,7 +45,7 @@ fn same_bytes(how: &[&str]) {
 }
 
 fn same_bytes_with(size: Size, how: &[&str], memory: &str, said: &str) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let [images, batch, test] = [size.images(), size.batch, size.test].map(|number| number.to_string());
     let part =
         ["--limit-train", &images, "--batch-size", &batch, "--limit-test", &test, "--epochs", "1", "--shards", "4"];
@@ -107,7 +107,7 @@ fn p1_the_same_bytes_for_1_2_3_and_4_workers_with_adamw_an_average_and_a_warm_up
 
 #[test]
 fn evaluation_counts_every_test_image_once_for_1_2_and_3_workers() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let flags = ["--limit-train", "120", "--batch-size", "120", "--epochs", "1", "--shards", "3"];
     let runs: Vec<_> = (1..=3)
         .map(|workers| {
@@ -125,7 +125,7 @@ fn evaluation_counts_every_test_image_once_for_1_2_and_3_workers() {
 
 #[test]
 fn the_backends_own_all_reduce_comes_to_nearly_the_same() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let flags =
         ["--limit-train", "400", "--limit-test", "250", "--epochs", "1", "--shards", "5", "--precision", "fp32"];
     let losses: Vec<f64> =

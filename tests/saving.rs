@@ -8,14 +8,14 @@ use nix::{
 };
 use proto::v1::RunState;
 use std::path::Path;
-use system_tests::{Coordinator, Ended, Line, Worker, assert_same, fail_at, members, pace};
+use system_tests::{Coordinator, Ended, Line, TestRun, Worker, assert_same, fail_at, members, pace, scratch};
 
-/// Three epochs of ten steps and a small one.
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small()
+}
 
 fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &RUN).well()
+    Coordinator::run(&directory.join("undisturbed"), 2, &small()).well()
 }
 
 fn steps(ended: &Ended) -> u64 {
@@ -28,10 +28,10 @@ fn data() -> [String; 2] {
 
 #[test]
 fn a_stop_while_workers_are_waited_for_saves_what_those_who_are_left_hold() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("waiting");
-    let flags = [&["--workers", "2", "--min-workers", "2"], &RUN[..]].concat();
+    let flags = small().workers(2).with(&["--min-workers", "2"]);
     let mut run = Coordinator::start(&run_dir, &flags);
     let data = data();
     let data = [data[0].as_str(), data[1].as_str()];
@@ -45,18 +45,18 @@ fn a_stop_while_workers_are_waited_for_saves_what_those_who_are_left_hold() {
     assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
     assert!((14..22).contains(&steps(&ended)), "{} steps\n{}", steps(&ended), ended.log);
     assert_eq!(stays.wait().0, 0);
-    let local = [&["--local", "--workers", "2"], &RUN[..]].concat();
+    let local = small().local(2);
     assert_same(&Coordinator::start(&run_dir, &local).wait().well(), &expected);
 }
 
 #[test]
 fn the_last_worker_to_leave_leaves_its_state_behind() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     for workers in [1, 2] {
         let run_dir = directory.path().join(workers.to_string());
         let count = workers.to_string();
-        let mut run = Coordinator::start(&run_dir, &[&["--workers", &count], &RUN[..]].concat());
+        let mut run = Coordinator::start(&run_dir, &small().with(&["--workers", &count]));
         let data = data();
         let data = [data[0].as_str(), data[1].as_str()];
         let leavers: Vec<Worker> =
@@ -86,9 +86,9 @@ fn the_last_worker_to_leave_leaves_its_state_behind() {
 
 #[test]
 fn a_state_that_does_not_come_is_asked_for_elsewhere() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = [&["--local", "--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let flags = small().local(2).with(&["--failure-timeout", "1s"]);
     // That of the first epoch, from either: whoever is asked first keeps it. At the end of the second both do.
     for who in 0..2 {
         let fault = [fail_at(who, (0, 11), "keep")];
@@ -106,10 +106,10 @@ fn a_state_that_does_not_come_is_asked_for_elsewhere() {
 /// Only the way of states is broken: all else is well.
 #[test]
 fn a_line_that_breaks_at_the_end_loses_nothing() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     for workers in ["1", "2"] {
-        let flags = [&["--local", "--workers", workers, "--failure-timeout", "1s"], &RUN[..]].concat();
+        let flags = small().with(&["--local", "--workers", workers, "--failure-timeout", "1s"]);
         let fault = ["*@*:2:11:unsent=2500".to_owned()];
         let ended = Coordinator::start_failing(&directory.path().join(workers), &flags, &fault).wait().well();
         assert!(ended.log.contains("the line was made to break; asking again"), "{}", ended.log);
@@ -121,9 +121,9 @@ fn a_line_that_breaks_at_the_end_loses_nothing() {
 /// A connection that is dead without a word is left for another one.
 #[test]
 fn a_line_that_stands_still_is_not_waited_for_twice() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = [&["--workers", "1", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let flags = small().workers(1).with(&["--failure-timeout", "1s"]);
     let run = Coordinator::start(&directory.path().join("dead"), &flags);
     let line = Line::that_forgets(run.address(), 400_000);
     let data = data();
@@ -137,10 +137,10 @@ fn a_line_that_stands_still_is_not_waited_for_twice() {
 
 #[test]
 fn a_run_whose_last_state_cannot_be_had_is_not_finished() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("lost");
-    let flags = [&["--local", "--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let flags = small().local(2).with(&["--failure-timeout", "1s"]);
     let fault = ["*@*:2:11:unsent=600000".to_owned()];
     let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait();
     assert_eq!(ended.code, 7, "{}", ended.log);
@@ -154,11 +154,11 @@ fn a_run_whose_last_state_cannot_be_had_is_not_finished() {
 /// Nobody knows yet that the others have died when the one that is told to leave could go.
 #[test]
 fn the_only_one_that_is_left_leaves_its_state_behind() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     for leaver in 0..3 {
         let run_dir = directory.path().join(format!("leaves-{leaver}"));
-        let flags = [&["--workers", "3"], &RUN[..8]].concat();
+        let flags = small().without("--shards").workers(3);
         let mut run = Coordinator::start(&run_dir, &[&flags[..], &["--shards", "3"]].concat());
         let data = data();
         let data = [data[0].as_str(), data[1].as_str()];
@@ -183,10 +183,10 @@ fn the_only_one_that_is_left_leaves_its_state_behind() {
 
 #[test]
 fn a_stop_saves_the_state_of_the_step_and_no_earlier_one() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("every");
-    let flags = [&["--local", "--workers", "2", "--checkpoint-every", "1"], &RUN[..]].concat();
+    let flags = small().local(2).with(&["--checkpoint-every", "1"]);
     let mut run = Coordinator::start_failing(&run_dir, &flags, &[pace(20)]);
     run.wait_until(|run| run.epoch == 1 && run.step >= 3);
     run.terminate();
@@ -200,9 +200,9 @@ fn a_stop_saves_the_state_of_the_step_and_no_earlier_one() {
 
 #[test]
 fn a_stopped_coordinator_blames_nobody_for_its_own_absence() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = [&["--local", "--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let flags = small().local(2).with(&["--failure-timeout", "1s"]);
     let mut run = Coordinator::start_failing(&directory.path().join("absent"), &flags, &[pace(100)]);
     run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
     let process = Pid::from_raw(run.id() as i32);
@@ -220,8 +220,8 @@ fn a_stopped_coordinator_blames_nobody_for_its_own_absence() {
 /// Each says what it holds before one of them is asked for it. A wrong one has been in the sums of the others.
 #[test]
 fn a_state_on_which_not_all_agree_is_not_saved() {
-    let directory = tempfile::tempdir().unwrap();
-    let three = [&["--local", "--workers", "3"], &RUN[..8], &["--shards", "3"]].concat();
+    let directory = scratch();
+    let three = small().without("--shards").shards(3).local(3);
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &three).wait().well();
     let run_dir = directory.path().join("differ");
     let faults = [pace(100), fail_at(1, (1, 3), "flip")];
@@ -238,9 +238,9 @@ fn a_state_on_which_not_all_agree_is_not_saved() {
 /// Workers that are told to leave while the coordinator is away wait a little for one that saves what they hold.
 #[test]
 fn who_leaves_while_the_coordinator_is_away_leaves_its_state_behind() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = [&["--workers", "2"], &RUN[..]].concat();
+    let flags = small().workers(2);
     let mut run = Coordinator::start(&directory.path().join("away"), &flags);
     let data = data();
     let data = [data[0].as_str(), data[1].as_str()];

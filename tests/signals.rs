@@ -16,11 +16,13 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, Worker, assert_same, binary, data_dir, fail_at, fail_in, runs};
+use system_tests::{
+    Coordinator, Ended, TestRun, Worker, assert_same, binary, data_dir, fail_at, fail_in, runs, scratch,
+};
 
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "3", "--shards", "2"];
-const LOCAL: [&str; 3] = ["--local", "--workers", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small()
+}
 
 /// What counts as a second request has to be so much later.
 const PATIENCE: Duration = Duration::from_millis(1100);
@@ -28,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(1100);
 /// A run that is in the middle of its second epoch, of steps that take so many milliseconds longer from there on.
 fn in_the_middle(run_dir: &Path, millis: u32) -> (Coordinator, [u32; 2]) {
     let slow = [fail_at(0, (1, 3), &format!("slow={millis}"))];
-    let mut run = Coordinator::start_failing(run_dir, &[&LOCAL[..], &RUN].concat(), &slow);
+    let mut run = Coordinator::start_failing(run_dir, &small().local(2), &slow);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let workers = ["local-0", "local-1"].map(|name| run.worker(name));
     (run, workers)
@@ -45,21 +47,21 @@ fn assert_saved(ended: &Ended, workers: [u32; 2]) {
 
 #[test]
 fn two_signals_within_a_moment_are_one_request() {
-    let directory = tempfile::tempdir().unwrap();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &RUN).well();
+    let directory = scratch();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
     let run_dir = directory.path().join("stopped");
     let (run, workers) = in_the_middle(&run_dir, 250);
     run.terminate();
     run.terminate();
     assert_saved(&run.wait(), workers);
-    let ended = Coordinator::run(&run_dir, 2, &RUN).well();
+    let ended = Coordinator::run(&run_dir, 2, &small()).well();
     assert_same(&ended, &expected);
 }
 
 /// As a service manager does it: all processes of a service are told at once.
 #[test]
 fn workers_that_are_told_at_the_same_moment_are_no_failure() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let (run, workers) = in_the_middle(directory.path(), 250);
     run.terminate();
     for worker in workers {
@@ -72,7 +74,7 @@ fn workers_that_are_told_at_the_same_moment_are_no_failure() {
 
 #[test]
 fn a_second_request_that_comes_later_ends_everything_at_once() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     // Nobody would wait for the end of this step.
     let (mut run, workers) = in_the_middle(directory.path(), 60_000);
     run.signal(Signal::SIGINT);
@@ -88,7 +90,7 @@ fn a_second_request_that_comes_later_ends_everything_at_once() {
 
 #[test]
 fn every_signal_that_asks_is_met() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let names = [
         "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "IO", "PWR", "STKFLT",
         "RTMIN+3",
@@ -98,7 +100,7 @@ fn every_signal_that_asks_is_met() {
             eprintln!("NOT TESTED: SIGHUP, which this test itself was started to ignore, as nohup does it");
             continue;
         }
-        let run = Coordinator::start(&directory.path().join(name), &RUN);
+        let run = Coordinator::start(&directory.path().join(name), &small());
         let sent = Command::new("kill").args(["-s", name, &run.id().to_string()]).status().unwrap();
         assert!(sent.success(), "{name}");
         let ended = run.wait();
@@ -118,13 +120,13 @@ fn is_ignored_here(signal: Signal) -> bool {
 
 #[test]
 fn a_signal_that_is_ignored_from_the_start_stays_so() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     // As nohup does it.
     let mut command = Command::new("sh");
     command
         .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
         .arg(binary("coordinator"))
-        .args(RUN)
+        .args(&*small())
         .arg("--data-dir")
         .arg(data_dir());
     let run = begin(command, directory.path());
@@ -139,7 +141,7 @@ fn a_signal_that_is_ignored_from_the_start_stays_so() {
 
 #[test]
 fn a_coordinator_that_has_not_begun_ends_well() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let data = endless_data(directory.path());
     let mut command = Command::new(binary("coordinator"));
     command.args(["--limit-train", "40000", "--data-dir"]).arg(&data);
@@ -185,11 +187,11 @@ fn begin(mut command: Command, directory: &Path) -> Child {
 
 #[test]
 fn a_worker_leaves_at_the_first_request_and_ends_at_an_impatient_second() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let data = data_dir();
     let data = ["--data-dir", data.to_str().unwrap()];
     for (millis, code) in [(250, 0), (60_000, 143)] {
-        let flags = [&["--workers", "1"], &RUN[..]].concat();
+        let flags = small().workers(1);
         let mut run = Coordinator::start(&directory.path().join(millis.to_string()), &flags);
         let slow = fail_in(1, "far", (0, 3), &format!("slow={millis}"));
         let worker = Worker::start_failing(&run, "far", &data, &slow);
@@ -208,8 +210,8 @@ fn a_worker_leaves_at_the_first_request_and_ends_at_an_impatient_second() {
 
 #[test]
 fn a_worker_that_is_not_prepared_leaves_at_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut run = Coordinator::start(&directory.path().join("run"), &[&["--workers", "1"], &RUN[..]].concat());
+    let directory = scratch();
+    let mut run = Coordinator::start(&directory.path().join("run"), &small().workers(1));
     let data = endless_data(directory.path());
     let worker = Worker::start(&run, "far", &["--data-dir", data.to_str().unwrap()]);
     run.wait_until(|run| run.workers.iter().any(|worker| worker.preparing));

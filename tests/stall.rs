@@ -8,7 +8,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Stall, Worker, assert_same, pace};
+use system_tests::{Coordinator, Stall, Worker, assert_same, pace, scratch};
 
 /// Four epochs of ten steps and a small one.
 const RUN: [&str; 12] = [
@@ -28,7 +28,7 @@ const RUN: [&str; 12] = [
 
 #[test]
 fn a_disk_that_stalls_for_three_time_outs_costs_nobody_anything() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let flags = [&RUN[..], &["2", "--failure-timeout", "1s", "--checkpoint-every", "2"]].concat();
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &flags).wait().well();
     let stall = Stall::new(directory.path());
@@ -62,7 +62,7 @@ fn a_disk_that_stalls_for_three_time_outs_costs_nobody_anything() {
 
 #[test]
 fn a_state_that_nobody_holds_any_more_is_waited_for_while_the_disk_stalls() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let flags = ["--workers", "1"];
     let flags = [&flags[..], &RUN[3..], &["2", "--failure-timeout", "1s"]].concat();
     let local = [&["--local"], &flags[..]].concat();

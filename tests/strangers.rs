@@ -14,13 +14,14 @@ use std::{
     fs,
     time::{Duration, Instant, SystemTime},
 };
-use system_tests::{Coordinator, assert_same};
+use system_tests::{Coordinator, TestRun, assert_same, scratch};
 use tokio::{net::TcpStream, runtime::Runtime, time::timeout};
 use tokio_stream::iter;
 use tonic::{Code, transport::Channel};
 
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "1", "--shards", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small().epochs(1)
+}
 
 /// Rounds of everything.
 const ROUNDS: u32 = 150;
@@ -236,10 +237,10 @@ fn arbitrary_messages_are_answered_and_leave_nothing_behind() {
     let seed = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as u32 % 1_000_000;
     println!("seed {seed}");
     let mut dice = Dice { seed, thrown: 0 };
-    let directory = tempfile::tempdir().unwrap();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &RUN).well();
+    let directory = scratch();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
     let run_dir = directory.path().join("bothered");
-    let flags = [&["--workers", "2", "--failure-timeout", "500ms"], &RUN[..]].concat();
+    let flags = small().workers(2).with(&["--failure-timeout", "500ms"]);
     let mut run = Coordinator::start(&run_dir, &flags);
     let runtime = Runtime::new().unwrap();
     let connect = |run: &Coordinator| {
@@ -282,7 +283,7 @@ fn arbitrary_messages_are_answered_and_leave_nothing_behind() {
     assert!([0, 7].contains(&ended.code), "{}", ended.log);
     assert!(!ended.log.contains("panicked"), "{}", ended.log);
     // Real workers go on where the run is, which is at its beginning.
-    let ended = Coordinator::run(&run_dir, 2, &RUN).well();
+    let ended = Coordinator::run(&run_dir, 2, &small()).well();
     assert_same(&ended, &expected);
 }
 
@@ -311,9 +312,9 @@ fn half_a_call(
 
 #[test]
 fn half_a_request_keeps_nothing_for_long() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     // The deadline of a request is ten seconds, then.
-    let flags = [&["--workers", "1", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let flags = small().workers(1).with(&["--failure-timeout", "1s"]);
     let run = Coordinator::start(&directory.path().join("run"), &flags);
     let before = memory(&run);
     Runtime::new().unwrap().block_on(async {

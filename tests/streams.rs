@@ -9,12 +9,13 @@ use std::{
     io::pipe,
     process::{Command, Stdio},
 };
-use system_tests::{Coordinator, Worker, binary, data_dir, runs};
+use system_tests::{Coordinator, TestRun, Worker, binary, data_dir, runs, scratch};
 use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-const RUN: [&str; 10] =
-    ["--limit-train", "128", "--batch-size", "64", "--limit-test", "100", "--epochs", "1", "--shards", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small().images(128, 100).epochs(1)
+}
 
 /// Ways in which a standard stream takes nothing.
 fn deaf() -> [(&'static str, Stdio); 2] {
@@ -80,15 +81,15 @@ fn objects(log: &str) -> Vec<Value> {
 
 #[test]
 fn every_line_is_json_where_json_is_wanted() {
-    let directory = tempfile::tempdir().unwrap();
-    let flags = [&["--local", "--workers", "2", "--log-format", "json"], &RUN[..]].concat();
+    let directory = scratch();
+    let flags = small().local(2).with(&["--log-format", "json"]);
     // `info`, for local workers too. The harness looks for the address in a line.
     let output = Command::new(binary("coordinator"))
         .args(["--listen", "127.0.0.1:0", "--run-dir"])
         .arg(directory.path())
         .arg("--data-dir")
         .arg(data_dir())
-        .args(flags)
+        .args(&*flags)
         .env("RUST_LOG", "info")
         .output()
         .unwrap();
@@ -128,8 +129,8 @@ fn assert_harmless(text: &str) {
 
 #[test]
 fn words_of_strangers_are_shown_as_words() {
-    let directory = tempfile::tempdir().unwrap();
-    let run = Coordinator::start(directory.path(), &RUN);
+    let directory = scratch();
+    let run = Coordinator::start(directory.path(), &small());
     let runtime = Runtime::new().unwrap();
     let evil = || EVIL.repeat(1000);
     let (reports, _orders) = runtime.block_on(async {
@@ -177,8 +178,8 @@ fn words_of_strangers_are_shown_as_words() {
 
 #[test]
 fn a_name_is_no_way_out_of_a_directory() {
-    let directory = tempfile::tempdir().unwrap();
-    let flags = [&["--workers", "1"], &RUN[..]].concat();
+    let directory = scratch();
+    let flags = small().workers(1);
     let run = Coordinator::start(&directory.path().join("run"), &flags);
     // Two steps up from here is still this test's.
     let (data, traces) = (data_dir(), directory.path().join("a/b"));
@@ -195,9 +196,9 @@ fn a_name_is_no_way_out_of_a_directory() {
 /// Local workers speak through the coordinator. One that is killed is heard no more, and that is no harm to them.
 #[test]
 fn a_worker_that_nobody_listens_to_goes_on() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let variables = [("COXSWAIN_FAULT", "*@*:0:1:slow=300"), ("COXSWAIN_GIVE_UP_AFTER", "1m"), ("RUST_LOG", "debug")];
-    let flags = [&["--local", "--workers", "2"], &RUN[..]].concat();
+    let flags = small().local(2);
     let mut run = Coordinator::start_within(&variables, directory.path(), &flags);
     run.wait_until(|run| run.step >= 1);
     let workers = ["local-0", "local-1"].map(|name| run.worker(name));

@@ -21,17 +21,18 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, Worker, binary, data_dir, pace, runs};
+use system_tests::{Coordinator, Ended, TestRun, Worker, binary, data_dir, pace, runs, scratch};
 
-/// Two epochs of ten steps and a small one.
-const RUN: [&str; 10] =
-    ["--limit-train", "650", "--batch-size", "64", "--limit-test", "300", "--epochs", "2", "--shards", "2"];
+fn small() -> TestRun<'static> {
+    TestRun::small().epochs(2)
+}
+
 const FAILURE: Duration = Duration::from_secs(1);
 /// In milliseconds, of a step: the run takes longer than three time-outs.
 const PACE: u32 = 200;
 
 fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &RUN).well()
+    Coordinator::run(&directory.join("undisturbed"), 2, &small()).well()
 }
 
 /// A run with local workers that log all they can.
@@ -41,7 +42,7 @@ fn slow_run(run_dir: &Path, stdout: Stdio, stderr: Stdio) -> Child {
         .arg(run_dir)
         .arg("--data-dir")
         .arg(data_dir())
-        .args(RUN)
+        .args(&*small())
         .env("COXSWAIN_FAULT", pace(PACE))
         .env("RUST_LOG", "debug")
         .stdin(Stdio::null())
@@ -87,7 +88,7 @@ fn full_pipe() -> (impl Read, File) {
 
 #[test]
 fn nobody_waits_for_a_pipe_that_nobody_reads() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("blocked");
     let (mut reader, writer) = full_pipe();
@@ -108,7 +109,7 @@ fn nobody_waits_for_a_pipe_that_nobody_reads() {
 
 #[test]
 fn nobody_waits_for_a_terminal_that_is_stopped() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("blocked");
     let terminal = openpty(None, None).unwrap();
@@ -122,7 +123,7 @@ fn nobody_waits_for_a_terminal_that_is_stopped() {
 
 #[test]
 fn a_terminal_that_goes_on_shows_what_it_missed() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let terminal = openpty(None, None).unwrap();
     tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
     let slave = || Stdio::from(terminal.slave.try_clone().unwrap());
@@ -154,7 +155,7 @@ fn a_terminal_that_goes_on_shows_what_it_missed() {
 
 #[test]
 fn a_request_to_stop_is_met_while_the_terminal_is_blocked() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let run_dir = directory.path().join("blocked");
     let (_reader, writer) = full_pipe();
     let mut run = slow_run(&run_dir, Stdio::null(), writer.into());
@@ -175,9 +176,9 @@ fn a_request_to_stop_is_met_while_the_terminal_is_blocked() {
 /// A worker whose own standard error is blocked, as one that somebody started by hand.
 #[test]
 fn a_worker_does_not_wait_for_its_terminal() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = [&["--workers", "2", "--failure-timeout", "1s"], &RUN[..]].concat();
+    let flags = small().workers(2).with(&["--failure-timeout", "1s"]);
     let run = Coordinator::start(&directory.path().join("blocked"), &flags);
     let data = data_dir();
     let data = ["--data-dir", data.to_str().unwrap()];

@@ -8,11 +8,11 @@ use std::{
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, binary};
+use system_tests::{Coordinator, binary, scratch};
 
 #[test]
 fn however_seldom_a_watcher_looks_it_sees_the_end() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     // No worker comes: a stop ends the run at once.
     let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
     let mut command = Command::new(binary("cox"));

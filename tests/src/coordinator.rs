@@ -1,7 +1,7 @@
 //! A coordinator as a process.
 
 use crate::{
-    place::{binary, data_dir},
+    place::{binary, data_dir, log_filter},
     process::runs,
 };
 use nix::{
@@ -361,7 +361,7 @@ fn command(program: &Path, run_dir: &Path, listen: &str, flags: &[&str]) -> Comm
         .args(["--listen", listen, "--run-dir"])
         .arg(run_dir)
         .args(flags)
-        .env("RUST_LOG", "info")
+        .env("RUST_LOG", log_filter())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());

@@ -11,7 +11,9 @@ mod namespace;
 mod network;
 mod place;
 mod process;
+mod scratch;
 mod stall;
+mod test_run;
 mod worker;
 
 pub use compare::assert_same;
@@ -22,23 +24,7 @@ pub use line::Line;
 pub use network::{Cut, Host, Network};
 pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;
+pub use scratch::{Scratch, scratch};
 pub use stall::Stall;
+pub use test_run::TestRun;
 pub use worker::{Worker, gpu};
-
-/// Three epochs of ten steps and a small one, whose plateau has something to decide after each.
-pub const THREE_EPOCHS: [&str; 14] = [
-    "--plateau-patience",
-    "0",
-    "--plateau-factor",
-    "0.3",
-    "--limit-train",
-    "650",
-    "--batch-size",
-    "64",
-    "--limit-test",
-    "300",
-    "--epochs",
-    "3",
-    "--shards",
-    "2",
-];

@@ -18,6 +18,12 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// What programs log: what RUST_LOG asks for, which has to have what tests look for, or that alone.
+#[must_use]
+pub(crate) fn log_filter() -> String {
+    env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty()).unwrap_or_else(|| "info".to_owned())
+}
+
 /// The data set.
 #[must_use]
 pub fn data_dir() -> PathBuf {

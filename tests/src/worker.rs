@@ -1,6 +1,9 @@
 //! A worker as a process of its own, as people start it on another machine.
 
-use crate::{Coordinator, Host, Line, place::binary};
+use crate::{
+    Coordinator, Host, Line,
+    place::{binary, log_filter},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -85,7 +88,7 @@ impl Worker {
             .args(["--coordinator", url, "--name", name])
             .args(flags)
             .env_remove("COXSWAIN_DATA_DIR")
-            .env("RUST_LOG", "info")
+            .env("RUST_LOG", log_filter())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
