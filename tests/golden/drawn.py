@@ -1,7 +1,7 @@
 """Weights and batches that Python and Rust draw alike, so that none of them has to be kept.
 
 The generator is that of crates/plan/src/random.rs, the initial weights those of crates/resnet/src/init.rs; all else has
-its twin in crates/network/tests/common/mod.rs. Whoever changes one changes the other.
+its twin in crates/testkit/src/drawn.rs. Whoever changes one changes the other.
 """
 
 import hashlib

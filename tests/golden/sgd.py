@@ -3,7 +3,7 @@
     python tests/golden/sgd.py
 
 Weights (the initial ones of `seed`, then perturbed normalisations of the same seed) and batch (of `batch_seed`; without
-crops and flips) are drawn by drawn.py, and in Rust by crates/network/tests/common/mod.rs. fp32 in channels last on one
+crops and flips) are drawn by drawn.py, and in Rust by crates/testkit/src/drawn.rs. fp32 in channels last on one
 thread, in training mode, with PyTorch 2.13.0 on a CPU; the whole batch is one shard. In the file:
 
     model, seed, batch_seed, images, options, steps    what was done; `options` are those of torch.optim.SGD

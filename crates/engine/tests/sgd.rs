@@ -4,9 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "../../network/tests/common/mod.rs"]
-mod common;
-
 use config::RunConfig;
 use engine::{Profile, Replica, Sum, Tail, commit, forward_backward};
 use learn::{MOMENTUM, Optimizer, Sgd};
@@ -75,15 +72,15 @@ fn three_steps_end_where_pytorchs_do() {
     let mut replica = Replica::new(&config, Device::Cpu).unwrap();
     let mut parameters = initial_parameters(&replica.layout, golden.seed);
     let mut statistics = initial_statistics(&replica.layout);
-    common::perturb(&replica.layout, golden.seed, &mut parameters, &mut statistics);
+    testkit::perturb(&replica.layout, golden.seed, &mut parameters, &mut statistics);
     let mut position = Position { epoch: 1, step: 0 };
     let momentum = vec![0.0; parameters.len()];
     let buffers = vec![(PARAMETERS, parameters), (STATISTICS, statistics), (MOMENTUM, momentum)];
     replica.load(&State::of_buffers(position, Totals::default(), buffers), 1).unwrap();
 
-    let (images, labels) = common::batch(golden.batch_seed, golden.images);
+    let (images, labels) = testkit::batch(golden.batch_seed, golden.images);
     assert_eq!(labels, golden.labels);
-    let (images, labels) = (common::normalised(&images), Tensor::from_slice(&labels));
+    let (images, labels) = (testkit::normalised(&images), Tensor::from_slice(&labels));
     let mut vector = Tensor::zeros([replica.vector_len() as i64], (Kind::Float, Device::Cpu));
     let mut losses = Vec::new();
     for _ in &golden.losses {

@@ -4,7 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod common;
 mod golden;
 
 use golden::{Subject, error, error_of_running, golden, sha256};
@@ -30,13 +29,13 @@ fn names_shapes_types_and_order_are_pytorchs() {
 #[test]
 fn labels_are_drawn_alike() {
     let golden = golden();
-    assert_eq!(common::batch(golden.seed, golden.images).1, golden.labels);
+    assert_eq!(testkit::batch(golden.seed, golden.images).1, golden.labels);
 }
 
 #[test]
 fn fp32_logits_are_pytorchs() {
     let golden = golden();
-    let images = common::normalised(&common::batch(golden.seed, golden.images).0);
+    let images = testkit::normalised(&testkit::batch(golden.seed, golden.images).0);
     for (name, model) in golden.models {
         let mut subject = Subject::new(&name, golden.seed, Precision::Fp32, Device::Cpu);
         assert_eq!(sha256(&[&subject.initial]), model.initial_sha256, "initial weights of {name}");
@@ -54,7 +53,7 @@ fn fp32_logits_are_pytorchs() {
 #[test]
 fn bf16_logits_are_near_those_of_fp32() {
     let golden = golden();
-    let images = common::normalised(&common::batch(golden.seed, golden.images).0);
+    let images = testkit::normalised(&testkit::batch(golden.seed, golden.images).0);
     for (name, model) in golden.models {
         let mut subject = Subject::new(&name, golden.seed, Precision::Bf16, Device::Cpu);
         let eval = error(&subject.logits(&images, false), &model.eval);

@@ -5,7 +5,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod common;
 mod golden;
 
 use golden::{Subject, error, error_of_running, golden};
@@ -25,9 +24,9 @@ fn device() -> Device {
 /// The gradients of the parameters, in f64 on the CPU.
 fn gradients(name: &str, precision: Precision, device: Device) -> Vec<f64> {
     let golden = golden();
-    let (images, labels) = common::batch(golden.seed, golden.images);
+    let (images, labels) = testkit::batch(golden.seed, golden.images);
     let (images, labels) =
-        (common::normalised(&images).to_device(device), Tensor::from_slice(&labels).to_device(device));
+        (testkit::normalised(&images).to_device(device), Tensor::from_slice(&labels).to_device(device));
     let mut subject = Subject::new(name, golden.seed, precision, device);
     let (logits, tape) = subject.network.forward(&images, || {}).unwrap();
     // Of cross-entropy: softmax less the label, by sample.
@@ -59,7 +58,7 @@ fn logits_are_pytorchs_and_gradients_the_processors() {
         }
     }
     let golden = golden();
-    let images = common::normalised(&common::batch(golden.seed, golden.images).0);
+    let images = testkit::normalised(&testkit::batch(golden.seed, golden.images).0);
     for (name, model) in golden.models {
         for (precision, allowed) in [(Precision::Fp32, 2e-5), (Precision::Bf16, 0.05)] {
             let mut subject = Subject::new(&name, golden.seed, precision, device);

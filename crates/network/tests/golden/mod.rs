@@ -60,7 +60,7 @@ impl Subject {
         let layout = Layout::new(&architecture);
         let initial = initial_parameters(&layout, seed);
         let (mut parameters, mut statistics) = (initial.clone(), initial_statistics(&layout));
-        crate::common::perturb(&layout, seed, &mut parameters, &mut statistics);
+        testkit::perturb(&layout, seed, &mut parameters, &mut statistics);
         let running = Tensor::from_slice(&statistics).to_device(device);
         let batch = running.zeros_like();
         let flat = Tensor::from_slice(&parameters).to_device(device);

@@ -18,11 +18,15 @@ fn block(seed: u64, index: u32, place: u32, purpose: u32) -> [u32; 4] {
 }
 
 /// `count` images as CIFAR-10 has them (bytes by channel, row, column) and their labels.
+///
+/// # Panics
+/// Never: an image has as many bytes as its blocks.
+#[must_use]
 pub fn batch(seed: u64, count: u32) -> (Vec<[u8; IMAGE_BYTES]>, Vec<i64>) {
     let image = |index| {
         let blocks = (0..BLOCKS_PER_IMAGE).flat_map(|place| block(seed, index, place, BATCH));
         let bytes: Vec<u8> = blocks.flat_map(u32::to_le_bytes).collect();
-        bytes.try_into().unwrap()
+        bytes.try_into().expect("as many blocks as an image has")
     };
     let label = |index| i64::from(below(block(seed, index, BLOCKS_PER_IMAGE, BATCH)[0], 10));
     ((0..count).map(image).collect(), (0..count).map(label).collect())
