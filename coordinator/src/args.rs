@@ -6,7 +6,7 @@ use clap::Parser;
 use config::Asked;
 use program::{Format, Traces, arguments};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fs,
     io::Read,
@@ -145,11 +145,17 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
     }
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
     let flags: Vec<String> = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
+    let aliases: BTreeMap<String, String> = command
+        .get_arguments()
+        .filter_map(|arg| Some((arg.get_long()?, arg.get_visible_aliases()?)))
+        .flat_map(|(flag, aliases)| aliases.into_iter().map(|alias| (alias.to_owned(), flag.to_owned())))
+        .collect();
     let mut seen = BTreeSet::new();
     for (key, value) in table {
         let flag = key.replace('_', "-");
+        let flag = aliases.get(&flag).cloned().unwrap_or(flag);
         if !seen.insert(flag.clone()) {
-            return Err(bad(format!("{flag} is set twice, with - and with _")));
+            return Err(bad(format!("{flag} is set twice, under two spellings of its name")));
         }
         if flag == "config" {
             return Err(bad("a file cannot name another one".to_owned()));
@@ -194,6 +200,21 @@ mod tests {
         let args = read(&[]).unwrap();
         assert_eq!(crate::settings::run_config(&args, None).unwrap(), RunConfig::default());
         assert!(!args.asked.has("precision"));
+    }
+
+    #[test]
+    fn another_name_of_a_flag_means_the_flag() {
+        let rate = |args: &Args| args.asked.0.values["lr"].as_f64();
+        assert_eq!(rate(&read(&["--learning-rate", "0.3"]).unwrap()), Some(0.3));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("flags.toml");
+        let of_file = |text: &str| {
+            fs::write(&file, text).unwrap();
+            read(&["--config", file.to_str().unwrap()])
+        };
+        assert_eq!(rate(&of_file("learning_rate = 0.2").unwrap()), Some(0.2));
+        let twice = of_file("lr = 0.1\nlearning-rate = 0.2").unwrap_err().to_string();
+        assert!(twice.contains("lr is set twice"), "{twice}");
     }
 
     fn read(words: &[&str]) -> Result<Args, Error> {

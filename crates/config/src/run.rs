@@ -43,7 +43,7 @@ pub struct RunConfig {
     /// What gradients go to other workers as: bf16 halves the bytes, and changes the weights.
     pub wire: Wire,
     /// The base learning rate.
-    #[schemars(range(max = MOST_RATE), extend("value" = "RATE", "exclusiveMinimum" = 0.0))]
+    #[schemars(range(max = MOST_RATE), extend("alias" = "learning-rate", "value" = "RATE", "exclusiveMinimum" = 0.0))]
     pub lr: f64,
     /// How parameters follow their gradients.
     pub optimizer: Optimizer,

@@ -83,7 +83,11 @@ fn row(text: &mut String, arg: &Arg, aliases: &[Alias]) {
     let (name, variables) = match arg.get_long() {
         Some(long) => {
             let others = aliases.iter().filter(|(alias, _)| *alias == id).map(|(_, name)| format!(", `{name}`"));
-            (format!("`--{long}{value}`"), format!("`{}`{}", variable_of(id), others.collect::<String>()))
+            let mut name = format!("`--{long}{value}`");
+            for alias in arg.get_visible_aliases().into_iter().flatten() {
+                let _ = write!(name, ", `--{alias}`");
+            }
+            (name, format!("`{}`{}", variable_of(id), others.collect::<String>()))
         }
         None => (format!("`{}`", value.trim()), String::new()),
     };

@@ -37,6 +37,8 @@ pub struct Setting {
     pub defaults: Vec<Value>,
     /// What the help calls a value.
     pub value_name: Option<String>,
+    /// Another name of the flag.
+    pub alias: Option<String>,
     /// A further value, which leaves the setting open.
     pub open: Option<String>,
     /// What happens without it, in words.
@@ -166,7 +168,7 @@ impl Reader {
 }
 
 /// What a setting's schema may say: what serde and schemars make of a field, and our own.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "type",
     "format",
     "description",
@@ -181,6 +183,7 @@ const KEYS: [&str; 18] = [
     "exclusiveMinimum",
     "exclusiveMaximum",
     "flag",
+    "alias",
     "value",
     "open",
     "default_words",
@@ -202,6 +205,7 @@ fn setting(place: Place, flag: String, schema: &Value, default: Value) -> Settin
         value,
         places: vec![place],
         defaults: vec![default],
+        alias: own("alias"),
         value_name: own("value"),
         open: own("open"),
         default_words: own("default_words"),

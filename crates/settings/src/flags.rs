@@ -93,6 +93,9 @@ impl Setting {
         if let Some(heading) = self.heading.clone() {
             arg = arg.help_heading(heading);
         }
+        if let Some(alias) = self.alias.clone() {
+            arg = arg.visible_alias(alias);
+        }
         let name = self.value_name.clone().unwrap_or_else(|| self.usual_value_name().to_owned());
         match &self.value {
             Type::Bool => arg

@@ -13,6 +13,7 @@
 //! | key | meaning | without it |
 //! | --- | --- | --- |
 //! | `flag` | the flag's name; settings of two kinds may share it | the field's, after that of its group or kind |
+//! | `alias` | another name of the flag, on the command line and in a file | there is none |
 //! | `value` | what the help calls a value | by its type |
 //! | `open` | a further value, which leaves the setting open | there is none |
 //! | `default_words` | what happens without the setting, in words | its default |
