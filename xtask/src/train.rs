@@ -20,18 +20,23 @@ const RECIPE: [&str; 7] = [
     "--epochs=9",
 ];
 
-/// Other flags that say how to learn: who gives one of them, or one of the recipe, has a recipe of their own.
-const OF_THEIR_OWN: [&str; 9] = [
-    "--resume",
-    "--model",
-    "--plateau-patience",
-    "--plateau-factor",
-    "--batch-size",
-    "--momentum",
-    "--label-smoothing",
-    "--milestones",
-    "--min-lr",
-];
+/// Every flag, as the coordinator's own tests hold it against the code.
+const REFERENCE: &str = include_str!("../../docs/reference/settings.md");
+
+/// Flags that say how to learn and belong to no group of settings.
+const OF_NO_GROUP: [&str; 9] =
+    ["--resume", "--model", "--dataset", "--epochs", "--batch-size", "--lr", "--learning-rate", "--decay", "--augment"];
+
+/// All flags that say how to learn: those, and every setting of a group, such as the optimiser's. Who gives one of them has a
+/// recipe of their own.
+fn learning_flags() -> impl Iterator<Item = &'static str> {
+    let section = REFERENCE.split_once("<!-- coordinator -->").map_or("", |(_, rest)| rest);
+    let section = section.split_once("<!-- end of coordinator -->").map_or(section, |(section, _)| section);
+    // The tables after the first heading are those of the groups.
+    let groups = section.split_once("\n**").map_or("", |(_, groups)| groups);
+    let name = |row: &'static str| row.strip_prefix("| `")?.split([' ', '`']).next();
+    OF_NO_GROUP.into_iter().chain(groups.lines().filter_map(name))
+}
 
 /// Sets up, builds, and becomes the coordinator. `flags` are passed on. Those that name neither workers nor a configuration
 /// file get two workers on this machine. Those that say nothing of how to learn get [`RECIPE`].
@@ -58,8 +63,7 @@ pub fn train(mut flags: Vec<String>) -> Result<ExitCode> {
 
 /// Whether `flags` or the environment say anything of how to learn.
 fn says_how_to_learn(flags: &[String]) -> bool {
-    let of_the_recipe = RECIPE.iter().filter_map(|flag| flag.split_once('=')).map(|(name, _)| name);
-    of_the_recipe.chain(OF_THEIR_OWN).any(|name| names(flags, name) || is_set(name))
+    learning_flags().any(|name| names(flags, name) || is_set(name))
 }
 
 /// Whether the variable of the coordinator's flag `name` is set.
@@ -113,6 +117,14 @@ mod tests {
     fn who_says_how_to_learn_gets_no_recipe() {
         let says = |flags: &[&str]| says_how_to_learn(&flags.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert!(!says(&["--workers", "4", "--run-dir", "here", "--seed=7", "--limit-train", "512"]));
-        assert!(says(&["--epochs", "3"]) && says(&["--nesterov"]) && says(&["--model=resnet18"]));
+        for own in
+            ["--epochs", "--nesterov", "--model=resnet18", "--optimizer", "--ema-decay", "--warmup-epochs", "--augment"]
+        {
+            assert!(says(&[own]), "{own}");
+        }
+        // The recipe is of such flags itself.
+        for flag in RECIPE {
+            assert!(says(&[flag]), "{flag}");
+        }
     }
 }
