@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::image::Source;
+use crate::image::ImageAt;
 use clap::{Parser, Subcommand};
 use program::{
     Usage, address,
@@ -93,7 +93,7 @@ pub struct Stop {
 pub struct Predict {
     /// PNG or JPEG files, http or https URLs of such, or files of raw pixels: of CIFAR 3072 bytes, red, green and blue planes of 32x32.
     #[arg(required = true, value_name = "FILE_OR_URL")]
-    pub images: Vec<Source>,
+    pub images: Vec<ImageAt>,
 
     /// How many classes to show, the most probable first.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
@@ -161,7 +161,7 @@ mod tests {
         let Command::Predict(predict) = args.command else { panic!("not predict") };
         assert_eq!(
             predict.images,
-            [Source::File(PathBuf::from("a.png")), Source::Url("https://example.org/b.jpg".to_owned())]
+            [ImageAt::File(PathBuf::from("a.png")), ImageAt::Url("https://example.org/b.jpg".to_owned())]
         );
         assert_eq!(predict.top, 5);
         assert_eq!(parse("cox predict").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);

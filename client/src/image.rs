@@ -16,14 +16,14 @@ pub const LIMIT: u64 = 20_000_000;
 
 /// Where a picture is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ImageAt {
     /// On this machine.
     File(PathBuf),
     /// To be downloaded.
     Url(String),
 }
 
-impl FromStr for Source {
+impl FromStr for ImageAt {
     type Err = Infallible;
 
     /// URLs begin with `http://` or `https://`; everything else is a file.
@@ -37,7 +37,7 @@ impl FromStr for Source {
     }
 }
 
-impl Display for Source {
+impl Display for ImageAt {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(formatter),
@@ -46,7 +46,7 @@ impl Display for Source {
     }
 }
 
-impl Source {
+impl ImageAt {
     /// The request that asks for the classes of this picture. Blocks.
     ///
     /// # Errors
@@ -93,21 +93,21 @@ mod tests {
     use super::*;
     use tempfile::NamedTempFile;
 
-    fn source(text: &str) -> Source {
+    fn source(text: &str) -> ImageAt {
         text.parse().unwrap()
     }
 
-    fn why(source: &Source) -> String {
+    fn why(source: &ImageAt) -> String {
         source.request().unwrap_err().to_string()
     }
 
     #[test]
     fn urls_and_files() {
         for url in ["http://h/a.png", "https://h/a.png", "HTTPS://h/a.png", " http://h/my cat ü.png?x=a b#c"] {
-            assert_eq!(source(url), Source::Url(url.to_owned()));
+            assert_eq!(source(url), ImageAt::Url(url.to_owned()));
         }
         for file in ["a.png", "./http/a.png", "http:/a.png", "ftp://h/a.png", "https", ""] {
-            assert_eq!(source(file), Source::File(PathBuf::from(file)));
+            assert_eq!(source(file), ImageAt::File(PathBuf::from(file)));
         }
     }
 
@@ -120,8 +120,8 @@ mod tests {
             "s3://bucket/a.png: only http and https URLs can be downloaded; fetch it and give the file"
         );
         let empty = NamedTempFile::new().unwrap();
-        assert!(why(&Source::File(empty.path().to_owned())).ends_with(": it is empty"));
+        assert!(why(&ImageAt::File(empty.path().to_owned())).ends_with(": it is empty"));
         empty.as_file().set_len(LIMIT + 1).unwrap();
-        assert!(why(&Source::File(empty.path().to_owned())).contains("it is larger than 20 MB"));
+        assert!(why(&ImageAt::File(empty.path().to_owned())).contains("it is larger than 20 MB"));
     }
 }

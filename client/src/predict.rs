@@ -4,7 +4,7 @@ use crate::{
     NAME, args,
     connect::Coordinator,
     error::Failure,
-    image::Source,
+    image::ImageAt,
     look::{Ink, Look},
     output::Output,
 };
@@ -47,7 +47,7 @@ pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: 
     if failed == 0 { Ok(()) } else { Err(Failure::Images { failed, all }) }
 }
 
-async fn ask(coordinator: Coordinator, source: Source) -> Result<PredictResponse, Failure> {
+async fn ask(coordinator: Coordinator, source: ImageAt) -> Result<PredictResponse, Failure> {
     let image = source.to_string();
     let request = spawn_blocking(move || source.request()).await??;
     match coordinator.predict(request).await {

@@ -5,7 +5,7 @@ use crate::{
     begin::{Begun, begin},
     complete, connections,
     display::Display,
-    helm::{Helm, HelmOptions, Input, Tickets},
+    helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     predict::{Decoders, Memory, Predictor},
     services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, Timely, TrainingService},
@@ -98,7 +98,7 @@ pub async fn run(
 /// A coordinator at work.
 struct Running {
     /// To the helm.
-    inputs: mpsc::Sender<Input>,
+    inputs: mpsc::Sender<HelmInput>,
     /// What others see of the run.
     view: watch::Receiver<Run>,
     /// What the helm comes to.
@@ -180,11 +180,11 @@ impl Running {
                 reason = &mut stop, if !stopping => {
                     stopping = true;
                     // If the helm is gone its result is next.
-                    let _ = inputs.send(Input::Stop { reason }).await;
+                    let _ = inputs.send(HelmInput::Stop { reason }).await;
                 }
                 _ = tick.tick() => {
                     // A helm that is busy looks at the time later.
-                    let _ = inputs.try_send(Input::Tick { at: Instant::now() });
+                    let _ = inputs.try_send(HelmInput::Tick { at: Instant::now() });
                     if let Some(workers) = &mut workers {
                         workers.report(&view.borrow(), &inputs);
                     }
@@ -210,7 +210,7 @@ impl Running {
 type Ended = oneshot::Receiver<Result<(), Error>>;
 
 /// Has a thread of its own at the helm.
-fn steer(helm: Helm, mut inputs: mpsc::Receiver<Input>) -> Result<Ended, Error> {
+fn steer(helm: Helm, mut inputs: mpsc::Receiver<HelmInput>) -> Result<Ended, Error> {
     let (over, ended) = oneshot::channel();
     let body = move || {
         // The receiver only goes away with the whole coordinator.
@@ -221,7 +221,7 @@ fn steer(helm: Helm, mut inputs: mpsc::Receiver<Input>) -> Result<Ended, Error> 
 }
 
 /// Of a run that is complete there is nothing to steer: what others saw of it last is all that is left.
-fn over_already(helm: Helm, inputs: mpsc::Receiver<Input>) -> Ended {
+fn over_already(helm: Helm, inputs: mpsc::Receiver<HelmInput>) -> Ended {
     drop((helm, inputs));
     let (over, ended) = oneshot::channel();
     // The receiver is there.

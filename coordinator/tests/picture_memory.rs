@@ -14,7 +14,7 @@ use std::{
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-const SHAPE: data::Shape = data::Shape { channels: 3, height: 32, width: 32 };
+const SHAPE: data::ImageShape = data::ImageShape { channels: 3, height: 32, width: 32 };
 
 /// Sides that are no multiples of anything, one of them tall, one wide.
 const SIZES: [(u16, u16); 4] = [(1501, 1003), (10_000, 11), (7, 9999), (1, 1)];

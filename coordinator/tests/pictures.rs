@@ -8,7 +8,7 @@ use coordinator::{Patience, Picture, PictureError, resize_rgb};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
-const SHAPE: data::Shape = data::Shape { channels: 3, height: 32, width: 32 };
+const SHAPE: data::ImageShape = data::ImageShape { channels: 3, height: 32, width: 32 };
 
 fn decoded(file: &[u8]) -> Result<Vec<u8>, PictureError> {
     Picture::open(file.to_vec(), SHAPE)?.decode(&Patience::new(Duration::from_mins(1)))

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Parser;
 use config::RunConfig;
 use data::Split;
-use engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
+use engine::{BatchFeed, Control, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
 use plan::{Position, Precision, Reduction, Wire, epoch_order};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Instant};
@@ -70,7 +70,7 @@ fn main() -> Result<()> {
         let ranges = ranges.map(|range| range.start as usize..range.end as usize);
         let samples =
             Samples { order, seed: config.seed, epoch, augment: config.augment.clone(), ranges: Box::new(ranges) };
-        let mut input = Input::ahead(Arc::clone(&data), samples, Device::Cpu)?;
+        let mut input = BatchFeed::ahead(Arc::clone(&data), samples, Device::Cpu)?;
         let start = Instant::now();
         for _ in 0..steps.count() {
             train_step(&mut replica, &mut reducer, &mut input, config.lr, &control, &mut profile)?;

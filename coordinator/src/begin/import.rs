@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// A checkpoint that is to be taken in.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct Origin {
     /// As it was given.
     pub path: PathBuf,
     /// What is known of it.
@@ -26,7 +26,7 @@ pub(super) struct Source {
 }
 
 /// The checkpoint at `path`; `None` if it was taken in already, so that the run goes on from its own newest one.
-pub(super) fn wanted(path: &Path, journal: &Journal) -> Result<Option<Source>, Error> {
+pub(super) fn wanted(path: &Path, journal: &Journal) -> Result<Option<Origin>, Error> {
     let last = journal.last_import()?.and_then(|(import, done)| done.then_some(import));
     let given = absolute(path)?;
     let from_here = last.as_ref().is_some_and(|last| last.path == given);
@@ -40,7 +40,7 @@ pub(super) fn wanted(path: &Path, journal: &Journal) -> Result<Option<Source>, E
             tracing::warn!("{} is another checkpoint than the one that was taken in from there: {own}", path.display());
             Ok(None)
         }
-        Ok((manifest, state)) => Ok(Some(Source { path: path.to_owned(), manifest, state })),
+        Ok((manifest, state)) => Ok(Some(Origin { path: path.to_owned(), manifest, state })),
         Err(error) if from_here => {
             tracing::warn!("{error}; it was taken in before: {own}");
             Ok(None)
@@ -65,7 +65,7 @@ pub(super) fn take_in(
     run_id: Option<String>,
     fresh: String,
     config: &RunConfig,
-    source: Source,
+    source: Origin,
 ) -> Result<TakenIn, Error> {
     let import = stage(store, run_id, fresh, config, &source)?;
     record(journal, &import, config, &source)?;
@@ -89,9 +89,9 @@ fn stage(
     run_id: Option<String>,
     fresh: String,
     config: &RunConfig,
-    source: &Source,
+    source: &Origin,
 ) -> Result<Staged, Error> {
-    let Source { path, manifest, state } = source;
+    let Origin { path, manifest, state } = source;
     let before = run_id.clone();
     let own = run_id.filter(|run_id| *run_id == manifest.run_id);
     let in_place = match &own {
@@ -123,7 +123,7 @@ pub(super) fn name_of(store: &Store, path: &Path) -> Result<Option<String>, Erro
 }
 
 /// Records that the run goes on from a checkpoint that is staged.
-fn record(journal: &mut Journal, staged: &Staged, config: &RunConfig, source: &Source) -> Result<(), Error> {
+fn record(journal: &mut Journal, staged: &Staged, config: &RunConfig, source: &Origin) -> Result<(), Error> {
     let Staged { import, run_id } = staged;
     let manifest = &source.manifest;
     // The epochs before it are known if they are the run's own.

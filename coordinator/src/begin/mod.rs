@@ -16,7 +16,7 @@ use crate::{
 };
 use checkpoint::{Found, Manifest, PassedOver, Store};
 use config::RunConfig;
-use import::{Source, TakenIn};
+use import::{Origin, TakenIn};
 use plan::Position;
 use resume::Resume;
 use state::State;
@@ -85,7 +85,7 @@ impl Directory<'_> {
     fn begin_from(
         mut self,
         run: Option<(String, RunConfig)>,
-        source: Source,
+        source: Origin,
         check: impl Fn(&RunConfig) -> Result<(), Error>,
     ) -> Result<Begun, Error> {
         let (run_id, stored) = run.unzip();

@@ -1,6 +1,6 @@
 //! What the helm takes in.
 
-use crate::helm::{Expected, Orders, Recorded, Saved};
+use crate::helm::{Expected, Orders, Recorded, SavedCheckpoint};
 use plan::{Position, Totals};
 use proto::v1;
 use state::State;
@@ -9,7 +9,7 @@ use steering::WorkerId;
 use tokio::sync::oneshot;
 
 /// Something that happened.
-pub enum Input {
+pub enum HelmInput {
     /// A worker wants to take part.
     Attach {
         /// What it says of itself.
@@ -65,7 +65,7 @@ pub enum Input {
     /// Something was recorded, or cannot be.
     Recorded(Recorded),
     /// A checkpoint was written, or was not.
-    Saved(Box<Saved>),
+    Saved(Box<SavedCheckpoint>),
     /// A checkpoint cannot be read.
     Unreadable {
         /// Its name.

@@ -19,12 +19,12 @@ mod take;
 mod uploads;
 mod view;
 
-pub use input::{Attached, Input, Refusal, RefusalKind};
+pub use input::{Attached, HelmInput, Refusal, RefusalKind};
 pub use options::HelmOptions;
 pub use orders::{Orders, orders};
 pub use precision::PrecisionChoice;
 pub use recorder::Recorded;
-pub use saver::{SaveJob, Saved, Saver};
+pub use saver::{SaveJob, SavedCheckpoint, Saver};
 pub use uploads::{Expected, Tickets};
 
 use crate::{Error, display::Display, journal::Entry};
@@ -125,7 +125,10 @@ impl Helm {
     ///
     /// # Errors
     /// If the thread that saves cannot be had.
-    pub fn new(options: HelmOptions, inputs: mpsc::Sender<Input>) -> Result<(Self, watch::Receiver<v1::Run>), Error> {
+    pub fn new(
+        options: HelmOptions,
+        inputs: mpsc::Sender<HelmInput>,
+    ) -> Result<(Self, watch::Receiver<v1::Run>), Error> {
         let store = Store::new(options.run_dir.join("checkpoints")).of_run(&options.run_id);
         let best = store.best()?.and_then(|(name, manifest)| Some((name, manifest.test_accuracy?)));
         if let Some((name, accuracy, state)) = &options.newest {
@@ -185,7 +188,7 @@ impl Helm {
     ///
     /// # Errors
     /// If the journal is damaged, something of the run could not be written in the end, or the run failed.
-    pub fn run(mut self, inputs: &mut mpsc::Receiver<Input>) -> Result<(), Error> {
+    pub fn run(mut self, inputs: &mut mpsc::Receiver<HelmInput>) -> Result<(), Error> {
         let mut together = Vec::new();
         loop {
             if inputs.blocking_recv_many(&mut together, TOGETHER) == 0 {

@@ -3,7 +3,7 @@
 
 use crate::{
     Error,
-    helm::{Input, records::Records},
+    helm::{HelmInput, records::Records},
     journal::Entry,
 };
 use std::{
@@ -67,7 +67,7 @@ impl Recorder {
     ///
     /// # Errors
     /// If there is no thread to be had.
-    pub fn start(records: Records, inputs: mpsc::Sender<Input>) -> Result<Self, Error> {
+    pub fn start(records: Records, inputs: mpsc::Sender<HelmInput>) -> Result<Self, Error> {
         let desk = Arc::new(Desk::default());
         let shared = Arc::clone(&desk);
         let body = move || serve(records, &shared, &inputs);
@@ -116,7 +116,7 @@ impl Drop for Recorder {
     }
 }
 
-fn serve(mut records: Records, desk: &Desk, inputs: &mpsc::Sender<Input>) {
+fn serve(mut records: Records, desk: &Desk, inputs: &mpsc::Sender<HelmInput>) {
     loop {
         let mut waiting = desk.lock();
         if waiting.entries.is_empty() && waiting.last.is_none() {
@@ -143,7 +143,7 @@ fn serve(mut records: Records, desk: &Desk, inputs: &mpsc::Sender<Input>) {
             say.push(Recorded::Last(records.settle().and_then(|()| last())));
         }
         for recorded in say {
-            if inputs.blocking_send(Input::Recorded(recorded)).is_err() {
+            if inputs.blocking_send(HelmInput::Recorded(recorded)).is_err() {
                 return;
             }
         }

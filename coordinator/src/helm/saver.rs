@@ -1,6 +1,6 @@
 //! The thread that writes checkpoints, so that nothing waits for a disk.
 
-use crate::{Error, helm::Input, predict::Predictor};
+use crate::{Error, helm::HelmInput, predict::Predictor};
 use checkpoint::{Manifest, Retention, Store};
 use config::RunConfig;
 use plan::Position;
@@ -24,7 +24,7 @@ pub struct SaveJob {
 }
 
 /// What became of it.
-pub struct Saved {
+pub struct SavedCheckpoint {
     /// Name and manifest, or why there is none.
     pub result: Result<(String, Manifest), checkpoint::Error>,
     /// What was to be written.
@@ -62,7 +62,7 @@ impl Saver {
         store: Store,
         retention: Retention,
         predictor: Predictor,
-        inputs: async_mpsc::Sender<Input>,
+        inputs: async_mpsc::Sender<HelmInput>,
     ) -> Result<Self, Error> {
         let (jobs, receiver) = mpsc::sync_channel::<SaveJob>(1);
         let identity = Arc::new(Mutex::new(None));
@@ -84,7 +84,7 @@ impl Saver {
                         tracing::warn!("old checkpoints stay: {error}");
                     }
                 }
-                if inputs.blocking_send(Input::Saved(Box::new(Saved { result, job }))).is_err() {
+                if inputs.blocking_send(HelmInput::Saved(Box::new(SavedCheckpoint { result, job }))).is_err() {
                     return;
                 }
             }

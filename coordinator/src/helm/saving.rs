@@ -1,7 +1,7 @@
 //! What becomes of checkpoints: on disk, or not.
 
 use crate::{
-    helm::{Helm, SaveJob, Saved},
+    helm::{Helm, SaveJob, SavedCheckpoint},
     journal::Entry,
 };
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(super) struct Unsaved {
 
 impl Helm {
     /// Takes notice that a checkpoint was written, or was not.
-    pub(super) fn saved(&mut self, saved: Saved) {
+    pub(super) fn saved(&mut self, saved: SavedCheckpoint) {
         self.saver.done();
         self.unsaved = None;
         match saved.result {

@@ -1,6 +1,6 @@
 //! What becomes of what happens: workers' events are told to the machine together, and the rest is dealt with one by one.
 
-use super::{Helm, Input, Recorded, report};
+use super::{Helm, HelmInput, Recorded, report};
 use crate::journal::Entry;
 use plan::Blame;
 use proto::v1;
@@ -20,21 +20,21 @@ fn is_prepared(report: &v1::Report) -> bool {
 
 impl Helm {
     /// Takes what has happened, in its order. What workers did in between other things is told to the machine at once.
-    pub(super) fn take_all(&mut self, inputs: impl Iterator<Item = Input>) {
+    pub(super) fn take_all(&mut self, inputs: impl Iterator<Item = HelmInput>) {
         let mut events: Vec<(Duration, WorkerId, Event)> = Vec::new();
         let mut shows = false;
         for input in inputs {
             // Of many workers signs of life come by the hundred: they show a little later.
-            shows |= !matches!(&input, Input::Report { report, .. } if is_progress(report));
+            shows |= !matches!(&input, HelmInput::Report { report, .. } if is_progress(report));
             if let Some(event) = self.as_event(&input) {
                 events.push(event);
             }
             match input {
-                Input::Report { .. }
-                | Input::Detached { .. }
-                | Input::StateMoved { .. }
-                | Input::StateFailed { .. } => {}
-                Input::State { expected, state, .. } => {
+                HelmInput::Report { .. }
+                | HelmInput::Detached { .. }
+                | HelmInput::StateMoved { .. }
+                | HelmInput::StateFailed { .. } => {}
+                HelmInput::State { expected, state, .. } => {
                     self.states.insert((expected.upload, state.position), *state);
                     // It is kept until the machine has said whether it wants it.
                     self.tell(&mut events);
@@ -61,9 +61,9 @@ impl Helm {
     }
 
     /// What an input tells the machine of a worker, and when it happened.
-    fn as_event(&mut self, input: &Input) -> Option<(Duration, WorkerId, Event)> {
+    fn as_event(&mut self, input: &HelmInput) -> Option<(Duration, WorkerId, Event)> {
         Some(match input {
-            Input::Report { at, worker, report } => {
+            HelmInput::Report { at, worker, report } => {
                 if is_prepared(report)
                     && let Err(why) = self.admit(*worker)
                 {
@@ -73,19 +73,19 @@ impl Helm {
                 }
                 (self.since_began(*at), *worker, self.event(*worker, report.clone())?)
             }
-            Input::Detached { at, worker, cause } => {
+            HelmInput::Detached { at, worker, cause } => {
                 self.attachments.remove(worker);
                 self.tickets.revoke(*worker);
                 (self.since_began(*at), *worker, Event::Detached { cause: cause.clone() })
             }
-            Input::StateMoved { at, expected } => {
+            HelmInput::StateMoved { at, expected } => {
                 (self.since_began(*at), expected.worker, Event::UploadMoved { upload: expected.upload })
             }
-            Input::State { at, expected, state, digest } => {
+            HelmInput::State { at, expected, state, digest } => {
                 let (upload, position, digest) = (expected.upload, state.position, *digest);
                 (self.since_began(*at), expected.worker, Event::StateArrived { upload, position, digest })
             }
-            Input::StateFailed { at, expected, cause } => {
+            HelmInput::StateFailed { at, expected, cause } => {
                 let (upload, cause) = (expected.upload, cause.clone());
                 (self.since_began(*at), expected.worker, Event::UploadFailed { upload, cause })
             }
@@ -93,9 +93,9 @@ impl Helm {
         })
     }
 
-    fn take(&mut self, input: Input) {
+    fn take(&mut self, input: HelmInput) {
         let decisions = match input {
-            Input::Attach { hello, answer } => {
+            HelmInput::Attach { hello, answer } => {
                 let (answered, decisions) = match self.attach(hello) {
                     Ok((attached, decisions)) => (Ok(attached), decisions),
                     Err(refusal) => (Err(refusal), Vec::new()),
@@ -104,31 +104,31 @@ impl Helm {
                 let _ = answer.send(answered);
                 decisions
             }
-            Input::Recorded(recorded) => {
+            HelmInput::Recorded(recorded) => {
                 self.recorded(recorded);
                 return;
             }
-            Input::Saved(saved) => {
+            HelmInput::Saved(saved) => {
                 self.saved(*saved);
                 return;
             }
-            Input::Unreadable { name, why, instead } => {
+            HelmInput::Unreadable { name, why, instead } => {
                 tracing::warn!("checkpoint {name} cannot be read: {why}");
                 self.steering.unreadable(self.now(), (&name, &why), instead)
             }
-            Input::Stop { reason } => {
+            HelmInput::Stop { reason } => {
                 self.note(&format!("stopping: {reason}"));
                 self.gives_up = self.ending.is_some();
                 self.steering.stop(self.now(), &reason)
             }
-            Input::Trouble { text } => {
+            HelmInput::Trouble { text } => {
                 self.trouble = text;
                 return;
             }
             // Unless somebody came meanwhile.
-            Input::Fail { .. } if self.steering.status().state != RunState::Waiting => return,
-            Input::Fail { reason } => self.steering.fail(self.now(), &reason),
-            Input::Tick { at } => {
+            HelmInput::Fail { .. } if self.steering.status().state != RunState::Waiting => return,
+            HelmInput::Fail { reason } => self.steering.fail(self.now(), &reason),
+            HelmInput::Tick { at } => {
                 self.retry_the_last();
                 let at = self.since_began(at);
                 if !self.held_back.is_empty() {
@@ -137,11 +137,11 @@ impl Helm {
                 self.steering.tick(at)
             }
             // Told to the machine.
-            Input::Report { .. }
-            | Input::Detached { .. }
-            | Input::StateMoved { .. }
-            | Input::State { .. }
-            | Input::StateFailed { .. } => return,
+            HelmInput::Report { .. }
+            | HelmInput::Detached { .. }
+            | HelmInput::StateMoved { .. }
+            | HelmInput::State { .. }
+            | HelmInput::StateFailed { .. } => return,
         };
         self.carry_out(decisions);
     }

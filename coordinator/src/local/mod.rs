@@ -10,7 +10,7 @@ mod standing;
 
 pub use processes::LocalProcesses;
 
-use crate::{Error, helm::Input};
+use crate::{Error, helm::HelmInput};
 use keeper::Keeper;
 use program::Log;
 use proto::v1;
@@ -103,17 +103,17 @@ impl LocalWorkers {
     }
 
     /// Tells the helm, which shows `run`, what is wrong with workers that do not come to train, and if the run waits in vain.
-    pub fn report(&mut self, run: &v1::Run, inputs: &mpsc::Sender<Input>) {
+    pub fn report(&mut self, run: &v1::Run, inputs: &mpsc::Sender<HelmInput>) {
         let text = self.standings.trouble();
         // A helm that is busy is told later.
-        if text != self.told && inputs.try_send(Input::Trouble { text: text.clone() }).is_ok() {
+        if text != self.told && inputs.try_send(HelmInput::Trouble { text: text.clone() }).is_ok() {
             self.told = text;
         }
         let (first, later) = self.needed;
         let needed = if run.generation > self.before { later } else { first };
         // Said again until the run ends: the helm only heeds it while the run waits.
         if let Some(reason) = self.standings.hopeless(run, needed)
-            && inputs.try_send(Input::Fail { reason: reason.clone() }).is_ok()
+            && inputs.try_send(HelmInput::Fail { reason: reason.clone() }).is_ok()
         {
             self.in_vain = Some(reason);
         }

@@ -1,7 +1,7 @@
 //! Pictures are decoded beside everything else: few at a time, in memory that was counted, and not for ever.
 
 use crate::predict::{Budget, Memory, Patience, Picture, PictureError, Refused};
-use data::Shape;
+use data::ImageShape;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
@@ -21,13 +21,13 @@ pub struct Decoders {
     threads: Arc<Semaphore>,
     memory: Budget,
     /// Of the images that pictures become.
-    shape: Shape,
+    shape: ImageShape,
 }
 
 impl Decoders {
     /// Pictures become images of `shape`. Decoding takes its part of `memory` at the most.
     #[must_use]
-    pub fn new(memory: Memory, shape: Shape) -> Self {
+    pub fn new(memory: Memory, shape: ImageShape) -> Self {
         Self {
             places: Arc::new(Semaphore::new(PLACES)),
             threads: Arc::new(Semaphore::new(THREADS)),
@@ -86,7 +86,7 @@ mod tests {
     use std::io::Cursor;
     use tokio::task::JoinSet;
 
-    const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32 };
+    const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
     fn picture(width: u32, height: u32) -> Vec<u8> {
         let mut file = Cursor::new(Vec::new());

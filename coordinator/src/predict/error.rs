@@ -1,6 +1,6 @@
 //! Why a picture gets no answer.
 
-use data::Shape;
+use data::ImageShape;
 use thiserror::Error;
 
 /// Why a picture gets no answer.
@@ -77,7 +77,7 @@ pub enum PictureError {
         /// What came.
         found: usize,
         /// The shape of an image of the data set.
-        shape: Shape,
+        shape: ImageShape,
     },
     /// A model of images that are not in colour.
     #[error("a picture has 3 channels, and the images of this data set have {channels}: send pixels")]

@@ -1,7 +1,7 @@
 //! From the bytes of a picture's file to what a model takes.
 
 use crate::predict::{Patience, PictureError, jpeg::Jpeg, png::Png};
-use data::Shape;
+use data::ImageShape;
 
 /// A side of a picture longer than this is refused.
 const LONGEST_SIDE: u32 = 10_000;
@@ -41,7 +41,7 @@ impl Picture {
     ///
     /// # Errors
     /// If it is no picture, or none that is decoded.
-    pub fn open(file: Vec<u8>, shape: Shape) -> Result<Self, PictureError> {
+    pub fn open(file: Vec<u8>, shape: ImageShape) -> Result<Self, PictureError> {
         if !Self::is_one(&file) {
             return Err(PictureError::UnknownFormat { pixels: shape.len() });
         }

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use config::RunConfig;
-use data::Shape;
+use data::ImageShape;
 use network::{Buffers, Network};
 use plan::Precision;
 use resnet::Layout;
@@ -134,7 +134,7 @@ fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     Network::new(&architecture, &layout, buffers, Precision::Fp32).map_err(|error| error.to_string())
 }
 
-fn answer(loaded: Option<&Loaded>, shape: Shape, waiting: Waiting) {
+fn answer(loaded: Option<&Loaded>, shape: ImageShape, waiting: Waiting) {
     if waiting.is_empty() {
         return;
     }
@@ -159,7 +159,7 @@ fn answer(loaded: Option<&Loaded>, shape: Shape, waiting: Waiting) {
     }
 }
 
-fn probabilities(network: &Network, shape: Shape, pixels: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, PredictError> {
+fn probabilities(network: &Network, shape: ImageShape, pixels: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, PredictError> {
     let [channels, height, width] = [shape.channels, shape.height, shape.width].map(i64::from);
     let failed = |error: &dyn std::error::Error| PredictError::Model(error.to_string());
     no_grad(|| {

@@ -1,7 +1,7 @@
 //! Cluster: workers attach, report and are told what to do; data and states go beside.
 
 use crate::{
-    helm::{Expected, Input, Orders, Tickets, orders},
+    helm::{Expected, HelmInput, Orders, Tickets, orders},
     services::over,
     strangers,
 };
@@ -69,7 +69,7 @@ pub struct ClusterOptions {
 /// The service.
 #[derive(Debug, Clone)]
 pub struct ClusterService {
-    inputs: mpsc::Sender<Input>,
+    inputs: mpsc::Sender<HelmInput>,
     options: ClusterOptions,
     /// Places for states on their way to workers: each is in memory as a whole.
     states: Arc<Semaphore>,
@@ -79,7 +79,7 @@ pub struct ClusterService {
 impl ClusterService {
     /// Passes what workers say to the helm.
     #[must_use]
-    pub fn new(inputs: mpsc::Sender<Input>, options: ClusterOptions) -> Self {
+    pub fn new(inputs: mpsc::Sender<HelmInput>, options: ClusterOptions) -> Self {
         Self { inputs, options, states: Arc::new(Semaphore::new(STATES)), unread: Unread::default() }
     }
 
@@ -134,7 +134,7 @@ impl ClusterService {
             if told.elapsed() > MOVES && !data.is_empty() {
                 told = Instant::now();
                 // A helm that is busy hears of the next piece.
-                let _ = self.inputs.try_send(Input::StateMoved { at: told, expected });
+                let _ = self.inputs.try_send(HelmInput::StateMoved { at: told, expected });
             }
         }
         spawn_blocking(move || assembly.finish())
@@ -176,7 +176,7 @@ impl Unread {
 }
 
 /// Tells the helm which checkpoint counts instead of `name`, which could not be read.
-async fn pass_over(store: Store, inputs: mpsc::Sender<Input>, name: String, why: String) -> Result<(), Status> {
+async fn pass_over(store: Store, inputs: mpsc::Sender<HelmInput>, name: String, why: String) -> Result<(), Status> {
     let ended = |error: JoinError| Status::internal(error.to_string());
     let looking = store.clone();
     let newest = match spawn_blocking(move || looking.newest()).await.map_err(ended)? {
@@ -190,7 +190,7 @@ async fn pass_over(store: Store, inputs: mpsc::Sender<Input>, name: String, why:
     }
     let instead = newest.map(|(name, manifest, state)| (name, manifest.position, state.totals));
     let counts = instead.is_some();
-    inputs.send(Input::Unreadable { name: name.clone(), why, instead }).await.map_err(|_| over())?;
+    inputs.send(HelmInput::Unreadable { name: name.clone(), why, instead }).await.map_err(|_| over())?;
     if counts && let Err(error) = spawn_blocking(move || store.set_apart(&name)).await.map_err(ended)? {
         tracing::warn!("{error}");
     }
@@ -232,7 +232,7 @@ impl Cluster for ClusterService {
         };
         let (answer, answered) = oneshot::channel();
         let hello = strangers::hello(&hello);
-        if self.inputs.send(Input::Attach { hello, answer }).await.is_err() {
+        if self.inputs.send(HelmInput::Attach { hello, answer }).await.is_err() {
             return Ok(Response::new(dismissal()));
         }
         let Ok(attached) = answered.await else { return Ok(Response::new(dismissal())) };
@@ -253,7 +253,7 @@ impl Cluster for ClusterService {
                             heard = Some(at);
                         }
                         let report = strangers::report(report);
-                        if inputs.send(Input::Report { at, worker, report }).await.is_err() {
+                        if inputs.send(HelmInput::Report { at, worker, report }).await.is_err() {
                             return;
                         }
                     }
@@ -262,7 +262,7 @@ impl Cluster for ClusterService {
                 }
             };
             // If the helm is gone the run is over.
-            let _ = inputs.send(Input::Detached { at: Instant::now(), worker, cause }).await;
+            let _ = inputs.send(HelmInput::Detached { at: Instant::now(), worker, cause }).await;
         });
         Ok(Response::new(attached.orders))
     }
@@ -365,11 +365,11 @@ impl Cluster for ClusterService {
         let (input, answer) = match self.receive(&header, chunks, expected).await {
             Ok((state, digest)) => {
                 let (at, state) = (Instant::now(), Box::new(state));
-                (Input::State { at, expected, state, digest }, Ok(Response::new(v1::PutStateResponse {})))
+                (HelmInput::State { at, expected, state, digest }, Ok(Response::new(v1::PutStateResponse {})))
             }
             Err(status) => {
                 let (at, cause) = (Instant::now(), status.message().to_owned());
-                (Input::StateFailed { at, expected, cause }, Err(status))
+                (HelmInput::StateFailed { at, expected, cause }, Err(status))
             }
         };
         self.inputs.send(input).await.map_err(|_| over())?;

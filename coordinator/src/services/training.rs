@@ -1,6 +1,6 @@
 //! Training: the run, for people and scripts.
 
-use crate::{helm::Input, services::over};
+use crate::{helm::HelmInput, services::over};
 use proto::v1::{self, RunState, training_server::Training};
 use std::{pin::Pin, time::Duration};
 use tokio::{
@@ -21,13 +21,13 @@ const LONGEST: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone)]
 pub struct TrainingService {
     view: watch::Receiver<v1::Run>,
-    inputs: mpsc::Sender<Input>,
+    inputs: mpsc::Sender<HelmInput>,
 }
 
 impl TrainingService {
     /// Shows what `view` holds, and passes on to the helm what people ask for.
     #[must_use]
-    pub fn new(view: watch::Receiver<v1::Run>, inputs: mpsc::Sender<Input>) -> Self {
+    pub fn new(view: watch::Receiver<v1::Run>, inputs: mpsc::Sender<HelmInput>) -> Self {
         Self { view, inputs }
     }
 }
@@ -59,7 +59,7 @@ impl Training for TrainingService {
             "" => "asked to stop".to_owned(),
             reason => format!("asked to stop: {reason}"),
         };
-        self.inputs.send(Input::Stop { reason }).await.map_err(|_| over())?;
+        self.inputs.send(HelmInput::Stop { reason }).await.map_err(|_| over())?;
         Ok(Response::new(v1::StopRunResponse {}))
     }
 }

@@ -272,7 +272,7 @@ mod tests {
     fn images_that_no_model_takes_are_refused() {
         for (height, width) in [(28, 28), (32, 64), (4, 4)] {
             let mut odd = config();
-            odd.dataset.shape = data::Shape { height, width, ..odd.dataset.shape };
+            odd.dataset.shape = data::ImageShape { height, width, ..odd.dataset.shape };
             // Its files have to be whole records all the same.
             let bytes = odd.dataset.record_bytes() as u64;
             odd.dataset.train.iter_mut().chain(&mut odd.dataset.test).for_each(|blob| blob.bytes = bytes);

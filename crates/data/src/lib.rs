@@ -36,5 +36,5 @@ pub use batch::Batches;
 pub use dataset::Dataset;
 pub use error::Error;
 pub use normalise::Normaliser;
-pub use spec::{Blob, DatasetSpec, Normalisation, Record, Shape, Split};
+pub use spec::{Blob, DatasetSpec, ImageShape, Normalisation, Record, Split};
 pub use verify::{blob_of, hex, verify};

@@ -1,11 +1,11 @@
 //! From bytes to the values a model sees: channels last, normalised.
 
-use crate::{Augmentations, DatasetSpec, Look, Shape};
+use crate::{Augmentations, DatasetSpec, ImageShape, Look};
 
 /// The values of every byte, by channel. They are computed in f32, in torchvision's order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normaliser {
-    shape: Shape,
+    shape: ImageShape,
     values: Vec<[f32; 256]>,
 }
 
@@ -20,7 +20,7 @@ impl Normaliser {
 
     /// The shape of its images.
     #[must_use]
-    pub fn shape(&self) -> Shape {
+    pub fn shape(&self) -> ImageShape {
         self.shape
     }
 

@@ -10,7 +10,7 @@ pub struct DatasetSpec {
     /// Its name, such as `cifar10`.
     pub name: String,
     /// The shape of every image.
-    pub shape: Shape,
+    pub shape: ImageShape,
     /// The names of the classes, by label.
     pub classes: Vec<String>,
     /// From bytes to what a model sees.
@@ -26,7 +26,7 @@ pub struct DatasetSpec {
 /// The shape of an image. One byte is one channel of one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Shape {
+pub struct ImageShape {
     /// Channels: 3 for red, green and blue.
     pub channels: u32,
     /// Rows.
@@ -35,7 +35,7 @@ pub struct Shape {
     pub width: u32,
 }
 
-impl Shape {
+impl ImageShape {
     /// Bytes of one image, and values of one normalised image.
     #[must_use]
     pub const fn len(self) -> usize {
@@ -138,7 +138,7 @@ impl DatasetSpec {
     /// The first value that no data set can have.
     pub fn check(&self) -> Result<(), Error> {
         let wrong = |why: String| Err(Error::Spec { name: self.name.clone(), why });
-        let Shape { channels, height, width } = self.shape;
+        let ImageShape { channels, height, width } = self.shape;
         let values =
             [channels, height, width].iter().try_fold(1u64, |product, side| product.checked_mul(u64::from(*side)));
         if values.is_none_or(|values| values == 0 || values > MOST_VALUES) {
@@ -184,7 +184,7 @@ pub(crate) mod tests {
     pub(crate) fn small() -> DatasetSpec {
         DatasetSpec {
             name: "small".to_owned(),
-            shape: Shape { channels: 2, height: 3, width: 4 },
+            shape: ImageShape { channels: 2, height: 3, width: 4 },
             classes: ["a", "b", "c"].map(str::to_owned).into(),
             normalisation: Normalisation { mean: vec![0.5, 0.25], std: vec![0.5, 0.2] },
             record: Record { labels: 2, label: 1 },
@@ -215,7 +215,7 @@ pub(crate) mod tests {
     fn what_no_data_set_can_be_is_refused() {
         let changes: [fn(&mut DatasetSpec); 12] = [
             |spec| spec.shape.channels = 0,
-            |spec| spec.shape = Shape { channels: u32::MAX, height: u32::MAX, width: u32::MAX },
+            |spec| spec.shape = ImageShape { channels: u32::MAX, height: u32::MAX, width: u32::MAX },
             |spec| spec.classes.truncate(1),
             |spec| spec.classes = vec![String::new(); 257],
             |spec| spec.normalisation.mean.truncate(1),

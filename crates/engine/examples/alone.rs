@@ -2,7 +2,7 @@
 
 use config::RunConfig;
 use data::Split;
-use engine::{Control, Input, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
+use engine::{BatchFeed, Control, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
 use plan::{Position, Reduction, Wire, epoch_order};
 use std::{error::Error, path::PathBuf, sync::Arc};
 use tch::Device;
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ranges = (0..steps.count()).map(move |step| steps.samples_of(step));
         let ranges = Box::new(ranges.map(|range| range.start as usize..range.end as usize));
         let samples = Samples { order, seed: config.seed, epoch, augment: config.augment.clone(), ranges };
-        let mut input = Input::ahead(Arc::clone(&data), samples, Device::Cpu)?;
+        let mut input = BatchFeed::ahead(Arc::clone(&data), samples, Device::Cpu)?;
         for _ in 0..steps.count() {
             train_step(&mut replica, &mut reducer, &mut input, config.lr, &control, &mut profile)?;
         }

@@ -3,7 +3,7 @@
 use crate::control::Control;
 use crate::error::EngineError;
 use crate::fault::Fault;
-use crate::messages::{Command, Event, Progress};
+use crate::messages::{Command, EngineEvent, EngineProgress};
 use crate::queue::{self, queue};
 use crate::rehearsal::Rehearsal;
 use crate::rehearsal::rehearse;
@@ -57,7 +57,7 @@ pub struct Engine {
     /// Shared with the thread.
     pub control: Arc<Control>,
     /// The last progress.
-    pub progress: watch::Receiver<Progress>,
+    pub progress: watch::Receiver<EngineProgress>,
     /// What its first rehearsal has shown.
     pub rehearsal: Rehearsal,
 }
@@ -67,10 +67,10 @@ impl Engine {
     ///
     /// # Errors
     /// If there is no memory for a step of the model, or no thread.
-    pub fn start(options: EngineOptions, events: async_mpsc::Sender<Event>) -> Result<Self, EngineError> {
+    pub fn start(options: EngineOptions, events: async_mpsc::Sender<EngineEvent>) -> Result<Self, EngineError> {
         let (commands, receiver) = queue();
         let control = Arc::new(Control::default());
-        let (progress_sender, progress) = watch::channel(Progress::default());
+        let (progress_sender, progress) = watch::channel(EngineProgress::default());
         let (started, start) = mpsc::sync_channel(1);
         options.faults.iter().filter_map(|fault| fault.drags()).for_each(|longer| control.drag(longer));
         let shared = Arc::clone(&control);

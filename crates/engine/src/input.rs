@@ -4,7 +4,7 @@
 use crate::error::EngineError;
 use crate::resident::Resident;
 use crate::shard::to_device;
-use data::{Augmentations, Batches, Dataset, Shape};
+use data::{Augmentations, Batches, Dataset, ImageShape};
 use std::{
     fmt,
     ops::Range,
@@ -48,15 +48,15 @@ struct Batch {
 
 /// The batches of one stretch of training, in order.
 #[derive(Debug)]
-pub struct Input(Source);
+pub struct BatchFeed(Feed);
 
 #[derive(Debug)]
-enum Source {
-    Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, shape: Shape, device: Device },
+enum Feed {
+    Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, shape: ImageShape, device: Device },
     Resident { data: Rc<Resident>, samples: Samples, next: Option<(Tensor, Tensor)> },
 }
 
-impl Input {
+impl BatchFeed {
     /// Starts to make the batches of `samples`, for `device`.
     ///
     /// # Errors
@@ -81,13 +81,13 @@ impl Input {
             }
         };
         thread::Builder::new().name("input".to_owned()).spawn(work).map_err(EngineError::thread("input"))?;
-        Ok(Self(Source::Ahead { batches, spare, shape, device }))
+        Ok(Self(Feed::Ahead { batches, spare, shape, device }))
     }
 
     /// The batches of `samples` from a data set on the device.
     #[must_use]
     pub fn resident(data: Rc<Resident>, samples: Samples) -> Self {
-        Self(Source::Resident { data, samples, next: None })
+        Self(Feed::Resident { data, samples, next: None })
     }
 
     /// The next batch on the device: images `[n, channels, height, width]` with channels last in memory, and labels.
@@ -100,18 +100,18 @@ impl Input {
             state: "all batches of this stretch were taken".to_owned(),
         };
         match &mut self.0 {
-            Source::Ahead { batches, spare, shape, device } => {
+            Feed::Ahead { batches, spare, shape, device } => {
                 let batch = batches.recv().map_err(|_| none_left())?;
                 let tensors = to_device(&batch.pixels, &batch.labels, *shape, *device);
                 // Its memory serves a later batch; at the end of a stretch nobody needs it.
                 let _ = spare.try_send(batch);
                 tensors
             }
-            Source::Resident { next, .. } => {
+            Feed::Resident { next, .. } => {
                 if next.is_none() {
                     self.prepare()?;
                 }
-                let Source::Resident { next, .. } = &mut self.0 else { return Err(none_left()) };
+                let Feed::Resident { next, .. } = &mut self.0 else { return Err(none_left()) };
                 next.take().ok_or_else(none_left)
             }
         }
@@ -123,7 +123,7 @@ impl Input {
     /// # Errors
     /// If libtorch fails.
     pub fn prepare(&mut self) -> Result<bool, EngineError> {
-        if let Source::Resident { data, samples, next } = &mut self.0
+        if let Feed::Resident { data, samples, next } = &mut self.0
             && next.is_none()
             && let Some(range) = samples.ranges.next()
         {

@@ -20,7 +20,7 @@ pub struct Formation {
 
 /// Where the state of a generation comes from.
 #[derive(Debug)]
-pub enum Source {
+pub enum StateSource {
     /// From this or another rank, which holds it.
     Held,
     /// From this rank, which is being given it. Whoever does that beats for the engine meanwhile
@@ -53,7 +53,7 @@ pub enum Command {
         /// Whose state.
         source_rank: u32,
         /// Where that rank has it from.
-        source: Source,
+        source: StateSource,
         /// Its digest, where it is known.
         digest: Option<u64>,
     },
@@ -113,7 +113,7 @@ impl Command {
 
 /// What became of a stretch of training.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
+pub struct TrainOutcome {
     /// The next step.
     pub position: Position,
     /// Of the epoch so far.
@@ -126,7 +126,7 @@ pub struct Outcome {
 
 /// What the engine reports.
 #[derive(Debug)]
-pub enum Event {
+pub enum EngineEvent {
     /// The rendezvous store is open at this port.
     StoreOpened {
         /// The generation.
@@ -155,14 +155,14 @@ pub enum Event {
         /// The generation.
         generation: u64,
         /// What it came to.
-        outcome: Outcome,
+        outcome: TrainOutcome,
     },
     /// Training stopped after a step, as asked.
     Halted {
         /// The generation.
         generation: u64,
         /// What it came to.
-        outcome: Outcome,
+        outcome: TrainOutcome,
     },
     /// A chunk of the test set is evaluated.
     Evaluated {
@@ -200,7 +200,7 @@ pub enum Event {
 
 /// Where the engine is, for people; the last value counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Progress {
+pub struct EngineProgress {
     /// The generation; 0 before the first.
     pub generation: u64,
     /// The next step.

@@ -9,7 +9,7 @@ use tch::{Device, TchError};
 /// What a step is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Phase {
+pub enum StepPhase {
     /// Waiting for a batch and copying it to the device.
     Input,
     /// The forward pass and the loss.
@@ -26,7 +26,7 @@ pub enum Phase {
     Hidden,
 }
 
-impl Phase {
+impl StepPhase {
     const ALL: [Self; 7] =
         [Self::Input, Self::Forward, Self::Backward, Self::Exposed, Self::Waiting, Self::Optimizer, Self::Hidden];
 
@@ -57,7 +57,7 @@ struct Span {
 /// A phase that the device may not have come to the end of.
 #[derive(Debug)]
 struct Pending {
-    phase: Phase,
+    phase: StepPhase,
     start: Mark,
     end: Mark,
     step: u64,
@@ -82,7 +82,7 @@ pub struct Profile {
     device: Device,
     /// The first mark.
     origin: Option<Mark>,
-    totals: [Duration; Phase::ALL.len()],
+    totals: [Duration; StepPhase::ALL.len()],
     steps: u64,
     spans: Option<Vec<Span>>,
     /// In the order in which the device comes to their ends.
@@ -96,7 +96,7 @@ impl Profile {
         Self {
             device,
             origin: None,
-            totals: [Duration::ZERO; Phase::ALL.len()],
+            totals: [Duration::ZERO; StepPhase::ALL.len()],
             steps: 0,
             spans: traced.then(Vec::new),
             pending: VecDeque::new(),
@@ -117,7 +117,7 @@ impl Profile {
     ///
     /// # Errors
     /// If the device is out of order.
-    pub fn end(&mut self, phase: Phase, start: Mark) -> Result<Mark, EngineError> {
+    pub fn end(&mut self, phase: StepPhase, start: Mark) -> Result<Mark, EngineError> {
         let end = self.begin()?;
         self.pending.push_back(Pending { phase, start, end: end.clone(), step: self.steps });
         Ok(end)
@@ -145,13 +145,13 @@ impl Profile {
     ///
     /// # Errors
     /// If the device is out of order.
-    pub fn add(&mut self, phase: Phase, start: &Mark, length: Duration) -> Result<(), EngineError> {
+    pub fn add(&mut self, phase: StepPhase, start: &Mark, length: Duration) -> Result<(), EngineError> {
         self.totals[phase as usize] += length;
         self.keep(phase.name(), REDUCTION, start, (length, self.steps))
     }
 
     /// Moves time that was counted to one phase to another.
-    pub fn transfer(&mut self, from: Phase, to: Phase, length: Duration) {
+    pub fn transfer(&mut self, from: StepPhase, to: StepPhase, length: Duration) {
         self.totals[from as usize] = self.totals[from as usize].saturating_sub(length);
         self.totals[to as usize] += length;
     }
@@ -202,9 +202,9 @@ impl Profile {
                 "args": {"step": span.step},
             }));
         }
-        let average = |phase: Phase| micros(self.totals[phase as usize]) / 1e3 / self.steps.max(1) as f64;
+        let average = |phase: StepPhase| micros(self.totals[phase as usize]) / 1e3 / self.steps.max(1) as f64;
         let phases: serde_json::Map<_, _> =
-            Phase::ALL.iter().map(|phase| (phase.name().to_owned(), json!(average(*phase)))).collect();
+            StepPhase::ALL.iter().map(|phase| (phase.name().to_owned(), json!(average(*phase)))).collect();
         let trace = json!({"traceEvents": events, "otherData": {"steps": self.steps, "milliseconds": phases}});
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
@@ -224,12 +224,12 @@ mod tests {
         for _ in 0..2 {
             let start = profile.begin().unwrap();
             sleep(Duration::from_millis(6));
-            let forward = profile.end(Phase::Forward, start.clone()).unwrap();
+            let forward = profile.end(StepPhase::Forward, start.clone()).unwrap();
             sleep(Duration::from_millis(10));
-            profile.end(Phase::Backward, forward).unwrap();
+            profile.end(StepPhase::Backward, forward).unwrap();
             profile.settle().unwrap();
-            profile.transfer(Phase::Backward, Phase::Exposed, Duration::from_millis(2));
-            profile.add(Phase::Hidden, &start, Duration::from_millis(1)).unwrap();
+            profile.transfer(StepPhase::Backward, StepPhase::Exposed, Duration::from_millis(2));
+            profile.add(StepPhase::Hidden, &start, Duration::from_millis(1)).unwrap();
             profile.end_step();
         }
         let directory = tempfile::tempdir().unwrap();
@@ -255,9 +255,9 @@ mod tests {
         let mut profile = Profile::new(false, Device::Cpu);
         let start = profile.begin().unwrap();
         sleep(Duration::from_millis(2));
-        profile.end(Phase::Input, start).unwrap();
-        assert_eq!(profile.totals[Phase::Input as usize], Duration::ZERO);
+        profile.end(StepPhase::Input, start).unwrap();
+        assert_eq!(profile.totals[StepPhase::Input as usize], Duration::ZERO);
         profile.settle().unwrap();
-        assert!(profile.totals[Phase::Input as usize] >= Duration::from_millis(2));
+        assert!(profile.totals[StepPhase::Input as usize] >= Duration::from_millis(2));
     }
 }

@@ -3,7 +3,7 @@
 use crate::control::Control;
 use crate::digest::digest;
 use crate::error::EngineError;
-use crate::messages::Event;
+use crate::messages::EngineEvent;
 use crate::outgoing::Outgoing;
 use crate::replica::Replica;
 use tokio::sync::mpsc;
@@ -31,14 +31,14 @@ impl Reports {
         replica: &Replica,
         (steps, halted): (u32, bool),
         control: &Control,
-        events: &mpsc::Sender<Event>,
+        events: &mpsc::Sender<EngineEvent>,
     ) -> Result<(), EngineError> {
         let position = replica.held()?;
         let due = |every: u32| every > 0 && position.step.is_multiple_of(every);
         let save = due(self.save_every) && position.step < steps;
         let last = halted || position.step == steps;
         if save || last || due(self.digest_every) {
-            let event = Event::Digest { generation, position, digest: digest(replica)? };
+            let event = EngineEvent::Digest { generation, position, digest: digest(replica)? };
             control.beat();
             // Fails for want of room, or because the session is gone.
             let _ = if last { events.blocking_send(event).is_ok() } else { events.try_send(event).is_ok() };

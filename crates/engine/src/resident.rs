@@ -3,13 +3,13 @@
 
 use crate::error::EngineError;
 use crate::shard::to_device_async;
-use data::{Augmentations, Axis, Dataset, Normaliser, Shape};
+use data::{Augmentations, Axis, Dataset, ImageShape, Normaliser};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 /// A data set on a device.
 #[derive(Debug)]
 pub struct Resident {
-    shape: Shape,
+    shape: ImageShape,
     /// u8, the bytes of all images, each by channel, row and column. A black image follows the last.
     pixels: Tensor,
     /// i64, the classes.

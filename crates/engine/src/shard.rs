@@ -1,9 +1,9 @@
 //! One shard: forward and backward, into one flat vector.
 
 use crate::error::EngineError;
-use crate::profile::{Phase, Profile};
+use crate::profile::{Profile, StepPhase};
 use crate::replica::{Replica, Tail};
-use data::Shape;
+use data::ImageShape;
 use learn::Targets;
 use plan::Position;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
@@ -54,10 +54,10 @@ pub fn forward_backward(
         vector.f_narrow(0, range.start as i64, range.len() as i64)?.f_copy_(&weighted)
     })
     .map_err(torch())?;
-    let start = profile.end(Phase::Forward, start)?;
+    let start = profile.end(StepPhase::Forward, start)?;
     filled(replica.statistics_range().start);
     replica.network.backward(tape, &gradient, vector, filled)?;
-    profile.end(Phase::Backward, start)?;
+    profile.end(StepPhase::Backward, start)?;
     Ok(loss)
 }
 
@@ -92,7 +92,7 @@ fn write_tail(replica: &Replica, tail: &[f32; Tail::COUNT], vector: &Tensor) -> 
 pub(crate) fn to_device(
     pixels: &[f32],
     labels: &[i64],
-    shape: Shape,
+    shape: ImageShape,
     device: Device,
 ) -> Result<(Tensor, Tensor), EngineError> {
     let [channels, height, width] = [shape.channels, shape.height, shape.width].map(i64::from);

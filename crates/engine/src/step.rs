@@ -3,8 +3,8 @@
 use crate::commit::{StepOutcome, commit};
 use crate::control::Control;
 use crate::error::EngineError;
-use crate::input::Input;
-use crate::profile::{Phase, Profile};
+use crate::input::BatchFeed;
+use crate::profile::{Profile, StepPhase};
 use crate::reduce::Reducer;
 use crate::replica::Replica;
 use crate::shard::{check_loss, forward_backward, idle};
@@ -23,7 +23,7 @@ use tch::Tensor;
 pub fn train_step(
     replica: &mut Replica,
     reducer: &mut Reducer,
-    input: &mut Input,
+    input: &mut BatchFeed,
     rate: f64,
     control: &Control,
     profile: &mut Profile,
@@ -42,8 +42,8 @@ pub fn train_step(
     }
     let start = profile.begin()?;
     let sum = reducer.finish(control)?;
-    let finished = profile.end(Phase::Exposed, start)?;
-    let ready = if input.prepare()? { profile.end(Phase::Input, finished.clone())? } else { finished.clone() };
+    let finished = profile.end(StepPhase::Exposed, start)?;
+    let ready = if input.prepare()? { profile.end(StepPhase::Input, finished.clone())? } else { finished.clone() };
     let outcome = match commit(replica, &sum, position, rate) {
         Err(EngineError::Diverged { position, loss }) if !operations::is_processors(replica.device) => {
             losses.iter().try_for_each(|loss| check_loss(loss, position))?;
@@ -55,7 +55,7 @@ pub fn train_step(
     profile.settle()?;
     reducer.trace(&finished, profile)?;
     reducer.release()?;
-    profile.end(Phase::Optimizer, ready)?;
+    profile.end(StepPhase::Optimizer, ready)?;
     profile.end_step();
     Ok(outcome)
 }
@@ -64,7 +64,7 @@ pub fn train_step(
 fn compute_shard(
     replica: &mut Replica,
     reducer: &mut Reducer,
-    input: &mut Input,
+    input: &mut BatchFeed,
     position: Position,
     (shard, halt): (u32, bool),
     control: &Control,
@@ -78,7 +78,7 @@ fn compute_shard(
     } else {
         let start = profile.begin()?;
         let (images, labels) = input.take()?;
-        profile.end(Phase::Input, start)?;
+        profile.end(StepPhase::Input, start)?;
         let step_samples = steps.samples_of(position.step).len();
         let filled = |from| reducer.filled(shard, from, control);
         Some(forward_backward(

@@ -5,7 +5,7 @@
 
 use crate::digest::{digest, digest_of, digest_of_state};
 use crate::error::EngineError;
-use crate::messages::{Event, Source};
+use crate::messages::{EngineEvent, StateSource};
 use crate::reduce::Reducer;
 use crate::thread::Thread;
 use plan::{Position, Totals};
@@ -63,21 +63,21 @@ impl Thread {
         &mut self,
         generation: u64,
         source_rank: u32,
-        source: Source,
+        source: StateSource,
         expected: Option<u64>,
-    ) -> Result<Event, EngineError> {
+    ) -> Result<EngineEvent, EngineError> {
         let rank = self.formation.map(|formation| formation.rank);
         let own = rank == Some(source_rank);
         match source {
-            Source::Given(state) if own => {
+            StateSource::Given(state) if own => {
                 let state = self.given(generation, &state)?;
                 self.load(&state, generation)?;
             }
-            Source::Initial => {
+            StateSource::Initial => {
                 let state = checkpoint::initial_state(&self.options.config, &self.replica.layout);
                 self.load(&state, generation)?;
             }
-            Source::Held | Source::Given(_) => {}
+            StateSource::Held | StateSource::Given(_) => {}
         }
         // The loan ends before the replica changes.
         let reducer = self.reducer.take().ok_or_else(|| EngineError::OutOfOrder {
@@ -88,7 +88,7 @@ impl Thread {
         self.reducer = Some(reducer);
         let digest = result?;
         let position = self.replica.held()?;
-        Ok(Event::Digest { generation, position, digest })
+        Ok(EngineEvent::Digest { generation, position, digest })
     }
 
     fn load(&mut self, state: &State, generation: u64) -> Result<(), EngineError> {

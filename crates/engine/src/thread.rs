@@ -5,7 +5,7 @@ use crate::digest::digest;
 use crate::error::EngineError;
 use crate::evaluate::evaluate_chunk;
 use crate::handle::EngineOptions;
-use crate::messages::{Command, Event, Formation, Progress};
+use crate::messages::{Command, EngineEvent, EngineProgress, Formation};
 use crate::outgoing::Outgoing;
 use crate::profile::Profile;
 use crate::queue::Receiver;
@@ -24,8 +24,8 @@ use tokio::sync::{mpsc as async_mpsc, watch};
 pub(super) struct Thread {
     pub(super) options: EngineOptions,
     pub(super) control: Arc<Control>,
-    pub(super) events: async_mpsc::Sender<Event>,
-    pub(super) progress: watch::Sender<Progress>,
+    pub(super) events: async_mpsc::Sender<EngineEvent>,
+    pub(super) progress: watch::Sender<EngineProgress>,
     pub(super) replica: Replica,
     pub(super) formation: Option<Formation>,
     /// The store that this worker serves as rank 0.
@@ -58,8 +58,8 @@ impl Thread {
         options: EngineOptions,
         control: Arc<Control>,
         replica: Replica,
-        events: async_mpsc::Sender<Event>,
-        progress: watch::Sender<Progress>,
+        events: async_mpsc::Sender<EngineEvent>,
+        progress: watch::Sender<EngineProgress>,
     ) -> Self {
         Self {
             profile: Profile::new(options.trace.is_some(), options.device),
@@ -96,10 +96,10 @@ impl Thread {
                     if error.is_of_the_state()
                         && let Err(error) = self.replica.forget()
                     {
-                        self.report(Event::Failed { generation: generation.unwrap_or_default(), error });
+                        self.report(EngineEvent::Failed { generation: generation.unwrap_or_default(), error });
                     }
                     if !error.is_abort() {
-                        self.report(Event::Failed { generation: generation.unwrap_or_default(), error });
+                        self.report(EngineEvent::Failed { generation: generation.unwrap_or_default(), error });
                     }
                 }
             }
@@ -135,12 +135,12 @@ impl Thread {
         self.held().map(|held| Ok((held, digest(&self.replica)?))).transpose()
     }
 
-    fn report(&self, event: Event) {
+    fn report(&self, event: EngineEvent) {
         // Only fails when the session is gone, and then the command channel is closed as well.
         let _ = self.events.blocking_send(event);
     }
 
-    fn obey(&mut self, command: Command) -> Result<Option<Event>, EngineError> {
+    fn obey(&mut self, command: Command) -> Result<Option<EngineEvent>, EngineError> {
         match command {
             Command::Form(formation) => self.form(formation),
             Command::Connect { generation, host, port, backend } => {
@@ -159,7 +159,7 @@ impl Thread {
                         return Err(EngineError::Aborted { generation });
                     }
                     let result = evaluate_chunk(&self.replica, &self.options.test, chunk, || self.control.beat())?;
-                    self.report(Event::Evaluated { generation, epoch, result });
+                    self.report(EngineEvent::Evaluated { generation, epoch, result });
                 }
                 Ok(None)
             }
@@ -169,37 +169,43 @@ impl Thread {
             Command::Upload { ticket }
                 if self.options.faults.iter().any(|fault| fault.breaks_upload(self.replica.position)) =>
             {
-                Ok(Some(Event::NotUploaded { ticket, cause: "the line was made to break".to_owned() }))
+                Ok(Some(EngineEvent::NotUploaded { ticket, cause: "the line was made to break".to_owned() }))
             }
             Command::Upload { ticket } => match self.replica.state() {
                 Ok(state) => {
                     self.control.outgoing.put(Outgoing { ticket, state: Box::new(state) });
                     Ok(None)
                 }
-                Err(error) => Ok(Some(Event::NotUploaded { ticket, cause: error.to_string() })),
+                Err(error) => Ok(Some(EngineEvent::NotUploaded { ticket, cause: error.to_string() })),
             },
-            Command::Attest { request } => Ok(Some(Event::Attested { request, held: self.attest()? })),
+            Command::Attest { request } => Ok(Some(EngineEvent::Attested { request, held: self.attest()? })),
             Command::Rehearse => {
                 self.leave();
                 let options = &self.options;
-                Ok(Some(Event::Rehearsed(rehearse(&mut self.replica, options, &self.control)?)))
+                Ok(Some(EngineEvent::Rehearsed(rehearse(&mut self.replica, options, &self.control)?)))
             }
         }
     }
 
-    fn form(&mut self, formation: Formation) -> Result<Option<Event>, EngineError> {
+    fn form(&mut self, formation: Formation) -> Result<Option<EngineEvent>, EngineError> {
         self.leave();
         self.formation = Some(formation);
         if formation.rank != 0 {
             return Ok(None);
         }
         let store = Store::serve(self.options.connect_timeout)?;
-        let event = Event::StoreOpened { generation: formation.generation, port: store.port() };
+        let event = EngineEvent::StoreOpened { generation: formation.generation, port: store.port() };
         self.store = Some(store);
         Ok(Some(event))
     }
 
-    fn connect(&mut self, generation: u64, host: &str, port: u16, backend: Backend) -> Result<Event, EngineError> {
+    fn connect(
+        &mut self,
+        generation: u64,
+        host: &str,
+        port: u16,
+        backend: Backend,
+    ) -> Result<EngineEvent, EngineError> {
         let Some(Formation { rank, world_size, .. }) = self.formation.filter(|f| f.generation == generation) else {
             return Err(EngineError::OutOfOrder {
                 order: format!("connect generation {generation}"),
@@ -246,6 +252,6 @@ impl Thread {
             tracing::info!(generation, "gradients are added up {how}");
         }
         self.reducer = Some(reducer);
-        Ok(Event::Ready { generation, held: self.attest()? })
+        Ok(EngineEvent::Ready { generation, held: self.attest()? })
     }
 }

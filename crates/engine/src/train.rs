@@ -1,8 +1,8 @@
 //! Training to the end of an epoch, or to where it is halted.
 
 use crate::error::EngineError;
-use crate::input::{Input, Samples};
-use crate::messages::{Event, Outcome, Progress};
+use crate::input::{BatchFeed, Samples};
+use crate::messages::{EngineEvent, EngineProgress, TrainOutcome};
 use crate::reports::Reports;
 use crate::speed::Speed;
 use crate::step::train_step;
@@ -21,7 +21,7 @@ impl Thread {
         from: Position,
         rates: &Rates,
         reports: Reports,
-    ) -> Result<Event, EngineError> {
+    ) -> Result<EngineEvent, EngineError> {
         let steps = self.options.config.steps().count();
         let held = self.replica.position;
         // Past the last step of an epoch is before the first of the next.
@@ -57,8 +57,8 @@ impl Thread {
         let augment = config.augment.clone();
         let samples = Samples { order, seed: config.seed, epoch: from.epoch, augment, ranges: Box::new(ranges) };
         let mut input = match &self.resident {
-            Some(data) => Input::resident(Rc::clone(data), samples),
-            None => Input::ahead(Arc::clone(&self.options.train), samples, self.options.device)?,
+            Some(data) => BatchFeed::resident(Rc::clone(data), samples),
+            None => BatchFeed::ahead(Arc::clone(&self.options.train), samples, self.options.device)?,
         };
         let start = Instant::now();
         let mut images = 0;
@@ -80,7 +80,7 @@ impl Thread {
             let position = Position { step: step + 1, ..from };
             let (totals, lineage) = (self.replica.totals, self.replica.lineage);
             self.control.set_held(Some(Held { position, totals, lineage }));
-            self.progress.send_replace(Progress {
+            self.progress.send_replace(EngineProgress {
                 generation,
                 position,
                 totals: self.replica.totals,
@@ -95,13 +95,18 @@ impl Thread {
             }
         }
         let position = self.replica.held()?;
-        let outcome = Outcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
+        let outcome =
+            TrainOutcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
         if let Some((path, process)) = &self.options.trace {
             // No reason to stop training for.
             if let Err(error) = self.profile.write(path, process) {
                 tracing::warn!("cannot write the trace {}: {error}", path.display());
             }
         }
-        Ok(if halted { Event::Halted { generation, outcome } } else { Event::EpochDone { generation, outcome } })
+        Ok(if halted {
+            EngineEvent::Halted { generation, outcome }
+        } else {
+            EngineEvent::EpochDone { generation, outcome }
+        })
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use data::{Augmentations, Batches, Dataset, Split};
-use engine::{Input, Resident, Samples};
+use engine::{BatchFeed, Resident, Samples};
 use importers::cifar10::{IMAGE_BYTES, spec};
 use operations::Mark;
 use std::{io::Write, path::PathBuf, rc::Rc, sync::Arc, time::Instant};
@@ -41,8 +41,8 @@ fn a_batch_of_the_device_is_that_of_the_processor() {
                 augment: augment.clone(),
                 ranges: Box::new(ranges.clone().into_iter()),
             };
-            let mut on_device = Input::resident(Rc::clone(&resident), samples());
-            let mut ahead = Input::ahead(Arc::clone(&data), samples(), device).unwrap();
+            let mut on_device = BatchFeed::resident(Rc::clone(&resident), samples());
+            let mut ahead = BatchFeed::ahead(Arc::clone(&data), samples(), device).unwrap();
             for range in ranges.clone() {
                 let (mut pixels, mut labels) = (vec![0.0; range.len() * IMAGE_BYTES], vec![0; range.len()]);
                 batches.training(&data, (5, epoch), &order[range], &mut pixels, &mut labels);

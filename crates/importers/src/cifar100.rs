@@ -7,14 +7,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use data::{DatasetSpec, Error, Normalisation, Record, Shape, blob_of};
+use data::{DatasetSpec, Error, ImageShape, Normalisation, Record, blob_of};
 
 use crate::Importer;
 
 /// Folder of the official archive, inside the data directory.
 const FOLDER: &str = "cifar-100-binary";
 const FILES: [&str; 2] = ["train.bin", "test.bin"];
-const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32 };
+const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
 /// CIFAR-100 by one of its labels.
 #[derive(Debug, Clone, Copy)]

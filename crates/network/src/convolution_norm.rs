@@ -36,7 +36,7 @@ pub(crate) struct ConvolutionNorm {
 
 /// What a layer keeps for its backward pass.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct KeptConvolution {
     input: Tensor,
     weight: Tensor,
     /// What the convolution made of the input.
@@ -79,12 +79,12 @@ impl ConvolutionNorm {
         shortcut: Option<&Tensor>,
         relu: bool,
         precision: Precision,
-    ) -> Result<(Tensor, Kept), NetworkError> {
+    ) -> Result<(Tensor, KeptConvolution), NetworkError> {
         let weight = self.weight(precision).map_err(at(&self.name))?;
         let convolved = self.convolution.forward(x, &weight).map_err(at(&self.name))?;
         let (output, statistics) =
             norm::train(&convolved, &self.affine, &mut self.batch, shortcut, relu).map_err(at(&self.name))?;
-        let kept = Kept {
+        let kept = KeptConvolution {
             input: x.shallow_clone(),
             weight,
             convolved,
@@ -100,13 +100,13 @@ impl ConvolutionNorm {
     /// the shortcut brought.
     pub fn backward(
         &self,
-        kept: Kept,
+        kept: KeptConvolution,
         gradient: Tensor,
         second: Option<&Tensor>,
         input_wanted: bool,
         flat: &Tensor,
     ) -> Result<(Option<Tensor>, Tensor), NetworkError> {
-        let Kept { input, weight, convolved, statistics, output, relu, shortcut } = kept;
+        let KeptConvolution { input, weight, convolved, statistics, output, relu, shortcut } = kept;
         let work = || {
             let [place, norm_weight, norm_bias] = &self.places;
             let mut parameters = Affine { weight: norm_weight.of(flat)?, bias: norm_bias.of(flat)? };

@@ -14,7 +14,7 @@ pub(crate) struct Head {
 
 /// What the head keeps for its backward pass.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct KeptHead {
     features: Tensor,
     size: Vec<i64>,
     kind: Kind,
@@ -22,14 +22,14 @@ pub(crate) struct Kept {
 
 impl Head {
     /// Logits, `[n, classes]`, of `x`, `[n, features, h, w]`.
-    pub fn forward(&self, x: &Tensor) -> Result<(Tensor, Kept), TchError> {
+    pub fn forward(&self, x: &Tensor) -> Result<(Tensor, KeptHead), TchError> {
         let features = x.f_mean_dim([2, 3].as_slice(), false, Kind::Float)?;
         let logits = features.f_linear(&self.weight, Some(&self.bias))?;
-        Ok((logits, Kept { features, size: x.size(), kind: x.kind() }))
+        Ok((logits, KeptHead { features, size: x.size(), kind: x.kind() }))
     }
 
     /// Writes the gradients of the parameters into `flat`; returns that of `x`, with channels last.
-    pub fn backward(&self, kept: &Kept, gradient: &Tensor, flat: &Tensor) -> Result<Tensor, TchError> {
+    pub fn backward(&self, kept: &KeptHead, gradient: &Tensor, flat: &Tensor) -> Result<Tensor, TchError> {
         let [weight, bias] = &self.places;
         weight.of(flat)?.f_copy_(&gradient.f_tr()?.f_matmul(&kept.features)?)?;
         bias.of(flat)?.f_copy_(&gradient.f_sum_dim_intlist([0].as_slice(), false, Kind::Float)?)?;

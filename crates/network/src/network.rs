@@ -1,9 +1,9 @@
 //! A network over flat buffers.
 
 use crate::{
-    convolution_norm::{self, ConvolutionNorm, Place},
+    convolution_norm::{ConvolutionNorm, KeptConvolution, Place},
     error::{NetworkError, at},
-    head::{self, Head},
+    head::{Head, KeptHead},
 };
 use operations::norm::Affine;
 use plan::Precision;
@@ -40,13 +40,13 @@ pub struct Network {
 
 /// What a forward pass in training keeps for the backward one.
 #[derive(Debug)]
-pub struct Tape(Vec<Kept>);
+pub struct Tape(Vec<KeptPart>);
 
 #[derive(Debug)]
-enum Kept {
-    Stem(convolution_norm::Kept),
-    Block { branch: Vec<convolution_norm::Kept>, shortcut: Option<convolution_norm::Kept> },
-    Head(head::Kept),
+enum KeptPart {
+    Stem(KeptConvolution),
+    Block { branch: Vec<KeptConvolution>, shortcut: Option<KeptConvolution> },
+    Head(KeptHead),
 }
 
 impl Network {
@@ -118,7 +118,7 @@ impl Network {
                 (x, kept) = match part {
                     Part::Stem(stem) => {
                         let (x, kept) = stem.forward(&x, None, true, precision)?;
-                        (x, Kept::Stem(kept))
+                        (x, KeptPart::Stem(kept))
                     }
                     Part::Block { branch, shortcut } => {
                         let (bypass, kept_shortcut) = match shortcut {
@@ -135,11 +135,11 @@ impl Network {
                             (x, kept) = layer.forward(&x, (index == last).then_some(&bypass), true, precision)?;
                             kept_branch.push(kept);
                         }
-                        (x, Kept::Block { branch: kept_branch, shortcut: kept_shortcut })
+                        (x, KeptPart::Block { branch: kept_branch, shortcut: kept_shortcut })
                     }
                     Part::Head(head) => {
                         let (logits, kept) = head.forward(&x).map_err(at(&head.name))?;
-                        (logits, Kept::Head(kept))
+                        (logits, KeptPart::Head(kept))
                     }
                 };
                 tape.push(kept);
@@ -168,13 +168,13 @@ impl Network {
             let mut second: Option<Tensor> = None;
             for (part, kept) in self.parts.iter().zip(tape.0).rev() {
                 let first_offset = match (part, kept) {
-                    (Part::Head(head), Kept::Head(kept)) => {
+                    (Part::Head(head), KeptPart::Head(kept)) => {
                         gradient = head.backward(&kept, &gradient, flat).map_err(at(&head.name))?;
                         head.places[0].offset
                     }
                     (
                         Part::Block { branch, shortcut },
-                        Kept::Block { branch: kept_branch, shortcut: kept_shortcut },
+                        KeptPart::Block { branch: kept_branch, shortcut: kept_shortcut },
                     ) => {
                         let mut bypass = None;
                         for (layer, kept) in branch.iter().zip(kept_branch).rev() {
@@ -191,7 +191,7 @@ impl Network {
                         };
                         branch.first().map_or(0, |layer| layer.places[0].offset)
                     }
-                    (Part::Stem(stem), Kept::Stem(kept)) => {
+                    (Part::Stem(stem), KeptPart::Stem(kept)) => {
                         let _ = stem.backward(kept, gradient, second.as_ref(), false, flat)?;
                         filled(0);
                         return Ok(());

@@ -10,7 +10,7 @@ use tch::{TchError, Tensor};
 type AtTensor = c_void;
 
 /// A `c10::Event`.
-type Event = c_void;
+type C10Event = c_void;
 
 unsafe extern "C" {
     fn co_last_error() -> *const c_char;
@@ -22,10 +22,10 @@ unsafe extern "C" {
     fn co_keeps_all_bits() -> c_int;
     fn co_pin_memory(tensor: *const AtTensor, out: *mut *mut AtTensor) -> c_int;
     fn co_channels_last(weight: *const AtTensor, half: c_int, out: *mut *mut AtTensor) -> c_int;
-    fn co_event_record(device: c_int, out: *mut *mut Event) -> c_int;
-    fn co_event_is_reached(event: *const Event, out: *mut c_int) -> c_int;
-    fn co_event_elapsed(start: *const Event, end: *const Event, out: *mut f64) -> c_int;
-    fn co_event_free(event: *mut Event);
+    fn co_event_record(device: c_int, out: *mut *mut C10Event) -> c_int;
+    fn co_event_is_reached(event: *const C10Event, out: *mut c_int) -> c_int;
+    fn co_event_elapsed(start: *const C10Event, end: *const C10Event, out: *mut f64) -> c_int;
+    fn co_event_free(event: *mut C10Event);
     fn co_fused_sgd(
         parameters: *mut AtTensor,
         gradient: *mut AtTensor,
@@ -119,7 +119,7 @@ pub fn channels_last(weight: &Tensor, half: bool) -> Result<Tensor, TchError> {
 
 /// An event in the stream of a GPU.
 #[derive(Debug)]
-pub(crate) struct DeviceEvent(NonNull<Event>);
+pub(crate) struct DeviceEvent(NonNull<C10Event>);
 
 impl DeviceEvent {
     /// An event after all work that this thread has given to the GPU `device`.

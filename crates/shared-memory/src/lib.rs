@@ -27,4 +27,4 @@ mod error;
 mod segment;
 
 pub use error::Error;
-pub use segment::{Segment, Shape, Ticket};
+pub use segment::{Segment, SegmentShape, Ticket};

@@ -22,14 +22,14 @@ const PAGE: usize = 4096;
 
 /// What a segment is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct SegmentShape {
     /// Counters, 0 at first.
     pub counters: usize,
     /// Floats, 0.0 at first.
     pub floats: usize,
 }
 
-impl Shape {
+impl SegmentShape {
     /// Where the floats begin. The first line is the nonce's.
     fn floats_at(self) -> usize {
         ((self.counters + 1) * LINE).next_multiple_of(PAGE)
@@ -56,7 +56,7 @@ pub struct Ticket {
 pub struct Segment {
     memory: MmapRaw,
     file: File,
-    shape: Shape,
+    shape: SegmentShape,
 }
 
 impl Segment {
@@ -64,7 +64,7 @@ impl Segment {
     ///
     /// # Errors
     /// If there is no memory for it.
-    pub fn create(shape: Shape) -> Result<(Self, Ticket), Error> {
+    pub fn create(shape: SegmentShape) -> Result<(Self, Ticket), Error> {
         let bytes = shape.bytes();
         let file = File::from(memfd_create("coxswain", MFdFlags::MFD_CLOEXEC).map_err(Error::system("create", bytes))?);
         file.set_len(bytes as u64).map_err(Error::system("reserve", bytes))?;
@@ -80,7 +80,7 @@ impl Segment {
     ///
     /// # Errors
     /// If that process is not of this machine, or the segment is not of this shape.
-    pub fn open(ticket: Ticket, shape: Shape) -> Result<Self, Error> {
+    pub fn open(ticket: Ticket, shape: SegmentShape) -> Result<Self, Error> {
         let path = format!("/proc/{}/fd/{}", ticket.process, ticket.descriptor);
         let elsewhere = |why: String| Error::Elsewhere { process: ticket.process, why };
         // Looked at before it is opened: there may be anything.
@@ -96,7 +96,7 @@ impl Segment {
         Ok(segment)
     }
 
-    fn map(file: File, shape: Shape) -> Result<Self, Error> {
+    fn map(file: File, shape: SegmentShape) -> Result<Self, Error> {
         let bytes = shape.bytes();
         let memory = MmapOptions::new().len(bytes).map_raw(&file).map_err(Error::system("map", bytes))?;
         Ok(Self { memory, file, shape })

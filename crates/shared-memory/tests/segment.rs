@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use shared_memory::{Error, Segment, Shape, Ticket};
+use shared_memory::{Error, Segment, SegmentShape, Ticket};
 use std::{os::fd::AsRawFd, sync::atomic::Ordering};
 
-const SHAPE: Shape = Shape { counters: 3, floats: 10_000 };
+const SHAPE: SegmentShape = SegmentShape { counters: 3, floats: 10_000 };
 
 #[test]
 fn what_one_writes_the_other_reads() {
@@ -46,7 +46,7 @@ fn a_ticket_to_something_else_is_refused() {
     assert!(refused(Ticket { descriptor: other.as_raw_fd(), ..ticket }).contains("a file of 12 bytes"));
     assert!(refused(Ticket { nonce: ticket.nonce ^ 1, ..ticket }).contains("another file"));
     assert!(refused(Ticket { process: u32::MAX, ..ticket }).contains("No such file"));
-    let larger = Shape { floats: 10_001, ..SHAPE };
+    let larger = SegmentShape { floats: 10_001, ..SHAPE };
     assert!(Segment::open(ticket, larger).is_err());
 }
 

@@ -13,7 +13,7 @@ mod uploads;
 use crate::{Args, Error};
 use config::RunConfig;
 use connect::{Bulk, LocalAddress};
-use engine::{Engine, EngineError, Event};
+use engine::{Engine, EngineError, EngineEvent};
 use name::Name;
 use plan::Timeouts;
 use prepare::{Preparation, prepared};
@@ -64,8 +64,8 @@ pub struct Session {
     namesake: Option<Instant>,
     /// Drawn for this process, to tell it from another one with its name.
     instance: u64,
-    events: mpsc::Receiver<Event>,
-    event_sender: mpsc::Sender<Event>,
+    events: mpsc::Receiver<EngineEvent>,
+    event_sender: mpsc::Sender<EngineEvent>,
     joined: Option<Joined>,
     /// What will be `joined`.
     preparation: Option<Preparation>,
@@ -216,10 +216,10 @@ impl Session {
                 },
                 event = self.events.recv() => match event {
                     Some(event) => {
-                        if let Event::Failed { error: error @ EngineError::Dead { .. }, .. } = &event {
+                        if let EngineEvent::Failed { error: error @ EngineError::Dead { .. }, .. } = &event {
                             dead = Some(error.to_string());
                         }
-                        self.doubted &= !matches!(event, Event::Rehearsed(_));
+                        self.doubted &= !matches!(event, EngineEvent::Rehearsed(_));
                         report::report(event)
                     }
                     None => continue,

@@ -6,7 +6,7 @@ use crate::{
     state_transfer,
 };
 use config::RunConfig;
-use engine::{Command, EngineError, Formation, Source};
+use engine::{Command, EngineError, Formation, StateSource};
 use nccl_rs::Backend;
 use plan::{Rates, Timeouts};
 use proto::{
@@ -120,10 +120,10 @@ impl Session {
                     // Nobody takes it if the generation is over.
                     let _ = state.transpose().map(|state| given.try_send(state));
                 });
-                Source::Given(source)
+                StateSource::Given(source)
             }
-            Some(From::Initial(true)) => Source::Initial,
-            Some(From::Held(true)) => Source::Held,
+            Some(From::Initial(true)) => StateSource::Initial,
+            Some(From::Held(true)) => StateSource::Held,
             Some(From::Initial(false) | From::Held(false)) | None => {
                 return Err(Malformed::new("a state to take over without its source").into());
             }

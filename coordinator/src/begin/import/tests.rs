@@ -177,7 +177,7 @@ enum Killed {
 /// Takes `path` in up to that point.
 fn take_in_until(killed: Killed, run_dir: &Path, path: &str) {
     let (manifest, state) = checkpoint::read(Path::new(path)).unwrap();
-    let source = Source { path: path.into(), manifest, state };
+    let source = Origin { path: path.into(), manifest, state };
     let (mut journal, store) = (journal(run_dir), Store::new(run_dir.join("checkpoints")));
     let (run_id, config) = journal.run().unwrap().unwrap();
     let staged = stage(&store, Some(run_id), "the next run".to_owned(), &config, &source).unwrap();

@@ -11,7 +11,7 @@ pub use crop::Crop;
 pub use flip::Flip;
 pub use look::{Axis, Look};
 
-use crate::Shape;
+use crate::ImageShape;
 use plan::random::{Purpose, below, block};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ impl Augmentations {
 
     /// How sample `index` of images of `shape` looks in `epoch` of a run with `seed`. It depends on nothing else.
     #[must_use]
-    pub fn look(&self, seed: u64, epoch: u32, index: u32, shape: Shape) -> Look {
+    pub fn look(&self, seed: u64, epoch: u32, index: u32, shape: ImageShape) -> Look {
         let mut look = Look { rows: Axis::new(shape.height), columns: Axis::new(shape.width) };
         let mut draws = Draws { seed, epoch, index, drawn: 0, block: [0; 4] };
         for augmentation in &self.0 {
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32 };
+    const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
     #[test]
     fn every_crop_and_direction_is_about_as_likely() {

@@ -17,7 +17,7 @@ pub use sum::Sum;
 
 use crate::control::Control;
 use crate::error::EngineError;
-use crate::profile::{Phase, Profile};
+use crate::profile::{Profile, StepPhase};
 use agree::share;
 use bucket::Bucket;
 use nccl_rs::{ProcessGroup, Work};
@@ -312,14 +312,14 @@ impl Reducer {
     /// If the device is out of order.
     pub fn trace(&mut self, finished: &Mark, profile: &mut Profile) -> Result<(), EngineError> {
         let within = self.within.take()? + std::mem::take(&mut self.advanced);
-        profile.transfer(Phase::Backward, Phase::Exposed, within);
+        profile.transfer(StepPhase::Backward, StepPhase::Exposed, within);
         let lagged = self.shared.as_mut().map(Shared::take_lagged).unwrap_or_default();
-        profile.transfer(Phase::Exposed, Phase::Waiting, lagged);
+        profile.transfer(StepPhase::Exposed, StepPhase::Waiting, lagged);
         if let Some(began) = self.began.take()
             && self.group.is_some()
         {
             let length = began.until(finished).map_err(EngineError::torch("measure a reduction"))?;
-            profile.add(Phase::Hidden, &began, length.saturating_sub(within))?;
+            profile.add(StepPhase::Hidden, &began, length.saturating_sub(within))?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::{bucket::Bucket, tree::Tree};
 use crate::control::Control;
 use crate::error::EngineError;
 use plan::{PartialSums, block};
-use shared_memory::{Segment, Shape, Ticket};
+use shared_memory::{Segment, SegmentShape, Ticket};
 use std::{
     ops::Range,
     sync::atomic::{AtomicU64, Ordering},
@@ -63,9 +63,9 @@ impl Sizes {
         COUNTERS + self.parts.iter().copied().max().unwrap_or(0)
     }
 
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> SegmentShape {
         let vectors: usize = self.buffers.iter().map(|buffers| buffers + 1).sum();
-        Shape { counters: self.buffers.len() * self.counters_of_a_rank(), floats: vectors * self.stride() }
+        SegmentShape { counters: self.buffers.len() * self.counters_of_a_rank(), floats: vectors * self.stride() }
     }
 
     /// Elements from one vector to the next.

@@ -6,7 +6,7 @@ pub mod fetch;
 
 use std::path::{Path, PathBuf};
 
-use data::{Blob, DatasetSpec, Error, Normalisation, Record, Shape, Split};
+use data::{Blob, DatasetSpec, Error, ImageShape, Normalisation, Record, Split};
 
 use crate::Importer;
 
@@ -51,7 +51,7 @@ pub fn spec() -> DatasetSpec {
     let blobs = |split: Split| files_of(split).iter().map(FileSpec::blob).collect();
     DatasetSpec {
         name: Cifar10.name().to_owned(),
-        shape: Shape { channels: CHANNELS as u32, height: SIDE as u32, width: SIDE as u32 },
+        shape: ImageShape { channels: CHANNELS as u32, height: SIDE as u32, width: SIDE as u32 },
         classes: CLASSES.map(str::to_owned).into(),
         normalisation: Normalisation { mean: vec![0.5; CHANNELS], std: vec![0.5; CHANNELS] },
         record: Record { labels: 1, label: 0 },

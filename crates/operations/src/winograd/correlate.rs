@@ -3,7 +3,7 @@
 use super::filter::{self, Direction};
 use super::multiply;
 use super::packed::{Aligned, GROUP, Packing};
-use super::shape::Shape;
+use super::shape::TileShape;
 use super::tile::{OutputsMut, Place};
 use super::transform::{self, POINTS};
 use super::{groups_of_block, points};
@@ -13,7 +13,7 @@ use pulp::{Simd, WithSimd, bytemuck};
 /// Registers of results that are summed up together, where there are as many.
 const PANEL: usize = 2;
 
-fn panel<S: Simd>(shape: Shape) -> usize {
+fn panel<S: Simd>(shape: TileShape) -> usize {
     let (_, results) = shape.registers::<S>();
     if results.is_multiple_of(PANEL) { PANEL } else { 1 }
 }
@@ -22,7 +22,7 @@ fn panel<S: Simd>(shape: Shape) -> usize {
 pub(super) struct Pack<'a> {
     pub weight: &'a [f32],
     /// Of what [`Correlate`] does.
-    pub shape: Shape,
+    pub shape: TileShape,
     pub direction: Direction,
 }
 
@@ -44,7 +44,7 @@ impl WithSimd for Pack<'_> {
 
 /// Convolves the images of `input` into `output`.
 pub(super) struct Correlate<'a> {
-    pub shape: Shape,
+    pub shape: TileShape,
     pub input: &'a [f32],
     pub filters: &'a Aligned,
     pub output: &'a mut [f32],

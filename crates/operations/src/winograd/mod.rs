@@ -30,7 +30,7 @@ use correlate::{Correlate, Pack};
 use filter::Direction;
 use packed::{Aligned, GROUP};
 use pulp::Arch;
-use shape::Shape;
+use shape::TileShape;
 use std::ops::Range;
 use tch::{Device, Kind, TchError, Tensor};
 use transform::{OUTPUTS, POINTS, TAPS};
@@ -93,7 +93,7 @@ pub(crate) fn backward(
     let pieces = parallel(shares(shape).map(|images| {
         let (input_len, output_len) = (shape.image(shape.inputs), shape.image(shape.outputs));
         let piece = FilterGradient {
-            shape: Shape { images: images.len(), ..shape },
+            shape: TileShape { images: images.len(), ..shape },
             input: &inputs[images.start * input_len..images.end * input_len],
             gradient: &gradients[images.start * output_len..images.end * output_len],
         };
@@ -108,7 +108,7 @@ pub(crate) fn backward(
     Ok((of_input, of_weight))
 }
 
-fn correlate(input: &Tensor, weight: &Tensor, shape: Shape, direction: Direction) -> Result<Tensor, TchError> {
+fn correlate(input: &Tensor, weight: &Tensor, shape: TileShape, direction: Direction) -> Result<Tensor, TchError> {
     let filters = arch().dispatch(Pack { weight: dense(weight, weight.numel())?, shape, direction });
     let size = [shape.images, shape.height, shape.width, shape.outputs].map(|size| size as i64);
     let mut output = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?.f_permute([0, 3, 1, 2])?;
@@ -119,7 +119,7 @@ fn correlate(input: &Tensor, weight: &Tensor, shape: Shape, direction: Direction
         parallel(shares(shape).map(|images| {
             let len = shape.image(shape.inputs);
             let piece = Correlate {
-                shape: Shape { images: images.len(), ..shape },
+                shape: TileShape { images: images.len(), ..shape },
                 input: &input[images.start * len..images.end * len],
                 filters,
                 output: rest.split_off_mut(..images.len() * shape.image(shape.outputs)).unwrap_or_default(),
@@ -130,20 +130,20 @@ fn correlate(input: &Tensor, weight: &Tensor, shape: Shape, direction: Direction
     Ok(output)
 }
 
-fn shape(input: &Tensor, weight: &Tensor) -> Shape {
+fn shape(input: &Tensor, weight: &Tensor) -> TileShape {
     let (size, outputs) = (input.size(), weight.size()[0]);
     let [images, inputs, height, width] = [0, 1, 2, 3].map(|axis| size[axis] as usize);
-    Shape { images, height, width, inputs, outputs: outputs as usize }
+    TileShape { images, height, width, inputs, outputs: outputs as usize }
 }
 
 /// The images in contiguous pieces, for as many threads.
-fn shares(shape: Shape) -> impl Iterator<Item = Range<usize>> {
+fn shares(shape: TileShape) -> impl Iterator<Item = Range<usize>> {
     let multiplications = shape.tiles() * POINTS * POINTS * shape.inputs * shape.outputs;
     pieces(shape.images, threads(multiplications, WORTH_A_THREAD).min(shape.images.max(1)))
 }
 
 /// Groups of tiles that are gone through together.
-fn groups_of_block(shape: Shape) -> usize {
+fn groups_of_block(shape: TileShape) -> usize {
     let of_group = POINTS * POINTS * GROUP * (shape.inputs + shape.outputs) * size_of::<f32>();
     (BLOCK / of_group).max(GROUPS).min(shape.tiles().div_ceil(GROUP)).max(1)
 }

@@ -1,7 +1,7 @@
 //! From a block of tiles to their points.
 
 use super::packed::{Packing, registers};
-use super::shape::Shape;
+use super::shape::TileShape;
 use super::tile::{Inputs, Outputs, Place};
 use super::transform;
 use pulp::Simd;
@@ -11,7 +11,7 @@ use std::ops::Range;
 #[inline(always)]
 pub(super) fn of_inputs<S: Simd>(
     simd: S,
-    shape: Shape,
+    shape: TileShape,
     input: &[f32],
     block: Range<usize>,
     packing: Packing,
@@ -31,7 +31,7 @@ pub(super) fn of_inputs<S: Simd>(
 #[inline(always)]
 pub(super) fn of_output_gradients<S: Simd>(
     simd: S,
-    shape: Shape,
+    shape: TileShape,
     gradient: &[f32],
     block: Range<usize>,
     packing: Packing,

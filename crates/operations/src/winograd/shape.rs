@@ -5,7 +5,7 @@ use pulp::Simd;
 
 /// A batch, and the channels that a convolution makes of those it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct TileShape {
     pub images: usize,
     pub height: usize,
     pub width: usize,
@@ -23,7 +23,7 @@ pub(super) struct Tile {
     pub left: usize,
 }
 
-impl Shape {
+impl TileShape {
     pub fn tiles(self) -> usize {
         self.images * (self.height / OUTPUTS) * (self.width / OUTPUTS)
     }

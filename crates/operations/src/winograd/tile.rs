@@ -1,13 +1,13 @@
 //! Tiles in and out of images with channels last.
 
-use super::shape::{Shape, Tile};
+use super::shape::{Tile, TileShape};
 use super::transform::{OUTPUTS, POINTS, Sink, Source};
 use pulp::Simd;
 
 /// A tile of an image, in one register of its channels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    shape: Shape,
+    shape: TileShape,
     tile: Tile,
     channel: usize,
     channels: usize,
@@ -16,7 +16,7 @@ pub(super) struct Place {
 impl Place {
     /// The `channel`-th of `channels` registers.
     #[inline(always)]
-    pub fn new(shape: Shape, tile: Tile, (channel, channels): (usize, usize)) -> Self {
+    pub fn new(shape: TileShape, tile: Tile, (channel, channels): (usize, usize)) -> Self {
         Self { shape, tile, channel, channels }
     }
 

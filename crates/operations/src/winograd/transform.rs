@@ -41,7 +41,7 @@ impl<S: Simd, const N: usize> Sink<S> for Square<S::f32s, N> {
 /// `B^T d B`: a tile of inputs.
 #[inline(always)]
 pub(super) fn input<S: Simd>(simd: S, d: &impl Source<S, POINTS>, points: &mut impl Sink<S>) {
-    both::<S, Input, _, _>(simd, d, points);
+    both::<S, InputMap, _, _>(simd, d, points);
 }
 
 /// `A^T m A`: the outputs of a tile.
@@ -117,9 +117,9 @@ fn times<S: Simd>(simd: S, factor: f32, value: S::f32s, sum: S::f32s) -> S::f32s
     simd.mul_add_f32s(simd.splat_f32s(factor), value, sum)
 }
 
-struct Input;
+struct InputMap;
 
-impl<S: Simd> Axis<S, 6, 6> for Input {
+impl<S: Simd> Axis<S, 6, 6> for InputMap {
     #[inline(always)]
     fn along(simd: S, [d0, d1, d2, d3, d4, d5]: [S::f32s; 6]) -> [S::f32s; 6] {
         let (even, odd) = (times(simd, -4.0, d2, d4), times(simd, -4.0, d1, d3));
@@ -219,7 +219,7 @@ mod tests {
     proptest! {
         #[test]
         fn along_an_axis_products_of_points_are_a_correlation(d in uniform6(-4.0_f32..4.0), g in [-4.0_f32..4.0, -4.0..4.0, -4.0..4.0]) {
-            let (points, weights) = (Input::along(Scalar, d), Filter::along(Scalar, g));
+            let (points, weights) = (InputMap::along(Scalar, d), Filter::along(Scalar, g));
             let outputs = Output::along(Scalar, std::array::from_fn(|point| points[point] * weights[point]));
             for (at, output) in outputs.into_iter().enumerate() {
                 prop_assert!(close(output, d[at] * g[0] + d[at + 1] * g[1] + d[at + 2] * g[2]), "{outputs:?}");

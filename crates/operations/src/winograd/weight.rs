@@ -1,7 +1,7 @@
 //! The gradient of the weight.
 
 use super::packed::{Aligned, GROUP, Packing};
-use super::shape::Shape;
+use super::shape::TileShape;
 use super::transform::{POINTS, Sink};
 use super::{filter, groups_of_block, multiply, points};
 use crate::progress;
@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 
 /// The gradient of the filters from images and the gradient of their outputs, to be added up over all images.
 pub(super) struct FilterGradient<'a> {
-    pub shape: Shape,
+    pub shape: TileShape,
     pub input: &'a [f32],
     pub gradient: &'a [f32],
 }
@@ -93,7 +93,7 @@ fn clear<S: Simd>(simd: S, points: &mut impl Sink<S>) {
 
 /// Writes the gradient of the weight from that of the filters.
 pub(super) struct Unpack<'a> {
-    pub shape: Shape,
+    pub shape: TileShape,
     pub filters: &'a Aligned,
     pub weight: &'a mut [f32],
 }

