@@ -1,13 +1,13 @@
 //! The order of samples in an epoch.
 
-use crate::random::{Purpose, below, block};
+use crate::random::{Purpose, below, random_bits};
 
 /// A permutation of `0..samples`, by `seed` and `epoch` alone: Fisher and Yates's shuffle over counter-based bits.
 #[must_use]
 pub fn epoch_order(seed: u64, epoch: u32, samples: u32) -> Vec<u32> {
     let mut order: Vec<u32> = (0..samples).collect();
     for i in (1..samples).rev() {
-        let bits = block(seed, Purpose::Order, epoch, i, 0)[0];
+        let bits = random_bits(seed, Purpose::Order, epoch, i, 0)[0];
         order.swap(i as usize, below(bits, i + 1) as usize);
     }
     order

@@ -33,7 +33,7 @@ pub fn philox(mut key: [u32; 2], mut counter: [u32; 4]) -> [u32; 4] {
 
 /// The block of random bits for `purpose` at (`a`, `b`, `c`) of a run's `seed`.
 #[must_use]
-pub fn block(seed: u64, purpose: Purpose, a: u32, b: u32, c: u32) -> [u32; 4] {
+pub fn random_bits(seed: u64, purpose: Purpose, a: u32, b: u32, c: u32) -> [u32; 4] {
     philox([seed as u32, (seed >> 32) as u32], [a, b, c, purpose as u32])
 }
 

@@ -5,7 +5,7 @@
 //! `a = sqrt(5)` comes to. Batch normalisations begin with weight 1 and bias 0.
 
 use crate::{Layout, Role};
-use plan::random::{Purpose, block, unit};
+use plan::random::{Purpose, random_bits, unit};
 
 /// The flat buffer of parameters with which a run of `seed` begins: the same on every device.
 #[must_use]
@@ -24,7 +24,7 @@ pub fn initial_parameters(layout: &Layout, seed: u64) -> Vec<f32> {
         }
         let bound = 1.0 / (fan_in as f32).sqrt();
         for (place, group) in values.chunks_mut(4).enumerate() {
-            let bits = block(seed, Purpose::Init, index as u32, place as u32, 0);
+            let bits = random_bits(seed, Purpose::Init, index as u32, place as u32, 0);
             for (value, bits) in group.iter_mut().zip(bits) {
                 *value = (2.0 * unit(bits) - 1.0) * bound;
             }

@@ -12,7 +12,7 @@ pub use flip::Flip;
 pub use look::{Axis, Look};
 
 use crate::ImageShape;
-use plan::random::{Purpose, below, block};
+use plan::random::{Purpose, below, random_bits};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -169,7 +169,7 @@ impl Draws {
         let place = self.drawn as usize % self.block.len();
         if place == 0 {
             let number = self.drawn / self.block.len() as u32;
-            self.block = block(self.seed, Purpose::Augment, self.epoch, self.index, number);
+            self.block = random_bits(self.seed, Purpose::Augment, self.epoch, self.index, number);
         }
         self.drawn += 1;
         below(self.block[place], bound)
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn the_articles_draws_are_those_of_earlier_versions() {
         for index in 0..50 {
-            let bits = block(9, Purpose::Augment, 4, index, 0);
+            let bits = random_bits(9, Purpose::Augment, 4, index, 0);
             let (top, left, flip) = (below(bits[0], 9) as i32, below(bits[1], 9) as i32, below(bits[2], 2) == 1);
             let mut expected = Look { rows: Axis::new(32), columns: Axis::new(32) };
             expected.rows.shift(top - 4);
