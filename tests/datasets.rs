@@ -105,5 +105,5 @@ fn a_run_goes_on_with_its_data_set_and_with_no_other() {
     fs::write(files.join("train.bin"), TRAIN.rev().flat_map(record).collect::<Vec<u8>>()).unwrap();
     let altered = Coordinator::fails(&run_dir, &[&data[..], &RUN, &["--epochs", "2"]].concat());
     assert_eq!(altered.code, 6, "{}", altered.log);
-    assert!(altered.log.contains("train.bin is not the official file"), "{}", altered.log);
+    assert!(altered.log.contains("train.bin is not the file of this data set"), "{}", altered.log);
 }

@@ -144,6 +144,8 @@ impl Display {
 /// The end of a run as a table.
 fn table(summary: &Summary, run_dir: &Path) -> String {
     const BAR: usize = 40;
+    /// Columns of a class's name, if none is longer.
+    const NAME: usize = 12;
     let row = |name: &str, value: String| format!("  {name:<18} {value}\n");
     let mut text = format!("\n{} {}: {}\n\n", summary.model, summary.state, text::one_line(&summary.reason));
     if let (Some(accuracy), Some(loss)) = (summary.test_accuracy, summary.test_loss) {
@@ -180,9 +182,10 @@ fn table(summary: &Summary, run_dir: &Path) -> String {
     }
     if !summary.per_class_accuracy.is_empty() {
         text += "\n";
+        let width = summary.classes.iter().map(|name| name.chars().count()).max().unwrap_or_default().max(NAME);
         for (name, accuracy) in summary.classes.iter().zip(&summary.per_class_accuracy) {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "  {name:<12} {} {:6.2} %", bar(*accuracy, BAR), 100.0 * accuracy);
+            let _ = writeln!(text, "  {name:<width$} {} {:6.2} %", bar(*accuracy, BAR), 100.0 * accuracy);
         }
     }
     text

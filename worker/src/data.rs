@@ -44,8 +44,8 @@ pub fn check(args: &Args) -> Result<(), Error> {
 /// # Errors
 /// If the data is missing or altered, cannot be sent or cannot be kept.
 pub async fn open(args: &Args, config: &RunConfig, client: &mut ClusterClient<Channel>) -> Result<Data, Error> {
-    // It came over the wire: its checksums become file names.
-    config.dataset.check().map_err(|error| Error::Data(error.to_string()))?;
+    // It came over the wire: checksums become file names, and numbers sizes.
+    config.check().map_err(|error| Error::Data(format!("the coordinator's configuration: {error}")))?;
     let spec = Arc::new(config.dataset.clone());
     let directory = args.data_dir.clone();
     let cache = cache_directory(args);
@@ -78,12 +78,23 @@ async fn fetch(cache: &Path, spec: &DatasetSpec, client: &mut ClusterClient<Chan
         }
         let what = format!("file {number} of {files} of {}", spec.name);
         let start = Instant::now();
-        receive(client, blob, &what, &path).await?;
-        if !is_whole(&path, blob).await {
-            return Err(Error::Data(format!(
-                "the coordinator sent {what} with a wrong checksum; look at the data set there"
-            )));
+        let aside = path.with_extension(format!("{}.part", std::process::id()));
+        let received = receive(client, blob, &what, &aside).await;
+        let placed = match received {
+            Ok(()) if is_whole(&aside, blob).await => {
+                fs::rename(&aside, &path).map_err(|source| Error::Cache { path: path.clone(), source })
+            }
+            Ok(()) => {
+                let why = format!("the coordinator sent {what} with a wrong checksum; look at the data set there");
+                Err(Error::Data(why))
+            }
+            Err(error) => Err(error),
+        };
+        if placed.is_err() {
+            // A part is of no use to anybody.
+            let _ = fs::remove_file(&aside);
         }
+        placed?;
         tracing::info!("got {what} from the coordinator in {:.1} s", start.elapsed().as_secs_f64());
     }
     Ok(())
@@ -104,8 +115,9 @@ async fn is_whole(path: &Path, blob: &Blob) -> bool {
     spawn_blocking(move || data::verify(&path, &blob).is_ok()).await.unwrap_or(false)
 }
 
-/// Writes aside, each worker of a machine on its own, and renames into place.
-async fn receive(client: &mut ClusterClient<Channel>, blob: &Blob, what: &str, path: &Path) -> Result<(), Error> {
+/// Writes what the coordinator sends of `blob` to `aside`: each worker of a machine to a file of its own. No more is taken than the
+/// file has.
+async fn receive(client: &mut ClusterClient<Channel>, blob: &Blob, what: &str, aside: &Path) -> Result<(), Error> {
     let failed = |status: Status| {
         let why = format!("the coordinator cannot send {what}: {}", status.message());
         match status.code() {
@@ -121,11 +133,13 @@ async fn receive(client: &mut ClusterClient<Channel>, blob: &Blob, what: &str, p
     let mut request = Request::new(GetDatasetRequest { sha256: blob.sha256.clone() });
     request.set_timeout(DEADLINE);
     let mut chunks = client.get_dataset(request).await.map_err(failed)?.into_inner();
-    let aside = path.with_extension(format!("{}.part", std::process::id()));
-    let mut file = File::create(&aside).await.map_err(cannot_write(&aside))?;
+    let mut file = File::create(aside).await.map_err(cannot_write(aside))?;
+    let mut left = blob.bytes;
     while let Some(chunk) = chunks.message().await.map_err(failed)? {
-        file.write_all(&chunk.data).await.map_err(cannot_write(&aside))?;
+        left = left.checked_sub(chunk.data.len() as u64).ok_or_else(|| {
+            Error::Data(format!("the coordinator sent more of {what} than it has; look at the data set there"))
+        })?;
+        file.write_all(&chunk.data).await.map_err(cannot_write(aside))?;
     }
-    file.sync_all().await.map_err(cannot_write(&aside))?;
-    fs::rename(&aside, path).map_err(cannot_write(path))
+    file.sync_all().await.map_err(cannot_write(aside))
 }

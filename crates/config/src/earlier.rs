@@ -60,6 +60,8 @@ mod tests {
         let sgd = Optimizer::Sgd(Sgd { momentum: 0.9, nesterov: true, weight_decay: 2.5e-4 });
         assert_eq!(config.optimizer, sgd);
         assert_eq!(config.values()["loss"]["label_smoothing"], 0.1);
+        assert_eq!(config.dataset, importers::cifar10::spec());
+        assert_eq!(config.augment.to_string(), "crop:4,flip");
         let same = config.values().to_string();
         assert_eq!(of_any_version(&mut serde_json::Deserializer::from_str(&same)).unwrap(), config);
     }

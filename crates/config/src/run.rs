@@ -7,7 +7,7 @@ use resnet::{Architecture, Sizes, UnknownModel};
 use schedule::{LearningRate, Schedule, Span, Warmup};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use settings::{Difference, Impossible, Settings, merge};
 use state::Slots;
 use std::sync::OnceLock;
@@ -202,12 +202,14 @@ impl RunConfig {
         let impossible = |why: String| Impossible::new("dataset", &self.dataset.name, why);
         self.dataset.check().map_err(|error| impossible(error.to_string()))?;
         let shape = self.dataset.shape;
-        if shape.height != shape.width || !shape.height.is_multiple_of(Sizes::MULTIPLE) {
+        let fits = shape.height.is_multiple_of(Sizes::MULTIPLE) && shape.height >= Sizes::SHORTEST;
+        if shape.height != shape.width || !fits {
             return Err(impossible(format!(
-                "its images have {}x{} pixels, and models take squares whose side is a multiple of {}",
+                "its images have {}x{} pixels, and models take squares whose side is a multiple of {}, from {} on",
                 shape.height,
                 shape.width,
-                Sizes::MULTIPLE
+                Sizes::MULTIPLE,
+                Sizes::SHORTEST
             )));
         }
         self.optimizer.update().check()?;
@@ -219,8 +221,15 @@ impl RunConfig {
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
         let mut differences = Self::settings().differences(&self.values(), &now.values());
         if self.dataset != now.dataset {
+            let why = (self.dataset.name == now.dataset.name).then(|| {
+                let [before, now] = [self, now].map(|config| config.values()["dataset"].clone());
+                let other = |field: &&String| before[field.as_str()] != now[field.as_str()];
+                let fields: Vec<&str> =
+                    before.as_object().into_iter().flat_map(Map::keys).filter(other).map(String::as_str).collect();
+                format!("they differ in {}", fields.join(" and "))
+            });
             let [before, now] = [self, now].map(|config| identity(&config.dataset));
-            differences.push(Difference { name: "dataset".to_owned(), before, now, why: None });
+            differences.push(Difference { name: "dataset".to_owned(), before, now, why });
         }
         differences
     }
@@ -270,7 +279,7 @@ mod tests {
 
     #[test]
     fn images_that_no_model_takes_are_refused() {
-        for (height, width) in [(28, 28), (32, 64), (4, 4)] {
+        for (height, width) in [(28, 28), (32, 64), (4, 4), (8, 8)] {
             let mut odd = config();
             odd.dataset.shape = data::ImageShape { height, width, ..odd.dataset.shape };
             // Its files have to be whole records all the same.
@@ -289,6 +298,7 @@ mod tests {
         let differences = config().differences(&other);
         assert_eq!(differences.len(), 1);
         assert!(differences[0].to_string().starts_with("dataset: cifar10 ("), "{}", differences[0]);
+        assert!(differences[0].to_string().ends_with("(they differ in train)"), "{}", differences[0]);
         assert_eq!(config().conflicts(&other, 0), differences);
     }
 

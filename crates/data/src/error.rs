@@ -8,14 +8,14 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A file is not there.
-    #[error("{path} is missing: run `cargo xtask setup`, or copy the data set's files there", path = .path.display())]
+    #[error("{path} is missing: copy the data set's files there (`cargo xtask setup` gets those of CIFAR-10)", path = .path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
     /// A file has the wrong length, as after an interrupted copy.
     #[error(
-        "{path} has {found} bytes instead of {expected}: delete it and run `cargo xtask setup`, or copy it again",
+        "{path} has {found} bytes instead of {expected}: copy it again (`cargo xtask setup` replaces those of CIFAR-10)",
         path = .path.display()
     )]
     WrongSize {
@@ -28,8 +28,8 @@ pub enum Error {
     },
     /// A file has the right length and other contents.
     #[error(
-        "{path} is not the official file (its sha256 is {found} instead of {expected}): delete it and run \
-         `cargo xtask setup`, or copy it again",
+        "{path} is not the file of this data set (its sha256 is {found} instead of {expected}): copy it again \
+         (`cargo xtask setup` replaces those of CIFAR-10)",
         path = .path.display()
     )]
     Altered {

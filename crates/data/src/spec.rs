@@ -96,6 +96,8 @@ impl Split {
 
 /// A label is a byte.
 const MOST_CLASSES: usize = 256;
+/// Bytes of a name.
+const LONGEST_NAME: usize = 100;
 /// Far more than any image that this is for: 16 channels of 4096x4096.
 const MOST_VALUES: u64 = 1 << 28;
 
@@ -147,11 +149,20 @@ impl DatasetSpec {
         if !(2..=MOST_CLASSES).contains(&self.classes.len()) {
             return wrong(format!("{} classes, and it takes 2 to {MOST_CLASSES}", self.classes.len()));
         }
+        let mut names: Vec<&String> = self.classes.iter().chain([&self.name]).collect();
+        if names.iter().any(|name| name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control)) {
+            return wrong("a name that is empty, too long or not to be shown".to_owned());
+        }
+        names.pop();
+        names.sort_unstable();
+        if let Some([name, _]) = names.array_windows().find(|[one, other]| one == other) {
+            return wrong(format!("two classes of the name {name}"));
+        }
         let Normalisation { mean, std } = &self.normalisation;
         if mean.len() != channels as usize || std.len() != channels as usize {
             return wrong(format!("{} means and {} deviations for {channels} channels", mean.len(), std.len()));
         }
-        if !mean.iter().all(|mean| mean.is_finite()) || !std.iter().all(|std| std.is_finite() && *std > 0.0) {
+        if !mean.iter().all(|mean| mean.is_finite()) || !std.iter().all(|std| std.is_normal() && *std > 0.0) {
             return wrong("a mean or a deviation that nothing can be normalised by".to_owned());
         }
         if self.record.label >= self.record.labels || self.record.labels as usize > MOST_CLASSES {
@@ -164,10 +175,17 @@ impl DatasetSpec {
         }
         for Blob { bytes, sha256 } in self.all_blobs() {
             if sha256.len() != 64 || !sha256.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
-                return wrong(format!("a file with the SHA-256 {sha256:?}"));
+                return wrong(format!("a file with a SHA-256 of {} other digits", sha256.len()));
             }
             if *bytes == 0 || bytes % self.record_bytes() as u64 != 0 {
                 return wrong(format!("a file of {bytes} bytes, and records of {}", self.record_bytes()));
+            }
+        }
+        for split in Split::ALL {
+            let bytes = self.blobs(split).iter().try_fold(0u64, |sum, blob| sum.checked_add(blob.bytes));
+            let most = u64::from(u32::MAX) * self.record_bytes() as u64;
+            if bytes.is_none_or(|bytes| bytes > most) {
+                return wrong(format!("more than {} samples for {split:?}", u32::MAX));
             }
         }
         Ok(())
@@ -213,11 +231,16 @@ pub(crate) mod tests {
 
     #[test]
     fn what_no_data_set_can_be_is_refused() {
-        let changes: [fn(&mut DatasetSpec); 12] = [
+        let changes: [fn(&mut DatasetSpec); 17] = [
             |spec| spec.shape.channels = 0,
             |spec| spec.shape = ImageShape { channels: u32::MAX, height: u32::MAX, width: u32::MAX },
             |spec| spec.classes.truncate(1),
-            |spec| spec.classes = vec![String::new(); 257],
+            |spec| spec.classes = (0..257).map(|class| class.to_string()).collect(),
+            |spec| spec.classes[1] = "a".to_owned(),
+            |spec| spec.classes[1].clear(),
+            |spec| spec.name = "\u{1b}[2J".to_owned(),
+            |spec| spec.normalisation.std[0] = 1e-40,
+            |spec| spec.train[0].bytes = 26 << 57,
             |spec| spec.normalisation.mean.truncate(1),
             |spec| spec.normalisation.std[0] = 0.0,
             |spec| spec.normalisation.mean[0] = f32::NAN,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use data::{Augmentations, Batches, Dataset, Split};
+use data::{Augmentations, Batches, Dataset, DatasetSpec, ImageShape, Normalisation, Record, Split};
 use engine::{BatchFeed, Resident, Samples};
 use importers::cifar10::{IMAGE_BYTES, spec};
 use operations::Mark;
@@ -57,6 +57,39 @@ fn a_batch_of_the_device_is_that_of_the_processor() {
             }
             assert!(on_device.take().is_err() && ahead.take().is_err(), "nothing is left");
         }
+    }
+}
+
+/// Images of two channels that are no squares, each normalised by means and deviations of its own.
+#[test]
+fn images_of_any_shape_are_made_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records");
+    let shape = ImageShape { channels: 2, height: 5, width: 7 };
+    let records: Vec<u8> = (0..20u32)
+        .flat_map(|n| (0..=70u32).map(move |at| ((n * 37 + at * 11) % 251 % if at == 0 { 3 } else { 251 }) as u8))
+        .collect();
+    std::fs::write(&path, records).unwrap();
+    let blob = data::blob_of(&path).unwrap();
+    let spec = DatasetSpec {
+        name: "odd".to_owned(),
+        shape,
+        classes: ["a", "b", "c"].map(str::to_owned).into(),
+        normalisation: Normalisation { mean: vec![0.5, 0.1], std: vec![0.5, 0.3] },
+        record: Record { labels: 1, label: 0 },
+        train: vec![blob.clone()],
+        test: vec![blob],
+    };
+    let data = Dataset::open(&Arc::new(spec), Split::Train, None, |_| path.clone()).unwrap();
+    let augment: Augmentations = "crop:3,flip,crop:9".parse().unwrap();
+    let indices: Vec<u32> = (0..20).collect();
+    let (mut pixels, mut labels) = (vec![0.0; 20 * shape.len()], vec![0; 20]);
+    Batches::new(&data, augment.clone()).training(&data, (3, 1), &indices, &mut pixels, &mut labels);
+    for device in devices() {
+        let (images, found) = Resident::new(&data, device).unwrap().batch(&augment, (3, 1), &indices).unwrap();
+        let images = images.permute([0, 2, 3, 1]).reshape([-1]).to_device(Device::Cpu);
+        assert!(Vec::<f32>::try_from(&images).unwrap() == pixels);
+        assert_eq!(Vec::<i64>::try_from(&found.to_device(Device::Cpu)).unwrap(), labels);
     }
 }
 

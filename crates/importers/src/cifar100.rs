@@ -22,15 +22,17 @@ pub struct Cifar100 {
     name: &'static str,
     /// Which label of a record it is.
     label: u32,
-    /// The file that names its classes, a line each.
+    /// How many classes there are.
+    classes: usize,
+    /// The file that names them, a line each.
     names: &'static str,
 }
 
 impl Cifar100 {
     /// Its 100 classes.
-    pub const FINE: Self = Self { name: "cifar100", label: 1, names: "fine_label_names.txt" };
+    pub const FINE: Self = Self { name: "cifar100", label: 1, classes: 100, names: "fine_label_names.txt" };
     /// Its 20 superclasses.
-    pub const COARSE: Self = Self { name: "cifar100-coarse", label: 0, names: "coarse_label_names.txt" };
+    pub const COARSE: Self = Self { name: "cifar100-coarse", label: 0, classes: 20, names: "coarse_label_names.txt" };
 
     fn classes(&self, folder: &Path) -> Result<Vec<String>, Error> {
         let path = folder.join(self.names);
@@ -38,7 +40,13 @@ impl Cifar100 {
             std::io::ErrorKind::NotFound => Error::Missing { path },
             _ => Error::Read { path, source },
         })?;
-        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        let names: Vec<String> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        if names.len() != self.classes {
+            let why = format!("{} has {} names, and there are {} classes", self.names, names.len(), self.classes);
+            return Err(Error::Spec { name: self.name.to_owned(), why });
+        }
+        Ok(names)
     }
 }
 
@@ -107,6 +115,7 @@ mod tests {
             for (name, classes, label) in [("cifar100", 100, 43), ("cifar100-coarse", 20, 3)] {
                 let spec = Arc::new(named(name).unwrap().import(directory.path()).unwrap());
                 assert_eq!((spec.classes.len(), spec.classes[7].as_str()), (classes, "class 7"));
+                assert_eq!((spec.name.as_str(), spec.all_blobs().count()), (name, 2));
                 assert_eq!(Split::ALL.map(|split| spec.samples(split)), [100, 10]);
                 let at = |blob: &_| path_of(&spec, directory.path(), blob);
                 let test = Dataset::open(&spec, Split::Test, None, at).unwrap();

@@ -88,3 +88,22 @@ pub struct UnknownDataset {
     pub nearest: &'static str,
     names: String,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use super::*;
+
+    /// That of CIFAR-100 needs files, and is held to the same in its own tests.
+    #[test]
+    fn a_spec_has_the_importers_name_and_its_files() {
+        let directory = Path::new("data");
+        let spec = Cifar10.import(directory).unwrap();
+        spec.check().unwrap();
+        assert_eq!((spec.name.as_str(), spec.all_blobs().count()), (Cifar10.name(), Cifar10.files(directory).len()));
+        for importer in IMPORTERS {
+            assert_eq!(named(importer.name()).unwrap().name(), importer.name());
+        }
+    }
+}

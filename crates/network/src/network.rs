@@ -73,7 +73,7 @@ impl Network {
         }
     }
 
-    /// Logits, `[n, classes]` in f32, of normalised `images`, `[n, 3, 32, 32]` in f32 with channels last in memory.
+    /// Logits, `[n, classes]` in f32, of normalised `images`, `[n, channels, side, side]` in f32 with channels last in memory.
     /// Normalisations use the running statistics. `layer_done` is called after every block.
     ///
     /// # Errors

@@ -55,6 +55,8 @@ pub struct Sizes {
 impl Sizes {
     /// What the side of an image has to be a multiple of: the deepest models halve it three times.
     pub const MULTIPLE: u32 = 8;
+    /// The shortest side. Of a shorter one a single image would be normalised by a single value, and its variance is no number.
+    pub const SHORTEST: u32 = 16;
 }
 
 /// A convolution without bias, of a square kernel, padded to keep the size at stride 1; a batch normalisation follows.

@@ -239,7 +239,7 @@ mod tests {
         assert!(!dir.path().join("readme.html").exists());
 
         let error = unpack(&path, dir.path(), &[spec("b.bin", good)], &mut |_| {}).unwrap_err();
-        assert!(error.to_string().contains("b.bin.partial is not the official file"), "{error}");
+        assert!(error.to_string().contains("b.bin.partial is not the file of this data set"), "{error}");
         assert!(!dir.path().join("b.bin").exists());
     }
 }
