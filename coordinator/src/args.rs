@@ -1,5 +1,7 @@
-//! The command line of `coordinator`. Every flag is also read from an environment variable, and from a file that
-//! `--config` names; the command line outweighs the environment, and that the file.
+//! The command line of `coordinator`.
+//!
+//! Every flag is also read from an environment variable, and from a file that `--config` names. The command line
+//! outweighs the environment, and the environment outweighs the file.
 
 use crate::Error;
 use clap::Parser;
@@ -131,10 +133,10 @@ fn one_machine(text: &str) -> Result<SocketAddr, String> {
     Ok(address)
 }
 
-/// Of a file of flags, in bytes.
+/// The most bytes that a file of flags may have.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// Makes what the file sets the defaults of the flags.
+/// Makes the values in the file the defaults of the flags.
 fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, Error> {
     let bad = |why: String| Error::ConfigFile { path: path.to_owned(), why };
     let mut text = String::new();
@@ -164,7 +166,7 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
             let distance = |known: &String| strsim::damerau_levenshtein(known, &flag);
             let near =
                 flags.iter().filter(|known| distance(known) <= 1 + flag.len() / 4).min_by_key(|known| distance(known));
-            // Of a kind, whose name was left out.
+            // The flag may be one of a kind, with the kind's name left out.
             let nearest = near.or_else(|| flags.iter().find(|known| known.ends_with(&format!("-{flag}"))));
             let nearest = nearest.map_or_else(String::new, |nearest| format!(": did you mean {nearest}?"));
             return Err(bad(format!("there is no flag {key}{nearest}")));

@@ -11,11 +11,11 @@ use checkpoint::Store;
 use std::time::Duration;
 use steering::{Ending, Outcome};
 
-/// Says so, and ends what workers of this machine are left. What a coordinator that was killed did not come to is made
-/// up for: metrics.jsonl is completed, and a summary that is not of this end is written. One that is stays as it is.
+/// Says that nothing is left to do, and ends the workers of this machine that are left. Completes what a killed
+/// coordinator did not get to: metrics.jsonl and the summary. A summary that tells of this end already stays as it is.
 ///
 /// # Errors
-/// If these cannot be written.
+/// If metrics.jsonl or the summary cannot be written.
 pub fn tell(begun: &Begun, display: &Display) -> Result<(), Error> {
     local::end_left_behind(&begun.run_dir);
     if !begun.start.history.is_empty() {

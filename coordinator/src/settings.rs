@@ -5,8 +5,8 @@ use config::{Impossible, RunConfig};
 use data::{DatasetSpec, Split};
 use std::path::PathBuf;
 
-/// The configuration that `args` ask for. `stored` is what the run directory holds: the length of the run, its shards and its
-/// precision are taken from there, unless they are given.
+/// The configuration that `args` ask for. `stored` is the configuration in the run directory. The data set, the number
+/// of epochs, the shards and the precision are taken from there, unless they are given.
 ///
 /// # Errors
 /// If it is one that no run can have.
@@ -42,7 +42,7 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
     Ok(config)
 }
 
-/// The data set that `args` ask for, or else that of the run. Of one that is asked for the files may have to be looked at.
+/// The data set that `args` ask for, or else that of the run. To import a data set, its files may have to be read.
 fn dataset(args: &Args, stored: Option<&RunConfig>) -> Result<Option<DatasetSpec>, Error> {
     match &args.dataset {
         Some(name) => Ok(Some(importers::named(name)?.import(&args.data_dir)?)),
@@ -50,7 +50,7 @@ fn dataset(args: &Args, stored: Option<&RunConfig>) -> Result<Option<DatasetSpec
     }
 }
 
-/// The directory of the run.
+/// The run directory: `--run-dir`, or else `runs/MODEL`.
 #[must_use]
 pub fn run_dir(args: &Args) -> PathBuf {
     let asked = args.asked.0.values.get("model").and_then(|model| model.as_str().map(str::to_owned));

@@ -1,5 +1,5 @@
-//! What workers and clients say in words. Here it is made safe to show as it comes in, and as short as it has to be: names
-//! and reasons go on to logs, terminals, the journal and other workers.
+//! Makes what workers and clients say in words safe to show, as it comes in. Names and reasons go on to logs,
+//! terminals, the journal and other workers. So control characters are escaped, and long texts are cut.
 
 use program::text;
 use proto::v1::{Hello, Report, report::Report as Up};
@@ -7,7 +7,7 @@ use proto::v1::{Hello, Report, report::Report as Up};
 /// The name of a worker that gave none.
 const NAMELESS: &str = "nameless";
 
-/// A worker's first words.
+/// A worker's hello, with texts that are safe to show.
 pub fn hello(hello: &Hello) -> Hello {
     let name = match text::name(&hello.name) {
         name if name.is_empty() => NAMELESS.to_owned(),
@@ -28,7 +28,7 @@ pub fn hello(hello: &Hello) -> Hello {
     }
 }
 
-/// A worker's later words.
+/// A worker's report, with texts that are safe to show.
 pub fn report(report: Report) -> Report {
     let report = report.report.map(|report| match report {
         Up::Hello(words) => Up::Hello(hello(&words)),

@@ -1,10 +1,10 @@
-//! Whether what is recorded leads to where a run goes on.
+//! Whether the recorded epochs lead to the state that a run resumes from.
 
 use checkpoint::Manifest;
 use steering::EpochRecord;
 
-/// Whether the epochs of `recorded` are those that led to a checkpoint, or go on from it: without a gap, and with the
-/// schedule that it has. What does not would have the run go on with another learning rate.
+/// Whether the recorded epochs led to the checkpoint `at`, or go on from it. They must have no gap, and the epoch
+/// before the checkpoint must have ended with its schedule. Otherwise the run would go on with another learning rate.
 pub(super) fn leads_to(recorded: &[EpochRecord], at: &Manifest) -> bool {
     let Some((first, last)) = recorded.first().zip(recorded.last()) else { return true };
     let epoch = at.position.epoch;
@@ -14,7 +14,7 @@ pub(super) fn leads_to(recorded: &[EpochRecord], at: &Manifest) -> bool {
         && before.is_none_or(|before| before.schedule == at.schedule)
 }
 
-/// Whether the epochs of `recorded` come one after the other.
+/// Whether each epoch of `recorded` follows the one before it.
 pub(super) fn is_without_gaps(recorded: &[EpochRecord]) -> bool {
     recorded.windows(2).all(|pair| pair[0].epoch + 1 == pair[1].epoch)
 }

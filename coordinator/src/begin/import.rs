@@ -1,8 +1,9 @@
-//! `--resume PATH`: a checkpoint of another place becomes one of the run, once.
+//! `--resume PATH`: makes a checkpoint from elsewhere a checkpoint of the run, once.
 //!
-//! At every moment a coordinator can go on from the directory. First the checkpoint is written whole, under a hidden name.
-//! Then one transaction of the journal says that the run goes on from it. Only after that is what it makes void removed, and it
-//! gets its name. A coordinator that finds an import recorded and not done finishes it.
+//! A coordinator can resume from the directory at any moment of this. First the whole checkpoint is written, under a
+//! hidden name. Then one transaction of the journal records that the run resumes from it. Only then are the checkpoints
+//! removed that it makes void, and it gets its name. A coordinator that finds an import recorded but not done finishes
+//! it.
 
 use super::{history::leads_to, resume::absolute};
 use crate::{
@@ -14,14 +15,14 @@ use config::RunConfig;
 use state::State;
 use std::path::{Path, PathBuf};
 
-/// A checkpoint that is to be taken in.
+/// A checkpoint that is to be imported.
 #[derive(Debug)]
 pub(super) struct Origin {
     /// As it was given.
     pub path: PathBuf,
-    /// What is known of it.
+    /// Its manifest: run, configuration, position, checksums.
     pub manifest: Manifest,
-    /// The state.
+    /// The state in it.
     pub state: State,
 }
 
@@ -49,16 +50,17 @@ pub(super) fn wanted(path: &Path, journal: &Journal) -> Result<Option<Origin>, E
     }
 }
 
-/// A run that has taken in a checkpoint.
+/// A run that has imported a checkpoint.
 pub(super) struct TakenIn {
-    /// It is another run if the checkpoint is: what workers hold of the one before is of no use for it.
+    /// The run's id. A checkpoint of another run makes it a new id, so states that workers hold of the run before are
+    /// refused.
     pub run_id: String,
-    /// The checkpoint, as the run's own.
+    /// The checkpoint: its name in the run, its manifest and its state.
     pub found: Found,
 }
 
-/// Takes `source` in as a checkpoint of a run of `config`. `run_id` is that of the run in the directory, if there is one;
-/// `fresh` that of the one that begins if the checkpoint is of another.
+/// Imports `source` as a checkpoint of a run of `config`. `run_id` is the run in the directory, if there is one.
+/// `fresh` is the id that the run gets unless the checkpoint is of that run.
 pub(super) fn take_in(
     journal: &mut Journal,
     store: &Store,
@@ -83,7 +85,8 @@ struct Staged {
     run_id: String,
 }
 
-/// Puts the checkpoint on disk, under a hidden name. One of the run itself that is in place stays where it is.
+/// Puts the checkpoint on disk, under a hidden name. A checkpoint that has its place in this run already stays where it
+/// is.
 fn stage(
     store: &Store,
     run_id: Option<String>,
@@ -115,7 +118,7 @@ fn stage(
     Ok(Staged { import, run_id })
 }
 
-/// The name of the checkpoint at `path`, if it is one of the store's.
+/// The name of the checkpoint at `path`, if it is in the store.
 pub(super) fn name_of(store: &Store, path: &Path) -> Result<Option<String>, Error> {
     let found = path.canonicalize().ok();
     let names = store.list()?.into_iter().map(|(name, _)| name);
@@ -137,14 +140,14 @@ fn record(journal: &mut Journal, staged: &Staged, config: &RunConfig, source: &O
     ])
 }
 
-/// Finishes the last import if it is recorded and not done: removes what it makes void, and gives it its name. Returns
-/// its manifest; `None` if there is none to finish, or nothing left of it.
+/// Finishes the last import if it is recorded and not done: removes the checkpoints that it makes void, and gives it
+/// its name. Returns its manifest. `None` if there is none to finish, or nothing of it is left.
 pub(super) fn finish(journal: &mut Journal, store: &Store) -> Result<Option<Manifest>, Error> {
     let (Some((import, false)), Some((run_id, _))) = (journal.last_import()?, journal.run()?) else { return Ok(None) };
     let own = store.of_run(&run_id);
     let is_it =
         |manifest: &Manifest| manifest.run_id == run_id && manifest.weights_sha256 == import.content.weights_sha256;
-    // One that cannot be read is none.
+    // An unreadable one counts as missing.
     let staged = store.staged(&import.name).ok().flatten().filter(&is_it);
     let is_staged = staged.is_some();
     let in_place = || Ok::<_, Error>(own.list()?.into_iter().find(|(name, _)| *name == import.name).map(|(_, it)| it));
@@ -165,7 +168,7 @@ pub(super) fn finish(journal: &mut Journal, store: &Store) -> Result<Option<Mani
     Ok(Some(manifest))
 }
 
-/// The checkpoints that `import` makes void, of which the run `run_id` goes on.
+/// The checkpoints that `import` makes void, if the run goes on as `run_id`.
 fn void(store: &Store, import: &Import, run_id: &str) -> Result<Vec<(String, plan::Position)>, Error> {
     let Some(before) = &import.instead_of else { return Ok(Vec::new()) };
     let another = before != run_id;

@@ -1,7 +1,7 @@
-//! What a coordinator finds in its run directory, and where the run begins or goes on.
+//! What a coordinator finds in its run directory, and where the run begins or resumes.
 //!
-//! A run never begins anew where one is. What cannot be understood is refused by name if there is nothing else to go on
-//! from, and else passed over with a warning and kept.
+//! A run never starts over in a directory that holds one. A checkpoint that cannot be understood is passed over with a
+//! warning, and kept. If there is nothing else to resume from, the coordinator refuses to begin and names it.
 
 mod history;
 mod import;
@@ -23,34 +23,34 @@ use state::State;
 use std::{fs, path::PathBuf, sync::Arc};
 use steering::Start;
 
-/// Where a run begins.
+/// A run that is ready to begin or to resume.
 pub struct Begun {
-    /// The run.
+    /// The run's id.
     pub run_id: String,
-    /// What decides its weights.
+    /// Its configuration: all that decides the weights.
     pub config: RunConfig,
     /// Who decides its precision.
     pub precision: PrecisionChoice,
-    /// Its directory.
+    /// Its directory, which this coordinator has to itself.
     pub run_dir: PathBuf,
-    /// Its journal.
+    /// The journal in that directory, open and locked.
     pub journal: Journal,
-    /// Where it begins.
+    /// What the state machine starts from: generation, epochs, checkpoint.
     pub start: Start,
     /// The newest checkpoint: name, manifest, state.
     pub newest: Option<(String, Manifest, Arc<State>)>,
 }
 
-/// Begins the run that `args` ask for, or goes on with it. `check` says whether a configuration can be run here.
+/// Begins the run that `args` ask for, or resumes it. `check` says whether a configuration can be run here.
 ///
 /// # Errors
-/// If it cannot begin; what is in the directory is as it was, but for what a coordinator that was killed left behind.
+/// If it cannot begin. The directory is then as it was, except that leftovers of a killed coordinator are tidied up.
 pub fn begin(args: &Args, check: impl Fn(&RunConfig) -> Result<(), Error>) -> Result<Begun, Error> {
     let run_dir = settings::run_dir(args);
     for unused in &args.asked.0.unused {
         tracing::warn!("{unused}: it has no effect");
     }
-    // Before anything is created, what is plainly wrong.
+    // Plain mistakes are found before anything is created.
     settings::run_config(args, None)?;
     fs::create_dir_all(&run_dir).map_err(|error| Error::RunDir {
         operation: "create",
@@ -81,7 +81,7 @@ struct Directory<'a> {
 }
 
 impl Directory<'_> {
-    /// Begins from a checkpoint of another place, or an earlier one of the run.
+    /// Begins from a checkpoint from elsewhere, or from an earlier one of the run.
     fn begin_from(
         mut self,
         run: Option<(String, RunConfig)>,
@@ -89,7 +89,7 @@ impl Directory<'_> {
         check: impl Fn(&RunConfig) -> Result<(), Error>,
     ) -> Result<Begun, Error> {
         let (run_id, stored) = run.unzip();
-        // Where the journal was lost, a checkpoint of the directory still says whose it is.
+        // If the journal was lost, a checkpoint in the directory still names its run.
         let run_id = match run_id {
             None if import::name_of(&self.store, &source.path)?.is_some() => Some(source.manifest.run_id.clone()),
             run_id => run_id,
@@ -114,7 +114,7 @@ impl Directory<'_> {
         self.begun(run_id, config, PrecisionChoice::Fixed, Some(found))
     }
 
-    /// Goes on where the directory is; begins where nothing is.
+    /// Resumes the run in the directory, or begins one if there is none.
     fn go_on(
         mut self,
         run: Option<&(String, RunConfig)>,
@@ -123,7 +123,7 @@ impl Directory<'_> {
         let store = run.map_or_else(|| self.store.clone(), |(run_id, _)| self.store.of_run(run_id));
         let (newest, passed_over) = store.newest()?;
         self.judge(run.is_some(), newest.as_ref(), &passed_over)?;
-        // A journal that knows nothing of its checkpoints was lost, or a full disk never took it.
+        // The journal does not know the run of its checkpoints: it was lost, or a full disk never took it.
         let adopted = run.is_none().then_some(newest.as_ref()).flatten();
         let adopted = adopted.map(|(_, manifest, _)| (manifest.run_id.clone(), manifest.config.clone()));
         let known = run.or(adopted.as_ref());
@@ -157,7 +157,8 @@ impl Directory<'_> {
         self.begun(run_id, config, precision, newest)
     }
 
-    /// Records the run, unless its first worker is still to complete its configuration or nothing of it is new.
+    /// Records the run. There is nothing to record yet if its first worker is to decide its precision, or if nothing
+    /// changed.
     fn record_run(
         &mut self,
         stored: Option<&RunConfig>,
@@ -184,7 +185,7 @@ impl Directory<'_> {
         Err(Error::ConfigChanged { run_dir: self.run_dir.clone(), differences })
     }
 
-    /// Tells what is passed over, and refuses to begin anew where a run is.
+    /// Warns of what is passed over. Refuses if there was a run, and there is nothing to resume from.
     fn judge(&self, recorded: bool, newest: Option<&Found>, passed_over: &[PassedOver]) -> Result<(), Error> {
         if let Some((newest, _, _)) = newest {
             for PassedOver { name, why } in passed_over {
@@ -220,7 +221,7 @@ impl Directory<'_> {
         if why.is_empty() { Ok(()) } else { Err(Error::NothingToGoOnFrom { run_dir: self.run_dir.clone(), why }) }
     }
 
-    /// All that is known, once the run is recorded and `newest` is where it goes on.
+    /// Gathers all that is known of the run, once it is recorded. `newest` is where it resumes.
     fn begun(
         mut self,
         run_id: String,
@@ -235,7 +236,7 @@ impl Directory<'_> {
         start.recoveries = self.journal.recoveries()?;
         start.void = self.journal.void()?;
         if let Some((name, manifest, state)) = &newest {
-            // Whatever epochs are forgotten, none before the checkpoint is.
+            // Whatever epochs are left out of the records, the run does not go back before the checkpoint.
             start.base = (manifest.position.epoch, manifest.schedule.clone());
             start.checkpoint = Some((name.clone(), manifest.position, state.totals));
             tracing::info!("going on from checkpoint {name} at {}", manifest.position);
@@ -254,7 +255,8 @@ impl Directory<'_> {
         Ok(Begun { run_id, config, precision, run_dir, journal, start, newest })
     }
 
-    /// Sees to it that the records fit the checkpoint that the run goes on from.
+    /// Makes the records and `latest` fit the checkpoint that the run resumes from. Epochs that do not lead to it are
+    /// left out.
     fn mend(&mut self, newest: Option<&Found>) -> Result<(), Error> {
         let recorded = self.journal.epochs()?;
         let fits = match newest {
@@ -275,12 +277,12 @@ impl Directory<'_> {
     }
 }
 
-/// Epochs that are done, and the one that is begun.
+/// How many epochs have begun at `position`, done or not.
 fn epochs_begun(position: Position) -> u32 {
     position.epoch.saturating_add(u32::from(position.step > 0))
 }
 
-/// Unique enough to tell runs apart, and readable.
+/// An id that tells runs apart and that people can read: model, time and process.
 fn new_run_id(config: &RunConfig) -> String {
     let millis = (crate::journal::now() * 1000.0) as u64;
     format!("{}-{:x}-{:x}", config.model, millis, std::process::id())

@@ -8,11 +8,11 @@ use std::{net::IpAddr, time::Duration};
 use steering::{Decision, Event, WorkerId};
 use tonic::Status;
 
-/// The longest name, and the longest address.
+/// The most bytes of a name or an address.
 const LONGEST: usize = 128;
-/// Generations that a worker may be ahead of the journal, as after a full disk.
+/// How many generations a worker may be ahead of the journal, as after a full disk.
 const FURTHEST_AHEAD: u64 = 1 << 32;
-/// Signs of life that have to be missing before who has a name counts as possibly gone.
+/// How many signs of life a worker may miss before it counts as possibly gone, and its name as possibly free.
 const MISSING: u32 = 4;
 
 impl Helm {
@@ -25,7 +25,7 @@ impl Helm {
             if attachment.hello.instance != hello.instance {
                 return Err(self.namesake(worker, &hello.name));
             }
-            // Its old stream is dead, which nobody has noticed yet.
+            // Its old stream is dead, and nobody has noticed yet.
             self.attachments.remove(&worker);
             self.tickets.revoke(worker);
             let cause = "it came back on a new stream".to_owned();
@@ -33,7 +33,7 @@ impl Helm {
         }
         let own = precision_of(&hello);
         let precision = if self.may_choose(&hello.name) { own } else { self.config.precision };
-        // A state that was computed in another precision is none of this run.
+        // A state of another precision is no state of this run.
         let held = held.filter(|_| own == precision);
         let (orders, receiver) = orders();
         let worker = self.next_worker;
@@ -43,7 +43,7 @@ impl Helm {
             config: Some(proto::to_message(&RunConfig { precision, ..self.config.clone() }.values())),
             failure_timeout_ms: self.timeouts.failure.as_millis() as u32,
         };
-        // Has room: it is new.
+        // The queue is new, so it has room.
         let _ = orders.put(Ok(v1::Order { order: Some(v1::order::Order::Welcome(welcome)) }));
         let (name, host, generation) = (hello.name.clone(), hello.host.clone(), hello.generation);
         let event = Event::Attached { name, host, held, generation };
@@ -54,7 +54,7 @@ impl Helm {
         Ok((Attached { worker, orders: receiver }, decisions))
     }
 
-    /// Whether a worker that says `hello` fits the run. Returns what it holds.
+    /// Whether a worker that says `hello` fits the run. Returns the state that it holds.
     fn examine(&self, hello: &v1::Hello) -> Result<Option<plan::Held>, String> {
         if hello.version != proto::VERSION {
             return Err(format!(
@@ -81,12 +81,12 @@ impl Helm {
             return Err(format!("it says that it knows generation {}, which never was", hello.generation));
         }
         self.compare_with_the_others(hello)?;
-        // Without its run's id a state is nobody's.
+        // A state without its run's id counts for nothing.
         let held = hello.held.filter(|_| hello.run_id.is_some());
         held.map(plan::Held::try_from).transpose().map_err(|malformed| malformed.to_string())
     }
 
-    /// Whether the worker computes as those do that are prepared, and can be reached as they can.
+    /// Whether the worker computes like the workers that are prepared, and can be reached as they can.
     fn compare_with_the_others(&self, hello: &v1::Hello) -> Result<(), String> {
         let family =
             |host: &str| host.parse::<IpAddr>().ok().map(|address| if address.is_ipv4() { "IPv4" } else { "IPv6" });
@@ -139,8 +139,8 @@ impl Helm {
         Refusal { reason, kind: RefusalKind::Duplicate }
     }
 
-    /// Takes notice that a worker is prepared. Says why it cannot take part, if others that are prepared compute otherwise:
-    /// what a worker says of itself counts for others from here on, and not before.
+    /// Marks a worker as prepared, unless it computes otherwise than the workers that are. From here on, and not
+    /// before, others are compared with it.
     pub(super) fn admit(&mut self, worker: WorkerId) -> Result<(), Status> {
         let Some(attachment) = self.attachments.get(&worker) else { return Ok(()) };
         self.compare_with_the_others(&attachment.hello).map_err(Status::failed_precondition)?;
@@ -175,7 +175,7 @@ impl Helm {
         }
     }
 
-    /// The attached workers that are prepared, without the one of this name.
+    /// The prepared workers, without the one of this name.
     pub(super) fn prepared(&self, name: &str) -> impl Iterator<Item = &Attachment> {
         self.attachments.values().filter(move |attachment| attachment.prepared && attachment.hello.name != name)
     }

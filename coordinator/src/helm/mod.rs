@@ -1,5 +1,5 @@
-//! The thread at the helm: it owns the state machine and the journal, takes what happens one at a time, and carries out
-//! what the machine decides.
+//! The thread at the helm: it owns the state machine and the journal. It takes inputs in order, and carries out what
+//! the machine decides.
 
 mod attach;
 mod backend;
@@ -47,7 +47,7 @@ use std::{
 use steering::{Ending, Steering, WorkerId};
 use tokio::sync::{mpsc, watch};
 
-/// Inputs that are looked at together: what happens in one moment leads to one decision.
+/// The most inputs that are handled together: what happens in one moment leads to one decision.
 const TOGETHER: usize = 512;
 
 /// An attached worker, as the helm knows it.
@@ -55,9 +55,9 @@ struct Attachment {
     orders: OrderSender,
     hello: v1::Hello,
     progress: v1::Progress,
-    /// In which it was welcomed to compute.
+    /// The precision that its welcome told it to compute in.
     precision: Precision,
-    /// Whether it has shown that it can compute, since it was last set aside.
+    /// Whether it has shown that it can compute since it was last set aside.
     prepared: bool,
 }
 
@@ -70,30 +70,30 @@ pub struct Helm {
     run_id: String,
     run_dir: PathBuf,
     recorder: Recorder,
-    /// The entry that has to be recorded before the next order is sent.
+    /// The entry that has to be on disk before the next order is sent.
     gate: u64,
-    /// Orders that wait for an entry.
+    /// Orders that wait for an entry to be on disk.
     held_back: VecDeque<HeldBack>,
-    /// Since when orders wait without a pause.
+    /// Since when there were always orders waiting.
     held_since: Option<Instant>,
     tickets: Tickets,
     allow_mixed: bool,
     /// Why nothing more can be recorded.
     damaged: Option<Error>,
-    /// Whether the last of all is being written.
+    /// Whether the run's last records are being written.
     finishing: bool,
-    /// What became of it.
+    /// Whether they could be written, once that is known.
     finished: Option<Result<(), Error>>,
     /// Whether everything is over and written.
     over: bool,
-    /// Failures that the records have.
+    /// How many survived failures were given to the recorder.
     survived: usize,
-    /// The entry of the last of them, and how many of them are on disk: no others are shown as survived.
+    /// The entry of the last of them, and how many of them are on disk. Only those are shown as survived.
     survived_at: u64,
     shown_as_survived: usize,
     store: Store,
     saver: Saver,
-    /// The last checkpoint of all, while the disk does not take it.
+    /// The last checkpoint of the run, until the disk takes it.
     unsaved: Option<Unsaved>,
     /// Whether a last checkpoint that cannot be written is given up.
     gives_up: bool,
@@ -102,18 +102,18 @@ pub struct Helm {
     /// Workers that take no orders, until the machine knows that they are gone.
     deaf: Vec<WorkerId>,
     next_worker: WorkerId,
-    /// States that came in, by order and position, until they are saved.
+    /// States that arrived, by order and position, until they are saved.
     states: HashMap<(u64, Position), State>,
     newest: Option<(String, Option<f64>)>,
     best: Option<(String, f64)>,
     began: Instant,
-    /// When others last saw how the run stands.
+    /// When the view for others was last renewed.
     shown: Instant,
     timeouts: Timeouts,
     /// Why workers do not come; empty if nothing is wrong.
     trouble: String,
     ending: Option<Ending>,
-    /// Of the last generation.
+    /// The number of members of the last generation.
     workers: usize,
     /// What the last generation does collectives with.
     backend: v1::Backend,
@@ -121,7 +121,7 @@ pub struct Helm {
 }
 
 impl Helm {
-    /// A helm, and what others see of the run.
+    /// Makes the helm, and the view of the run that others watch.
     ///
     /// # Errors
     /// If the thread that saves cannot be had.
@@ -184,7 +184,7 @@ impl Helm {
         Ok((helm, receiver))
     }
 
-    /// Takes what happens until the run is over and everything of it is on disk.
+    /// Handles inputs until the run is over and all of it is on disk.
     ///
     /// # Errors
     /// If the journal is damaged, something of the run could not be written in the end, or the run failed.
@@ -212,7 +212,7 @@ impl Helm {
         }
     }
 
-    /// The time since the helm was taken.
+    /// The time since the helm began.
     fn now(&self) -> Duration {
         self.began.elapsed()
     }

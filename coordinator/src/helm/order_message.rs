@@ -1,10 +1,10 @@
-//! From orders of the state machine to messages.
+//! Turns orders of the state machine into messages.
 
 use proto::v1;
 use steering::Order;
 
-/// An order as it goes over the wire. `rank` is that of the worker it goes to, `ticket` is for the states that it sends, and
-/// `backend` is the generation's.
+/// An order as it goes over the wire. `rank` is the receiver's, and `backend` the generation's. `ticket` is for the
+/// state that the receiver is to send or fetch; 0 for none.
 pub(super) fn order_message(order: Order, rank: Option<u32>, ticket: u64, backend: v1::Backend) -> v1::Order {
     use v1::order::Order as Down;
     use v1::synchronise::Source;
@@ -16,7 +16,7 @@ pub(super) fn order_message(order: Order, rank: Option<u32>, ticket: u64, backen
             Down::Connect(v1::Connect { generation, host, port: port.into(), backend: backend.into() })
         }
         Order::Synchronise { generation, source_rank, checkpoint, initial, digest } => {
-            // Only the source has to have the checkpoint; the others get its state in the broadcast.
+            // Only the source needs the checkpoint; the others get its state in the broadcast.
             let is_source = rank == Some(source_rank);
             let source = match checkpoint.filter(|_| is_source) {
                 Some(name) => Source::Checkpoint(name),

@@ -1,5 +1,5 @@
-//! Orders on their way to one worker. Those of a generation that is over are thrown away, so that a worker which takes its time
-//! finds what counts, and what waits for it stays short however much happens.
+//! Orders on their way to one worker. Orders of a generation that is over are dropped. So a slow worker finds what
+//! counts, and its queue stays short whatever happens.
 
 use proto::v1::{Order, order::Order as Down};
 use std::{
@@ -11,7 +11,7 @@ use std::{
 use tokio_stream::Stream;
 use tonic::Status;
 
-/// Orders that wait at most; a worker that does not take them is given up.
+/// The most orders that wait. A worker that does not take them is given up.
 const ORDERS: usize = 64;
 
 type Message = Result<Order, Status>;
@@ -19,9 +19,9 @@ type Message = Result<Order, Status>;
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Message>,
-    /// Whether nothing more comes.
+    /// Whether the helm's end is gone: nothing more comes.
     closed: bool,
-    /// Whether nobody takes any more.
+    /// Whether the worker's end is gone: nobody takes any more.
     left: bool,
     waker: Option<Waker>,
 }
@@ -43,7 +43,7 @@ pub struct OrderSender(Shared);
 #[derive(Debug)]
 pub struct Orders(Shared);
 
-/// Both ends.
+/// Makes a queue: the helm's end and the worker's.
 #[must_use]
 pub fn orders() -> (OrderSender, Orders) {
     let shared = Shared::default();
@@ -68,7 +68,7 @@ pub(super) fn generation_of(order: &Order) -> Option<u64> {
     }
 }
 
-/// The generation that an order ends, with all before it.
+/// The generation that an order ends, together with all before it.
 pub(super) fn ends(order: &Order) -> Option<u64> {
     match order.order.as_ref()? {
         Down::Abort(abort) => Some(abort.generation),
@@ -77,7 +77,8 @@ pub(super) fn ends(order: &Order) -> Option<u64> {
 }
 
 impl OrderSender {
-    /// Puts an order. Returns `false` if there is no room, or nobody takes any.
+    /// Queues an order, and drops orders of the generations that it ends. Returns `false` if there is no room, or
+    /// nobody takes any.
     #[must_use]
     pub fn put(&self, message: Message) -> bool {
         let mut queue = self.0.lock();

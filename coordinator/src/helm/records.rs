@@ -1,5 +1,5 @@
-//! What a run writes down as it goes: its journal, and metrics.jsonl. A disk that is full or read-only for a while holds up
-//! neither training nor these: what it did not take is written when it can be.
+//! What a run writes down as it goes: its journal and metrics.jsonl. Training goes on if the disk is full or read-only
+//! for a while. What the disk did not take is written as soon as it can be.
 
 use crate::{
     Error,
@@ -9,21 +9,21 @@ use crate::{
 use std::path::PathBuf;
 use steering::EpochRecord;
 
-/// The run's records.
+/// The journal and metrics.jsonl of a run.
 pub struct Records {
     journal: Journal,
     run_dir: PathBuf,
     /// The epochs that are done.
     history: Vec<EpochRecord>,
-    /// Whether metrics.jsonl lacks something, or has the half of a line.
+    /// Whether metrics.jsonl lacks epochs, or ends in half a line.
     metrics_behind: bool,
-    /// Whether people know that the disk takes nothing.
+    /// Whether people were told that the disk takes nothing.
     told: bool,
 }
 
 impl Records {
-    /// Those in `run_dir`, whose journal is `journal` and has the epochs of `history`. A coordinator that was killed may
-    /// have left metrics.jsonl without the last of them.
+    /// The records in `run_dir`. `history` are the epochs in `journal`. metrics.jsonl is written anew, as a killed
+    /// coordinator may have left it without the last of them.
     #[must_use]
     pub fn new(journal: Journal, run_dir: PathBuf, history: Vec<EpochRecord>) -> Self {
         let mut records = Self { journal, run_dir, history, metrics_behind: false, told: false };
@@ -33,7 +33,7 @@ impl Records {
         records
     }
 
-    /// Records what happened, all of it at once.
+    /// Records all of `entries` together.
     ///
     /// # Errors
     /// If the journal is damaged.
@@ -67,7 +67,7 @@ impl Records {
         Ok(())
     }
 
-    /// Tries again what could not be written.
+    /// Tries again to write what is not on disk yet.
     ///
     /// # Errors
     /// If the journal is damaged.
@@ -82,10 +82,10 @@ impl Records {
         Ok(())
     }
 
-    /// That everything is written.
+    /// Writes all that is not on disk yet.
     ///
     /// # Errors
-    /// If it is not, and cannot be.
+    /// If something cannot be written.
     pub fn settle(&mut self) -> Result<(), Error> {
         self.journal.settle()?;
         self.tell();

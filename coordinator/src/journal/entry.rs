@@ -1,4 +1,4 @@
-//! What is recorded.
+//! The entries of a journal.
 
 use checkpoint::{FileDigest, Manifest};
 use config::RunConfig;
@@ -7,47 +7,47 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use steering::{EpochRecord, Recovery};
 
-/// What is recorded.
+/// An entry of the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// The run begins, or is another one from here on.
+    /// The run begins, or another run takes its place.
     Run {
-        /// Its id.
+        /// The run's id.
         id: String,
         /// What decides its weights.
         config: Box<RunConfig>,
     },
     /// A generation begins.
     Generation {
-        /// Which.
+        /// Its number.
         generation: u64,
         /// The names of its members, by rank.
         members: Vec<String>,
-        /// In words.
+        /// Why it was formed, in words.
         reason: String,
     },
     /// An epoch is done.
     Epoch(Box<EpochRecord>),
     /// Epochs from this one on are done again.
     Rewind {
-        /// The first.
+        /// The first of them, from 0.
         epoch: u32,
     },
     /// States of generations up to this one are void.
     Void {
-        /// The last of them.
+        /// The last of these generations.
         generation: u64,
     },
     /// A checkpoint is on disk.
     Checkpoint {
-        /// Its name.
+        /// Its name in the run's directory.
         name: String,
         /// Steps since the run began.
         steps_done: u64,
     },
-    /// A checkpoint of another place is on disk, and the run goes on from it.
+    /// A checkpoint from elsewhere is on disk, and the run goes on from it.
     Import(Box<Import>),
-    /// The last import has its name, and what was void through it is gone.
+    /// The last import has its name, and what it made void is gone.
     ImportDone,
     /// A failure was survived.
     Recovery(Recovery),
@@ -59,14 +59,14 @@ pub enum Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
-    /// Where it was, from the root of the file system.
+    /// Where it was: an absolute path.
     pub path: String,
-    /// What it was.
+    /// What it held.
     pub content: Content,
     /// Its name in the run's directory.
     pub name: String,
-    /// The run whose checkpoints are void through it: those after it, or all if they are of another run than what goes
-    /// on from it. `None`: there was no run before.
+    /// The run whose checkpoints it makes void. If the run stays the same these are the later ones, else all of them.
+    /// `None` if there was no run before.
     pub instead_of: Option<String>,
 }
 
@@ -76,11 +76,11 @@ pub struct Import {
 pub struct Content {
     /// The run that wrote it.
     pub run_id: String,
-    /// The next step.
+    /// The next step to be done.
     pub position: Position,
-    /// Of the state dict.
+    /// The sha256 of the state dict.
     pub weights_sha256: String,
-    /// Of the files.
+    /// The digest of each file, by name.
     pub files: BTreeMap<String, FileDigest>,
 }
 

@@ -1,14 +1,15 @@
-//! How processes of local workers end, and when it is no use to start another one.
+//! How processes of local workers end, and when it is useless to start another one.
 
 use std::{fmt, io, os::unix::process::ExitStatusExt, process::ExitStatus};
 
-/// Ends in a row before a worker could train, of what another attempt mends but rarely.
+/// How many ends in a row, before the worker could train, are too many. This is for causes that another attempt rarely
+/// mends.
 const FEW: u32 = 3;
-/// Of anything else.
+/// The same for all other causes.
 const SEVERAL: u32 = 6;
 
-/// Exit codes of what can never work: wrong usage, no such device, and what shells and the system's loader say of a program
-/// that cannot be run.
+/// Exit codes of such causes: wrong usage, no such device, and a program that cannot be run. The last is what shells
+/// and the system's loader report.
 const NEVER: [i32; 4] = [2, 5, 126, 127];
 
 /// Signals that somebody sends to end a process.
@@ -17,7 +18,7 @@ const SENT: [i32; 4] = [nix::libc::SIGHUP, nix::libc::SIGINT, nix::libc::SIGKILL
 /// How a process ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// As the system has it.
+    /// The system reports this status.
     Status(ExitStatus),
     /// It was not even started.
     NotStarted(io::Error),
@@ -61,13 +62,13 @@ impl fmt::Display for End {
 pub(super) struct Ends(u32);
 
 impl Ends {
-    /// Takes notice of an end. Returns whether it is no use to go on.
+    /// Counts an end. Returns whether it is useless to go on.
     pub(super) fn add(&mut self, end: &End, could_train: bool) -> bool {
         self.0 = if could_train { 0 } else { self.0 + 1 };
         self.0 >= if end.is_for_ever() { FEW } else { SEVERAL }
     }
 
-    /// How many there are in a row.
+    /// The number of ends in a row.
     pub(super) fn in_a_row(&self) -> u32 {
         self.0
     }

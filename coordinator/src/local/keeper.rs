@@ -23,24 +23,24 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Before a worker that died is started again; longer each time.
+/// The pause before a worker that died is started again. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A worker that has lived for this long died of something new: its pauses begin anew.
+/// A worker that lived for this long died of something new, so its pauses start over.
 const GOOD_LIFE: Duration = Duration::from_secs(30);
 /// How often a worker that an earlier coordinator started is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// For what a worker said last to come through its pipe.
+/// How long the last words of a worker may take to come through its pipe.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// What keeps one worker running.
+/// Keeps one worker running.
 pub(super) struct Keeper {
     pub(super) name: String,
     pub(super) command: Command,
     pub(super) record: Record,
-    /// The number of the process that was started last.
+    /// The id of the process that was started last.
     pub(super) latest: Arc<AtomicU32>,
-    /// How long it gets to end by itself.
+    /// How long the process gets to end by itself.
     pub(super) farewell: Duration,
     /// Turns true when the workers are to end.
     pub(super) end: watch::Receiver<bool>,
@@ -50,17 +50,17 @@ pub(super) struct Keeper {
     pub(super) processes: LocalProcesses,
 }
 
-/// The end of one process, and of what it did until then.
+/// How one process ended, and what it did until then.
 struct Life {
     end: End,
     length: Duration,
-    /// Whether it came so far that it could train.
+    /// Whether it got so far that it could train.
     could_train: bool,
     said: Option<String>,
 }
 
 impl Keeper {
-    /// Takes a worker over that an earlier coordinator has left behind, or starts one, and does so again whenever it ends,
+    /// Takes over a worker that an earlier coordinator left behind, or starts one. Starts it again whenever it ends,
     /// until the workers are to end or the run is over.
     pub(super) async fn keep(mut self) {
         self.standings.set(&self.name, Standing::Starting);
@@ -74,7 +74,7 @@ impl Keeper {
             }
             let given_up = ends.add(&life.end, life.could_train);
             self.tell(&life, &ends, given_up);
-            // Who was well until somebody killed it is wanted back at once.
+            // A worker that was well until somebody killed it is wanted back at once.
             if life.length > GOOD_LIFE || (life.could_train && life.end.is_sent()) {
                 pause = FIRST_PAUSE;
             } else if given_up {
@@ -88,7 +88,7 @@ impl Keeper {
         }
     }
 
-    /// Returns whether a worker is to be started, as there is none to take over, or it has ended.
+    /// Takes over a worker that was left behind, and waits for its end. Returns whether a worker is to be started.
     async fn take_over(&mut self) -> bool {
         let record = self.record.clone();
         // The disk may stand still. A task only fails if it panics.
@@ -115,7 +115,7 @@ impl Keeper {
         }
     }
 
-    /// The life of one process; `None` if there is to be none any more.
+    /// Runs one process until it ends. `None` if no worker is wanted any more.
     async fn live(&mut self) -> Option<Life> {
         let start = Instant::now();
         let mut child = match self.processes.spawn(&self.name, &mut self.command) {
@@ -128,7 +128,7 @@ impl Keeper {
         if let Some(id) = child.id() {
             let (record, name, latest) = (self.record.clone(), self.name.clone(), Arc::clone(&self.latest));
             latest.store(id, Ordering::Relaxed);
-            // Nobody waits for the disk, and where it takes long it may be the next process by then.
+            // Nobody waits for the disk. If it takes long, the id may be the next process's by then.
             drop(spawn_blocking(move || {
                 if let Err(error) = record.write(latest.load(Ordering::Relaxed)) {
                     tracing::warn!("cannot keep which process {name} is: {error}");
@@ -155,7 +155,7 @@ impl Keeper {
             }
         };
         if let Some(listening) = listening {
-            // What it left behind may hold its pipe open for longer.
+            // A process that it left behind may hold the pipe open for longer.
             let _ = timeout(LAST_WORDS, listening).await;
         }
         if self.processes.are_over() {
@@ -165,7 +165,7 @@ impl Keeper {
         Some(Life { end, length: start.elapsed(), could_train, said: said.last() })
     }
 
-    /// Says that the worker ended, and how it stands.
+    /// Reports that the worker ended, and how it stands.
     fn tell(&self, life: &Life, ends: &Ends, given_up: bool) {
         let (name, end) = (&self.name, &life.end);
         if life.could_train {
@@ -192,11 +192,11 @@ impl Keeper {
         }
     }
 
-    /// Whether the run needs no workers any more. While the last of it is saved that cannot be told yet.
+    /// Whether the run needs no workers any more. This waits while the last state is being saved, as that decides it.
     async fn is_over(&mut self) -> bool {
         let decided = |run: &v1::Run| run.state() != RunState::Saving;
         tokio::select! {
-            // A helm that is gone needs none either.
+            // A helm that is gone needs no workers either.
             run = self.view.wait_for(decided) => run.map_or(true, |run| {
                 matches!(run.state(), RunState::Stopping | RunState::Finished | RunState::Stopped | RunState::Failed)
             }),
@@ -205,28 +205,28 @@ impl Keeper {
     }
 }
 
-/// Ends when the run has the worker `name` as one that is prepared.
+/// Returns once the run lists the worker `name` as prepared.
 async fn trains(view: &mut watch::Receiver<v1::Run>, name: &str) {
     let prepared = |run: &v1::Run| run.workers.iter().any(|worker| worker.name == name && !worker.preparing);
     if view.wait_for(prepared).await.is_err() {
-        // The helm is gone, and tells nothing more.
+        // The helm is gone, and says nothing more.
         std::future::pending::<()>().await;
     }
 }
 
-/// Ends when the workers are to end. A handle that was dropped says so too.
+/// Returns when the workers are to end, or when the handle that says so was dropped.
 async fn told(end: &mut watch::Receiver<bool>) {
     let _ = end.wait_for(|end| *end).await;
 }
 
-/// Ends when `process`, which is no child of this one, has ended.
+/// Returns when `process`, which is no child of this one, has ended.
 async fn ended(process: Process) {
     while process.lives() {
         sleep(LOOK).await;
     }
 }
 
-/// Waits until `child` ends. The run has dismissed it if it was attached; otherwise it is told here.
+/// Asks `child` to end, and kills it if it has not ended after `farewell`.
 async fn wait_or_kill(mut child: Child, farewell: Duration) {
     if let Some(process) = child.id().and_then(Process::running) {
         process.terminate();

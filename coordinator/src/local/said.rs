@@ -1,4 +1,5 @@
-//! What a local worker says on standard error: it goes on to the log, and the last of it is kept, to tell why it ended.
+//! What a local worker says on standard error. It goes on to the log, and the last lines are kept, to tell why it
+//! ended.
 
 use program::{Log, text};
 use std::{
@@ -9,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 /// Lines that are kept.
 const KEPT: usize = 5;
-/// Bytes of a line; a longer one goes on in pieces.
+/// The most bytes of a line; a longer one goes on in pieces.
 const LONGEST: u64 = 16 << 10;
 
 /// The last lines of a worker. Clones share them.
@@ -17,13 +18,13 @@ const LONGEST: u64 = 16 << 10;
 pub(super) struct Said(Arc<Mutex<VecDeque<String>>>);
 
 impl Said {
-    /// Listens until nobody can say anything there any more.
+    /// Reads until nobody can write there any more.
     pub(super) async fn listen(self, name: String, stderr: impl AsyncRead + Unpin, log: Log) {
         let mut stderr = BufReader::new(stderr);
         let mut line = Vec::new();
         loop {
             line.clear();
-            // A pipe that breaks has no more to say.
+            // A broken pipe has no more to say.
             let read = (&mut stderr).take(LONGEST).read_until(b'\n', &mut line).await.unwrap_or(0);
             if read == 0 {
                 return;
@@ -45,7 +46,7 @@ impl Said {
         lines.push_back(text::one_line(line));
     }
 
-    /// The last lines in one; `None` if it said nothing.
+    /// The last lines, joined to one. `None` if it said nothing.
     pub(super) fn last(&self) -> Option<String> {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (!lines.is_empty()).then(|| lines.iter().map(String::as_str).collect::<Vec<_>>().join(" / "))

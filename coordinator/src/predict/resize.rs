@@ -1,9 +1,11 @@
 //! Pillow's resize, with the same arithmetic.
 //!
-//! Source: `Image.resize(size, Image.BILINEAR)` of Pillow 13, which smooths when it makes smaller (src/libImaging/
-//! Resample.c): two passes, horizontal then vertical, each a weighted sum in 22-bit fixed point, rounded to a byte in
-//! between. A model sees what a Python user of the same picture would see (Pillow 13 begins with the vertical pass where
-//! that spares work, and differs by a level here and there then).
+//! Source: `Image.resize(size, Image.BILINEAR)` of Pillow 13 (src/libImaging/Resample.c), which smooths when it makes
+//! smaller. It makes two passes, horizontal then vertical. Each is a weighted sum in 22-bit fixed point, rounded to a
+//! byte.
+//!
+//! So a model sees what a Python user of the same picture would see. There is one exception: Pillow 13 begins with the
+//! vertical pass where that spares work. It then differs by a level here and there.
 
 /// Fractional bits of a weight.
 const BITS: u32 = 22;
@@ -44,20 +46,20 @@ fn rounded(sum: i64) -> u8 {
     ((sum + (1 << (BITS - 1))) >> BITS).clamp(0, 255) as u8
 }
 
-/// Makes a picture of another size, from its rows one after the other: of a row only what it becomes is kept.
+/// Makes a picture of another size, from its rows one after the other. Of each row only its resized form is kept.
 pub(crate) struct Resizer {
     width: usize,
     height: usize,
     to_width: usize,
     to_height: usize,
-    /// Of the horizontal pass, if there is one.
+    /// The windows of the horizontal pass; empty if the width stays the same.
     windows: Vec<Window>,
-    /// The rows so far, of the new width.
+    /// The rows so far, in the new width.
     rows: Vec<u8>,
 }
 
 impl Resizer {
-    /// From `width` by `height` to `to_width` by `to_height`.
+    /// Resizes from `width` by `height` to `to_width` by `to_height`.
     pub(crate) fn new(width: usize, height: usize, to_width: usize, to_height: usize) -> Self {
         let windows = if width == to_width { Vec::new() } else { windows(width, to_width) };
         Self { width, height, to_width, to_height, windows, rows: Vec::with_capacity(3 * to_width * height) }
@@ -80,7 +82,7 @@ impl Resizer {
         }
     }
 
-    /// The picture.
+    /// Does the vertical pass, and returns the picture as interleaved RGB.
     ///
     /// # Panics
     /// If there were not `height` rows.
@@ -100,7 +102,7 @@ impl Resizer {
     }
 }
 
-/// `pixels`, interleaved RGB of `width` by `height`, as `to_width` by `to_height`.
+/// Resizes `pixels`, interleaved RGB of `width` by `height`, to `to_width` by `to_height`.
 ///
 /// # Panics
 /// If there are not `3 * width * height` bytes.

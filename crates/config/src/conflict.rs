@@ -1,4 +1,4 @@
-//! What a run that has begun cannot take over.
+//! Which settings cannot change once a run has begun.
 
 use crate::RunConfig;
 use settings::Difference;
@@ -6,9 +6,9 @@ use settings::Difference;
 impl RunConfig {
     /// The settings of `now` that a run of this configuration cannot take over, once `begun` of its epochs are begun.
     ///
-    /// A setting that only says how long the run is changes nothing of what is done, so that the weights are those of a
-    /// run that had it from the start. That is the number of epochs, under a schedule that does not depend on it, as
-    /// long as it is not below what is done.
+    /// A setting that only decides how long the run is changes no step that was done. The weights are those of a run
+    /// that had it from the start. The only such setting is the number of epochs. It may change if the schedule does
+    /// not depend on it, but not to less than is begun.
     #[must_use]
     pub fn conflicts(&self, now: &Self, begun: u32) -> Vec<Difference> {
         let refused = |difference: Difference| match difference.name.as_str() {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     proptest! {
-        /// P1: what was done of a run that becomes longer is what a run of that length would have done.
+        /// P1: the steps done before a run becomes longer are those that a run of that length would have done.
         #[test]
         fn the_length_is_in_no_rate_where_it_may_change(
             schedule in schedules(), losses in proptest::collection::vec(0.1..3.0_f64, 2..6), more in 1..5_u32,

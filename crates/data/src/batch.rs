@@ -1,10 +1,10 @@
-//! Batches, written into buffers of the caller: nothing is allocated, so that the same buffers serve every step.
+//! Batches, written into the caller's buffers. Nothing is allocated, so the same buffers serve every step.
 
 use std::ops::Range;
 
 use crate::{Augmentations, Dataset, Normaliser};
 
-/// What makes batches of a data set: its normalisation, and what is done to training samples.
+/// Makes batches of a data set: its normalisation, and the augmentations of training samples.
 #[derive(Debug, Clone)]
 pub struct Batches {
     normaliser: Normaliser,
@@ -12,14 +12,14 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Those of `dataset`.
+    /// Batches of `dataset`, whose training samples get `augmentations`.
     #[must_use]
     pub fn new(dataset: &Dataset, augmentations: Augmentations) -> Self {
         Self { normaliser: Normaliser::new(dataset.spec()), augmentations }
     }
 
-    /// Writes the samples `indices` as they look in `epoch` of a run with `seed`: `pixels` is `n` images with channels last,
-    /// normalised, and `labels` is `n`.
+    /// Writes the samples `indices` as they look in `epoch` of a run with `seed`. `pixels` takes `n` normalised images
+    /// with channels last, and `labels` takes `n` classes.
     ///
     /// # Panics
     /// If `pixels` or `labels` has another length than `indices` asks for, or an index is not below the data set's length.
@@ -40,7 +40,7 @@ impl Batches {
         }
     }
 
-    /// Writes the samples of `range` as they are, in the layout of [`Self::training`].
+    /// Writes the samples of `range` without augmentations, in the layout of [`Self::training`].
     ///
     /// # Panics
     /// If `pixels` or `labels` has another length than `range` asks for, or `range` ends above the data set's length.

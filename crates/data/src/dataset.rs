@@ -9,7 +9,7 @@ use crate::verify::map_verified;
 use crate::{Blob, DatasetSpec, Error, Split};
 
 /// The samples of one split. Opening it reads every byte once, to check it. After that, pages come and go as the
-/// operating system sees fit, and several processes of a machine share them.
+/// operating system sees fit. Several processes of a machine share them.
 #[derive(Debug)]
 pub struct Dataset {
     spec: Arc<DatasetSpec>,
@@ -19,19 +19,21 @@ pub struct Dataset {
 
 #[derive(Debug)]
 struct Mapped {
-    /// The first sample that is in it.
+    /// The index of its first sample.
     first: usize,
     map: Mmap,
 }
 
 impl Dataset {
-    /// Opens `split` of `spec`, whose files are at `path_of`, after checking each of them. With a `limit`, only the first so
-    /// many samples count.
+    /// Opens `split` of `spec`, whose files are at `path_of`, after checking each of them. With a `limit`, only the
+    /// first `limit` samples count.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::WrongSize`], [`Error::Altered`] or [`Error::Label`] for the first file that is not as the
-    /// spec has it, [`Error::Read`] if one cannot be read, [`Error::Limit`] for a limit of 0 or above the split's samples,
-    /// [`Error::Spec`] if no data set can be so.
+    /// - [`Error::Missing`], [`Error::WrongSize`], [`Error::Altered`] or [`Error::Label`] for the first file that does
+    ///   not match the spec.
+    /// - [`Error::Read`] if a file cannot be read.
+    /// - [`Error::Limit`] for a limit of 0, or above the number of samples.
+    /// - [`Error::Spec`] if no data set can be like the spec.
     pub fn open(
         spec: &Arc<DatasetSpec>,
         split: Split,
@@ -60,13 +62,13 @@ impl Dataset {
         Ok(Self { spec: Arc::clone(spec), files, len })
     }
 
-    /// What data set it is of.
+    /// The spec of its data set.
     #[must_use]
     pub fn spec(&self) -> &Arc<DatasetSpec> {
         &self.spec
     }
 
-    /// Samples.
+    /// The number of samples, at most the limit.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len

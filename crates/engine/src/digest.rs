@@ -6,10 +6,10 @@ use plan::{DIGEST_STEP, Position, Totals, digest_floats, digest_numbers};
 use state::State;
 use tch::{Kind, TchError, Tensor};
 
-/// Words of a device's memory that are digested at once: products need eight bytes a word.
+/// Words on a device that are digested at once: products need eight bytes a word.
 const AT_ONCE: i64 = 1 << 22;
 
-/// The digest of what `replica` holds.
+/// The digest of the state that `replica` holds.
 ///
 /// # Errors
 /// If it holds nothing, or libtorch fails.
@@ -18,7 +18,7 @@ pub fn digest(replica: &Replica) -> Result<u64, EngineError> {
     digest_of(replica, replica.buffers(), position, replica.totals)
 }
 
-/// The digest of a state in `buffers`, one a slot.
+/// The digest of a state in `buffers`, one buffer a slot.
 pub(crate) fn digest_of<'a>(
     replica: &Replica,
     buffers: impl Iterator<Item = &'a Tensor>,
@@ -40,19 +40,19 @@ pub(crate) fn digest_of<'a>(
     Ok(digest.wrapping_add(digest_numbers(position, totals, first)))
 }
 
-/// That of a state that is no tensor yet.
+/// The digest of a state in main memory, before it is in tensors.
 pub(crate) fn digest_of_state(state: &State, replica: &Replica) -> u64 {
     state.digest(replica.config.threads as usize)
 }
 
 fn on_cpu(tensor: &Tensor, first: u64, threads: usize) -> u64 {
-    // SAFETY: state buffers are dense f32 tensors in main memory (`Replica::new`), so the pointer is to `numel` floats, which
-    // live as long as `tensor` is borrowed and are written by this thread alone.
+    // SAFETY: state buffers are dense f32 tensors in main memory (`Replica::new`), so the pointer is to `numel` floats.
+    // They live as long as `tensor` is borrowed, and only this thread writes to them.
     let values = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) };
     digest_floats(values, first, threads)
 }
 
-/// The same by operations of libtorch, with one number to be fetched a piece.
+/// The same by operations of libtorch. One number a piece is fetched from the device.
 fn on_device(tensor: &Tensor, first: u64) -> Result<u64, TchError> {
     let (elements, integers) = (tensor.numel() as i64, (Kind::Int64, tensor.device()));
     let mut digest = 0_u64;

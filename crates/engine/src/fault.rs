@@ -21,11 +21,11 @@ use tch::no_grad;
 use thiserror::Error;
 
 /// The environment variable that asks for faults: `NAME@GENERATION:EPOCH:STEP:WHAT`, several with commas between them.
-/// NAME is a worker's, EPOCH and STEP count from 0, and the generation keeps a worker that does the step again from failing
-/// again. `*` stands for any name and any generation.
+/// NAME is a worker's, and EPOCH and STEP count from 0. The generation keeps a worker from failing again when it does
+/// the step again. `*` stands for any name and any generation.
 pub const FAULTS: &str = "COXSWAIN_FAULT";
 
-/// Of names and generations.
+/// Stands for any name, or any generation.
 const ANY: &str = "*";
 
 /// Since when this process cannot send states.
@@ -48,29 +48,29 @@ pub enum What {
     Exit,
     /// The stream to the coordinator breaks; the engine goes on.
     Drop,
-    /// A bit of a parameter flips, whenever the step is come to.
+    /// A bit of a parameter flips, every time the step is reached.
     Corrupt,
     /// A bit of a parameter flips, once in the life of the process.
     Flip,
-    /// A parameter is no number any more.
+    /// A parameter becomes NaN.
     Nan,
     /// Every hundredth beat takes this much longer, as if the machine were slow.
     Drag(Duration),
-    /// The engine does nothing for as long as its generation lives.
+    /// The engine does nothing until its generation is aborted.
     Hang,
     /// Every step from this one on takes this much longer.
     Slow(Duration),
     /// Every step from this one on fails, for a reason of the worker's own.
     Fail,
-    /// SIGKILL, after a part of the state was sent that others are to take over.
+    /// SIGKILL, after a part of the state was broadcast to the others.
     Halfway,
     /// The state at this step is never sent to the coordinator.
     Keep,
-    /// From this step on states cannot be sent, for so long.
+    /// From this step on, states cannot be sent for this long.
     Unsent(Duration),
 }
 
-/// [`FAULTS`] says nothing that can be done.
+/// A text in [`FAULTS`] that is not of the right form.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no fault: it has the form NAME@GENERATION:EPOCH:STEP:WHAT")]
 pub struct BadFault(pub String);
@@ -78,14 +78,14 @@ pub struct BadFault(pub String);
 /// What goes wrong, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// `None` for any.
+    /// The generation in which it strikes; `None` for any.
     generation: Option<u64>,
     position: Position,
     what: What,
 }
 
 impl Fault {
-    /// The faults that `text`, as [`FAULTS`] has it, asks of the worker `name`.
+    /// The faults that `text`, in the form of [`FAULTS`], asks of the worker `name`.
     ///
     /// # Errors
     /// If `text` is not of that form.
@@ -132,7 +132,7 @@ impl Fault {
         Some(Self { generation, position, what })
     }
 
-    /// Fails before the replica's next step, if it is the one.
+    /// Makes the fault happen, if it is due before the replica's next step.
     pub(crate) fn strike(self, generation: u64, replica: &mut Replica, control: &Control) -> Result<(), EngineError> {
         if self.generation.is_some_and(|wanted| wanted != generation) {
             return Ok(());
@@ -150,7 +150,7 @@ impl Fault {
             return Ok(());
         }
         match self.what {
-            // Fails only for a signal that is none.
+            // It fails only for an invalid signal.
             What::Kill => drop(raise(Signal::SIGKILL)),
             What::Stop => drop(raise(Signal::SIGSTOP)),
             // SAFETY: `_exit` takes any code; nothing of this process is needed after.
@@ -182,22 +182,22 @@ impl Fault {
         }
     }
 
-    /// Dies in the middle of sending a state to the others, from the step on.
+    /// Kills the process in the middle of broadcasting a state, from the fault's step on.
     pub(crate) fn strike_halfway(self, generation: u64, position: Position) {
         let wanted = self.generation.is_none_or(|wanted| wanted == generation);
         if self.what == What::Halfway && wanted && position >= self.position {
-            // Fails only for a signal that is none.
+            // It fails only for an invalid signal.
             let _ = raise(Signal::SIGKILL);
         }
     }
 
-    /// Whether the state at `position` cannot be sent now. The time begins when it is asked for first.
+    /// Whether the state at `position` cannot be sent now. The time starts with the first attempt.
     pub(crate) fn breaks_upload(self, position: Option<Position>) -> bool {
         let What::Unsent(time) = self.what else { return false };
         position >= Some(self.position) && BROKEN_SINCE.get_or_init(Instant::now).elapsed() < time
     }
 
-    /// Whether the state at `position` is to be kept from the coordinator.
+    /// Whether the state at `position` is to be withheld from the coordinator.
     pub(crate) fn keeps(self, position: Option<Position>) -> bool {
         self.what == What::Keep && position == Some(self.position)
     }

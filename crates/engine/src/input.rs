@@ -1,5 +1,5 @@
-//! The batches of a stretch of training: made ahead of the step that wants them on a thread of their own, or by the
-//! device from a data set in its own memory.
+//! The batches of a stretch of training. A thread of its own makes them ahead of the step that wants them. A device
+//! that has the data set in its own memory makes them itself.
 
 use crate::error::EngineError;
 use crate::resident::Resident;
@@ -14,18 +14,18 @@ use std::{
 };
 use tch::{Device, Tensor};
 
-/// Batches that are ready before they are wanted.
+/// Batches that are made ahead.
 const AHEAD: usize = 2;
 
 /// Which samples a stretch of training goes through.
 pub struct Samples {
-    /// The order of samples of `epoch`.
+    /// The epoch's order of samples.
     pub order: Arc<[u32]>,
-    /// The run's.
+    /// The run's seed.
     pub seed: u64,
-    /// The epoch.
+    /// The epoch, from 0.
     pub epoch: u32,
-    /// The run's.
+    /// The run's augmentations.
     pub augment: Augmentations,
     /// The places in `order` of each batch.
     pub ranges: Box<dyn Iterator<Item = Range<usize>> + Send>,
@@ -60,7 +60,7 @@ impl BatchFeed {
     /// Starts to make the batches of `samples`, for `device`.
     ///
     /// # Errors
-    /// If there is no thread to be had.
+    /// If no thread can be started.
     pub fn ahead(data: Arc<Dataset>, samples: Samples, device: Device) -> Result<Self, EngineError> {
         let (ready, batches) = mpsc::sync_channel(AHEAD);
         // One more is being made, one is being used.
@@ -103,7 +103,7 @@ impl BatchFeed {
             Feed::Ahead { batches, spare, shape, device } => {
                 let batch = batches.recv().map_err(|_| none_left())?;
                 let tensors = to_device(&batch.pixels, &batch.labels, *shape, *device);
-                // Its memory serves a later batch; at the end of a stretch nobody needs it.
+                // The memory serves a later batch; at the end of a stretch nobody needs it.
                 let _ = spare.try_send(batch);
                 tensors
             }
@@ -117,8 +117,7 @@ impl BatchFeed {
         }
     }
 
-    /// Has a device begin with the next batch, while it is busy with what it was given before. Returns whether there was one to
-    /// begin with.
+    /// Makes a device begin the next batch while it is busy with earlier work. Returns whether it began one.
     ///
     /// # Errors
     /// If libtorch fails.

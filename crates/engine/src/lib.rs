@@ -5,14 +5,28 @@
 //!
 //! # Layout
 //!
-//! - **The step.** `step` is one training step. `input` and `resident` give its batches. `shard` is forward and backward of a
-//!   shard. `reduce` adds up all shards. `commit` applies the sum. Loss and optimiser are of the crate `learn`.
-//! - **What it works on.** `replica` is the model with its state, and `digest` what workers compare.
-//! - **The thread.** `thread` obeys the commands in `messages`; `queue` brings them and `handle` holds the other end.
-//!   `train`, `evaluate`, `synchronise` and `rehearsal` are what it is ordered to do, and `reports` and `outgoing` what it
-//!   gives back.
-//! - **Beside it.** `control` reaches the thread while it is busy. `profile` and `speed` say where the time goes. `memory` keeps
-//!   freed memory for the next step. `fault` is what tests ask for.
+//! **The step**
+//!
+//! - `step`: one training step.
+//! - `input`, `resident`: its batches.
+//! - `shard`: forward and backward of a shard.
+//! - `reduce`: the sum over all shards.
+//! - `commit`: applies the sum. Loss and optimiser come from the crate `learn`.
+//! - `replica`: the model with its state.
+//! - `digest`: what workers compare.
+//!
+//! **The thread**
+//!
+//! - `thread`: obeys the commands in `messages`. `queue` brings them, and `handle` holds the other end.
+//! - `train`, `evaluate`, `synchronise`, `rehearsal`: what it is ordered to do.
+//! - `reports`, `outgoing`: what it gives back.
+//!
+//! **Beside it**
+//!
+//! - `control`: reaches the thread while it is busy.
+//! - `profile`, `speed`: where the time goes.
+//! - `memory`: keeps freed memory for the next step.
+//! - `fault`: faults that tests ask for.
 //!
 //! # Example
 //!

@@ -1,5 +1,5 @@
-//! A state on its way to the coordinator. At most one waits: a newer one takes its place, so that a coordinator that is away
-//! or a slow line does not fill the memory.
+//! A state on its way to the coordinator. At most one waits: a newer one takes its place. So an absent coordinator or a
+//! slow line does not fill the memory.
 
 use state::State;
 use std::sync::{Mutex, PoisonError};
@@ -8,13 +8,13 @@ use tokio::sync::Notify;
 /// A state to be sent, and the ticket of the order that it is sent for.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// Of the order.
+    /// The ticket of that order.
     pub ticket: u64,
-    /// What is sent.
+    /// A copy of the state in main memory.
     pub state: Box<State>,
 }
 
-/// Where the engine puts states, and the session finds them.
+/// Where the engine puts states, and the session takes them.
 #[derive(Debug, Default)]
 pub struct StateSlot {
     waiting: Mutex<Option<Outgoing>>,
@@ -22,7 +22,7 @@ pub struct StateSlot {
 }
 
 impl StateSlot {
-    /// Puts a state where the session finds it, in the place of one that still waits.
+    /// Puts a state where the session finds it. It replaces one that still waits.
     pub fn put(&self, outgoing: Outgoing) {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(outgoing);
         self.put.notify_one();
@@ -33,7 +33,7 @@ impl StateSlot {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Waits for a state that is sent for another order than `ticket`.
+    /// Waits until a state for another order than `ticket` is there. It takes nothing.
     pub async fn other_than(&self, ticket: u64) {
         loop {
             let put = self.put.notified();
@@ -45,7 +45,7 @@ impl StateSlot {
         }
     }
 
-    /// The next state.
+    /// Waits for the next state, and takes it.
     pub async fn next(&self) -> Outgoing {
         loop {
             let put = self.put.notified();
@@ -75,7 +75,7 @@ mod tests {
         slot.put(outgoing(3));
         slot.clear();
         slot.put(outgoing(4));
-        // Waiting for it takes nothing away.
+        // Waiting takes nothing away.
         slot.other_than(3).await;
         assert_eq!(slot.next().await.ticket, 4);
     }

@@ -1,5 +1,5 @@
-//! Commands on their way to the engine. Those of a generation that is over are thrown away, so that an engine in the middle of
-//! a long piece of work finds what counts when it comes back.
+//! Commands on their way to the engine. Commands of a generation that is over are dropped. So an engine that was busy
+//! for long finds what counts.
 
 use crate::control::Control;
 use crate::messages::Command;
@@ -8,13 +8,13 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-/// Commands that count at most: an epoch brings a handful.
+/// The most commands that wait: an epoch brings a handful.
 const COMMANDS: usize = 64;
 
 #[derive(Debug, Default)]
 struct Waiting {
     commands: VecDeque<Command>,
-    /// Whether nobody puts any more.
+    /// Whether the sender is gone: nothing more comes.
     closed: bool,
 }
 
@@ -30,7 +30,7 @@ impl Queue {
     }
 }
 
-/// The end where commands are put. The other end is told when it is dropped.
+/// The end where commands are put. Dropping it tells the other end.
 #[derive(Debug)]
 pub(super) struct Sender(Arc<Queue>);
 
@@ -38,15 +38,15 @@ pub(super) struct Sender(Arc<Queue>);
 #[derive(Debug)]
 pub(super) struct Receiver(Arc<Queue>);
 
-/// A queue.
+/// Makes a queue: both ends of it.
 pub(super) fn queue() -> (Sender, Receiver) {
     let queue = Arc::new(Queue::default());
     (Sender(Arc::clone(&queue)), Receiver(queue))
 }
 
 impl Sender {
-    /// Puts a command, after all of generations that `control` has ended are gone. Returns `false` if there is no room, or
-    /// nobody takes any more.
+    /// Drops commands of generations that `control` has ended, then queues `command`. Returns `false` if there is no
+    /// room, or nobody takes any more.
     pub fn put(&self, command: Command, control: &Control) -> bool {
         let mut waiting = self.0.lock();
         waiting.commands.retain(|command| command.generation().is_none_or(|of| !control.is_aborted(of)));
@@ -67,7 +67,7 @@ impl Drop for Sender {
 }
 
 impl Receiver {
-    /// The next command; `None` when there is none and nobody puts any more.
+    /// Waits for the next command. `None` once the queue is empty and the sender is gone.
     pub fn next(&self) -> Option<Command> {
         let mut waiting = self.0.lock();
         loop {

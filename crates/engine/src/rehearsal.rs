@@ -1,6 +1,6 @@
-//! A step that does not count, before a worker is a member. Libraries and devices do here what they do at the first step
-//! alone. A step for which there is no memory fails here, where nobody waits for it, and so does an address that is not this
-//! machine's. It also shows how long a shard takes, and how long the engine goes without a beat.
+//! A step that does not count, before a worker is a member. Libraries and devices do here what they do at the first
+//! step alone. Missing memory shows here, where nobody waits for the step, and so does an address of another machine.
+//! The rehearsal also shows how long a shard takes, and how long the engine goes without a beat.
 
 use crate::control::Control;
 use crate::error::EngineError;
@@ -17,13 +17,13 @@ use std::{
 };
 use tch::{Kind, Tensor};
 
-/// For a group of one, which waits for nobody but perhaps a name server that does not answer: c10d asks for the names of addresses.
+/// For a group of one. It waits for nobody but perhaps a slow name server: c10d looks up the names of addresses.
 const ALONE: Duration = Duration::from_secs(30);
-/// NCCL loads its code for the GPU first, from a disk that may be slow.
+/// The same with NCCL, which first loads its code for the GPU, from a disk that may be slow.
 const ALONE_ON_A_GPU: Duration = Duration::from_mins(1);
 
-/// Builds a group of one, and does one collective of each kind in it. Of some addresses only the library that does it knows
-/// that they are no good, such as 0.0.0.0, and of some GPUs only NCCL knows that it cannot serve them.
+/// Builds a group of one, and does one collective of each kind in it. Some addresses are bad, such as 0.0.0.0, which
+/// only the library that uses them knows. Only NCCL knows which GPUs it cannot serve.
 fn form_alone(options: &EngineOptions) -> Result<(), EngineError> {
     let backend = if options.gloo { Backend::Gloo } else { Backend::for_device(options.device) };
     let host = options.host.clone();
@@ -42,7 +42,7 @@ fn form_alone(options: &EngineOptions) -> Result<(), EngineError> {
         if backend != Backend::Gloo {
             return EngineError::Nccl(error);
         }
-        // Of Gloo's words those that are not of its own code.
+        // Only the part of Gloo's message that is not about its own code.
         let text = error.to_string();
         if text.contains("timed out") {
             return EngineError::Alone { cause: text };
@@ -55,14 +55,14 @@ fn form_alone(options: &EngineOptions) -> Result<(), EngineError> {
 /// What a rehearsal has shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rehearsal {
-    /// The longest that the engine did not beat.
+    /// The longest time without a beat of the engine.
     pub stretch: Duration,
-    /// Forward and backward of the largest shard of a step.
+    /// How long forward and backward of the largest shard of a step took.
     pub shard: Duration,
 }
 
-/// Forward and backward of a shard of black images, as many as the largest shard has, and a chunk of the test set. The state
-/// stays as it is.
+/// Does forward and backward of a shard of black images, as many as the largest shard has, and a chunk of the test set.
+/// The state stays as it is.
 ///
 /// # Errors
 /// If libtorch fails, for example for want of memory, NCCL cannot serve the GPU, or the host is no address of this machine.
@@ -71,7 +71,7 @@ pub(super) fn rehearse(
     options: &EngineOptions,
     control: &Control,
 ) -> Result<Rehearsal, EngineError> {
-    // Where the other ranks will look for this one.
+    // The other ranks will look for this one there.
     let EngineOptions { host, test, .. } = options;
     TcpListener::bind((host.as_str(), 0)).map_err(|source| EngineError::Address { host: host.clone(), source })?;
     form_alone(options)?;
@@ -92,7 +92,7 @@ pub(super) fn rehearse(
     let profile = &mut Profile::new(false, replica.device);
     let loss =
         forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;
-    // What a GPU has still to do shows only when it is waited for.
+    // What a GPU still has to do shows only when it is waited for.
     check_loss(&loss, replica.position.unwrap_or_default())?;
     let shard = began.elapsed();
     evaluate_chunk(replica, test, 0, beat)?;

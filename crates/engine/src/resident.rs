@@ -1,5 +1,5 @@
-//! The training set in the device's own memory. A step sends it which samples and how they are to look, some bytes each, and
-//! the device makes the batch: the same bits as [`data::Batches::training`].
+//! The training set in the device's own memory. In each step the device is told which samples to take and how they
+//! look, some bytes a sample. It makes the batch itself, with the same bits as [`data::Batches::training`].
 
 use crate::error::EngineError;
 use crate::shard::to_device_async;
@@ -24,7 +24,7 @@ pub struct Resident {
     black: i64,
 }
 
-/// Values of a byte.
+/// How many values a byte has.
 const BYTES: i64 = 256;
 
 impl Resident {
@@ -59,8 +59,8 @@ impl Resident {
         })
     }
 
-    /// The samples `indices` as they look under `augment` in `epoch` of a run with `seed`: images
-    /// `[n, channels, height, width]` in f32 with channels last in memory, and labels.
+    /// The samples `indices` as they look under `augment` in `epoch` of a run with `seed`. Images are `[n, channels,
+    /// height, width]` in f32 with channels last in memory; labels are `[n]` in i64.
     ///
     /// # Errors
     /// If libtorch fails, for example for want of memory.
@@ -73,8 +73,8 @@ impl Resident {
         no_grad(|| self.make(augment, (seed, epoch), indices)).map_err(EngineError::torch("make a batch"))
     }
 
-    /// Of every sample the processor tells the device where its rows begin and which columns they have. A place of the padding
-    /// is told as one beyond all images, which the device takes from the black image. So it takes few operations: for a small
+    /// Tells the device where each sample's rows begin and which columns they have. A place in the padding is told as
+    /// one beyond all images, which the device takes from the black image. So few operations are needed: for a small
     /// model each costs more than what it does.
     fn make(
         &self,

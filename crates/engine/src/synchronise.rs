@@ -1,7 +1,7 @@
 //! Taking over the state of one member.
 //!
-//! The state is received aside and held against its digest. Until all of it is there and right, a worker holds what it held
-//! before.
+//! The state is received aside, and its digest is compared. A worker keeps what it held until all of the new state is
+//! there and right.
 
 use crate::digest::{digest, digest_of, digest_of_state};
 use crate::error::EngineError;
@@ -16,11 +16,11 @@ use std::{
 };
 use tch::{Device, Kind, Tensor};
 
-/// Between two looks at whether the generation is over.
+/// The time between two checks whether the generation is over.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// What goes with the tensors of a state, in f64, where all of it is exact: counts are below 2^53, and a digest is in two
-/// halves.
+/// What goes with the tensors of a state, as f64 numbers. All of it is exact: counts are below 2^53, and a digest goes
+/// in two halves.
 struct Description {
     position: Position,
     totals: Totals,
@@ -53,12 +53,12 @@ impl Description {
 }
 
 impl Thread {
-    /// Takes over the state of `source_rank`, which has it from `source`, together with all other ranks. `expected` is its
-    /// digest, where that is known.
+    /// Takes over the state of `source_rank`, together with all other ranks. `source` is where that rank has it from.
+    /// `expected` is its digest, if that is known.
     ///
     /// # Errors
-    /// If the state does not come, does not fit or is another than it should be, or the broadcast fails or is aborted. What
-    /// was held before is held then.
+    /// If the state does not come, does not fit or has another digest, or the broadcast fails or is aborted. A failed
+    /// broadcast leaves a receiver what it held before.
     pub(super) fn synchronise(
         &mut self,
         generation: u64,
@@ -79,7 +79,7 @@ impl Thread {
             }
             StateSource::Held | StateSource::Given(_) => {}
         }
-        // The loan ends before the replica changes.
+        // Taken out of `self`, as `exchange` needs all of it. It is put back afterwards.
         let reducer = self.reducer.take().ok_or_else(|| EngineError::OutOfOrder {
             order: "synchronise".to_owned(),
             state: "no process group stands".to_owned(),
@@ -98,7 +98,7 @@ impl Thread {
         if digest(&self.replica)? == expected { Ok(()) } else { Err(EngineError::Altered) }
     }
 
-    /// The broadcast. Returns the digest of what is held in the end.
+    /// Does the broadcast. Returns the digest of the state that is held in the end.
     fn exchange(
         &mut self,
         generation: u64,
@@ -154,7 +154,7 @@ impl Thread {
         Ok(digest)
     }
 
-    /// The state that is on its way.
+    /// Waits for the state that is on its way from the coordinator.
     fn given(&self, generation: u64, state: &mpsc::Receiver<Result<State, EngineError>>) -> Result<State, EngineError> {
         self.control.while_waiting(|| {
             let began = Instant::now();

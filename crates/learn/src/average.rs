@@ -26,7 +26,7 @@ impl Average {
         if self.decay > 0.0 { &[AVERAGE, AVERAGE_STATISTICS] } else { &[] }
     }
 
-    /// Has an average follow `values`, after the step of this `number` since the run began. Both are dense, in f32 and of one
+    /// Updates `average` with `values`, after step `number` of the run, from 1. Both are dense, in f32 and of the same
     /// length.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ unsafe extern "C" {
 
 /// The message of the last failure on this thread.
 pub(crate) fn last_error() -> String {
-    // SAFETY: the pointer is to a thread-local string of the shim that only a failing call on this thread changes, and
-    // it is copied before any other call.
+    // SAFETY: the pointer is to a thread-local string of the shim, which only a failing call on this thread changes. It
+    // is copied before any other call.
     unsafe { CStr::from_ptr(cx_last_error()) }.to_string_lossy().into_owned()
 }

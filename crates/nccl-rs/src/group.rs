@@ -13,7 +13,7 @@ use std::{
 };
 use tch::{Device, Kind, TchError, Tensor};
 
-/// The engine of a group.
+/// The backend of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// Over TCP, for tensors in main memory.
@@ -64,23 +64,24 @@ impl Rendezvous {
 /// What a rank has to know to take part in a group.
 #[derive(Debug, Clone)]
 pub struct GroupOptions {
-    /// The engine; the same for all.
+    /// The backend; the same for all ranks.
     pub backend: Backend,
     /// The address of this machine under which the other ranks reach it.
     pub host: String,
-    /// This rank.
+    /// The rank of this process, from 0.
     pub rank: u32,
     /// The number of ranks.
     pub world_size: u32,
     /// How long building the group may take.
     pub connect_timeout: Duration,
-    /// How long any collective may take then.
+    /// How long any collective may take after that.
     pub timeout: Duration,
-    /// Whether tensors are copied to main memory before a collective and back after it: what Gloo needs of those on a GPU.
+    /// Whether tensors are copied to main memory before a collective and back after it. Gloo needs that for tensors on
+    /// a GPU.
     pub staged: bool,
 }
 
-/// A set of ranks that do collectives together. All of them have to issue the same collectives in the same order.
+/// A set of ranks that do collectives together. All of them have to start the same collectives in the same order.
 #[derive(Debug)]
 pub struct ProcessGroup {
     /// `Some` until it is dropped.
@@ -93,12 +94,12 @@ pub struct ProcessGroup {
 #[derive(Debug)]
 struct GroupPointer(NonNull<ffi::CxGroup>);
 
-// SAFETY: a c10d backend may be used from any thread, one at a time, which `ProcessGroup` not being Sync ensures; its
-// reference count is atomic.
+// SAFETY: a c10d backend may be used from any thread, one at a time. `ProcessGroup` is not Sync, which ensures that.
+// The backend's reference count is atomic.
 unsafe impl Send for GroupPointer {}
 
 impl GroupPointer {
-    /// Waits for operations under way.
+    /// Frees the group. This waits for operations under way.
     fn free(self) {
         // SAFETY: the pointer came from the shim, and the group was taken out of its owner, so nothing uses it after.
         unsafe { ffi::cx_group_free(self.0.as_ptr()) }
@@ -106,8 +107,8 @@ impl GroupPointer {
 }
 
 impl ProcessGroup {
-    /// Builds the group, together with all other ranks, and does a first collective. Gives up as soon as `cancelled` says
-    /// so: it is asked every few milliseconds.
+    /// Builds the group together with all other ranks, and does a first collective of each kind. Gives up as soon as
+    /// `cancelled` says so, which is asked every few milliseconds.
     ///
     /// # Errors
     /// If the others do not come within the time-out, if the backend fails, or if `cancelled` said so.
@@ -118,7 +119,8 @@ impl ProcessGroup {
             let message = format!("the ranks of {world_size} are below {world_size}");
             return Err(Error::Argument { rank, operation, message });
         }
-        // c10d blocks until all have come and cannot be told to stop, so a thread that can be left behind does it.
+        // c10d blocks until all ranks have come, and cannot be told to stop. So a thread does it that can be left
+        // behind.
         let (sender, receiver) = mpsc::sync_channel(1);
         let (timeout, staged) = (options.connect_timeout, options.staged);
         let builder = options.clone();
@@ -131,7 +133,7 @@ impl ProcessGroup {
                     group.set_timeout(builder.timeout)?;
                     Ok(group)
                 });
-                // Whoever waited may have left; a group that is dropped is freed on a thread of its own.
+                // The caller may have left. A group that is dropped is freed on a thread of its own.
                 let _ = sender.send(built);
             })
             .map_err(|error| Error::Backend { rank, operation, message: error.to_string() })?;
@@ -148,8 +150,8 @@ impl ProcessGroup {
         }
     }
 
-    /// One of each kind: backends open connections, load code and take memory with the first, which can block and cannot be
-    /// told to stop.
+    /// Does one collective of each kind. With the first one, backends open connections, load code and take memory. That
+    /// can block, and cannot be told to stop.
     fn first_collectives(&self, options: &GroupOptions) -> Result<(), Error> {
         let (rank, operation, world) = (self.rank, Operation::Connect, i64::from(self.world_size));
         let device = match options.backend {
@@ -177,7 +179,7 @@ impl ProcessGroup {
         Ok(())
     }
 
-    /// This rank.
+    /// The rank of this process, from 0.
     #[must_use]
     pub fn rank(&self) -> u32 {
         self.rank
@@ -200,8 +202,8 @@ impl ProcessGroup {
         self.work(work, Operation::AllReduce, (staged, tensor), None)
     }
 
-    /// Sends the first `input_sizes[0]` elements of `input` to rank 0, the next `input_sizes[1]` to rank 1 and so on;
-    /// `output` takes `output_sizes[i]` elements from rank `i`, by rank. Both are one-dimensional.
+    /// Sends the first `input_sizes[0]` elements of `input` to rank 0, the next `input_sizes[1]` to rank 1 and so on.
+    /// `output` takes `output_sizes[i]` elements from rank `i`, in order of rank. Both are one-dimensional.
     ///
     /// # Errors
     /// If the sizes do not fit, or the collective cannot be started.
@@ -221,7 +223,7 @@ impl ProcessGroup {
             }
         }
         let (staged, from) = (self.room(output, Operation::AllToAll)?, self.copy(input, Operation::AllToAll)?);
-        // SAFETY: all pointers are valid through the call, the arrays have `ranks` elements (checked above), and the
+        // SAFETY: all pointers are valid through the call, and the arrays have `ranks` elements (checked above). The
         // work that it returns holds references to the tensors.
         let work = unsafe {
             ffi::cx_all_to_all(
@@ -236,10 +238,10 @@ impl ProcessGroup {
         self.work(work, Operation::AllToAll, (staged, output), Some(from))
     }
 
-    /// Puts the `input` of every rank into `output`, by rank.
+    /// Puts the `input` of every rank into `output`, in order of rank.
     ///
     /// # Errors
-    /// If `output` is not as many times as large as there are ranks, or the collective cannot be started.
+    /// If `output` has not as many elements as all inputs together, or the collective cannot be started.
     pub fn all_gather(&self, output: &Tensor, input: &Tensor) -> Result<Work, Error> {
         if output.numel() != input.numel() * self.world_size as usize {
             let message =
@@ -263,7 +265,7 @@ impl ProcessGroup {
         self.work(work, Operation::Broadcast, (staged, tensor), None)
     }
 
-    /// Ends when all ranks have started it.
+    /// Starts a collective that ends when all ranks have started it.
     ///
     /// # Errors
     /// If the collective cannot be started.
@@ -273,8 +275,8 @@ impl ProcessGroup {
         Work::new(work, self.rank, Operation::Barrier, Vec::new(), None)
     }
 
-    /// Has the backend give its collectives up. NCCL takes those under way off the GPU, and they count as failed from then
-    /// on. Gloo in this libtorch does nothing: its collectives are to be abandoned ([`Work`]).
+    /// Makes the backend give its collectives up. NCCL takes those under way off the GPU, and they count as failed from
+    /// then on. Gloo in this libtorch does nothing: its collectives have to be abandoned ([`Work`]).
     ///
     /// # Errors
     /// If the backend fails to.
@@ -287,16 +289,16 @@ impl ProcessGroup {
         Ok(())
     }
 
-    /// What a collective reads `tensor` from, and may write it to.
+    /// The tensor that a collective reads, and may write to: `tensor`, or a copy in main memory.
     fn copy(&self, tensor: &Tensor, operation: Operation) -> Result<Tensor, Error> {
         if !self.staged {
             return Ok(tensor.shallow_clone());
         }
-        // Waits for what the device still has to compute.
+        // This waits for what the device still has to compute.
         tensor.f_to_device_(Device::Cpu, tensor.kind(), false, true).map_err(|error| self.unstaged(operation, &error))
     }
 
-    /// What a collective writes to for `tensor`, whatever was there before.
+    /// The tensor that a collective writes to instead of `tensor`. What it holds before does not matter.
     fn room(&self, tensor: &Tensor, operation: Operation) -> Result<Tensor, Error> {
         if !self.staged {
             return Ok(tensor.shallow_clone());
@@ -309,7 +311,7 @@ impl ProcessGroup {
         Error::Backend { rank: self.rank, operation, message: error.to_string() }
     }
 
-    /// The work that writes to the first of `output`, of which the second is where it belongs.
+    /// The work of a collective that writes to the first of the two tensors. The second is where the result belongs.
     fn work(
         &self,
         work: *mut ffi::CxWork,
@@ -329,8 +331,8 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         let Some(pointer) = self.pointer.take() else { return };
-        // The destructor waits for operations under way, up to the group's time-out. If no thread can be had the group
-        // is leaked, which is better than to hang.
+        // The destructor waits for operations under way, up to the group's time-out. If no thread can be started the
+        // group is leaked, which is better than hanging.
         let _ = thread::Builder::new().name("drop-group".to_owned()).spawn(move || pointer.free());
     }
 }
@@ -346,7 +348,7 @@ fn build(store: &Store, options: &GroupOptions) -> Result<GroupPointer, Error> {
                 operation,
                 message: format!("{:?} is no host name", options.host),
             })?;
-            // Told apart from what others do: an address that is not this machine's is this rank's own failure.
+            // Checked apart: an address that is not this machine's is this rank's own failure.
             TcpListener::bind((options.host.as_str(), 0)).map_err(|error| Error::Backend {
                 rank,
                 operation: Operation::Listen,

@@ -4,9 +4,9 @@
 //! from Rust, behind one API. There is a rendezvous [`Store`], and a [`ProcessGroup`] over it. Its collectives return a
 //! [`Work`], which can be polled, waited on for a time, or left behind.
 //!
-//! What it adds to c10d is that nothing hangs. Building a group can be [cancelled](ProcessGroup::connect). Work that will
-//! never end can be abandoned. Dropping a group returns at once, although c10d's own destructor waits for operations under way:
-//! it runs on a thread of its own, which keeps the buffers of those operations alive meanwhile.
+//! What it adds to c10d is that nothing hangs. Building a group can be [cancelled](ProcessGroup::connect). Work that
+//! will never end can be abandoned. Dropping a group returns at once, although c10d's own destructor waits for
+//! operations under way. The destructor runs on a thread of its own, which keeps the buffers of those operations alive.
 //!
 //! What c10d reads from the [`environment`] has to be set before the first group on a GPU is made.
 //!

@@ -1,7 +1,7 @@
 //! The way of a GPU: the logits are PyTorch's, and the gradients those of the processor's kernels.
 //!
-//! It goes on a GPU where there is one. Elsewhere a CPU is sent the same way. The way is the process's, so these tests have
-//! a program of their own, and what the kernels come to is taken first.
+//! The tests use a GPU if there is one. Otherwise a CPU takes the same way. A process has only one way, so these tests
+//! have a program of their own, and take the kernels' results first.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -11,8 +11,9 @@ use golden::{Subject, error, error_of_running, golden};
 use plan::Precision;
 use tch::{Device, Kind, Tensor};
 
-/// With every kind of block but the bottleneck. Those networks are so deep that a rounding error turns ReLUs over: the
-/// gradients of ResNet-50 on two ways of one CPU were 7e-5 to 2e-3 apart.
+/// The models whose gradients are compared: they have every kind of block but the bottleneck. Models with bottlenecks
+/// are so deep that a rounding error turns ReLUs over. On two ways of one CPU the gradients of ResNet-50 were 7e-5 to
+/// 2e-3 apart.
 const WITH_GRADIENTS: [&str; 2] = ["resnet20", "resnet18"];
 
 fn device() -> Device {
@@ -29,7 +30,7 @@ fn gradients(name: &str, precision: Precision, device: Device) -> Vec<f64> {
         (testkit::normalised(&images).to_device(device), Tensor::from_slice(&labels).to_device(device));
     let mut subject = Subject::new(name, golden.seed, precision, device);
     let (logits, tape) = subject.network.forward(&images, || {}).unwrap();
-    // Of cross-entropy: softmax less the label, by sample.
+    // The gradient of cross-entropy: softmax less the label, by sample.
     let hot = logits.zeros_like().scatter_value(1, &labels.unsqueeze(1), 1.0);
     let gradient = (logits.softmax(1, Kind::Float) - hot) / f64::from(golden.images);
     let flat = Tensor::zeros([subject.layout.parameters() as i64], (Kind::Float, device));

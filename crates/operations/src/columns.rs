@@ -1,23 +1,23 @@
 //! Convolutions as one product of matrices each, in bf16 on a CPU.
 //!
-//! A row for each pixel of the output, holding the input's values under the filter ("im2col"; Chellapilla et al., "High
-//! Performance Convolutional Neural Networks for Document Processing", 2006). These rows times the filters are the output. The
-//! gradient of the output, transposed, times the rows is the gradient of the weight. The rows of the gradient times the
-//! filters turned around are the gradient of the input.
+//! Each pixel of the output has a row with the input's values under the filter ("im2col"; Chellapilla et al., "High
+//! Performance Convolutional Neural Networks for Document Processing", 2006). These rows times the filters are the
+//! output. The gradient of the output, transposed, times the rows is the gradient of the weight. The rows of the
+//! gradient times the filters turned around are the gradient of the input.
 //!
-//! Where an image has few pixels and the weight many channels, oneDNN's own kernels are slower than these large products. They
-//! took twice as long for the output and the gradient of the input, and up to six times for that of the weight. That was
-//! measured with AMX, one thread, 64 images of 4x4 and 512 channels. Without AMX the products are slower: 0.7 to 0.8 of the
-//! speed with AVX512-BF16 (Zen 4), and 0.4 with no units for bf16.
+//! Where an image has few pixels and the weight many channels, oneDNN's own kernels are slower than these large
+//! products. They took twice as long for the output and the gradient of the input, and up to six times for that of the
+//! weight. That was measured with AMX, one thread, 64 images of 4x4 and 512 channels. Without AMX the products are
+//! slower. They have 0.7 to 0.8 of the speed with AVX512-BF16 (Zen 4), and 0.4 with no units for bf16.
 
 use crate::{is_processors, progress, units::has_matrix_units};
 use tch::{Kind, TchError, Tensor};
 
-/// Channels at least.
+/// The fewest channels for which the product is used.
 const CHANNELS: i64 = 256;
 
-/// Pixels of an output at most, for it and for the gradient of the input. With more, making the rows costs more than the
-/// product saves.
+/// The most pixels of an output for which the product is used, for it and for the gradient of the input. With more,
+/// making the rows costs more than the product saves.
 const PIXELS: i64 = 16;
 
 /// The same for the gradient of the weight, for which the product saves more.
@@ -37,7 +37,7 @@ pub(crate) fn fits_output(input: &Tensor, weight: &Tensor, stride: i64) -> bool 
 pub(crate) fn fits_input(gradient: &Tensor, weight: &Tensor, (stride, padding): (i64, i64)) -> bool {
     let size = weight.size();
     let [_, inputs, rows, columns] = size[..] else { return false };
-    // Then it is a convolution of the same kind, with the filters turned around.
+    // It is then a convolution of the same kind, with the filters turned around.
     (stride, [rows, columns]) == (1, [2 * padding + 1; 2]) && inputs >= CHANNELS && fits_output(gradient, weight, 1)
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn output(input: &Tensor, weight: &Tensor, place: (i64, i64)) -> Resu
     windows.times(&filters.f_transpose(0, 1)?)
 }
 
-/// The gradient of the input where [`fits_input`], for `gradient` with channels last in memory.
+/// The gradient of the input if [`fits_input`], for `gradient` with channels last in memory.
 ///
 /// # Errors
 /// As of [`output`].
@@ -71,7 +71,7 @@ pub(crate) fn input_gradient(gradient: &Tensor, weight: &Tensor, padding: i64) -
     let (_, inputs, side, _) = weight.size4()?;
     let windows = Windows::new(gradient, side, (1, padding))?;
     let taps = weight.f_permute([0, 2, 3, 1])?.f_contiguous()?;
-    // One after the other: each is whole rows of memory.
+    // Tap by tap: each is whole rows of memory.
     let turned: Vec<Tensor> = (0..side * side)
         .rev()
         .map(|tap| taps.f_select(1, tap / side)?.f_select(1, tap % side))
@@ -97,11 +97,11 @@ pub(crate) fn weight_gradient(
     product.f_view([outputs, side, side, inputs])?.f_permute([0, 3, 1, 2])
 }
 
-/// What a filter sees, at every pixel of the output.
+/// What the filter sees at every pixel of the output.
 struct Windows {
     /// `[n * height * width, len]`, dense: by tap of the filter, then channel.
     rows: Tensor,
-    /// Of the output.
+    /// The size of the output.
     images: i64,
     height: i64,
     width: i64,
@@ -109,7 +109,7 @@ struct Windows {
 }
 
 impl Windows {
-    /// Of filters of `side` by `side`, over `input` with channels last in memory.
+    /// The windows of filters of `side` by `side` over `input`, which has its channels last in memory.
     fn new(input: &Tensor, side: i64, (stride, padding): (i64, i64)) -> Result<Self, TchError> {
         let padded = padded(&input.f_permute([0, 2, 3, 1])?, padding)?;
         let (images, height, width, channels) = padded.size4()?;

@@ -60,14 +60,14 @@ fn check(code: c_int) -> Result<(), TchError> {
     if code == 0 {
         return Ok(());
     }
-    // SAFETY: the pointer is to a thread-local string of the shim that only a failing call on this thread changes, and
-    // it is copied before any other call.
+    // SAFETY: the pointer is to a thread-local string of the shim, which only a failing call on this thread changes. It
+    // is copied before any other call.
     let message = unsafe { CStr::from_ptr(co_last_error()) }.to_string_lossy().into_owned();
     Err(TchError::Torch(message))
 }
 
-/// Whether libtorch leaves kernels aside whose results depend on the order of threads, as some of cuDNN's do. Of the whole
-/// process.
+/// Sets whether libtorch leaves aside kernels whose results depend on the order of threads, as some of cuDNN's do. It
+/// holds for the whole process.
 pub fn set_deterministic(deterministic: bool) {
     // SAFETY: it sets flags of libtorch's global context.
     unsafe { co_set_deterministic(c_int::from(deterministic)) }
@@ -80,8 +80,8 @@ pub fn is_deterministic() -> bool {
     unsafe { co_is_deterministic() != 0 }
 }
 
-/// Has GPUs compute with all bits of 32-bit floats, and not with TF32's, which cuDNN's convolutions use by themselves. Of the
-/// whole process.
+/// Makes GPUs compute with all bits of 32-bit floats, and not in TF32, which cuDNN's convolutions use by themselves. It
+/// holds for the whole process.
 pub fn keep_all_bits() {
     // SAFETY: it sets flags of libtorch's global context.
     unsafe { co_keep_all_bits() }
@@ -94,7 +94,7 @@ pub fn keeps_all_bits() -> bool {
     unsafe { co_keeps_all_bits() != 0 }
 }
 
-/// A copy of `tensor` in memory that a GPU reads by itself, without holding up the processor.
+/// A copy of `tensor` in pinned memory, which a GPU reads without holding up the processor.
 ///
 /// # Errors
 /// If there is no GPU, or not as much memory.
@@ -105,8 +105,8 @@ pub fn pin_memory(tensor: &Tensor) -> Result<Tensor, TchError> {
     Ok(own(out))
 }
 
-/// A weight of a convolution, `[outputs, inputs, k, k]`, with channels last in memory: in bf16 if `half`, else in its own kind.
-/// Casting and laying out are one operation.
+/// A weight of a convolution, `[outputs, inputs, k, k]`, with channels last in memory. It is in bf16 if `half`, else in
+/// its own kind. Casting and laying out are one operation.
 ///
 /// # Errors
 /// If libtorch fails, for example for want of memory.
@@ -122,7 +122,7 @@ pub fn channels_last(weight: &Tensor, half: bool) -> Result<Tensor, TchError> {
 pub(crate) struct DeviceEvent(NonNull<C10Event>);
 
 impl DeviceEvent {
-    /// An event after all work that this thread has given to the GPU `device`.
+    /// Records an event after all work that this thread has given to the GPU `device`.
     ///
     /// # Errors
     /// If there is no such GPU, or it does not take the event.
@@ -135,7 +135,7 @@ impl DeviceEvent {
         NonNull::new(out).map(Self).ok_or_else(|| TchError::Torch("the GPU gave no event".to_owned()))
     }
 
-    /// Whether the GPU has come as far.
+    /// Whether the GPU has come as far as the event.
     ///
     /// # Errors
     /// If the GPU does not answer.
@@ -165,8 +165,8 @@ impl Drop for DeviceEvent {
     }
 }
 
-/// One step of SGD as libtorch's own fused kernel does it: `g += weight_decay * p; m = kept * m + g; p -= rate * m`, or with
-/// Nesterov's momentum `p -= rate * (g + kept * m)`.
+/// One step of SGD, done by libtorch's own fused kernel: `g += weight_decay * p; m = kept * m + g; p -= rate * m`. With
+/// Nesterov's momentum the last is `p -= rate * (g + kept * m)`.
 ///
 /// # Errors
 /// If the tensors do not fit.
@@ -213,7 +213,7 @@ pub(crate) fn convolution_backward(
     [input_wanted, weight_wanted]: [bool; 2],
 ) -> Result<[Option<Tensor>; 2], TchError> {
     let mut out = [ptr::null_mut(); 2];
-    // SAFETY: the pointers are to live tensors and to room for both results, of which those that are not wanted stay null.
+    // SAFETY: the pointers are to live tensors and to room for both results. Results that are not wanted stay null.
     check(unsafe {
         co_convolution_backward(
             pointer(gradient),

@@ -1,11 +1,11 @@
-//! What a step of a residual network is made of: convolution, batch normalisation fused with the addition and the ReLU that
-//! follow it, and an optimiser's pass over the parameters.
+//! What a step of a residual network is made of. That is convolution, batch normalisation fused with the addition and
+//! the ReLU after it, and an optimiser's pass over the parameters.
 //!
-//! On a CPU the time of a small network's step that is not spent in convolutions goes into passes over memory. Done one
-//! by one, normalisation, addition and ReLU take twelve passes forward and fifteen backward for the end of a block;
-//! fused they take four and eight. On other devices [`norm`] does the same with libtorch's own operations, one by one.
+//! On a CPU the time of a small network's step that is not spent in convolutions goes into passes over memory. At the
+//! end of a block, normalisation, addition and ReLU one by one take twelve passes forward and fifteen backward. Fused
+//! they take four and eight. On other devices [`norm`] does the same with libtorch's own operations, one by one.
 //!
-//! Gradients are written where they are wanted, without autograd: nothing here may be called outside
+//! Gradients are written where they are wanted, without autograd. So nothing here may be called outside
 //! [`tch::no_grad`] on tensors that require gradients.
 //!
 //! # Layout

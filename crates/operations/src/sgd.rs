@@ -1,7 +1,7 @@
 //! A step of stochastic gradient descent over flat buffers, in one pass over memory.
 //!
-//! Done operation by operation it takes six passes; for a model of eleven million parameters, none of which stays in a
-//! cache from one pass to the next, one pass takes half the time.
+//! Done operation by operation it takes six passes. Of a model of eleven million parameters nothing stays in a cache
+//! from one pass to the next. One pass then takes half the time.
 
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the instruction set")]
 
@@ -15,21 +15,23 @@ use tch::{TchError, Tensor};
 /// What a step multiplies by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Factors {
-    /// Of the momentum, for the parameters.
+    /// The learning rate.
     pub rate: f32,
-    /// Of the last momentum, for the new one.
+    /// How much of the last momentum is kept.
     pub momentum: f32,
-    /// Whether the step is along the gradient and what is kept of the new momentum, as Nesterov has it.
+    /// Whether the step is along the gradient plus what is kept of the new momentum, as Nesterov has it.
     pub nesterov: bool,
-    /// Of the parameters, for the gradient.
+    /// How much of the parameters is added to the gradient.
     pub weight_decay: f32,
 }
 
-/// One step, as `torch.optim.SGD` does it (PyTorch 2.13, without dampening). With gradient `g`, parameter `p`
-/// and momentum `m`: `d = g + decay * p; m = momentum * m + d; p -= rate * m`, each operation rounded. With Nesterov's momentum
-/// the last is `p -= rate * (d + momentum * m)`. All three are dense
-/// and of one length. An element's bits do not depend on the number of threads. On other devices libtorch's own fused kernel
-/// does the same (`torch.optim.SGD(fused=True)`), which may round once where this rounds twice.
+/// One step, as `torch.optim.SGD` does it (PyTorch 2.13, without dampening). With gradient `g`, parameter `p` and
+/// momentum `m` it is `d = g + decay * p; m = momentum * m + d; p -= rate * m`. Each operation is rounded. With
+/// Nesterov's momentum the last is `p -= rate * (d + momentum * m)`.
+///
+/// All three tensors are dense and of the same length. An element's bits do not depend on the number of threads. On
+/// other devices libtorch's own fused kernel does the same (`torch.optim.SGD(fused=True)`). It may round once where
+/// this rounds twice.
 ///
 /// # Errors
 /// If a tensor is not dense, not in f32, or of another length than the rest.

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 const CONVOLUTION: Convolution = Convolution { stride: 1, padding: 1 };
 
-/// libtorch has one generator, and one number of threads, for all tests of this process: they take turns.
+/// libtorch has one generator and one number of threads for all tests of this process, so they take turns.
 static TURNS: Mutex<()> = Mutex::new(());
 
 fn random([n, channels, h, w]: [i64; 4]) -> Tensor {
@@ -83,7 +83,7 @@ fn an_image_comes_out_the_same_in_any_batch_and_on_any_number_of_threads() {
     assert!(error(&first, &single) < 1e-5);
 }
 
-/// Of a batch in bf16.
+/// Images of a batch in bf16.
 const IMAGES: i32 = 6;
 
 /// The largest relative error of one rounding to bf16, which has eight bits, with some room for the sums in fp32.
@@ -129,8 +129,8 @@ fn large_weights_in_bf16_come_to_what_a_direct_convolution_does() {
             ];
             let case = format!("{inputs}x{side}x{side} to {outputs}, {kernel}x{kernel}");
             for (found, product) in errors.iter().zip(products) {
-                // A product rounds each result once. Where libtorch convolves by itself, on a processor without units for
-                // bf16, it goes image by image and rounds the sum after each: errors of chance grow as the root.
+                // A product rounds each result once. On a processor without units for bf16, libtorch goes image by
+                // image and rounds the sum after each. Such errors of chance grow as the root of the number of images.
                 let roundings = if product { 1.0 } else { f64::from(IMAGES) };
                 let allowed = ROUNDING * f64::sqrt(roundings);
                 assert!(*found < allowed, "{case}: {found:e} where {allowed:e} is allowed");

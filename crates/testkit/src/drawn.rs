@@ -44,7 +44,7 @@ pub fn normalised(images: &[[u8; IMAGE_BYTES]]) -> Tensor {
 
 /// Normalisations as after some training: scales and variances in [0.5, 1.5), shifts and means in [-0.5, 0.5).
 ///
-/// The scale that ends a block's branch is an eighth of that: at random weights, a deep network with large branches
+/// The scale that ends a block's branch is an eighth of that. At random weights, a deep network with large branches
 /// blows rounding errors up a thousandfold when it normalises by the batch.
 pub fn perturb(layout: &Layout, seed: u64, parameters: &mut [f32], statistics: &mut [f32]) {
     for (index, entry) in layout.entries().iter().enumerate() {

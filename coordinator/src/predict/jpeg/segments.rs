@@ -1,7 +1,7 @@
 //! What a JPEG file consists of: segments and scans, each behind a marker. Source: ITU-T T.81, annex B.
 //!
-//! Only this structure is read here: how large the picture is, and whether all of it is there. As in Pillow (libjpeg) it
-//! is whole if the end of the image is found, or where one scan holds all of it, any marker behind that scan.
+//! Only this structure is read here: how large the picture is, and whether all of it is there. As in Pillow (libjpeg),
+//! a picture is whole if its end is found. If one scan holds all of it, any marker behind that scan is enough.
 
 use super::FORMAT;
 use crate::predict::PictureError;
@@ -25,20 +25,20 @@ const ADOBE: u8 = 0xee;
 const LAST_APPLICATION: u8 = 0xef;
 const COMMENT: u8 = 0xfe;
 
-/// How many blocks of a component a unit of the picture has.
+/// How many blocks of a component one unit of the picture has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sampling {
     pub(super) across: u8,
     pub(super) down: u8,
 }
 
-/// What memory depends on.
+/// What decides how much memory decoding takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) width: u16,
     pub(super) height: u16,
     progressive: bool,
-    /// Of each component.
+    /// The sampling of each component.
     pub(super) sampling: Vec<Sampling>,
     /// Components of the first scan.
     first_scan: u8,
@@ -51,9 +51,9 @@ impl Frame {
     }
 }
 
-/// Reads the structure of a file, and removes in place what has no say in its pixels: segments of applications (EXIF,
-/// colour profiles, thumbnails), comments, and what lies between segments or behind the end. So the decoder finds the
-/// very frame that was read here, and keeps nothing else.
+/// Reads the structure of a file, and removes in place what has no say in its pixels. That is segments of applications
+/// (EXIF, colour profiles, thumbnails), comments, and bytes between segments or behind the end. So the decoder finds
+/// exactly the frame that was read here, and keeps nothing else.
 pub(super) fn tidy(file: &mut Vec<u8>) -> Result<Frame, PictureError> {
     let mut frame: Option<Frame> = None;
     // What was read lies before `at`, and what is kept of it before `end`.
@@ -89,7 +89,7 @@ pub(super) fn tidy(file: &mut Vec<u8>) -> Result<Frame, PictureError> {
     }
 }
 
-/// Where the picture ends whose first scan begins at `at`.
+/// Where the picture ends, if its first scan begins at `at`.
 fn end_of_picture(file: &[u8], mut at: usize, one_scan: bool) -> Result<usize, PictureError> {
     loop {
         let marker = next_marker(file, &mut at)?;
@@ -106,15 +106,15 @@ fn end_of_picture(file: &[u8], mut at: usize, one_scan: bool) -> Result<usize, P
     }
 }
 
-/// The next marker, over whatever lies before it: the data of a scan, or bytes that nobody knows.
+/// The next marker. What lies before it is skipped: the data of a scan, or unknown bytes.
 fn next_marker(file: &[u8], at: &mut usize) -> Result<u8, PictureError> {
     loop {
         *at += 1 + file[*at..].iter().position(|&byte| byte == 0xff).ok_or_else(truncated)?;
-        // Any number of them may stand before a marker.
+        // Any number of these bytes may stand before a marker.
         *at += file[*at..].iter().position(|&byte| byte != 0xff).ok_or_else(truncated)?;
         let marker = file[*at];
         *at += 1;
-        // 0xff itself, as data.
+        // With a 0 behind it, it is 0xff itself, as data.
         if marker != 0 {
             return Ok(marker);
         }
@@ -168,8 +168,8 @@ fn is_frame(marker: u8) -> bool {
     matches!(marker, BASELINE..=LAST_FRAME) && !matches!(marker, HUFFMAN_TABLES | RESERVED | ARITHMETIC_TABLES)
 }
 
-/// Segments without a say in the pixels. Of the applications' the first may stand for tables that are left out, as in
-/// frames of films, and Adobe's tells colours.
+/// Whether a segment has no say in the pixels. Two segments of applications are kept. The first may stand for tables
+/// that are left out, as in frames of films. Adobe's tells colours.
 fn is_left_out(marker: u8) -> bool {
     marker == COMMENT
         || (matches!(marker, FIRST_APPLICATION..=LAST_APPLICATION) && !matches!(marker, FIRST_APPLICATION | ADOBE))

@@ -1,23 +1,23 @@
 //! The names in a directory of checkpoints.
 //!
-//! A checkpoint has the name `step-` and the steps done. What is on its way to such a name, or from it, has a hidden
-//! one, so that a checkpoint whose name is seen is whole at every moment.
+//! A checkpoint is named `step-` and its number of steps done. While it is written, replaced or removed it has a hidden
+//! name. So a checkpoint whose name is seen is always whole.
 
 use std::{fmt, path::Path};
 
 /// The file that names the newest checkpoint.
 pub(super) const LATEST: &str = "latest";
-/// What becomes of it next.
+/// The file that is about to replace it.
 pub(super) const NEXT_LATEST: &str = ".latest.new";
 
 const PREFIX: &str = "step-";
 
-/// The name of a checkpoint after so many steps.
+/// The name of a checkpoint after `steps_done` steps.
 pub(super) fn after(steps_done: u64) -> String {
     format!("{PREFIX}{steps_done:08}")
 }
 
-/// Whether a name is, or looks to a person like, that of a checkpoint.
+/// Whether a name is that of a checkpoint, or looks like one to a person.
 pub(super) fn is_one(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
@@ -31,7 +31,7 @@ pub(super) enum Hidden {
     Old,
     /// It is being removed.
     Gone,
-    /// It is taken in from elsewhere, and has to be recorded first.
+    /// It is imported, and has to be recorded first.
     Import,
 }
 
@@ -41,7 +41,7 @@ impl Hidden {
         format!(".{name}.{self}")
     }
 
-    /// The checkpoint that has the hidden name `hidden`, and why.
+    /// The checkpoint whose hidden name is `hidden`, and why it has one.
     pub fn parse(hidden: &str) -> Option<(&str, Self)> {
         let (name, why) = hidden.strip_prefix('.')?.rsplit_once('.')?;
         let why = [Self::New, Self::Old, Self::Gone, Self::Import].into_iter().find(|each| each.to_string() == why)?;
@@ -60,7 +60,7 @@ impl fmt::Display for Hidden {
     }
 }
 
-/// The first name that is not taken in `directory` for what has to leave the name `name`, but is kept.
+/// The first free name in `directory` for a checkpoint that loses the name `name` but is kept.
 pub(super) fn kept(directory: &Path, name: &str) -> String {
     let (mut kept, mut number) = (format!("kept-{name}"), 1);
     while directory.join(&kept).symlink_metadata().is_ok() {

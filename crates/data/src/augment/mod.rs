@@ -1,7 +1,7 @@
 //! Augmentations of training samples: a list of values, such as `crop:4,flip`.
 //!
-//! Each is told in the terms of a [`Look`]. What it does to a sample is a pure function of seed, epoch and sample: any worker
-//! gives a sample the same look, and no generator has a state that would have to be saved.
+//! Each is expressed as changes of a [`Look`]. What it does to a sample is a pure function of seed, epoch and sample.
+//! So every worker gives a sample the same look, and there is no generator whose state would have to be saved.
 
 mod crop;
 mod flip;
@@ -19,11 +19,11 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 /// One kind of augmentation.
 trait Augment {
-    /// Changes how a sample looks. It draws equally many numbers for every sample.
+    /// Changes how a sample looks. It draws the same number of random numbers for every sample.
     fn apply(&self, draws: &mut Draws, look: &mut Look);
 }
 
-/// An augmentation.
+/// An augmentation with its options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Augmentation {
     /// `crop:PADDING`
@@ -71,7 +71,8 @@ impl FromStr for Augmentation {
 #[error("there is no augmentation {0:?}: it is none, or a list of crop:PADDING (1 to 255 pixels) and flip")]
 pub struct UnknownAugmentation(String);
 
-/// What is done to every training sample, in this order. As text its parts are divided by commas, and the empty list is `none`.
+/// What is done to every training sample, in this order. As text its parts are separated by commas, and the empty list
+/// is `none`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Augmentations(Vec<Augmentation>);
@@ -84,13 +85,13 @@ impl Default for Augmentations {
 }
 
 impl Augmentations {
-    /// What samples look like as they are.
+    /// No augmentation: samples stay as they are.
     #[must_use]
     pub fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// How sample `index` of images of `shape` looks in `epoch` of a run with `seed`. It depends on nothing else.
+    /// How sample `index` looks in `epoch` of a run with `seed`, for images of `shape`. It depends on nothing else.
     #[must_use]
     pub fn look(&self, seed: u64, epoch: u32, index: u32, shape: ImageShape) -> Look {
         let mut look = Look { rows: Axis::new(shape.height), columns: Axis::new(shape.width) };
@@ -164,7 +165,7 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// A number below `bound`, each as likely as the others.
+    /// A number below `bound`; all are equally likely.
     pub fn below(&mut self, bound: u32) -> u32 {
         let place = self.drawn as usize % self.block.len();
         if place == 0 {
@@ -213,7 +214,7 @@ mod tests {
         assert_ne!(looks(1, 1, 0), looks(1, 1, 100));
     }
 
-    /// Runs of earlier versions drew so: two words of a block for the crop, and the third for the flip.
+    /// How earlier versions drew: two words of a block for the crop, and the third for the flip.
     #[test]
     fn the_articles_draws_are_those_of_earlier_versions() {
         for index in 0..50 {

@@ -8,22 +8,23 @@ use tch::{Kind, TchError, Tensor};
 
 #[derive(Debug)]
 pub(super) struct Bucket {
-    /// The piece.
+    /// Its elements in the vector.
     pub range: Range<usize>,
-    /// Whether every node of the tree is rounded to bf16, so that it goes over the wire as such without a loss: the sum
-    /// is then the same wherever the wire is.
+    /// Whether every node of the tree is rounded to bf16. A rounded node loses nothing on the wire. So the sum does not
+    /// depend on which nodes are sent.
     rounded: bool,
     stage: Stage,
-    /// The parts of all ranks, `[parts, slice]`; kept from step to step.
+    /// The parts of all ranks for this rank's slice, `[parts, slice]`. The buffer is kept from step to step.
     received: Option<Tensor>,
 }
 
 #[derive(Debug)]
 enum Stage {
     Idle,
-    /// The all-to-all.
+    /// The all-to-all is under way.
     Exchange(Work),
-    /// The all-gather, or the backend's all-reduce, into this tensor; it is copied to its place if it is not there.
+    /// The all-gather, or the backend's all-reduce, is under way into `output`. Unless `in_place`, it is copied to its
+    /// place afterwards.
     Gather {
         work: Work,
         output: Tensor,
@@ -36,12 +37,12 @@ impl Bucket {
         Self { range, rounded, stage: Stage::Idle, received: None }
     }
 
-    /// This piece of `vector`.
+    /// This bucket's piece of `vector`.
     pub fn of(&self, vector: &Tensor) -> Result<Tensor, TchError> {
         vector.f_narrow(0, self.range.start as i64, self.range.len() as i64)
     }
 
-    /// Rounds a node of the tree, if nodes are.
+    /// Rounds a node of the tree to bf16, if this bucket's nodes are rounded.
     pub fn round(&self, node: &mut Tensor) -> Result<(), TchError> {
         if self.rounded {
             node.f_copy_(&node.f_to_kind(Kind::BFloat16)?)?;
@@ -53,19 +54,19 @@ impl Bucket {
         if self.rounded { Kind::BFloat16 } else { Kind::Float }
     }
 
-    /// Elements that each of `world` ranks finishes.
+    /// How many elements each of `world` ranks finishes; the last ones may have fewer.
     fn slice(&self, world: usize) -> i64 {
         self.range.len().div_ceil(world) as i64
     }
 
-    /// The part of it that `rank` of `world` finishes, as a range of the vector.
+    /// The elements of the vector that `rank` of `world` finishes.
     pub fn share(&self, rank: usize, world: usize) -> Range<usize> {
         let (slice, end) = (self.slice(world) as usize, self.range.end);
         let at = |rank: usize| (self.range.start + rank * slice).min(end);
         at(rank)..at(rank + 1)
     }
 
-    /// Finishes the tree in the memory of `parts`, all but the last addition, which goes to `output`.
+    /// Finishes the tree in the memory of `parts`. Only the last addition goes to `output`.
     pub fn finish_tree_into(&self, parts: &mut [Tensor], tree: &Tree, mut output: Tensor) -> Result<(), TchError> {
         let Some(((left, right), before)) = tree.additions.split_last() else { return output.f_copy_(&parts[0]) };
         self.add(parts, before)?;
@@ -73,7 +74,7 @@ impl Bucket {
         self.round(&mut output)
     }
 
-    /// Finishes the tree where there is nobody else.
+    /// Finishes the tree of a single worker.
     pub fn finish_alone(&self, mut parts: Vec<Tensor>, tree: &Tree) -> Result<(), EngineError> {
         self.finish_tree(&mut parts, tree).map_err(EngineError::torch("finish the tree"))
     }
@@ -127,7 +128,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// `parts` as they are sent: by destination, then by part.
+    /// `parts` in the order in which they are sent: by destination, then by part.
     fn message(&self, parts: &[Tensor], world: i64, slice: i64) -> Result<Tensor, TchError> {
         let padding = world * slice - self.range.len() as i64;
         let padded = |part: &Tensor| {

@@ -32,39 +32,38 @@ use std::{
 use tch::{Device, Kind, Tensor, no_grad};
 use tree::Tree;
 
-/// How long a collective may take at most. Whether a worker is too slow is for the coordinator to judge, which sees all
-/// of them; this only keeps abandoned collectives from living for ever. It is above the group's own limit, whatever the
-/// failure time-out.
+/// The longest that a collective may take. The coordinator sees all workers, so it judges who is too slow. This only
+/// keeps abandoned collectives from living for ever. It is above the group's own limit, whatever the failure time-out.
 const LIMIT: Duration = Duration::from_hours(4);
-/// Elements of a bucket: few enough that the first ones are on their way early, as many as latency asks for.
+/// Elements of a bucket: few enough that the first bucket is sent early, and enough to outweigh latency.
 const BUCKET: Range<usize> = 1 << 16..1 << 20;
-/// The same on a GPU, where the start of every collective and addition costs as much as many elements. c10d's
-/// `DistributedDataParallel` has 25 MB, 6.5 million elements, and a first bucket of 1 MB.
+/// The same on a GPU, where the start of every collective and addition costs as much as many elements. For comparison,
+/// c10d's `DistributedDataParallel` has buckets of 25 MB (6.5 million elements), and a first one of 1 MB.
 const BUCKET_ON_A_GPU: Range<usize> = 1 << 18..1 << 22;
-/// Buckets of a large vector.
+/// Buckets of gradients to aim for. The limits of a bucket's size come first.
 const BUCKETS: usize = 8;
-/// All-to-alls that may be under way before the first is waited for. Every rank has to start the same collectives in
-/// the same order, so when to start an all-gather cannot depend on what has come.
+/// All-to-alls that may be under way before the first is waited for. Every rank must start the same collectives in the
+/// same order. So when to start an all-gather cannot depend on what has arrived.
 const LAG: usize = 4;
 
 /// What decides how vectors are reduced, the same on every worker.
 #[derive(Debug, Clone, Copy)]
 pub struct ReducerOptions {
-    /// In the tree, or as the backend likes.
+    /// In the fixed tree, or as the backend likes.
     pub reduction: Reduction,
-    /// What goes over the wire.
+    /// The format of numbers on the wire.
     pub wire: Wire,
-    /// Shards of a step.
+    /// Logical shards of a step.
     pub shards: u32,
-    /// Elements of the vector that are gradients, from the first.
+    /// Elements of the vector that are gradients; they come first.
     pub gradients: usize,
-    /// Elements of the vector.
+    /// Elements of the vector in all.
     pub len: usize,
-    /// Where this worker is, if it shares its memory with others that are there too.
+    /// Where this worker is, if it is willing to share memory. Workers at the same place may share it.
     pub place: Option<u64>,
 }
 
-/// The reduction of one generation. Its buffers are its own: a collective that was abandoned may still read them.
+/// The reduction of one generation. It owns its buffers, as an abandoned collective may still read them.
 #[derive(Debug)]
 pub struct Reducer {
     generation: u64,
@@ -77,21 +76,21 @@ pub struct Reducer {
     vector: Tensor,
     /// Whether `vector` holds a shard that is not in `stack` yet.
     pending: bool,
-    /// The shards gone through in this step.
+    /// Which subtrees the partial sums of this step cover.
     sums: PartialSums,
     /// The partial sums but the pending one, from the bottom.
     stack: Vec<Tensor>,
     /// Buffers for `stack`, to be used again.
     spare: Vec<Tensor>,
-    /// How many times the top of the stack is to be added to the one below it, for the last shard.
+    /// To how many entries at the top of the stack the current shard's vector is added.
     merges: usize,
-    /// In the order in which they are filled.
+    /// In the order in which the backward pass fills them.
     buckets: Vec<Bucket>,
-    /// Buckets on their way.
+    /// How many buckets are on their way.
     started: usize,
     /// What went wrong while the backward pass ran.
     failure: Option<EngineError>,
-    /// The reduced vector, with several workers.
+    /// The reduced vector, if there are several workers.
     gathered: Tensor,
     /// How long this step's reduction made the device wait for others, over the network.
     stalls: Stalls,
@@ -99,9 +98,9 @@ pub struct Reducer {
     within: Stalls,
     /// The same, in shared memory.
     advanced: Duration,
-    /// Where the first bucket of this step went on its way.
+    /// When the first bucket of this step was sent.
     began: Option<Mark>,
-    /// The memory of all, where all are on one machine. Dropped last: the vectors above are in it.
+    /// The memory that all ranks share, if all are on one machine. Dropped last: the vectors above are in it.
     shared: Option<Shared>,
 }
 
@@ -129,7 +128,7 @@ impl Reducer {
             }
             _ => None,
         };
-        // The first is written to; the others take its place as partial sums are kept.
+        // The backward pass writes to one; the others keep partial sums.
         let mut spare = shared.as_ref().map(Shared::own_buffers).unwrap_or_default();
         let zeros = || {
             Tensor::f_zeros([options.len as i64], (Kind::Float, device))
@@ -162,13 +161,13 @@ impl Reducer {
         })
     }
 
-    /// The generation.
+    /// The generation that it reduces for.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Whether all ranks work in memory that they share.
+    /// Whether all ranks reduce in memory that they share.
     #[must_use]
     pub fn shares_memory(&self) -> bool {
         self.shared.is_some()
@@ -180,7 +179,7 @@ impl Reducer {
         self.shards.clone()
     }
 
-    /// The vector that `shard` is to be written to, all of it: it holds what the last one left.
+    /// The vector that `shard` is to be written to. All of it has to be written: it holds what the last shard left.
     ///
     /// # Errors
     /// If libtorch fails.
@@ -198,8 +197,8 @@ impl Reducer {
         Ok(self.vector.shallow_clone())
     }
 
-    /// Says that the vector is final from the element `from` on. In a worker's last shard, what is final is on its way
-    /// at once. What goes wrong then is told by [`Self::finish`].
+    /// Says that the vector is final from element `from` on. If `shard` is this worker's last, the buckets there are
+    /// sent at once. An error is reported by [`Self::end_shard`].
     pub fn filled(&mut self, shard: u32, from: usize, control: &Control) {
         control.beat();
         if shard + 1 != self.shards.end || self.failure.is_some() {
@@ -220,10 +219,10 @@ impl Reducer {
         }
     }
 
-    /// Takes the vector of `shard` into the partial sums, once it is final.
+    /// Adds the vector of `shard` to the partial sums, once it is final.
     ///
     /// # Errors
-    /// If libtorch fails.
+    /// If another worker is gone, `control` ends the generation, or libtorch fails.
     pub fn end_shard(&mut self, shard: u32, control: &Control) -> Result<(), EngineError> {
         self.filled(shard, 0, control);
         if shard + 1 == self.shards.end {
@@ -275,7 +274,7 @@ impl Reducer {
         })
     }
 
-    /// Adds up this worker's part of the next bucket and sends it on its way.
+    /// Adds up this worker's part of the next bucket, and sends it.
     fn start_next(&mut self, control: &Control) -> Result<(), EngineError> {
         let index = self.started;
         self.merge(index, self.merges)?;
@@ -305,8 +304,9 @@ impl Reducer {
         Ok(())
     }
 
-    /// Counts what of the step's reduction went on beside the backward pass and what inside of it, and what of its end at
-    /// `finished` was no reduction, and forgets it. The device has come to that end.
+    /// Sorts the time of the step's reduction into phases of `profile`, and forgets it. Time inside the backward pass
+    /// counts as exposed, the time beside it as hidden. Time that slower workers took counts as waiting. The device has
+    /// to have reached `finished`, the end of the reduction.
     ///
     /// # Errors
     /// If the device is out of order.
@@ -324,7 +324,7 @@ impl Reducer {
         Ok(())
     }
 
-    /// How long the device stood still for other workers in the step that is over, where it works over the network.
+    /// How long the device stood still for other workers in the step that is over. It is 0 in shared memory.
     ///
     /// # Errors
     /// If the device is out of order.
@@ -339,7 +339,7 @@ impl Reducer {
         no_grad(|| self.buckets[bucket].gather(group, &self.tree, &self.gathered, wait))
     }
 
-    /// Adds the pending vector to the stack, in one bucket.
+    /// Adds the pending vector to the top `merges` entries of the stack, in one bucket.
     fn merge(&self, bucket: usize, merges: usize) -> Result<(), EngineError> {
         let bucket = &self.buckets[bucket];
         no_grad(|| {
@@ -356,7 +356,7 @@ impl Reducer {
         .map_err(EngineError::torch("add partial sums"))
     }
 
-    /// What [`Self::merge`] added to others is done with.
+    /// Frees the buffers that [`Self::merge`] has added to others.
     fn drop_merged(&mut self, merges: usize) {
         if merges == 0 {
             return;
@@ -366,7 +366,7 @@ impl Reducer {
         self.pending = false;
     }
 
-    /// This worker's partial sums of a bucket once its last shard is merged.
+    /// This worker's partial sums of a bucket, once its last shard is merged.
     fn parts(&self, bucket: usize) -> Result<Vec<Tensor>, EngineError> {
         let bucket = &self.buckets[bucket];
         let stack = match self.merges {
@@ -398,9 +398,9 @@ fn wait(work: Work, generation: u64, control: &Control) -> Result<(), EngineErro
     Ok(control.while_waiting(|| work.wait_unless(LIMIT, || control.is_aborted(generation)))?)
 }
 
-/// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients. First comes
-/// what is no gradient. Then come the gradients, from the last to the first. A piece has a size within `bucket` that `world`
-/// ranks can share evenly.
+/// The ranges of the buckets, in the order in which a backward pass fills them, and whether they hold gradients. First
+/// comes what is no gradient. Then come the gradients, from the last to the first. A piece of them has a size within
+/// `bucket`, rounded up so that `world` ranks share it evenly. The last piece may be smaller.
 fn cut(gradients: usize, len: usize, world: usize, bucket: Range<usize>) -> Vec<(Range<usize>, bool)> {
     let size = (gradients / BUCKETS).clamp(bucket.start, bucket.end).next_multiple_of(world);
     let mut ranges = vec![(gradients..len, false)];

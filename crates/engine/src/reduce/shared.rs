@@ -1,13 +1,14 @@
-//! The reduction among workers of one machine: each reads the others' partial sums where they are. Nothing is sent, nobody
-//! else runs for it, and no order of collectives has to be kept: a bucket is finished as soon as all have filled it.
+//! The reduction among workers of one machine: each reads the others' partial sums where they are. Nothing is sent,
+//! nobody else runs for it, and collectives need no order. A bucket is finished as soon as all ranks have filled it.
 //!
-//! Rank `i` finishes the tree for slice `i` of a bucket, in the memory of those who filled it, all but the last addition,
-//! whose result goes to its own memory. From there all read it. Who may touch what when:
+//! Rank `i` finishes the tree for slice `i` of a bucket, in the memory of those who filled it. Only the result of the
+//! last addition goes to its own memory. From there all ranks read it. Who may touch what when:
 //!
-//! - A slice of a partial sum is its owner's until it has counted the bucket as filled, then rank `i`'s alone, until that
-//!   has counted the bucket as summed. An owner goes on to its next step only when all have counted all.
-//! - A slice of a sum is rank `i`'s until it has counted the bucket as summed, and then read by all, until each has counted
-//!   the step as used. Rank `i` begins to add in the next step only when all have.
+//! - A slice of a partial sum is its owner's until the owner counts the bucket as filled. Then it is rank `i`'s until
+//!   that rank counts the bucket as summed. An owner begins its next step only when all ranks have counted all buckets
+//!   as summed.
+//! - A slice of a sum is rank `i`'s until that rank counts the bucket as summed. Then all ranks read it, until each has
+//!   counted the step as used. Rank `i` begins to add in the next step only when all have.
 
 use super::{bucket::Bucket, tree::Tree};
 use crate::control::Control;
@@ -22,9 +23,9 @@ use std::{
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-/// Between two looks at how far the others are.
+/// The pause between two looks at how far the others are.
 const LOOK: Duration = Duration::from_micros(50);
-/// Between two looks whether they live.
+/// The time between two checks that the others live.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 
 /// The counters of a rank. The places of its parts come after them.
@@ -32,7 +33,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 enum Counter {
     /// Buckets that it has filled since the generation began.
     Filled,
-    /// Buckets that it has finished its slice of.
+    /// Buckets of which it has finished its slice.
     Summed,
     /// Buckets whose sums it has used.
     Used,
@@ -52,7 +53,7 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// Those of vectors of `len` elements and `shards` shards, of which each rank brings as many parts.
+    /// The sizes for vectors of `len` elements and `shards` shards. `parts` says how many parts each rank brings.
     pub fn new(len: usize, shards: u32, parts: &[usize]) -> Self {
         let world = parts.len() as u32;
         let buffers = (0..world).map(|rank| buffers(block(shards, world, rank))).collect();
@@ -82,11 +83,11 @@ pub(super) struct Shared {
     buffers: Vec<Vec<Tensor>>,
     /// By rank, the vector in which its slices of the sums are.
     sums: Vec<Tensor>,
-    /// Buckets of the steps before this one.
+    /// Buckets of all steps before this one.
     base: u64,
-    /// Buckets of this step that this rank has finished its slice of.
+    /// Buckets of this step of which this rank has finished its slice.
     summed: usize,
-    /// Time of this step in which others had not filled their buckets yet, and this rank had nothing to do.
+    /// Time of this step in which this rank had nothing to do, as others had not filled their buckets yet.
     lagged: Duration,
     generation: u64,
     /// Dropped last: all tensors are views of it.
@@ -94,13 +95,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Makes the memory, of which the others learn by the ticket.
+    /// Makes the memory. The ticket tells the others where it is.
     pub fn create(generation: u64, sizes: Sizes) -> Result<(Self, Ticket), EngineError> {
         let (segment, ticket) = Segment::create(sizes.shape())?;
         Ok((Self::new(generation, 0, sizes, segment)?, ticket))
     }
 
-    /// Finds the memory that rank 0 has made.
+    /// Opens the memory that rank 0 has made.
     pub fn open(generation: u64, rank: usize, sizes: Sizes, ticket: Ticket) -> Result<Self, EngineError> {
         let segment = Segment::open(ticket, sizes.shape())?;
         Self::new(generation, rank, sizes, segment)
@@ -123,7 +124,7 @@ impl Shared {
         self.buffers[self.rank].iter().map(Tensor::shallow_clone).collect()
     }
 
-    /// The vector in which this rank's slices of the sums are, and the whole of the first bucket's.
+    /// The vector that holds this rank's slices of the sums, and all of the first bucket.
     pub fn own_sums(&self) -> &Tensor {
         &self.sums[self.rank]
     }
@@ -141,7 +142,7 @@ impl Shared {
         Ok(self.segment.counter(rank * self.sizes.counters_of_a_rank() + index)?)
     }
 
-    /// Says that this rank's parts of the bucket `index` are these: views of its own vectors.
+    /// Says that this rank's parts of the bucket `index` are final. `parts` are views of its own vectors.
     pub fn fill(&self, index: usize, parts: &[Tensor]) -> Result<(), EngineError> {
         for (place, part) in parts.iter().enumerate() {
             let at = |tensor: &Tensor| tensor.data_ptr() as usize;
@@ -197,8 +198,8 @@ impl Shared {
         no_grad(|| bucket.finish_tree_into(&mut parts, tree, output)).map_err(EngineError::torch("finish the tree"))
     }
 
-    /// Waits until all slices of all buckets are summed, and takes those of the first bucket together. Returns the pieces
-    /// that the sum is in, by their place in the vector.
+    /// Waits until all slices of all buckets are summed, and copies those of the first bucket together. Returns the
+    /// pieces of the sum, each with its place in the vector.
     pub fn finish(
         &mut self,
         buckets: &[Bucket],
@@ -255,12 +256,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Time of this step that was spent waiting for slower ranks, and not for the reduction.
+    /// The time of this step that was spent waiting for slower ranks. It is taken: the next call returns 0.
     pub fn take_lagged(&mut self) -> Duration {
         std::mem::take(&mut self.lagged)
     }
 
-    /// Says that the sum was used.
+    /// Says that this rank has used the sum, which had this many `buckets`.
     pub fn release(&mut self, buckets: usize) -> Result<(), EngineError> {
         self.base += buckets as u64;
         self.summed = 0;
@@ -277,7 +278,7 @@ impl Shared {
     }
 }
 
-/// Vectors that a worker needs for the partial sums of `shards`, with the one that is written to.
+/// How many vectors a worker needs for the partial sums of `shards`, with the one that is written to.
 fn buffers(shards: Range<u32>) -> usize {
     let (mut sums, mut stack, mut most, mut pending) = (PartialSums::default(), 0, 0, false);
     for shard in shards {
@@ -297,9 +298,9 @@ fn narrow(tensor: &Tensor, range: &Range<usize>) -> Result<Tensor, TchError> {
 /// `len` floats of the segment, from `offset` on, as a tensor.
 fn view(segment: &Segment, offset: usize, len: usize) -> Result<Tensor, EngineError> {
     let floats = segment.floats(offset, len)?;
-    // SAFETY: the floats are there for as long as the segment is held, aligned to a page plus a multiple of 4 KiB. `Shared`
-    // drops its own views before the segment. The views that it hands out are used by two: the engine's one thread, in the
-    // step in progress, and the reducer, which holds the `Shared`.
+    // SAFETY: the floats are there as long as the segment is held. They are aligned: a page plus a multiple of 4 KiB.
+    // `Shared` drops its own views before the segment. The views that it hands out have two users. One is the engine's
+    // one thread, in the step in progress. The other is the reducer, which holds the `Shared`.
     unsafe { Tensor::f_from_blob(floats.cast(), &[len as i64], &[1], Kind::Float, Device::Cpu) }
         .map_err(EngineError::torch("use shared memory"))
 }

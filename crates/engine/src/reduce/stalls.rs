@@ -1,8 +1,8 @@
 //! How long a device stands still for other workers.
 //!
-//! On a GPU the thread waits for a collective long before the GPU has come to it. So its own time says nothing of who is
-//! slow. What counts is the time of the device, between the end of all work that it had been given before the wait, and
-//! the first work that it is given afterwards.
+//! On a GPU the thread waits for a collective long before the GPU comes to it. So its own time does not tell who is
+//! slow. What counts is the device's time. It runs from the end of all work given to the device before the wait, to the
+//! first work given to it afterwards.
 
 use crate::error::EngineError;
 use operations::Mark;
@@ -17,7 +17,7 @@ pub(super) struct Stalls {
 }
 
 impl Stalls {
-    /// None yet, on `device`.
+    /// No stretches yet, on `device`.
     pub fn new(device: Device) -> Self {
         Self { device, stretches: RefCell::default() }
     }
@@ -50,7 +50,7 @@ impl Stalls {
         self.end(start)
     }
 
-    /// The sum of the stretches, which are forgotten.
+    /// Adds up the stretches, and forgets them.
     ///
     /// # Errors
     /// If the device has not come to their ends yet.

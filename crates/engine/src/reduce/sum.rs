@@ -3,18 +3,18 @@
 use std::ops::Range;
 use tch::{TchError, Tensor};
 
-/// The reduced vector of a step, in pieces that may be other workers' memory: to be read, and only until the reducer is told
-/// that it was used.
+/// The reduced vector of a step, in pieces. They may be other workers' memory. So they are only read, and only until
+/// the reducer releases the sum.
 #[derive(Debug)]
 pub struct Sum(Vec<(Range<usize>, Tensor)>);
 
 impl Sum {
-    /// One of these pieces, by their place in the vector.
+    /// A sum of `pieces`, each with its place in the vector.
     pub(super) fn of_pieces(pieces: Vec<(Range<usize>, Tensor)>) -> Self {
         Self(pieces)
     }
 
-    /// One in one piece.
+    /// A sum in one piece.
     #[must_use]
     pub fn whole(vector: Tensor) -> Self {
         Self(vec![(0..vector.numel(), vector)])
@@ -36,10 +36,10 @@ impl Sum {
             .collect()
     }
 
-    /// The elements in `range`, which lie in one piece: what is no gradient does.
+    /// The elements in `range`, which have to lie in one piece. Elements that are no gradients always do.
     ///
     /// # Errors
-    /// If they do not.
+    /// If they lie in several pieces.
     pub fn within(&self, range: &Range<usize>) -> Result<Tensor, TchError> {
         let piece = self.0.iter().find(|(piece, _)| piece.start <= range.start && range.end <= piece.end);
         let (piece, tensor) =

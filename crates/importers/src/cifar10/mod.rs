@@ -1,5 +1,5 @@
-//! CIFAR-10: the official files, their names, lengths and checksums, and where they lie. They serve as they are: a record is a
-//! label and an image.
+//! CIFAR-10: the names, lengths and checksums of the official files, and where they lie. The files serve as they are: a
+//! record is a label and an image.
 
 #[cfg(feature = "fetch")]
 pub mod fetch;
@@ -26,7 +26,7 @@ pub const RECORD_BYTES: usize = 1 + IMAGE_BYTES;
 pub const CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// CIFAR-10.
+/// The importer of CIFAR-10.
 #[derive(Debug, Clone, Copy)]
 pub struct Cifar10;
 
@@ -45,7 +45,7 @@ impl Importer for Cifar10 {
     }
 }
 
-/// What it is. The article normalises by one half.
+/// The spec of the data set. It normalises by one half, as the article does.
 #[must_use]
 pub fn spec() -> DatasetSpec {
     let blobs = |split: Split| files_of(split).iter().map(FileSpec::blob).collect();
@@ -63,7 +63,7 @@ pub fn spec() -> DatasetSpec {
 /// Folder of the official archive, inside the data directory.
 pub const FOLDER: &str = "cifar-10-batches-bin";
 
-/// Records of each file. The feature `few` is a data set to carry: the first 2,000 of each official file.
+/// Records of each file. With the feature `few` it is a data set to carry: the first 2,000 of each official file.
 const RECORDS: usize = if cfg!(feature = "few") { 2_000 } else { 10_000 };
 
 /// One official file.
@@ -78,14 +78,14 @@ pub struct FileSpec {
 }
 
 impl FileSpec {
-    /// What is in it.
+    /// The file as a data set's spec has it: length and checksum.
     #[must_use]
     pub fn blob(&self) -> Blob {
         Blob { bytes: self.bytes, sha256: self.sha256.to_owned() }
     }
 }
 
-/// With the checksum of the whole file and that of its first 2,000 records.
+/// A file, by the checksum of all of it and that of its first 2,000 records.
 const fn official(name: &'static str, whole: &'static str, few: &'static str) -> FileSpec {
     let sha256 = if cfg!(feature = "few") { few } else { whole };
     FileSpec { name, bytes: (RECORDS * RECORD_BYTES) as u64, sha256 }
@@ -139,8 +139,8 @@ pub fn all_files() -> impl Iterator<Item = &'static FileSpec> + Clone {
     TRAIN.iter().chain(&TEST)
 }
 
-/// The folder that holds (or is to hold) the `.bin` files of data directory `dir`: the official archive's folder inside
-/// it, or `dir` itself if any of the files lies there directly.
+/// The folder that holds the `.bin` files of the data directory `dir`, or is to hold them. It is the official archive's
+/// folder in `dir`. If there is no such folder and any of the files lies in `dir` itself, it is `dir`.
 #[must_use]
 pub fn files_in(dir: &Path) -> PathBuf {
     let folder = dir.join(FOLDER);

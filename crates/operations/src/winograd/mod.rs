@@ -1,13 +1,13 @@
-//! 3x3 convolutions of stride 1 in a quarter of the multiplications, by Winograd's minimal filtering F(4x4, 3x3)
-//! (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015), in f32 on a CPU.
+//! 3x3 convolutions of stride 1 in f32 on a CPU, in a quarter of the multiplications. They use Winograd's minimal
+//! filtering F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015).
 //!
 //! Tiles of 6x6 inputs are transformed to 36 points. At each point the channels of many tiles are multiplied with the
-//! transformed filters as matrices, and the products transformed to tiles of 4x4 outputs. The gradient of the input is
-//! such a convolution with the filters turned around; that of the weight goes through the transposed maps. A block of
+//! transformed filters as matrices. The products are transformed to tiles of 4x4 outputs. The gradient of the input is
+//! such a convolution with the filters turned around. That of the weight goes through the transposed maps. A block of
 //! tiles stays in the second-level cache from its transformation to its outputs.
 //!
-//! Results differ from those of a direct convolution by some 1e-6 of their norm. An image's are the same bits in any
-//! batch; those of the weight's gradient depend on the number of threads.
+//! Results differ from those of a direct convolution by some 1e-6 of their norm. The bits of an image are the same in
+//! any batch. Those of the weight's gradient depend on the number of threads.
 
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the instruction set")]
 
@@ -36,14 +36,14 @@ use tch::{Device, Kind, TchError, Tensor};
 use transform::{OUTPUTS, POINTS, TAPS};
 use weight::{FilterGradient, Unpack};
 
-/// Channels come in multiples of the widest register.
+/// Channels have to be a multiple of this: the widest register.
 const CHANNELS: i64 = 16;
 
-/// Bytes of a block of tiles: half of the smallest second-level cache at hand, a Zen 3's. On a Zen 4 with 1 MiB half and twice as
-/// much are as fast. In the gradient of the weight it decides the order of additions, and so the bits.
+/// Bytes of a block of tiles: half of the smallest second-level cache at hand, a Zen 3's. On a Zen 4 with 1 MiB, half
+/// and twice as much are as fast. In the gradient of the weight it decides the order of additions, and so the bits.
 const BLOCK: usize = 1 << 18;
 
-/// Groups of a block at least, so that filters that do not fit the cache are not read too often.
+/// The fewest groups of a block, so that filters that do not fit the cache are not read too often.
 const GROUPS: usize = 4;
 
 /// Multiplications below which a second thread costs more than it brings.
@@ -76,7 +76,7 @@ pub(crate) fn forward(input: &Tensor, weight: &Tensor) -> Result<Tensor, TchErro
     correlate(input, weight, shape, Direction::Forward)
 }
 
-/// The gradients of input (if it is wanted) and weight for what [`fits`].
+/// The gradients for what [`fits`]: of the input, if it is wanted, and of the weight.
 ///
 /// # Errors
 /// As of [`forward`].

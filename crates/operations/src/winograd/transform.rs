@@ -1,5 +1,5 @@
-//! The linear maps of F(4x4, 3x3) by the points 0, 1, -1, 2, -2 and infinity, along one axis and along both, for as many
-//! channels at once as a register holds.
+//! The linear maps of F(4x4, 3x3) by the points 0, 1, -1, 2, -2 and infinity. They go along one axis and along both,
+//! for as many channels at once as a register holds.
 //!
 //! In the notation of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015, section 4.3):
 //! `Y = A^T [(G g G^T) * (B^T d B)] A`. The maps of the gradients are the transposed ones.
@@ -72,8 +72,8 @@ pub(super) fn filter_gradient<S: Simd>(simd: S, u: &Square<S::f32s, POINTS>) -> 
     taps
 }
 
-/// A map along one axis. A trait, for functions that are passed as values are not inlined, and so not compiled for the
-/// instruction set.
+/// A map along one axis. It is a trait, as functions that are passed as values are not inlined, and so not compiled for
+/// the instruction set.
 trait Axis<S: Simd, const N: usize, const M: usize> {
     fn along(simd: S, values: [S::f32s; N]) -> [S::f32s; M];
 }
