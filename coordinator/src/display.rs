@@ -25,8 +25,7 @@ pub struct Display {
 }
 
 impl Display {
-    /// A bar if standard error is a terminal, plain lines else; and a log that looks as `format` says, which goes above the
-    /// bar.
+    /// A bar if standard error is a terminal, else plain lines. The log looks as `format` says, and goes above the bar.
     ///
     /// # Errors
     /// If there are no threads to be had.

@@ -1,8 +1,8 @@
 //! The control plane of a run.
 //!
-//! One thread is at the [`helm`]: it owns the state machine (crate `steering`) and the journal, and carries out what the
-//! machine decides. The gRPC services turn messages into its inputs; predictions and checkpoints have threads of their
-//! own, so that training never waits for them.
+//! One thread is at the [`helm`]. It owns the state machine (crate `steering`) and the journal, and carries out what
+//! the machine decides. The gRPC services turn messages into its inputs. Predictions and checkpoints have threads of
+//! their own, so training never waits for them.
 //!
 //! # Layout
 //!

@@ -1,7 +1,7 @@
 //! What the allocator does with freed memory.
 
 /// Gives large blocks back to the kernel as soon as they are freed: requests, pictures, states. By default glibc keeps
-/// blocks of up to 64 MiB for each of its arenas once such a block was freed, which nobody counts.
+/// blocks of up to 64 MiB for each of its arenas, once such a block was freed. Nobody counts that memory.
 pub fn give_back_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

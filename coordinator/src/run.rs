@@ -160,7 +160,8 @@ async fn start(
 }
 
 impl Running {
-    /// Goes on until the run is over or `stop` ends, whose value says why; to `serve` at this address, also after the run.
+    /// Goes on until the run is over, or `stop` ends with the reason to stop. With `serve` it answers predictions on
+    /// that address after the run.
     async fn until_over(
         self,
         mut workers: Option<LocalWorkers>,
@@ -220,7 +221,7 @@ fn steer(helm: Helm, mut inputs: mpsc::Receiver<HelmInput>) -> Result<Ended, Err
     Ok(ended)
 }
 
-/// Of a run that is complete there is nothing to steer: what others saw of it last is all that is left.
+/// The end of a run that was complete before it began. There is nothing to steer, so the helm is dropped.
 fn over_already(helm: Helm, inputs: mpsc::Receiver<HelmInput>) -> Ended {
     drop((helm, inputs));
     let (over, ended) = oneshot::channel();

@@ -35,21 +35,22 @@ pub fn device(args: &Args) -> Result<Device, Error> {
     Ok(Device::Cuda(index))
 }
 
-/// Whether `device` has matrix units for bf16, so that bf16 is the quicker arithmetic. AVX512-BF16 alone does not count:
-/// on a processor that has it without AMX, libtorch multiplied bf16 matrices at 0.55 times the rate of fp32 ones, and
-/// trained ResNet-20 at 0.77 times. Those of aarch64 (`FEAT_BF16`, which has `BFMMLA`) count, and were never measured.
+/// Whether `device` has matrix units for bf16, so that bf16 is the quicker arithmetic. AVX512-BF16 alone does not
+/// count. On a processor that has it without AMX, libtorch multiplied bf16 matrices at 0.55 times the rate of fp32
+/// ones. It trained ResNet-20 at 0.77 times. Those of aarch64 (`FEAT_BF16`, which has `BFMMLA`) count, and were never
+/// measured.
 #[must_use]
 pub fn has_bf16(device: Device) -> bool {
     match device {
-        // Nearly all have, and one of which nothing is known is taken for one of those.
+        // Nearly all GPUs have them. One of which nothing is known is taken for such a GPU.
         Device::Cuda(index) => Gpu::at(index).is_none_or(|gpu| gpu.has_bf16()),
         _ => Processor::this().has_any(&["amx_bf16", "bf16"]),
     }
 }
 
-/// What decides the bits of the device's arithmetic. Workers of different kinds come to different weights. A GPU's is `cuda`
-/// and its compute capability; a CPU's is its vendor and the instruction set that libtorch uses there, with what it has beyond
-/// for bf16.
+/// What decides the bits of the device's arithmetic. Workers of different kinds come to different weights. A GPU's kind
+/// is `cuda` and its compute capability. A CPU's is its vendor, the instruction set that libtorch uses there, and what
+/// it has beyond for bf16.
 #[must_use]
 pub fn kind(device: Device) -> String {
     if let Device::Cuda(index) = device {
@@ -76,7 +77,7 @@ pub fn device_name(device: Device) -> String {
     }
 }
 
-/// What tells the GPU from all others, if it is one: two workers on one are known by it.
+/// What tells the GPU from all others; empty on a CPU. By it two workers on one GPU are known.
 #[must_use]
 pub fn gpu_id(device: Device) -> String {
     match device {
@@ -89,7 +90,7 @@ pub fn gpu_id(device: Device) -> String {
 struct Processor(String);
 
 impl Processor {
-    /// This machine's. Where nothing is said of it, it has nothing.
+    /// This machine's processor. If Linux says nothing of it, it has no features.
     fn this() -> Self {
         Self(std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: coxswain beside PyTorch DDP on the same machine, data, model, batch, transforms and threads.
 //!
-//! Sides run alternately, A B C A B C, so that what else the machine does falls on all of them; the table shows medians
-//! and ratios. The limits of the machine are measured between them.
+//! Sides run alternately, A B C A B C. So what else the machine does falls on all of them. The table shows medians and
+//! ratios. The limits of the machine are measured in every round.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +37,7 @@ pub struct Options {
     json: PathBuf,
 }
 
-/// Floating-point operations of forward and backward for one image, in billions: three times two for each
+/// Floating-point operations of forward and backward for one image, in billions. They are three times two for each
 /// multiplication and addition of a convolution.
 const GFLOP_PER_IMAGE: [(&str, f64); 2] = [("resnet20", 0.2449), ("resnet18", 3.339)];
 
@@ -95,7 +95,7 @@ impl Bench<'_> {
         if self.bf16 { "bf16" } else { "fp32" }
     }
 
-    /// Of all workers' threads together.
+    /// The limits of the machine, summed over as many processes as there are workers.
     fn limits(&self) -> Result<Vec<(&'static str, f64)>> {
         let start = || Command::new(self.programs.join("limits")).stdout(Stdio::piped()).spawn();
         let running: Vec<_> = (0..self.options.workers).map(|_| start()).collect::<Result<_, _>>()?;
@@ -163,7 +163,7 @@ impl Bench<'_> {
     }
 }
 
-/// The last of the speeds that `command` prints.
+/// The last speed that `command` prints.
 fn last_speed(command: &mut Command) -> Result<f64> {
     let output = command.output().with_context(|| format!("cannot run {}", cargo::line(command)))?;
     let (line, errors) = (cargo::line(command), String::from_utf8_lossy(&output.stderr));
@@ -188,7 +188,7 @@ fn median(values: &[f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// The median of the ratios of two sides, round by round: what else the machine did in a round falls on both.
+/// The median of the ratios of two sides, round by round. What else the machine did in a round falls on both.
 fn ratio(figures: &Figures, ours: &str, theirs: &str) -> f64 {
     let ratios: Vec<f64> = figures[ours].iter().zip(&figures[theirs]).map(|(a, b)| a / b).collect();
     median(&ratios)

@@ -49,8 +49,8 @@ pub fn check_cuda() -> Result<()> {
     Ok(())
 }
 
-/// A worker that is linked against CUDA starts, and says that there is no GPU; where there is one, that there is not a
-/// hundredth.
+/// A worker that is linked against CUDA starts. It says that there is no GPU or, on a machine with GPUs, that there is
+/// no hundredth.
 fn refuses_without_a_gpu(worker: &Path) -> Result<()> {
     /// Of a worker without its device.
     const NO_DEVICE: i32 = 5;

@@ -1,7 +1,7 @@
-//! `cargo xtask same-bytes`: whether the programs of this tree train the bytes that those of an earlier commit trained.
+//! `cargo xtask same-bytes`: whether the programs of this tree train the same bytes as those of an earlier commit.
 //!
-//! A change of the code that is not meant to change the arithmetic is held to it: in every way that a run can be configured
-//! which leads through other code.
+//! A change that is not meant to change the arithmetic is held to that. It is checked in every configuration that leads
+//! through other code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ const RUNS: [(&str, &str); 14] = [
     ("resnet50 bf16", "--workers 2 --precision bf16 --epochs 1 --limit-train 64"),
 ];
 
-/// A run that one begins and the other finishes.
+/// Flags of a run that the earlier programs begin and those of this tree finish.
 const RESUMED: &str = "--workers 2 --precision fp32 --epochs 15 --limit-train 800";
 
 /// Compares, and tells of each run.

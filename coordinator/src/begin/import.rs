@@ -59,8 +59,8 @@ pub(super) struct TakenIn {
     pub found: Found,
 }
 
-/// Imports `source` as a checkpoint of a run of `config`. `run_id` is the run in the directory, if there is one.
-/// `fresh` is the id that the run gets unless the checkpoint is of that run.
+/// Imports `source` as a checkpoint of a run of `config`. The run in the directory is `run_id`, if there is one. The
+/// run gets the id `fresh` unless the checkpoint is of that run.
 pub(super) fn take_in(
     journal: &mut Journal,
     store: &Store,

@@ -3,8 +3,8 @@
 use proto::v1;
 use steering::Order;
 
-/// An order as it goes over the wire. `rank` is the receiver's, and `backend` the generation's. `ticket` is for the
-/// state that the receiver is to send or fetch; 0 for none.
+/// An order as it goes over the wire. The `rank` is the receiver's, and the `backend` the generation's. The `ticket` is
+/// for the state that the receiver is to send or fetch; 0 for none.
 pub(super) fn order_message(order: Order, rank: Option<u32>, ticket: u64, backend: v1::Backend) -> v1::Order {
     use v1::order::Order as Down;
     use v1::synchronise::Source;

@@ -1,5 +1,5 @@
-//! The thread that writes down what happens, so that nobody waits for a disk: journal, metrics.jsonl and, in the end,
-//! summary.json. What an order depends on is on disk before the order is sent ([`Recorder::record`]).
+//! The thread that writes down what happens: journal, metrics.jsonl and, in the end, summary.json. Nobody else waits
+//! for a disk. What an order depends on is on disk before the order is sent ([`Recorder::record`]).
 
 use crate::{
     Error,

@@ -22,8 +22,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// The records in `run_dir`. `history` are the epochs in `journal`. metrics.jsonl is written anew, as a killed
-    /// coordinator may have left it without the last of them.
+    /// The records in `run_dir`. The epochs in `journal` are `history`. The file metrics.jsonl is written anew, as a
+    /// killed coordinator may have left it without the last of them.
     #[must_use]
     pub fn new(journal: Journal, run_dir: PathBuf, history: Vec<EpochRecord>) -> Self {
         let mut records = Self { journal, run_dir, history, metrics_behind: false, told: false };

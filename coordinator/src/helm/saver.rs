@@ -46,8 +46,8 @@ pub struct Saver {
     identity: Arc<Mutex<Option<(String, RunConfig)>>>,
     /// Whether one is being written.
     writing: bool,
-    /// The one after that. Of a disk that does not keep up only the newest waits: a thread with a queue that is full
-    /// would hold up the helm.
+    /// The one after that. If the disk does not keep up, only the newest waits. A thread with a full queue would hold
+    /// up the helm.
     next: Option<SaveJob>,
     /// Whether one was left out since the last that was dealt with.
     left_out: bool,

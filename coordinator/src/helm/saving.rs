@@ -52,7 +52,7 @@ impl Helm {
         }
     }
 
-    /// Whether no attached worker holds a state as new as that of `job`, as after the last one that did has left.
+    /// Whether no attached worker holds a state as new as that of `job`. The last one that did may have left.
     fn is_the_only_copy(&self, job: &SaveJob) -> bool {
         self.steering.held().is_none_or(|held| held < job.state.position)
     }

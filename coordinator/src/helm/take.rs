@@ -1,4 +1,4 @@
-//! What becomes of what happens: workers' events are told to the machine together, and the rest is dealt with one by one.
+//! How the helm takes inputs: workers' events are told to the machine together, and the rest is dealt with one by one.
 
 use super::{Helm, HelmInput, Recorded, report};
 use crate::journal::Entry;

@@ -79,7 +79,7 @@ impl Journal {
     /// If the journal is damaged.
     pub fn record(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), Error> {
         let now = now();
-        // While a disk takes nothing, words for people are forgotten first; what a run goes on from is not more than happens.
+        // While a disk takes nothing, words for people are dropped once too much waits. All other entries are kept.
         let words = |entry: &Entry| matches!(entry, Entry::Event(_));
         let full = self.backlog.len() >= BACKLOG;
         self.backlog.extend(entries.into_iter().filter(|entry| !full || !words(entry)).map(|entry| (now, entry)));

@@ -102,7 +102,8 @@ impl LocalWorkers {
         Self { tasks, end, standings, needed, before, told: String::new(), in_vain: None }
     }
 
-    /// Tells the helm, which shows `run`, what is wrong with workers that do not come to train, and if the run waits in vain.
+    /// Tells the helm what is wrong with workers that do not come to train, and if the run waits in vain. How the run
+    /// stands is in `run`.
     pub fn report(&mut self, run: &v1::Run, inputs: &mpsc::Sender<HelmInput>) {
         let text = self.standings.trouble();
         // A helm that is busy is told later.

@@ -36,8 +36,8 @@ impl Decoders {
         }
     }
 
-    /// The image of the data set's shape that the picture of `file` becomes, channels last. What is `held` is dropped with the file: only when the work at it has
-    /// really ended, also if nobody waits for it any more.
+    /// Decodes the picture of `file` to an image of the data set's shape, channels last. What is `held` is dropped with
+    /// the file. That is when the work has really ended, even if nobody waits for it any more.
     ///
     /// # Errors
     /// If it cannot be decoded, or too many others wait.

@@ -23,8 +23,8 @@ const WAITING: usize = 256;
 const WAIT: Duration = Duration::from_secs(20);
 /// From its first byte to the answer.
 const REQUEST: Duration = Duration::from_mins(1);
-/// Bytes that have to come in each [`TICK`] while others wait for memory: who announces much and sends little keeps it from
-/// them.
+/// Bytes that have to come in each [`TICK`] while others wait for memory. Who announces much and sends little keeps it
+/// from them.
 const PACE: usize = 32 << 10;
 /// So many times in a row a request is too slow before it is given up.
 const SLOW: u32 = 2;

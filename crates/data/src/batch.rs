@@ -18,8 +18,8 @@ impl Batches {
         Self { normaliser: Normaliser::new(dataset.spec()), augmentations }
     }
 
-    /// Writes the samples `indices` as they look in `epoch` of a run with `seed`. `pixels` takes `n` normalised images
-    /// with channels last, and `labels` takes `n` classes.
+    /// Writes the samples `indices` as they look in `epoch` of a run with `seed`. The `n` images go to `pixels`,
+    /// normalised and with channels last. Their classes go to `labels`.
     ///
     /// # Panics
     /// If `pixels` or `labels` has another length than `indices` asks for, or an index is not below the data set's length.

@@ -46,8 +46,8 @@ fn map(path: &Path, check: impl FnOnce(u64) -> Result<(), Error>) -> Result<Mmap
     };
     let file = File::open(path).map_err(read)?;
     check(file.metadata().map_err(read)?.len())?;
-    // SAFETY: the map is read-only. Whoever changes a data file under a running trainer changes the pixels it sees;
-    // importing never does, as it renames whole files into place.
+    // SAFETY: the map is read-only. Whoever changes a data file under a running trainer changes the pixels that it
+    // sees. Importing never does, as it renames whole files into place.
     unsafe { Mmap::map(&file) }.map_err(read)
 }
 

@@ -8,9 +8,9 @@ use learn::Targets;
 use plan::Position;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-/// Forward and backward for the `images` and `labels` of one shard of a step that has `step_samples` samples in all.
-/// Writes all of `vector`: gradients, weighted by the shard's share of the step, batch statistics, likewise, and counts.
-/// Calls `layer_done` as the forward pass goes, and `filled` with the offset from which on `vector` is final, as often as
+/// Forward and backward for the `images` and `labels` of one shard. Its step has `step_samples` samples in all. Writes
+/// all of `vector`: gradients and batch statistics, weighted by the shard's share of the step, and counts. Calls
+/// `layer_done` as the forward pass goes. Calls `filled` with the offset from which on `vector` is final, as often as
 /// that falls. Returns the sum of the shard's losses, on the device: on a GPU nobody waits for it here.
 ///
 /// # Errors

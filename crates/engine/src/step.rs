@@ -11,8 +11,8 @@ use crate::shard::{check_loss, forward_backward, idle};
 use plan::Position;
 use tch::Tensor;
 
-/// Does the step at the replica's position with learning rate `rate`. `input` gives the batches of this worker's shards
-/// that have samples, in their order.
+/// Does the step at the replica's position with learning rate `rate`. From `input` come the batches of this worker's
+/// shards that have samples, in their order.
 ///
 /// # Errors
 /// If another worker is gone, the generation is aborted, the loss is no number, or libtorch fails. The state is

@@ -53,8 +53,8 @@ impl Description {
 }
 
 impl Thread {
-    /// Takes over the state of `source_rank`, together with all other ranks. `source` is where that rank has it from.
-    /// `expected` is its digest, if that is known.
+    /// Takes over the state of `source_rank`, together with all other ranks. That rank has it from `source`. Its digest
+    /// is `expected`, if that is known.
     ///
     /// # Errors
     /// If the state does not come, does not fit or has another digest, or the broadcast fails or is aborted. A failed

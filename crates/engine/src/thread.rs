@@ -107,7 +107,8 @@ impl Thread {
         }
     }
 
-    /// `error`, or that the GPU it came from does nothing any more: after some errors CUDA answers with the same one for ever.
+    /// Returns `error`, or that the GPU it came from does nothing any more. After some errors CUDA answers with the
+    /// same one for ever.
     fn examined(&self, error: EngineError) -> EngineError {
         let device = self.options.device;
         if !device.is_cuda() || error.is_abort() {

@@ -1,4 +1,5 @@
-//! Optimisers and averages on the way of a GPU, where a CPU is sent too where there is none: the same formulas in other operations.
+//! Optimisers and averages on the way of a GPU: the same formulas in other operations. Without a GPU a CPU is sent the
+//! same way.
 //!
 //! The way is the process's, so these tests have a program of their own.
 

@@ -203,7 +203,7 @@ impl ProcessGroup {
     }
 
     /// Sends the first `input_sizes[0]` elements of `input` to rank 0, the next `input_sizes[1]` to rank 1 and so on.
-    /// `output` takes `output_sizes[i]` elements from rank `i`, in order of rank. Both are one-dimensional.
+    /// From rank `i` come `output_sizes[i]` elements, which go to `output` in order of rank. Both are one-dimensional.
     ///
     /// # Errors
     /// If the sizes do not fit, or the collective cannot be started.

@@ -4,8 +4,8 @@ use crate::{Error, Operation, ffi};
 use std::{cell::RefCell, ptr::NonNull, time::Duration};
 use tch::{Tensor, no_grad};
 
-/// A collective under way. It holds the tensors it reads and writes; dropping it abandons the collective, whose buffers
-/// libtorch then keeps until it has ended.
+/// A collective under way. It holds the tensors that it reads and writes. Dropping it abandons the collective, whose
+/// buffers libtorch then keeps until it has ended.
 #[derive(Debug)]
 #[must_use = "a collective is over only when it has been waited for"]
 pub struct Work {
@@ -41,8 +41,8 @@ impl Work {
         unsafe { ffi::cx_work_is_done(self.pointer.as_ptr()) != 0 }
     }
 
-    /// Waits for at most `timeout`. Returns whether the collective has ended well; `false` means that the time has
-    /// passed, and it can be waited for again.
+    /// Waits for at most `timeout`. Returns whether the collective has ended well. `false` means that the time has
+    /// passed: it can be waited for again.
     ///
     /// # Errors
     /// If the collective failed.
@@ -104,8 +104,8 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from the shim and nothing uses it after this; libtorch holds references of its own
-        // while the collective is under way.
+        // SAFETY: the pointer came from the shim, and nothing uses it after this. While the collective is under way
+        // libtorch holds references of its own.
         unsafe { ffi::cx_work_free(self.pointer.as_ptr()) }
     }
 }

@@ -48,7 +48,8 @@ pub(crate) struct KeptConvolution {
 }
 
 impl ConvolutionNorm {
-    /// As the convolution takes it. cuDNN wants it as the images are, with channels last: else every call would lay it out anew.
+    /// The weight as the convolution takes it. For cuDNN it has its channels last, as the images have: else every call
+    /// would lay it out anew.
     fn weight(&self, precision: Precision) -> Result<Tensor, TchError> {
         if !operations::is_processors(self.weight.device()) {
             return operations::channels_last(&self.weight, precision == Precision::Bf16);

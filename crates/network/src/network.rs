@@ -31,7 +31,7 @@ enum Part {
 }
 
 /// A network whose parameters are views into one flat buffer. It does without autograd: the backward pass is written
-/// out, so that gradients go straight where the reduction wants them, in a known order.
+/// out. So gradients go straight where the reduction wants them, in a known order.
 #[derive(Debug)]
 pub struct Network {
     parts: Vec<Part>,
@@ -103,8 +103,8 @@ impl Network {
         })
     }
 
-    /// Logits of `images` in training, as [`Self::infer`] has them but for normalisations, which use the statistics of
-    /// the batch; and what [`Self::backward`] needs.
+    /// Logits of `images` in training, and what [`Self::backward`] needs. They are as from [`Self::infer`], but
+    /// normalisations use the statistics of the batch.
     ///
     /// # Errors
     /// If libtorch fails, for example for want of memory; the error names the layer.
@@ -149,9 +149,9 @@ impl Network {
         })
     }
 
-    /// Writes the gradients of all parameters over the head of `flat`, which is laid out as the parameters, from the
-    /// gradient of the logits. It goes from the last layer to the first, and calls `filled` with the offset from which
-    /// on all gradients are final.
+    /// Writes the gradients of all parameters over the head of `flat`, from the gradient of the logits. The head is
+    /// laid out as the parameters. The pass goes from the last layer to the first. It calls `filled` with the offset
+    /// from which on all gradients are final.
     ///
     /// # Errors
     /// If libtorch fails, for example for want of memory; the error names the layer.

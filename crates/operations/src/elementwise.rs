@@ -8,8 +8,8 @@ use crate::widest::widest;
 use std::array;
 use tch::{TchError, Tensor};
 
-/// For every element: `(parameter, slots) = update(gradient, parameter, slots)`, on a CPU. All tensors are dense, in f32 and of
-/// one length. An element's bits do not depend on the number of threads, nor on its neighbours.
+/// For every element: `(parameter, slots) = update(gradient, parameter, slots)`, on a CPU. All tensors are dense, in
+/// f32 and of the same length. An element's bits do not depend on the number of threads, nor on its neighbours.
 ///
 /// # Errors
 /// If there are not `N` slots, or a tensor is not dense, not in f32, or of another length than the rest.

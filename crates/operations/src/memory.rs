@@ -7,7 +7,7 @@ use tch::{Device, Kind, TchError, Tensor};
 /// The `len` values of a dense tensor in f32.
 pub(crate) fn dense(tensor: &Tensor, len: usize) -> Result<&[f32], TchError> {
     check(tensor, Kind::Float, tensor.is_contiguous() && tensor.numel() == len)?;
-    // SAFETY: that many f32 lie there, and the borrow of the tensor keeps them. Nothing writes to them meanwhile: this
+    // SAFETY: that many f32 lie there, and the borrow of the tensor keeps them. Nothing writes to them meanwhile. This
     // crate writes only to tensors that it borrows mutably, which no caller lets share memory with these.
     Ok(unsafe { slice::from_raw_parts(tensor.data_ptr().cast(), len) })
 }

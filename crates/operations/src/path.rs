@@ -1,7 +1,6 @@
 //! Which way tensors take: through the kernels of this crate, or through libtorch's operations one by one.
 //!
-//! Tensors on a GPU take the second way. So that it can be tested where there is no GPU, a process can send those on a CPU the
-//! same way.
+//! Tensors on a GPU take the second way. A process can send those on a CPU the same way, to test it without a GPU.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use tch::Device;

@@ -1,8 +1,8 @@
 //! A digest of a state, by which workers are compared.
 //!
-//! Each 32-bit word of the state is multiplied by an odd weight that depends on its place, and the products are added up
-//! modulo 2^64. Integers give the same sum in any order, so that threads and devices may add as they like. A bit that is
-//! flipped changes the sum, since an odd weight has an inverse; so do words that change places, but for a rare chance.
+//! Each 32-bit word of the state is multiplied by an odd weight that depends on its place. The products are added up
+//! modulo 2^64. Integers give the same sum in any order, so threads and devices may add as they like. A flipped bit
+//! changes the sum, as an odd weight has an inverse. Words that change places change it too, but for a rare chance.
 
 use crate::{Position, Totals};
 use std::thread;
@@ -19,7 +19,7 @@ pub fn digest_weight(index: u64) -> u64 {
     index.wrapping_mul(DIGEST_STEP) | 1
 }
 
-/// The weighted sum of `values`, of which the first is the word at `first`, on at most `threads` threads.
+/// The weighted sum of `values`, on at most `threads` threads. `first` is the index of the first word.
 #[must_use]
 pub fn digest_floats(values: &[f32], first: u64, threads: usize) -> u64 {
     let pieces = threads.min(values.len() / WORTH_A_THREAD).max(1);
@@ -54,7 +54,7 @@ fn digest_piece(values: &[f32], first: u64) -> u64 {
     sum
 }
 
-/// The weighted sum of a state's numbers, which come after `first` words of tensors.
+/// The weighted sum of a state's position and totals, which come after `first` words of tensors.
 #[must_use]
 pub fn digest_numbers(position: Position, totals: Totals, first: u64) -> u64 {
     let Position { epoch, step } = position;

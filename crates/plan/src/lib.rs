@@ -1,7 +1,7 @@
 //! What a run does, as pure functions: the order of samples, shards, the reduction tree, random numbers, time-outs.
 //!
 //! Nothing here reads a clock, a file or a random number generator. Every worker and the coordinator compute the same
-//! plan from the same configuration, so that nothing of it has to be sent or saved.
+//! plan from the same configuration. So nothing of it has to be sent or saved.
 //!
 //! # Layout
 //!

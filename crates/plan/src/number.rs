@@ -1,11 +1,11 @@
 //! Numbers in JSON, which has no word for NaN and infinity.
 //!
-//! They become the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, as protobuf has it in its JSON: strict parsers read
-//! them, and both Python's `float` and JavaScript's `Number` make of them what they are. Every float that goes to JSON
-//! goes through here: `#[serde(with = "plan::number")]`, [`optional`], [`list`] or [`Number`]. Without it serde_json
-//! writes `null`, which it then does not read as a number.
+//! They become the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, as in protobuf's JSON. Strict parsers read them.
+//! Python's `float` and JavaScript's `Number` make of them what they are. Every float that goes to JSON goes through
+//! here: `#[serde(with = "plan::number")]`, [`optional`], [`list`] or [`Number`]. Without it serde_json writes `null`,
+//! which it then does not read as a number.
 //!
-//! Where a number has to be, `null` is read as NaN: so wrote versions before this.
+//! Where a number has to be, `null` is read as NaN, as earlier versions wrote it.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -95,7 +95,7 @@ pub fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S:
 /// Reads a number.
 ///
 /// # Errors
-/// If there is none.
+/// If there is no number.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Number::deserialize(deserializer).map(|Number(number)| number)
 }

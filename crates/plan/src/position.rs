@@ -3,16 +3,16 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How far training has come. Ordered as training goes.
+/// How far training has come. Positions are ordered as training goes.
 ///
-/// `step` of `epoch` is the next to be done. `step` equal to the steps of an epoch: the epoch is trained and waits for
+/// `step` of `epoch` is the next to be done. If `step` equals the steps of an epoch, the epoch is trained and waits for
 /// its evaluation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
-    /// From 0.
+    /// The epoch, from 0.
     pub epoch: u32,
-    /// From 0.
+    /// The step in it, from 0.
     pub step: u32,
 }
 

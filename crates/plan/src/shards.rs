@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// The steps of an epoch: each takes the next `batch` samples of the epoch's order, the last one what is left.
+/// The steps of an epoch. Each takes the next `batch` samples of the epoch's order, and the last one what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Steps {
     samples: u32,
@@ -33,8 +33,8 @@ impl Steps {
         at(step)..at(step.saturating_add(1))
     }
 
-    /// The places in the epoch's order that `shard` of `shards` takes in `step`. `None`: the shard is empty, as in a last step of
-    /// fewer samples than shards. It has no batch then, and adds zeros.
+    /// The places in the epoch's order that `shard` of `shards` takes in `step`. It is `None` if the shard is empty, as
+    /// in a last step of fewer samples than shards. It has no batch then, and adds zeros.
     #[must_use]
     pub fn shard_of(self, step: u32, shard: u32, shards: u32) -> Option<Range<u32>> {
         let step = self.samples_of(step);
@@ -53,7 +53,7 @@ pub fn block(items: u32, parts: u32, part: u32) -> Range<u32> {
     at(part)..at(part + 1)
 }
 
-/// The part whose block holds `item`, where `items` things are cut as [`block`] cuts them; `None` if none does.
+/// The part whose block holds `item`, if `items` things are cut as [`block`] cuts them. `None` if no block does.
 #[must_use]
 pub fn block_of_owner(items: u32, parts: u32, item: u32) -> Option<u32> {
     (0..parts).find(|part| block(items, parts, *part).contains(&item))

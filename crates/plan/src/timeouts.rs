@@ -1,14 +1,14 @@
-//! How long things are waited for: all of it follows from the failure time-out.
+//! How long things are waited for. All of it follows from the failure time-out.
 
 use std::{fmt, time::Duration};
 use thiserror::Error;
 
 /// The shortest failure time-out: below it a busy machine looks dead.
 const SHORTEST: Duration = Duration::from_millis(500);
-/// The longest: what is waited for longer is looked for by people.
+/// The longest: a person looks after what takes longer.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// No single piece of a worker's work takes so long.
+/// No single piece of a worker's work takes longer than this.
 pub const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
 
 /// A failure time-out that is too short or too long.
@@ -27,36 +27,36 @@ pub struct Timeouts {
     pub failure: Duration,
     /// Between two signs of life of a worker. Many fit in the failure time-out, so that a lost one costs nothing.
     pub heartbeat: Duration,
-    /// Between two looks of the coordinator at the time, and so how late a failure may be noticed.
+    /// Between two looks of the coordinator at the time. A failure may be noticed late by as much.
     pub tick: Duration,
-    /// For the members of a generation to build their process group. The coordinator waits for as long.
+    /// For the members of a generation to build their process group. The coordinator waits as long.
     pub connect: Duration,
-    /// The longest that an engine may do nothing, whatever a single piece of its work takes by its own word.
+    /// The longest that an engine may do nothing, however long it says that a single piece of its work takes.
     pub patience: Duration,
-    /// For a collective among workers. Well above all that a worker is waited for, so that the coordinator, which sees all of
-    /// them, tells who is to blame before those who wait report that something is wrong.
+    /// For a collective among workers. It is well above all that a worker is waited for. So the coordinator, which sees
+    /// all workers, names the cause before those that wait report a failure.
     pub collective: Duration,
     /// For a piece of a state that is on its way.
     pub transfer: Duration,
-    /// For an answer to a request, and for a worker's first words.
+    /// For an answer to a request, and for a worker's hello.
     pub request: Duration,
-    /// Between two questions whether the other end of a silent connection is there, and for the answer.
+    /// Between two checks whether the other end of a silent connection is there, and for the answer.
     pub keepalive: Duration,
-    /// For the engine of a worker that was given up to show that it moves: if it does, the worker attaches again.
+    /// For the engine of a worker that was given up to show that it moves. If it does, the worker attaches again.
     pub doubt: Duration,
     /// For local workers to end by themselves when they are told to.
     pub farewell: Duration,
 }
 
 impl Default for Timeouts {
-    /// Those of a failure time-out of 10 s.
+    /// The time-outs that follow from a failure time-out of 10 s.
     fn default() -> Self {
         Self::of(Duration::from_secs(10))
     }
 }
 
 impl Timeouts {
-    /// Those of a failure time-out.
+    /// The time-outs that follow from the failure time-out `failure`.
     ///
     /// # Errors
     /// If it is below half a second or above an hour.

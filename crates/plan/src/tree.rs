@@ -1,13 +1,13 @@
 //! The one binary tree in which the vectors of a step's shards are added, whoever computed them.
 //!
-//! Floating-point addition is not associative, so a sum is only the same bytes for any number of workers if the tree is
-//! the same. Shards are its leaves, in their order; a node at height `h` joins the leaves `[i 2^h, (i + 1) 2^h)`; where
+//! Floating-point addition is not associative. So a sum is the same bytes for any number of workers only if the tree is
+//! the same. Shards are its leaves, in their order. A node at height `h` joins the leaves `[i 2^h, (i + 1) 2^h)`. If
 //! the number of shards is no power of two, a node without a right half is its left half. A worker with a contiguous
-//! block of shards can add the *aligned subtrees* inside the block by itself; the rest of the tree is above them.
+//! block of shards can add the *aligned subtrees* inside the block by itself. The rest of the tree is above them.
 
 use std::ops::Range;
 
-/// The leaves `[first, first + size)`, with `size` a power of two that divides `first`: a node of the tree.
+/// A node of the tree: the leaves `[first, first + size)`, where `size` is a power of two that divides `first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subtree {
     /// The first leaf.
@@ -68,8 +68,8 @@ impl PartialSums {
     }
 }
 
-/// The additions that finish the tree over `parts`, aligned subtrees that cover all leaves in their order: pairs
-/// `(left, right)` of indices into `parts`, each meaning `left += right`. The sum is in part 0 in the end.
+/// The additions that finish the tree over `parts`, aligned subtrees that cover all leaves in their order. A pair
+/// `(left, right)` of indices into `parts` means `left += right`. In the end the sum is in part 0.
 #[must_use]
 pub fn additions(parts: &[Subtree]) -> Vec<(usize, usize)> {
     let leaves = parts.last().map_or(0, |last| last.first + last.size);
@@ -87,7 +87,7 @@ pub fn additions(parts: &[Subtree]) -> Vec<(usize, usize)> {
                 _ => next.push((index, node)),
             }
         }
-        // A node that has no right half stands for its parent.
+        // A node without a right half stands for its parent.
         if let Some((_, last)) = next.last_mut()
             && last.size == size
             && last.first.is_multiple_of(2 * size)

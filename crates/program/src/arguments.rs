@@ -5,7 +5,7 @@
 //! - A flag that was typed outweighs its variable, and the variables of flags that exclude it: `--cpu` outweighs
 //!   `LOCAL_RANK`, which stands for `--gpu`. In the same way a variable of ours outweighs an alias.
 //! - An empty variable is as good as one that is not set.
-//! - Whether something is to be done is said as 1, true, yes, on or 0, false, no, off, in letters of any size.
+//! - Yes and no are said as 1, true, yes, on or 0, false, no, off, in letters of any size.
 //! - A value that makes no sense is refused, with the variable's name.
 
 use crate::{BadVariable, Format, print, text, variable};
@@ -22,7 +22,7 @@ use std::{
 };
 use thiserror::Error;
 
-/// A flag, by its id, and a variable that stands for it and is not ours alone.
+/// A flag, by its id, and a variable that stands for it and that other programs set too.
 pub type Alias = (&'static str, &'static str);
 
 /// The exit code of a wrong command line.
@@ -69,20 +69,19 @@ impl Usage {
     }
 }
 
-/// In clap's own layout, and in colours on a terminal where they are not unwanted (<https://no-color.org>).
+/// The error in clap's own layout. It has colours on a terminal where they are wanted (<https://no-color.org>).
 fn rendered(error: &clap::Error, terminal: bool) -> String {
     let text = error.render();
     if terminal && variable("NO_COLOR").is_none() { text.ansi().to_string() } else { text.to_string() }
 }
 
-/// The variable of ours that stands for the flag `id`.
+/// Our own variable for the flag `id`.
 #[must_use]
 pub fn variable_of(id: &str) -> String {
     format!("COXSWAIN_{}", id.to_uppercase())
 }
 
-/// The command of `T`, with what the rule changes about it: whether something is to be done can be said, and the help
-/// names the variables.
+/// The command of `T`, changed by the rule above: switches take yes or no, and the help names the variables.
 #[must_use]
 pub fn command<T: Parser>(aliases: &[Alias]) -> Command {
     T::command().mut_args(|arg| {
@@ -92,7 +91,7 @@ pub fn command<T: Parser>(aliases: &[Alias]) -> Command {
         let help = arg.get_help().map_or_else(|| told.clone(), |help| format!("{help} {told}"));
         let has_long = arg.get_long().is_some();
         let arg = if has_long { arg.help(help) } else { arg };
-        // What clap itself reads would not be by this rule.
+        // clap itself would not read variables by this rule.
         let arg = arg.env(Resettable::Reset);
         match arg.get_action() {
             ArgAction::SetTrue => arg
@@ -118,7 +117,8 @@ pub fn read<T: Parser>(command: Command, line: &[OsString], aliases: &[Alias]) -
     read_with(command, line, aliases, variable)
 }
 
-/// Flags that are declared more than once. clap looks for them itself, but not in a program that is optimised, and tests are.
+/// Flags that are declared more than once. clap looks for them itself, but not in an optimised program, and tests are
+/// optimised.
 #[must_use]
 pub fn declared_twice(command: &Command) -> Vec<String> {
     let reserved = ["help", "version"].map(str::to_owned);
@@ -126,7 +126,7 @@ pub fn declared_twice(command: &Command) -> Vec<String> {
         let flags = command.get_arguments().flat_map(|arg| {
             let long = arg.get_long().map(|long| long.replace('-', "_"));
             let names = [Some(arg.get_id().as_str().to_owned()), long];
-            // Of one argument both are usually the same.
+            // Both names of an argument are usually the same.
             names.into_iter().flatten().collect::<BTreeSet<_>>()
         });
         flags.collect::<Vec<_>>()
@@ -141,7 +141,7 @@ pub fn declared_twice(command: &Command) -> Vec<String> {
     twice(own(command)).into_iter().chain(of_subcommands).collect()
 }
 
-/// What `text` says of whether something is to be done; `None` if it says neither.
+/// Whether `text` says yes or no; `None` if it says neither.
 #[must_use]
 pub fn yes_or_no(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
@@ -151,7 +151,7 @@ pub fn yes_or_no(text: &str) -> Option<bool> {
     }
 }
 
-/// The log format that is wanted, as far as it can be told of a line that makes no sense as a whole.
+/// The wanted log format, as far as it can be told from a line that makes no sense as a whole.
 #[must_use]
 pub fn wanted_format(line: &[OsString]) -> Format {
     const FLAG: &str = "--log-format";
@@ -160,7 +160,7 @@ pub fn wanted_format(line: &[OsString]) -> Format {
     if wanted.is_some_and(|format| format == Format::Json.flag()) { Format::Json } else { Format::Text }
 }
 
-/// The value of `flag` in `line`, before anything else is looked at.
+/// The value of `flag` in `line`, found before anything else is read.
 #[must_use]
 pub fn value_of(line: &[OsString], flag: &str) -> Option<OsString> {
     let mut words = line.iter();
@@ -176,16 +176,16 @@ pub fn value_of(line: &[OsString], flag: &str) -> Option<OsString> {
     None
 }
 
-/// Why `value` is none for the flag `id` of `command`; `Ok` if it is one.
+/// Checks that `value` is one for the flag `id` of `command`.
 ///
 /// # Errors
-/// In words.
+/// Why it is none, in words.
 pub fn check(command: &Command, id: &str, value: &OsStr) -> Result<(), String> {
     let Some(flag) = flag_with(command, id, value) else { return Ok(()) };
     let line = [OsString::from(command.get_name()), flag];
     match command.clone().try_get_matches_from(line) {
         Err(error) if is_about_a_value(&error) => Err(first_part(&error)),
-        // What else may be wrong is not for want of this value.
+        // Other errors have other causes than this value.
         _ => Ok(()),
     }
 }
@@ -201,14 +201,14 @@ fn is_about_a_value(error: &clap::Error) -> bool {
     )
 }
 
-/// What clap says of an error, without its name for it and its advice.
+/// What clap says of an error, without its prefix and its advice.
 fn first_part(error: &clap::Error) -> String {
     let message = error.to_string();
     let part = message.split("\n\n").next().unwrap_or_default();
     text::one_line(part.strip_prefix("error: ").unwrap_or(part))
 }
 
-/// `--flag=value`.
+/// `--flag=value`; `None` if there is no such flag, or it has no long name.
 fn flag_with(command: &Command, id: &str, value: &OsStr) -> Option<OsString> {
     let long = command.get_arguments().find(|arg| arg.get_id() == id)?.get_long()?;
     let mut flag = OsString::from(format!("--{long}="));
@@ -234,14 +234,14 @@ fn read_with<T: Parser>(
     Ok(T::from_arg_matches(&matches)?)
 }
 
-/// A flag that a variable stands for.
+/// A flag that a variable sets.
 struct Named {
     id: String,
     name: String,
     value: OsString,
 }
 
-/// The variables that count.
+/// The variables that count, with the flags that they set.
 fn named(
     command: &Command,
     line: &[OsString],
@@ -282,15 +282,14 @@ fn named(
     Ok(named)
 }
 
-/// Flags of which one excludes the others, as `id` does.
+/// The flags that exclude the flag `id`.
 fn rivals(command: &Command, id: &str) -> BTreeSet<String> {
     let groups = command.get_groups().filter(|group| !(*group).clone().is_multiple());
     let with = groups.filter(|group| group.get_args().any(|arg| arg == id));
     with.flat_map(clap::ArgGroup::get_args).filter(|arg| *arg != id).map(|arg| arg.as_str().to_owned()).collect()
 }
 
-/// Whether `value` says of something that can be done or not that it is not: of those of which one is wanted, this is
-/// none then.
+/// Whether `value` says no to a switch. Of switches that exclude each other, one that says no does not count.
 fn says_no(command: &Command, id: &str, value: &OsStr) -> bool {
     let Some(flag) = flag_with(command, id, value) else { return false };
     let line = [OsString::from(command.get_name()), flag];

@@ -33,7 +33,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The value of the flag that asks for it.
+    /// The value of `--log-format` that asks for it.
     #[must_use]
     pub fn flag(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Format {
         }
     }
 
-    /// A line that no event of `tracing` stands behind.
+    /// A line without an event of `tracing` behind it.
     fn line(self, program: &str, level: &str, message: &dyn Display) -> String {
         match self {
             Self::Text => print::line(program, message),
@@ -56,17 +56,17 @@ impl Format {
         }
     }
 
-    /// Says on standard error, where no log was started, that `program` cannot go on.
+    /// Says on standard error that `program` cannot go on, where no log was started.
     pub fn say(self, program: &str, message: &dyn Display) {
         print::write_soon(self.line(program, "ERROR", message));
     }
 }
 
-/// Puts a line where log lines go.
+/// Writes a line to where log lines go.
 type Put = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// The log of this process. Its lines are written by a thread of its own: of what a blocked terminal does not take, only
-/// the first few thousand lines wait, and how many are missing is said.
+/// The log of this process. A thread of its own writes the lines. If a terminal blocks, only the first few thousand
+/// lines wait. Then the log says how many are missing.
 #[derive(Clone)]
 pub struct Log {
     program: &'static str,
@@ -82,10 +82,10 @@ impl fmt::Debug for Log {
 }
 
 impl Log {
-    /// A log of `program` that puts its lines onto standard error by `write`.
+    /// A log of `program` that writes its lines to standard error by `write`.
     ///
     /// # Errors
-    /// If there is no thread to be had.
+    /// If no thread can be started.
     pub fn new(
         program: &'static str,
         format: Format,
@@ -100,7 +100,7 @@ impl Log {
         Ok(Self { program, format, outlet, write })
     }
 
-    /// Has everything that is traced from here on logged, as RUST_LOG says, or else from `level` on. A panic is a line too.
+    /// Logs everything that is traced from here on. RUST_LOG says which lines, or else `level`. A panic is a line too.
     ///
     /// # Errors
     /// If RUST_LOG cannot be understood.
@@ -115,7 +115,7 @@ impl Log {
             .with_writer(self.clone());
         match self.format {
             Format::Json => log.json().init(),
-            // What is logged holds words of others.
+            // What is logged holds words of others, so it is made safe.
             Format::Text => log
                 .fmt_fields(
                     debug_fn(|writer, field, value| {
@@ -134,7 +134,7 @@ impl Log {
         Ok(())
     }
 
-    /// What writes beside the lines, in the same thread.
+    /// The outlet that writes the lines. Others may write through its thread too.
     #[must_use]
     pub fn outlet(&self) -> &Outlet {
         &self.outlet
@@ -151,7 +151,7 @@ impl Log {
         let line = match self.format {
             Format::Text => format!("{}\n", text::one_line(line)),
             Format::Json if is_object(line) => format!("{line}\n"),
-            // Of a library that knows nothing of formats.
+            // A line of a library that knows nothing of formats.
             Format::Json => self.format.line(from, "WARN", &line),
         };
         self.put(line.into_bytes());
@@ -185,7 +185,7 @@ fn filter(level: &str) -> Result<EnvFilter, BadVariable> {
     EnvFilter::builder().parse(wanted).map_err(|error| bad(format!("{wanted:?} is no filter: {error}")))
 }
 
-/// Takes one line.
+/// Writes one line to the log.
 #[derive(Debug)]
 pub struct LogLine(Log);
 

@@ -16,15 +16,15 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// A second request counts as impatience from here on after the first. What sends a signal to a process and to its group,
-/// as `timeout` does, or twice in a row, means one request.
+/// A second request counts as impatience only this long after the first. A signal that goes to a process and to its
+/// group, as from `timeout`, or twice in a row, means one request.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The exit code of a process that a signal ended, as shells have it, less the signal's number.
+/// What shells add to a signal's number to get the exit code of a process that the signal ended.
 const BY_SIGNAL: i32 = 128;
 
-/// Signals that end a process unless it does something about them, and that somebody may send to say so. Each is taken for
-/// a request to stop:
+/// Signals that end a process unless it does something about them, and that somebody may send on purpose. Each is taken
+/// for a request to stop:
 ///
 /// | | sent by |
 /// | --- | --- |
@@ -59,12 +59,12 @@ const REQUESTS: [i32; 13] = [
     libc::SIGSTKFLT,
 ];
 
-/// Taken for a request even where whoever started the program has it ignored: shells do that to what scripts start in the
-/// background, and who sends them means it.
+/// Taken for a request even if whoever started the program has it ignored. Shells do that to what scripts start in the
+/// background, but who sends these signals means it.
 const ALWAYS: [i32; 3] = [SIGINT, SIGQUIT, SIGTERM];
 
-/// Meets signals from here on. Ends with the first that asks the program to stop, and says which it was. After a second
-/// one that comes [`PATIENCE`] later or more, does what is `left` to do at once, and ends the process.
+/// Meets signals from here on. The future ends with the first that asks the program to stop, and says which it was. A
+/// second one, [`PATIENCE`] later or more, has what is `left` to do done at once, and ends the process.
 ///
 /// # Errors
 /// If the system refuses.
@@ -79,7 +79,7 @@ pub fn stop_request(left: impl FnOnce() + Send + 'static) -> io::Result<impl Fut
         let mut signals = signals.forever();
         let Some(first) = signals.next() else { return };
         let since = Instant::now();
-        // If nobody asks, the program is ending already.
+        // If nobody listens, the program is ending already.
         let _ = request.send(name(first));
         let Some(second) = signals.find(|_| since.elapsed() >= PATIENCE) else { return };
         left();
@@ -95,8 +95,8 @@ pub fn stop_request(left: impl FnOnce() + Send + 'static) -> io::Result<impl Fut
     })
 }
 
-/// Whether the signal would end the process. One that is ignored, as SIGHUP is under `nohup`, or that something else in
-/// the process handles, such as a profiler, is left alone.
+/// Whether the signal would end the process. One that is ignored is left alone, as SIGHUP is under `nohup`. So is one
+/// that something else in the process handles, such as a profiler.
 fn is_to_be_met(number: i32) -> bool {
     if ALWAYS.contains(&number) {
         return true;
@@ -108,7 +108,7 @@ fn is_to_be_met(number: i32) -> bool {
     asked == 0 && action.sa_sigaction == libc::SIG_DFL
 }
 
-/// `SIGTERM`, `SIGRTMIN+1`.
+/// The signal's name: `SIGTERM`, `SIGRTMIN+1`.
 fn name(number: i32) -> String {
     match (signal_name(number), number - libc::SIGRTMIN()) {
         (Some(name), _) => name.to_owned(),

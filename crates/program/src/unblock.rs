@@ -1,4 +1,4 @@
-//! Standard streams on which libraries write as they like, from any thread.
+//! Standard streams that libraries write to as they like, from any thread.
 
 use nix::{
     libc,
@@ -14,9 +14,9 @@ use std::{
     },
 };
 
-/// Makes writes to standard output and standard error never block, where those are a terminal or a pipe. What cannot be
-/// written at once is lost. Otherwise a library in C++ that complains in the middle of a step would hold the step up. Returns
-/// standard error as it was, for those that can wait.
+/// Makes writes to standard output and standard error never block, if those are a terminal or a pipe. What cannot be
+/// written at once is lost. Otherwise a library in C++ that complains in the middle of a step would hold the step up.
+/// Returns standard error as it was, for those that can wait.
 ///
 /// # Errors
 /// If there are no descriptors left.
@@ -32,8 +32,8 @@ pub fn unblock() -> io::Result<File> {
     Ok(waiting)
 }
 
-/// The same stream, opened anew: the flag that says not to wait would else be everybody's who has it. `None` where that
-/// cannot be had, or a stream makes nobody wait.
+/// The same stream, opened anew. Otherwise the flag not to wait would hold for everybody who has the stream. It is
+/// `None` if the stream cannot be opened, or is neither a terminal nor a pipe.
 fn without_waiting(stream: BorrowedFd<'_>) -> Option<OwnedFd> {
     let kind = SFlag::from_bits_truncate(fstat(stream).ok()?.st_mode) & SFlag::S_IFMT;
     if kind != SFlag::S_IFIFO && kind != SFlag::S_IFCHR {

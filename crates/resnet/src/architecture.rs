@@ -1,7 +1,7 @@
 //! Which layers a network has, under which names.
 //!
-//! Names, shapes and order are those of the article's PyTorch module (`features`, `layer1` to `layer4`, `classifer` as
-//! it spells it), so that its own class loads our weights with `strict=True`.
+//! Names, shapes and order are those of the article's PyTorch module. Its parts are `features`, `layer1` to `layer4`,
+//! and `classifer`, as it spells it. So its own class loads our weights with `strict=True`.
 
 use thiserror::Error;
 
@@ -19,20 +19,20 @@ pub const MODELS: [&str; 10] = [
     "resnet110",
 ];
 
-/// A name that no model has.
+/// A name that is no model's.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[error("there is no model {name:?}: did you mean {nearest}? Models: {}", MODELS.join(", "))]
 pub struct UnknownModel {
-    /// As it was given.
+    /// The name, as it was given.
     pub name: String,
     /// The model whose name is nearest.
     pub nearest: &'static str,
 }
 
-/// The nearest name, if `name` is that of no model.
+/// The model named `name`, as it is in [`MODELS`].
 ///
 /// # Errors
-/// If it is none.
+/// If there is none; the error names the nearest.
 pub fn known(name: &str) -> Result<&'static str, UnknownModel> {
     MODELS.into_iter().find(|known| *known == name).ok_or_else(|| {
         let distance = |model: &&str| strsim::damerau_levenshtein(name, model);
@@ -41,7 +41,7 @@ pub fn known(name: &str) -> Result<&'static str, UnknownModel> {
     })
 }
 
-/// What a data set asks of a model.
+/// The sizes that a data set gives a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     /// Channels of an image.
@@ -53,13 +53,14 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// What the side of an image has to be a multiple of: the deepest models halve it three times.
+    /// The side of an image has to be a multiple of this: the deepest models halve it three times.
     pub const MULTIPLE: u32 = 8;
     /// The shortest side. Of a shorter one a single image would be normalised by a single value, and its variance is no number.
     pub const SHORTEST: u32 = 16;
 }
 
-/// A convolution without bias, of a square kernel, padded to keep the size at stride 1; a batch normalisation follows.
+/// A convolution without bias, followed by a batch normalisation. Its kernel is square, and padded to keep the size at
+/// stride 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Convolution {
     /// The module's name, such as `layer1.0.features.0`.
@@ -83,7 +84,7 @@ pub struct Convolution {
 pub enum Node {
     /// Convolution, batch normalisation, ReLU.
     Stem(Convolution),
-    /// `relu(branch(x) + shortcut(x))`; without a shortcut convolution the shortcut is `x`.
+    /// `relu(branch(x) + shortcut(x))`. Without a shortcut convolution the shortcut is `x`.
     Block {
         /// The module's name, such as `layer1.0`.
         name: String,

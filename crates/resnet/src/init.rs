@@ -1,13 +1,13 @@
 //! PyTorch's default initialisation.
 //!
-//! Source: `reset_parameters` of `nn.Conv2d`, `nn.Linear` and `nn.BatchNorm2d`, PyTorch 2.13. Weights of convolutions
-//! and of the linear layer, and its bias, are uniform in plus or minus 1/sqrt(fan in): what `kaiming_uniform` with
-//! `a = sqrt(5)` comes to. Batch normalisations begin with weight 1 and bias 0.
+//! Source: `reset_parameters` of `nn.Conv2d`, `nn.Linear` and `nn.BatchNorm2d`, PyTorch 2.13. The weights of
+//! convolutions and of the linear layer, and its bias, are uniform in plus or minus 1/sqrt(fan in). That is what
+//! `kaiming_uniform` with `a = sqrt(5)` comes to. Batch normalisations begin with weight 1 and bias 0.
 
 use crate::{Layout, Role};
 use plan::random::{Purpose, random_bits, unit};
 
-/// The flat buffer of parameters with which a run of `seed` begins: the same on every device.
+/// The flat buffer of parameters with which a run of `seed` begins. It is the same on every device.
 #[must_use]
 pub fn initial_parameters(layout: &Layout, seed: u64) -> Vec<f32> {
     let mut parameters = vec![0.0; layout.parameters()];

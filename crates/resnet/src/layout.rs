@@ -1,7 +1,7 @@
 //! Where each tensor of a network lies in the flat buffers.
 //!
-//! All parameters are one f32 buffer and all running statistics another, so that the optimiser is one kernel, the
-//! reduction one message, and a state two slices of bytes.
+//! All parameters are one f32 buffer, and all running statistics another. So the optimiser is one kernel, the reduction
+//! one message, and a state one slice of bytes a slot.
 
 use crate::{Architecture, Convolution, Node};
 
@@ -19,25 +19,25 @@ pub enum Role {
 /// A tensor of the state dict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// As PyTorch names it.
+    /// Its name in PyTorch.
     pub name: String,
     /// Its shape; empty for a scalar.
     pub shape: Vec<i64>,
-    /// What it is.
+    /// Whether it is trained, a statistic or a count of steps.
     pub role: Role,
     /// Its place in the buffer of its role, in elements.
     pub offset: usize,
 }
 
 impl Entry {
-    /// Its elements.
+    /// The number of its elements; 1 for a scalar.
     #[must_use]
     pub fn elements(&self) -> usize {
         self.shape.iter().product::<i64>() as usize
     }
 }
 
-/// Where each tensor lies.
+/// Where each tensor lies in the flat buffers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     entries: Vec<Entry>,

@@ -1,8 +1,8 @@
 //! Lower the rate when a metric no longer improves.
 //!
-//! Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`, PyTorch 2.13. Everything in f64. What is not PyTorch's is off by default:
-//! the metric may be smoothed, and patience may be counted in steps, so that what a plateau decides in a short run is worth
-//! something.
+//! Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`, PyTorch 2.13. Everything is in f64. What PyTorch does not have
+//! is off by default: the metric may be smoothed, and patience may be counted in steps. That makes what a plateau
+//! decides in a short run worth something.
 
 use crate::{Epoch, Losses, Rule};
 use plan::number;

@@ -1,4 +1,4 @@
-//! The schedules that there are, and what each has to say.
+//! The schedules, and the rule that each follows.
 
 use crate::{Constant, Cosine, MultiStep, OneCycle, Plateau};
 use schemars::JsonSchema;
@@ -31,7 +31,7 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// What it has to say.
+    /// The rule that it follows.
     #[must_use]
     pub fn rule(&self) -> &dyn Rule {
         match self {
@@ -50,7 +50,7 @@ impl Schedule {
     }
 }
 
-/// How long a run is.
+/// How long a run is, in epochs and steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// Its epochs.
@@ -59,7 +59,7 @@ pub struct Span {
     pub steps: u32,
 }
 
-/// What an epoch came to.
+/// The losses of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Losses {
     /// The mean of the training set's, in nats.
@@ -79,23 +79,23 @@ pub struct Epoch {
     pub done: u32,
     /// How long the run is.
     pub span: Span,
-    /// What the epoch came to.
+    /// Its losses.
     pub losses: Losses,
 }
 
-/// What a schedule has to say.
+/// How a schedule moves the learning rate.
 pub trait Rule {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
 
-    /// The rate of the epoch after `epoch`, and what is to be told of it beyond "it changed". `memory` is what the schedule
-    /// remembers between epochs, in JSON: `Null` before the first.
+    /// The rate of the epoch after `epoch`, and what is to be told of it beyond "it changed". In `memory` is what the
+    /// schedule remembers between epochs, as JSON. It is `Null` before the first.
     fn after(&self, epoch: &Epoch, memory: &mut Value) -> (f64, Option<String>) {
         let _ = memory;
         (epoch.rate, None)
     }
 
-    /// Its rates of the epoch after `done` epochs, one a step, where they differ within an epoch.
+    /// The rates of the epoch that follows `done` epochs, one a step. `None` if they do not differ within an epoch.
     fn by_step(&self, lr: f64, done: u32, span: Span) -> Option<Vec<f64>> {
         let _ = (lr, done, span);
         None
@@ -111,7 +111,7 @@ pub trait Rule {
         false
     }
 
-    /// Checks what no range says, for a run of the base rate `lr`.
+    /// Checks what no range says, for a run with the base rate `lr`.
     ///
     /// # Errors
     /// If a setting is impossible.
@@ -120,10 +120,10 @@ pub trait Rule {
         Ok(())
     }
 
-    /// Whether `memory`, as it was saved, makes sense.
+    /// Checks that `memory`, as it was saved, makes sense.
     ///
     /// # Errors
-    /// If not, why.
+    /// Why it does not.
     fn check_memory(&self, memory: &Value) -> Result<(), String> {
         let _ = memory;
         Ok(())

@@ -5,8 +5,8 @@
 //! of its range ([`Settings::check`]), and how two values are compared ([`Settings::differences`]). JSON and messages are
 //! serde's.
 //!
-//! A field that is a struct is a *group*. A field that is an enum tagged by `kind` is a group of several *kinds*, such as
-//! schedules: its own flag names the kind, and each kind has settings of its own.
+//! A field that is a struct is a *group*. A field that is an enum tagged by `kind` is a group of several *kinds*, such
+//! as schedules. Its own flag names the kind, and each kind has settings of its own.
 //!
 //! What serde and `JsonSchema` do not say is said by `#[schemars(extend("flag" = "..."))]`:
 //!

@@ -1,7 +1,7 @@
-//! Memory that processes of one machine share: numbers that they count up to tell each other how far they are, and floats
-//! that they work on in turns.
+//! Memory that processes of one machine share: counters and floats. They count up to tell each other how far they are,
+//! and work on the floats in turns.
 //!
-//! It has no name anywhere, so that nothing is left behind however they end: the kernel frees it with the last of them.
+//! It has no name anywhere. So nothing is left behind however they end: the kernel frees it with the last of them.
 //!
 //! # Layout
 //!

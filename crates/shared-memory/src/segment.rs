@@ -15,7 +15,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Bytes between two counters: what processors fetch together, so that who waits for one does not slow the others down.
+/// Bytes between two counters: what processors fetch together. So waiting for one counter does not slow the others
+/// down.
 const LINE: usize = 128;
 /// Floats begin at a multiple of this many bytes.
 const PAGE: usize = 4096;
@@ -30,7 +31,7 @@ pub struct SegmentShape {
 }
 
 impl SegmentShape {
-    /// Where the floats begin. The first line is the nonce's.
+    /// Where the floats begin, in bytes. The first line is the nonce's.
     fn floats_at(self) -> usize {
         ((self.counters + 1) * LINE).next_multiple_of(PAGE)
     }
@@ -40,18 +41,18 @@ impl SegmentShape {
     }
 }
 
-/// By what another process finds a segment.
+/// How another process finds a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// The process that made it.
+    /// The id of the process that made it.
     pub process: u32,
-    /// Its descriptor of it.
+    /// The descriptor by which that process holds it.
     pub descriptor: i32,
-    /// What is written at its beginning, by which it is told from anything else.
+    /// What is written at its beginning, to tell it from anything else.
     pub nonce: u64,
 }
 
-/// A piece of shared memory, as long as this process holds it.
+/// A piece of shared memory. It lives as long as a process holds it.
 #[derive(Debug)]
 pub struct Segment {
     memory: MmapRaw,
@@ -60,7 +61,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Makes one.
+    /// Makes a segment, and the ticket by which others open it.
     ///
     /// # Errors
     /// If there is no memory for it.
@@ -76,14 +77,14 @@ impl Segment {
         Ok((segment, ticket))
     }
 
-    /// Opens the one that another process made, while it holds it.
+    /// Opens a segment that another process made, while that process holds it.
     ///
     /// # Errors
     /// If that process is not of this machine, or the segment is not of this shape.
     pub fn open(ticket: Ticket, shape: SegmentShape) -> Result<Self, Error> {
         let path = format!("/proc/{}/fd/{}", ticket.process, ticket.descriptor);
         let elsewhere = |why: String| Error::Elsewhere { process: ticket.process, why };
-        // Looked at before it is opened: there may be anything.
+        // Looked at before it is opened: the path may lead to anything.
         let found = fs::metadata(&path).map_err(|error| elsewhere(error.to_string()))?;
         if !found.is_file() || found.len() != shape.bytes() as u64 {
             return Err(elsewhere(format!("a file of {} bytes", found.len())));
@@ -103,15 +104,15 @@ impl Segment {
     }
 
     fn word(&self, line: usize) -> &AtomicU64 {
-        // SAFETY: the lines of the counters lie within the mapping, which lives as long as `self` and begins at a page;
-        // all processes use these words as atomics alone.
+        // SAFETY: the lines of the counters lie within the mapping. It lives as long as `self`, and begins at a page.
+        // All processes use these words as atomics alone.
         unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().add(line * LINE).cast()) }
     }
 
-    /// A counter.
+    /// The counter `index`, from 0.
     ///
     /// # Errors
-    /// If there are fewer.
+    /// If there are not as many counters.
     pub fn counter(&self, index: usize) -> Result<&AtomicU64, Error> {
         if index >= self.shape.counters {
             return Err(Error::Beyond { what: "counter", index, count: self.shape.counters });
@@ -119,11 +120,11 @@ impl Segment {
         Ok(self.word(index + 1))
     }
 
-    /// Where `len` floats from `offset` on are. They are there for as long as the segment is held; who may use them when is
-    /// for the processes to agree on, by the counters.
+    /// The address of `len` floats from `offset` on. They are there as long as the segment is held. The processes agree
+    /// by the counters on who may use them when.
     ///
     /// # Errors
-    /// If there are fewer.
+    /// If there are not as many floats.
     pub fn floats(&self, offset: usize, len: usize) -> Result<*mut f32, Error> {
         if offset + len > self.shape.floats {
             return Err(Error::Beyond { what: "float", index: offset + len, count: self.shape.floats });
@@ -133,10 +134,10 @@ impl Segment {
         Ok(self.memory.as_mut_ptr().wrapping_add(at).cast())
     }
 
-    /// Says that this process is `holder`, until it ends or lets go of the segment.
+    /// Says that this process is `holder`, until it ends or drops the segment.
     ///
     /// # Errors
-    /// If another one is.
+    /// If another process is.
     pub fn hold(&self, holder: u32) -> Result<(), Error> {
         let lock = lock(holder);
         fcntl(&self.file, FcntlArg::F_OFD_SETLK(&lock)).map_err(Error::system("hold", self.shape.bytes()))?;
@@ -154,7 +155,7 @@ impl Segment {
     }
 }
 
-/// A lock of the byte of `holder`, which the kernel takes back when the process ends.
+/// A lock of the byte of `holder`. The kernel takes it back when the process ends.
 fn lock(holder: u32) -> libc::flock {
     libc::flock {
         l_type: libc::F_WRLCK as i16,

@@ -22,8 +22,8 @@ impl State {
         Self { position: Position::default(), totals: Totals::default(), buffers }
     }
 
-    /// The state in which a run begins: with these parameters and running statistics, which an average begins with too, and
-    /// zeros in the optimiser's slots.
+    /// The state in which a run begins. It has these parameters and running statistics, with which an average begins
+    /// too. The optimiser's slots are zeros.
     #[must_use]
     pub fn initial(slots: &Slots, parameters: Vec<f32>, statistics: Vec<f32>) -> Self {
         let mut state = Self::zeros(slots);

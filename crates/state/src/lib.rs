@@ -1,11 +1,11 @@
 //! The state of a run between two steps: position, totals and named slots.
 //!
 //! A *slot* is one flat buffer of the state, such as the parameters or an optimiser's momentum. What goes over a whole
-//! state goes over its slots: the digest, the broadcast to other workers, the transfer to the coordinator, checkpoints and
-//! the checks of sizes. So a slot that is added is in all of them.
+//! state goes over its slots. That is the digest, the broadcast to other workers, the transfer to the coordinator,
+//! checkpoints and the checks of sizes. So a slot that is added is in all of them.
 //!
-//! Two slots are *the model*: what is evaluated, predicts, and is in `model.safetensors` under the names of its tensors. They are the
-//! average, in a run that keeps one, and else the parameters with their running statistics.
+//! Two slots are *the model*. They are evaluated, they predict, and they are in `model.safetensors` under the names of
+//! its tensors. They are the average in a run that keeps one, and else the parameters with their running statistics.
 //!
 //! # Layout
 //!

@@ -1,5 +1,6 @@
-//! The time that counts. A coordinator may be stopped for a while, or its machine asleep: nobody was there to listen, so nobody
-//! is judged by that time. All that is waited for is measured by this clock, which stood still meanwhile.
+//! The time that counts. A coordinator may be stopped for a while, or its machine asleep. Nobody was there to listen
+//! then, so nobody is judged by that time. All that is waited for is measured by this clock, which stood still
+//! meanwhile.
 
 use std::time::Duration;
 

@@ -30,7 +30,8 @@ pub struct Conduct {
     pub reason: String,
     /// When it is tried again.
     pub until: Duration,
-    /// Whether it was only suspected the last time: a generation that it was in failed, and nobody is known to be the cause.
+    /// Whether it was only suspected the last time. A generation that it was in failed, and nobody is known to be the
+    /// cause.
     pub suspected: bool,
     /// Whether no state came to it the last time. That may be the coordinator's fault: it ends no run.
     pub starved: bool,
@@ -141,7 +142,7 @@ impl Steering {
         self.register.of(name)
     }
 
-    /// Sets a worker aside for a failure of its own: it learns why and for how long, and has to rehearse again.
+    /// Sets a worker aside for a failure of its own. It learns why and for how long, and has to rehearse again.
     pub(crate) fn set_aside(&mut self, now: Duration, id: WorkerId, reason: &str, decisions: &mut Vec<Decision>) {
         if let Some(worker) = self.workers.get(&id) {
             let pause = self.register.strike(&worker.name, reason, now);

@@ -1,9 +1,9 @@
 //! Whether all members hold the same state.
 //!
-//! Every so many steps each reports a digest of what it holds. One that differs is wrong in its memory, for the same bytes
-//! were applied to the same bytes. Since the others have added up its gradients meanwhile, no state since then is right: all
-//! of them are void, and the run goes back to the newest checkpoint. A checkpoint is only made of a state with the digest on
-//! which all agreed.
+//! Every so many steps each member reports a digest of its state. The same bytes were applied to the same bytes, so one
+//! that differs has wrong memory. Meanwhile the others have added up its gradients, so no state since then is right.
+//! All of them are void, and the run goes back to the newest checkpoint. A checkpoint is only made of a state with the
+//! digest on which all agreed.
 
 use crate::{Decision, Outcome, Reached, Steering, WorkerId, phase::Phase};
 use plan::Position;
@@ -14,13 +14,13 @@ use std::{collections::BTreeMap, time::Duration};
 pub(crate) enum Verdict {
     /// All are the same.
     Agreed,
-    /// More than half are the same; these are not.
+    /// More than half are the same; these workers differ.
     Outvoted(Vec<WorkerId>),
-    /// No digest is that of more than half.
+    /// No digest has more than half of the votes.
     Undecided,
 }
 
-/// What `digests` of one position say; none at all are of one mind.
+/// What the `digests` of one position say. If there are none, all agree.
 pub(crate) fn judge(digests: &BTreeMap<WorkerId, u64>) -> Verdict {
     let mut votes: BTreeMap<u64, usize> = BTreeMap::new();
     for digest in digests.values() {
@@ -38,10 +38,10 @@ pub(crate) fn judge(digests: &BTreeMap<WorkerId, u64>) -> Verdict {
     }
 }
 
-/// Agreements that are remembered: a state may come a long time after its digest.
+/// The most agreements that are remembered: a state may come a long time after its digest.
 const REMEMBERED: usize = 256;
 
-/// A state that has come and is a checkpoint as soon as all agree on it.
+/// A state that has come, and is a checkpoint as soon as all agree on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Candidate {
     upload: u64,
@@ -53,7 +53,7 @@ struct Candidate {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Digests {
     reported: BTreeMap<Position, BTreeMap<WorkerId, u64>>,
-    /// On what all agreed, in this generation.
+    /// The digests on which all agreed.
     agreed: BTreeMap<Position, u64>,
     candidate: Option<Candidate>,
 }
@@ -64,7 +64,7 @@ impl Digests {
         self.agreed.get(&position).copied()
     }
 
-    /// Whether `worker` has told what it holds at `position`, where not all have yet.
+    /// Whether `worker` has reported its digest at `position`, where others still have to.
     pub fn has(&self, position: Position, worker: WorkerId) -> bool {
         self.reported.get(&position).is_some_and(|digests| digests.contains_key(&worker))
     }
@@ -87,7 +87,7 @@ impl Steering {
         digest: u64,
         decisions: &mut Vec<Decision>,
     ) {
-        // A digest of what is not in the run yet is none, and would be kept for ever.
+        // A digest of a position that the run has not reached would be kept for ever.
         if position.epoch > self.epochs_done() || position.step > self.steps() {
             return;
         }
@@ -114,8 +114,9 @@ impl Steering {
         }
     }
 
-    /// Whether all of `digests`, of states at `position`, are the same. Otherwise who is wrong is given up, and all states
-    /// since the newest checkpoint are void.
+    /// Whether all `digests`, of states at `position`, are the same. Otherwise the workers that are wrong are given up,
+    /// and all states since the newest checkpoint are void. States stay valid if only newcomers are wrong that have
+    /// just taken a state over.
     pub(crate) fn compare(
         &mut self,
         now: Duration,
@@ -129,7 +130,7 @@ impl Steering {
                 let right = digests.len() - wrong.len();
                 let others = if right == 1 { "other".to_owned() } else { format!("{right} others") };
                 let reason = format!("its state at {position} differs from that of {others}");
-                // What a newcomer has just taken over wrongly has gone into nothing yet.
+                // What a newcomer has just taken over wrongly is in no sum yet.
                 let taken_over = self.generation.from == Some(position);
                 if !taken_over || wrong.iter().any(|worker| self.is_proven(*worker)) {
                     self.void(&reason, decisions);
@@ -170,7 +171,7 @@ impl Steering {
         }
     }
 
-    /// As [`judge`]; where that cannot tell, those who have worked together are right, and newcomers wrong.
+    /// Like [`judge`]. Where that cannot tell, members that have committed a step are right, and newcomers wrong.
     fn judge_members(&self, digests: &BTreeMap<WorkerId, u64>) -> Verdict {
         let verdict = judge(digests);
         if verdict != Verdict::Undecided {
@@ -195,14 +196,14 @@ impl Steering {
         decisions.push(Decision::Void { generation: self.void, reason });
     }
 
-    /// A state of the middle of an epoch has come.
+    /// A state from the middle of an epoch has come.
     pub(crate) fn state_in_passing(
         &mut self,
         upload: u64,
         (position, digest): (Position, u64),
         decisions: &mut Vec<Decision>,
     ) {
-        // Another one may have been asked for again, and come late: what it is of is dealt with.
+        // One that was asked for earlier may come late, when nobody needs it any more.
         if self.generation.in_passing == Some(upload) && position.step < self.steps() {
             self.generation.digests.candidate = Some(Candidate { upload, position, digest });
             self.checkpoint_candidate(decisions);
@@ -241,7 +242,8 @@ impl Steering {
         self.generation.digests.agreed.insert(position, digest);
     }
 
-    /// The order by which a member's states come in passing.
+    /// The number of the order by which a member sends states while it trains. It is `None` if checkpoints are made
+    /// only at an epoch's end.
     pub(crate) fn order_in_passing(&mut self) -> Option<u64> {
         self.options.checkpoint_every.map(|_| self.number())
     }

@@ -5,9 +5,9 @@ use plan::{Chunks, LONGEST_PATIENCE, Position, block};
 use std::time::Duration;
 
 impl Steering {
-    /// Members that have not told a chunk of their part of the test set for longer than a chunk can take, with the reason. They
-    /// hold the epoch up where others could do it: members that have told all of their part, or workers that have no place. A
-    /// stop does not wait for them either. Where there is nobody else they get much longer.
+    /// Members that are late with a chunk of their part of the test set, with the reason. One is late after longer than
+    /// a chunk can take. They hold the epoch up if others could do it: members that have told all of their part, or
+    /// spare workers. A stop does not wait for them either. If there is nobody else they get much longer.
     pub(crate) fn find_unevaluated(&self, now: Duration) -> Vec<(WorkerId, String)> {
         let Phase::Evaluating { evaluation, .. } = &self.phase else { return Vec::new() };
         let (mut late, mut told) = (Vec::new(), false);
@@ -43,8 +43,8 @@ impl Steering {
         block(chunks, self.generation.members.len() as u32, rank as u32)
     }
 
-    /// How long a chunk of the test set may take. The forward pass of its images takes less than the steps of as many. More than
-    /// [`LONGEST_PATIENCE`] it may only take on a worker that has shown that its steps are as long.
+    /// How long a chunk of the test set may take. The forward pass of its images takes less than training on as many.
+    /// Only a worker that has shown that its steps are as long may take more than [`LONGEST_PATIENCE`].
     fn chunk_of(&self, id: WorkerId, worker: &Worker) -> Duration {
         let images = Chunks::new(self.options.course.test_samples).images(0).len() as u32;
         let own = self.options.course.batch_size / self.generation.members.len().max(1) as u32;
@@ -53,8 +53,8 @@ impl Steering {
         self.step_of(id, worker).saturating_mul(steps).min(LONGEST_PATIENCE.max(shown))
     }
 
-    /// Those that wait for orders although the epoch cannot be recorded without what they have not said: of the test set, or of
-    /// the state at the end.
+    /// Members that wait for orders although they have not said all that the epoch needs. That is their part of the
+    /// test set, and the digest of the state at the end.
     pub(crate) fn find_silence(&self) -> Vec<(WorkerId, String)> {
         let Phase::Evaluating { epoch, evaluation, .. } = &self.phase else { return Vec::new() };
         let end = Position { epoch: *epoch, step: self.steps() };

@@ -27,7 +27,7 @@ pub enum Event {
         /// The last generation that it was told of; 0: none.
         generation: u64,
     },
-    /// A worker has the data set and a model, and has rehearsed a step: from now on it can be a member.
+    /// A worker has the data set and a model, and has rehearsed a step. From now on it can be a member.
     Prepared {
         /// The longest that its engine did not beat in the rehearsal.
         stretch: Duration,

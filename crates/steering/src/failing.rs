@@ -15,7 +15,7 @@ impl Steering {
     ) {
         let wall = self.clock.wall();
         let member = generation > 0;
-        // One that is set aside already has been counted, and did not know of it.
+        // A worker that is set aside was counted already, and did not know of it.
         let counted = |known: &Worker| !self.generation.has(worker) && wall < known.aside;
         if self.workers.get(&worker).is_none_or(counted) || matches!(self.phase, Phase::Over(_)) {
             return;
@@ -42,11 +42,11 @@ impl Steering {
                 self.register.starves(&name);
                 self.reform(&reason);
             }
-            // Who fails alone suffers from nobody.
+            // A worker that is alone suffers from nobody.
             Blame::Suffered if self.generation.members.len() < 2 => {
                 self.fail_of_its_own(now, worker, &failure.message, decisions);
             }
-            // The generation is over already in this moment.
+            // The generation has failed already in this moment.
             Blame::Suffered if !member || self.reforming.is_some() || !self.losses.is_empty() => {}
             Blame::Suffered => {
                 self.failed_at.get_or_insert(self.clock.wall());
@@ -59,9 +59,9 @@ impl Steering {
         }
     }
 
-    /// A member says that a loss is no number. All would come to the same, so the run ends if another one says so too, or
-    /// nobody else is there who could find out. One alone may be sick, and others do the step without it. Newcomers say nothing
-    /// of a run that others have brought this far.
+    /// A member says that a loss is no number. If the run has diverged, all members come to the same. So the run ends
+    /// if another one says so too, or if nobody else is there who could find out. A single one may be faulty, and
+    /// others do the step without it. Newcomers say nothing of a run that others have brought this far.
     pub(crate) fn diverges(&mut self, now: Duration, worker: WorkerId, message: &str, decisions: &mut Vec<Decision>) {
         if !self.is_proven(worker) && self.generation.members.iter().any(|member| self.is_proven(*member)) {
             return self.fail_of_its_own(now, worker, message, decisions);
@@ -73,9 +73,9 @@ impl Steering {
         self.fail_of_its_own(now, worker, message, decisions);
     }
 
-    /// Whether the run has diverged, now that `worker` comes to what is no number: another one has come to the same, or nobody
-    /// is there who could come to another result. Those who prepare or are set aside for a while could, but are not waited for
-    /// twice. One that has committed no step is not believed the first time.
+    /// Whether the run has diverged, now that `worker` comes to a loss that is no number. It has if another one came to
+    /// the same, or if nobody is there who could come to another result. Workers that prepare or are set aside could,
+    /// but are waited for only once. A worker that has committed no step is not believed the first time.
     pub(crate) fn has_diverged(&mut self, worker: WorkerId) -> bool {
         let again = !self.diverged.insert(self.name(worker));
         let others = self.workers.iter().any(|(id, other)| {
@@ -85,7 +85,7 @@ impl Steering {
         self.diverged.len() > 1 || !others && (again || self.is_proven(worker))
     }
 
-    /// A worker cannot go on for a reason of its own: the others go on at once without it.
+    /// A worker cannot go on for a reason of its own. The others go on at once without it.
     pub(crate) fn fail_of_its_own(
         &mut self,
         now: Duration,
@@ -111,17 +111,17 @@ impl Steering {
         }
     }
 
-    /// A failure that is to be survived, noticed `detected_ms` after the last sign that all was well.
+    /// Notes a failure that is to be survived, noticed `detected_ms` after the last sign that all was well.
     pub(crate) fn recovery(&mut self, kind: String, detected_ms: u64) {
         let generation = self.generation.number;
         self.recoveries.push(Recovery { kind, detected_ms, resumed_ms: None, generation });
     }
 
-    /// A step was committed: if a failure was before it, the run has recovered.
+    /// A step was committed. If there was a failure before it, the run has recovered.
     pub(crate) fn resumed(&mut self) {
         let failed = self.recoveries.last().filter(|recovery| recovery.resumed_ms.is_none());
         if failed.is_some_and(|recovery| recovery.generation >= self.generation.number) {
-            // A step of the generation that has failed comes to be known.
+            // The step is one of the generation that failed, reported late.
             return;
         }
         self.unnamed = false;

@@ -89,9 +89,9 @@ impl Steering {
         }
     }
 
-    /// Workers without which there is no generation: all that a run begins with, and then as many as it cannot do without. A
-    /// coordinator that comes back to a run waits for all of them only as long as for one that is silent. Those that have failed
-    /// again and again are not waited for.
+    /// Workers without which there is no generation. First these are all that a run begins with, and later as many as
+    /// it cannot do without. A coordinator that comes back to a run waits for all of them only as long as for one that
+    /// is silent. Those that have failed again and again are not waited for.
     pub(crate) fn needed(&self) -> usize {
         let hopeless = self.workers.values().filter(|worker| !worker.leaving && self.is_hopeless(worker)).count();
         self.wanted().saturating_sub(hopeless).max(self.options.min_workers.max(1))
@@ -195,7 +195,8 @@ impl Steering {
         self.reform(reason);
     }
 
-    /// Sets aside who is to be suspected of the members, of which `late` did not come, and has fewer newcomers tried next.
+    /// Sets aside those of the members that are to be suspected, and lets fewer newcomers be tried next. `late` did not
+    /// come.
     fn blame(
         &mut self,
         now: Duration,

@@ -3,12 +3,12 @@
 use plan::{Held, Position};
 use std::ops::RangeInclusive;
 
-/// How far the state of a worker is, as far as its reports tell. What it holds to the last byte, it says when it is asked.
+/// How far the state of a worker is, as far as its reports tell. When it is asked, it says exactly what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
-    /// The next step.
+    /// The next step to be done.
     pub position: Position,
-    /// As [`Held::lineage`].
+    /// The generation in which it took the state over, as [`Held::lineage`].
     pub lineage: u64,
 }
 
@@ -25,8 +25,8 @@ impl Reached {
         if step >= steps && epoch < epochs_done { Position { epoch: epoch + 1, step: 0 } } else { self.position }
     }
 
-    /// Whether a run of `steps` an epoch, of which `epochs_done` are recorded, can go on from the state. `lineages` are those
-    /// of generations that were and are not void.
+    /// Whether a run can go on from the state. It has `steps` steps an epoch, and `epochs_done` epochs are recorded.
+    /// `lineages` are the generations whose states are not void.
     pub(crate) fn is_usable(&self, steps: u32, epochs_done: u32, lineages: &RangeInclusive<u64>) -> bool {
         // A state of a later epoch is of a course whose decisions are not recorded any more.
         self.position.epoch <= epochs_done && self.position.step <= steps && lineages.contains(&self.lineage)

@@ -72,7 +72,8 @@ impl Steering {
         !holders.any(|member| self.news_of(member.reached) >= news)
     }
 
-    /// Whether what those who leave hold has to be saved before they go: nobody else has it, or nobody goes on now.
+    /// Whether what those who leave hold has to be saved before they go. It has if nobody else holds it, or nobody goes
+    /// on now.
     pub(crate) fn saves_before_they_leave(&self, now: Duration) -> bool {
         if self.only_leavers_hold_the_news(now) {
             return true;

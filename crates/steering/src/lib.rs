@@ -5,14 +5,34 @@
 //!
 //! # Layout
 //!
-//! - **What goes in and out.** `options`, `course` and `event` go in; `order`, `epoch` and `recovery` come out. `steering` passes each
-//!   event on.
-//! - **A generation.** `forming` forms it, of whom `selection` takes. `training` and `evaluating` see it through an epoch. `digest` compares
-//!   what its members hold. `phase` is what the run is doing.
-//! - **Workers.** `worker` is what is known of one. `membership` notices who is lost, `leaving` who goes, `stuck` who stands still,
-//!   `straggler` who is slow. `failing` and `conduct` set aside; `newcomers` lets in.
-//! - **States.** `held` and `newest`: how far they are. `upload`, `saving` and `checkpoints`: how they get to the disk.
-//! - **Time.** `clock` stands still while the coordinator does.
+//! **What goes in and out**
+//!
+//! - `options`, `course`, `event`: what goes in.
+//! - `order`, `epoch`, `recovery`: what comes out.
+//! - `steering`: passes each event on.
+//!
+//! **A generation**
+//!
+//! - `forming`: forms it. `selection`: whom it takes.
+//! - `training`, `evaluating`: see it through an epoch.
+//! - `digest`: compares what its members hold.
+//! - `phase`: what the run is doing.
+//!
+//! **Workers**
+//!
+//! - `worker`: what is known of one.
+//! - `membership`: who comes and is lost. `leaving`: who goes.
+//! - `stuck`: who stands still. `straggler`: who is slow.
+//! - `failing`, `conduct`: set workers aside. `newcomers`: lets workers in.
+//!
+//! **States**
+//!
+//! - `held`, `newest`: how far they are.
+//! - `upload`, `saving`, `checkpoints`: how they get to the disk.
+//!
+//! **Time**
+//!
+//! - `clock`: stands still while the coordinator does.
 //!
 //! # Example
 //!

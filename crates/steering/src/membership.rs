@@ -70,7 +70,8 @@ impl Steering {
         }
     }
 
-    /// Whether the next generation would have a member that this one has not, with so many failures in a row as are `fit`.
+    /// Whether the next generation would have a member that this one has not. Its failures in a row have to be as many
+    /// as are `fit`.
     pub(crate) fn has_room(&self, now: Duration, fit: impl Fn(u32) -> bool) -> bool {
         // Cheap where nobody is waiting, which is nearly always.
         self.generation.members.len() < self.options.course.shards as usize

@@ -1,20 +1,20 @@
-//! Newcomers cost those who work little, whatever is wrong with them.
+//! Newcomers cost working members little, whatever is wrong with them.
 //!
-//! A *newcomer* is a member that has committed no step yet. Each attempt with one stops the others until it has succeeded or
-//! failed. After a failure those who work go on without newcomers for so many times as long as it took: so all newcomers
-//! together cost them a tenth of their time at the most.
+//! A *newcomer* is a member that has committed no step yet. Each attempt with one stops the others until it has
+//! succeeded or failed. After a failure the others go on without newcomers for nine times as long as it took. So all
+//! newcomers together cost them a tenth of their time at the most.
 
 use crate::{Steering, WorkerId, selection::Candidate};
 use plan::LONGEST_PATIENCE;
 use std::time::Duration;
 
-/// How much longer those who work go on undisturbed than a failed attempt with newcomers took.
+/// After a failed attempt with newcomers, the others go on undisturbed for this many times as long as it took.
 const REST: u32 = 9;
 
-/// The least of it: steps are lost before a generation is formed, and after it has failed.
+/// The shortest such time: steps are lost before a generation is formed, and after it has failed.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// Workers with which one that has only ever worked alone has to have failed to be suspected itself.
+/// A worker that has only ever worked alone is suspected itself once it has failed with this many others.
 const PARTNERS: usize = 2;
 
 impl Steering {
@@ -23,10 +23,10 @@ impl Steering {
         self.workers.get(&worker).is_some_and(|worker| worker.proven)
     }
 
-    /// Takes notice that the generation failed at `now`, and that `suspects` are taken for the cause.
+    /// Notes that the generation failed at `now`, and that `suspects` are taken for the cause.
     pub(crate) fn disturbed(&mut self, now: Duration, suspects: &[WorkerId]) {
         if self.reforming.is_some() || !self.losses.is_empty() {
-            // It has failed in this moment already, whoever fails next.
+            // It has failed already in this moment, whoever fails next.
             return;
         }
         let by_newcomers = suspects.iter().any(|id| self.generation.has(*id) && !self.is_proven(*id));
@@ -38,15 +38,15 @@ impl Steering {
         }
     }
 
-    /// How many newcomers may be members of a generation that is formed at `now` of `candidates`, beside those without whom it
-    /// is too small.
+    /// How many newcomers a generation may have that is formed at `now` of `candidates`. Those without whom it is too
+    /// small are not counted.
     pub(crate) fn newcomers_at(&self, now: Duration, candidates: &[Candidate]) -> usize {
         let undisturbed = now < self.undisturbed_until && candidates.iter().any(|candidate| candidate.proven);
         if undisturbed { 0 } else { self.trial }
     }
 
-    /// The one of `members` that is suspected instead of `suspects`: all others of them. It has worked alone and with nobody
-    /// else, and failed with two by now, who may well work together. That happens to it once.
+    /// The one of `members` that is suspected instead of `suspects`, if these are all others. It has worked alone and
+    /// with nobody else. By now it has failed with two others, who may well work together. That happens to it once.
     pub(crate) fn loner(&mut self, members: &[Candidate], suspects: &[WorkerId]) -> Option<(WorkerId, String)> {
         let mut others = members.iter().map(|member| member.id).filter(|id| !suspects.contains(id));
         let (id, None) = (others.next()?, others.next()) else { return None };

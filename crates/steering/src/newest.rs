@@ -1,11 +1,12 @@
-//! How far states are: those that workers hold, those that are saved, and what of it is newer than what is saved.
+//! How far states are: those that workers hold, those that are saved, and what is newer than what is saved.
 
 use crate::{Reached, Steering, Worker};
 use plan::Position;
 use std::time::Duration;
 
 impl Steering {
-    /// Whether one that was lost a moment ago held more than anybody who is here: its line may have broken, and not the worker.
+    /// Whether a worker that was lost a moment ago held more than anybody who is here. Its line may have broken, and
+    /// not the worker.
     pub(crate) fn may_return(&self, now: Duration) -> bool {
         let Some((lost, reached)) = self.absent else { return false };
         let here = self.held();

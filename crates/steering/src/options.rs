@@ -8,13 +8,13 @@ use std::time::Duration;
 /// How a run is steered. None of it changes the weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// The run.
+    /// What the run consists of: epochs, steps, shards, schedule.
     pub course: Course,
     /// Workers that are waited for before the first step.
     pub workers: usize,
-    /// Workers without which training pauses later on.
+    /// Training pauses later on if there are fewer workers.
     pub min_workers: usize,
-    /// A worker not heard of for this long is given up, and so is one that does not come to a generation.
+    /// A worker that is not heard of for this long is given up. So is one that does not come to a generation.
     pub failure_timeout: Duration,
     /// Steps between two checkpoints within an epoch; `None`: only at its end.
     pub checkpoint_every: Option<u32>,
@@ -27,8 +27,8 @@ pub struct Start {
     pub generation: u64,
     /// The epochs that are done, with the schedule after each.
     pub history: Vec<EpochRecord>,
-    /// The epoch in which the run begins if its history is empty, and the schedule there. Above 0 where the epochs before
-    /// the checkpoint are of another run, or their figures are lost.
+    /// The epoch and the schedule where the run begins if its history is empty. The epoch is above 0 if the epochs
+    /// before the checkpoint are of another run, or their figures are lost.
     pub base: (u32, ScheduleState),
     /// The newest checkpoint: name, position, totals.
     pub checkpoint: Option<(String, Position, Totals)>,
@@ -51,8 +51,8 @@ impl Start {
         self.history.last().map_or(self.base.0, |record| record.epoch + 1)
     }
 
-    /// Whether nothing is left to do for a run of that many `epochs`: all its epochs are recorded, and the state after the last of
-    /// them is on disk.
+    /// Whether a run of that many `epochs` has nothing left to do. All its epochs are recorded, and the state after the
+    /// last of them is on disk.
     #[must_use]
     pub fn is_complete(&self, epochs: u32) -> bool {
         let end = Position { epoch: epochs, step: 0 };

@@ -1,9 +1,9 @@
-//! Saving the newest state that anyone holds, outside of any generation: before a run ends, however it does, and before the
-//! last holder of a state leaves.
+//! Saves the newest state that anyone holds, outside of any generation. That is done before a run ends, however it
+//! does, and before the last holder of a state leaves.
 //!
-//! All who may hold the newest state say what they hold, with its digest. The most advanced state counts. If its holders
-//! agree on it, one of them sends it. If they do not, no state since the newest checkpoint can be trusted. No process group is
-//! needed for any of this. Which state is the newest is in [`newest`](crate::newest).
+//! All who may hold the newest state say what they hold, with its digest. The most advanced state counts. If its
+//! holders agree on it, one of them sends it. If they do not, no state since the newest checkpoint can be trusted. No
+//! process group is needed for any of this. [`newest`](crate::newest) says which state is the newest.
 
 use crate::{
     Decision, Ending, Order, Outcome, Reached, Steering, WorkerId,
@@ -17,10 +17,10 @@ use std::{
     time::Duration,
 };
 
-/// Of one that has done the last step, by its own report.
+/// Why a worker is set aside that reported the last step, and then holds no state of it.
 const BROKEN_WORD: &str = "it does not hold the state that it said it had";
 
-/// Workers that are asked at most.
+/// The most workers that are asked.
 const ASKED: usize = 1024;
 
 /// What comes after a state was saved.
@@ -28,7 +28,7 @@ const ASKED: usize = 1024;
 pub(crate) enum Then {
     /// The run ends.
     End(Ending),
-    /// Who asked to leave goes, and the others form a generation, for this reason.
+    /// Workers that asked to leave go, and the others form a generation, for this reason.
     GoOn(String),
 }
 
@@ -38,7 +38,7 @@ impl Then {
         matches!(self, Self::End(Ending { outcome: Outcome::Finished, .. }))
     }
 
-    /// The same, where the newest state is lost: no end is a good one then.
+    /// The same, if the newest state is lost: the run does not end well then.
     fn without(self, why: &str) -> Self {
         match self {
             Self::End(ending) => {
@@ -62,7 +62,7 @@ type Answers = BTreeMap<WorkerId, (Held, u64)>;
 
 #[derive(Debug, Clone)]
 enum Stage {
-    /// Those who may hold it are asked.
+    /// The workers that may hold it are asked.
     Asking { request: u64, since: Duration, asked: BTreeSet<WorkerId>, answers: Answers },
     /// One of its holders sends it. The rest hold less.
     Coming { upload: Upload, held: Held, digest: u64, holders: Vec<WorkerId>, rest: Answers },
@@ -75,7 +75,7 @@ impl Steering {
         self.save_then(now, Then::End(ending), decisions);
     }
 
-    /// Ends the run without saving: nothing good comes of the newest state.
+    /// Ends the run without saving: the newest state is of no use.
     pub(crate) fn end_unsaved(&mut self, now: Duration, outcome: Outcome, reason: &str, decisions: &mut Vec<Decision>) {
         self.generation.members.clear();
         self.after_saving(now, Then::End(Ending { outcome, reason: reason.to_owned() }), decisions);
@@ -92,7 +92,7 @@ impl Steering {
         let asked = self.possible_holders(finished);
         let returns = !finished && self.may_return(now);
         if asked.is_empty() && matches!(then, Then::End(_)) && !returns {
-            // Who is dismissed needs no other word.
+            // A worker that is dismissed needs no other word.
             self.generation.members.clear();
             return self.after_saving(now, then, decisions);
         }
@@ -111,7 +111,7 @@ impl Steering {
         self.phase = Phase::Saving(Box::new(Saving { then, stage }));
     }
 
-    /// One that comes while the newest state is looked for is asked as well.
+    /// Asks a worker too that comes while the newest state is looked for.
     pub(crate) fn ask_who_comes(&mut self, id: WorkerId, decisions: &mut Vec<Decision>) {
         let generation = self.generation.number.max(self.last_known);
         let Phase::Saving(saving) = &mut self.phase else { return };
@@ -131,8 +131,8 @@ impl Steering {
         }
     }
 
-    /// Workers that may hold news, those that are known to be most advanced first. `known`: only those that are known to hold
-    /// any. Of the others the last report may be under way.
+    /// Workers that may hold news, the most advanced first. With `known`, only those that are known to hold any. Of the
+    /// others the last report may be under way.
     fn possible_holders(&self, known: bool) -> Vec<WorkerId> {
         let mut holders: Vec<(Option<Position>, WorkerId)> =
             self.workers.iter().map(|(id, worker)| (self.reach(worker.reached), *id)).collect();
@@ -170,7 +170,7 @@ impl Steering {
         self.choose_holder(now, false, decisions);
     }
 
-    /// Has a holder of the newest state send it, once all have answered or `late` says that the rest is not waited for.
+    /// Has a holder of the newest state send it, once all have answered. With `late` the rest is not waited for.
     fn choose_holder(&mut self, now: Duration, late: bool, decisions: &mut Vec<Decision>) {
         let Phase::Saving(saving) = &self.phase else { return };
         let Stage::Asking { asked, answers, .. } = &saving.stage else { return };
@@ -179,7 +179,7 @@ impl Steering {
         }
         let (then, answers, silent) = (saving.then.clone(), answers.clone(), asked.clone());
         if then.is_end_of_all() {
-            // Nobody else was asked but those who have said that they hold it.
+            // Only workers were asked that have said that they hold it.
             for id in silent {
                 self.set_aside(now, id, "it does not say what state it holds", decisions);
             }
@@ -187,9 +187,9 @@ impl Steering {
         self.choose_among(now, then, answers, decisions);
     }
 
-    /// Has one of those who hold the most send it.
+    /// Has one of those with the most advanced state send it.
     fn choose_among(&mut self, now: Duration, then: Then, answers: Answers, decisions: &mut Vec<Decision>) {
-        // What is known to be otherwise is none of the run's.
+        // An answer that contradicts what is known is of no use to the run.
         let fits = |(held, digest): &(Held, u64)| {
             self.options.course.adds_up(held) && self.agreed(held.position).is_none_or(|agreed| agreed == *digest)
         };
@@ -203,7 +203,7 @@ impl Steering {
             return self.after_saving(now, then, decisions);
         };
         let as_new = |(_, (held, _)): &(&WorkerId, &(Held, u64))| self.news_of(Some((*held).into())) == Some(newest);
-        // The end of an epoch and the beginning of the next are one state with two names, of which digests differ.
+        // The end of an epoch and the beginning of the next are one state with two positions, and so two digests.
         let place = answers.iter().filter(as_new).map(|(_, (held, _))| held.position).max();
         let (holders, rest): (Answers, Answers) =
             answers.into_iter().partition(|(id, answer)| as_new(&(id, answer)) && Some(answer.0.position) == place);
@@ -214,7 +214,7 @@ impl Steering {
         };
         if judge(&digests) != Verdict::Agreed {
             let names: Vec<String> = holders.keys().map(|id| self.name(*id)).collect();
-            // Even those who are right have added up what the wrong one computed.
+            // Even the workers that are right have added up what the wrong one computed.
             self.void(&format!("the states of {} at {newest} differ", names.join(" and ")), decisions);
             return self.after_saving(now, then, decisions);
         }
@@ -224,7 +224,7 @@ impl Steering {
         self.phase = Phase::Saving(Box::new(Saving { then, stage }));
     }
 
-    /// The state of `upload` has come with `digest`. Returns whether it was one that was waited for.
+    /// The state of `upload` has come, with `digest`. Returns whether it was waited for.
     pub(crate) fn saved_state_arrived(
         &mut self,
         now: Duration,
@@ -248,7 +248,7 @@ impl Steering {
         true
     }
 
-    /// The state of `upload` does not come. Returns whether it was one that was waited for.
+    /// The state of `upload` does not come. Returns whether it was waited for.
     pub(crate) fn saved_state_failed(
         &mut self,
         now: Duration,
@@ -267,7 +267,7 @@ impl Steering {
         let holders: Vec<WorkerId> = holders.iter().copied().filter(|id| self.workers.contains_key(id)).collect();
         let name = failed.name.clone();
         if holders.is_empty() {
-            // Others may hold what comes next to it.
+            // Others may hold a state that is nearly as new.
             decisions.push(Decision::Note(format!("the state of {name} did not come: {cause}; asking the others")));
             self.save_then(now, then, decisions);
             return true;
@@ -314,7 +314,7 @@ impl Steering {
         }
     }
 
-    /// Waits for nobody who does not answer and for no state that does not come.
+    /// Stops waiting for workers that do not answer, and for a state that does not come.
     pub(crate) fn watch_saving(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
         self.order_upload(now, decisions);
         let patience = self.options.failure_timeout;
@@ -355,7 +355,7 @@ impl Steering {
         }
     }
 
-    /// A checkpoint of a state that has come, at the position that it has by what is recorded.
+    /// A checkpoint of a state that has come. Its position is the one that it has by the recorded epochs.
     fn checkpoint_of(&mut self, upload: u64, held: Held) -> Decision {
         let position = Reached::from(held).progress(self.steps(), self.epochs_done());
         let evaluated = self.history.last().filter(|last| position == Position { epoch: last.epoch + 1, step: 0 });
@@ -372,7 +372,7 @@ impl Steering {
     fn after_saving(&mut self, now: Duration, then: Then, decisions: &mut Vec<Decision>) {
         let end = Position { epoch: self.options.course.epochs, step: 0 };
         match then {
-            // All who held it have died: without it the run has come to nothing.
+            // All holders of the last state are gone: without it the run has come to nothing.
             Then::End(Ending { outcome: Outcome::Finished, .. }) if self.saved() < end => {
                 let reason = "the state at the end is lost with those who held it: what led to it is done again";
                 decisions.push(Decision::Warning(reason.to_owned()));

@@ -17,14 +17,15 @@ pub(crate) struct Candidate {
     pub strikes: u32,
 }
 
-/// The members of the next generation, in ascending order, of `candidates`. `size` is from how many to how many there are
-/// to be, and `trial` how many newcomers are tried at once. Too few candidates give too few members.
+/// The members of the next generation out of `candidates`, in ascending order. There are to be `size.start` members at
+/// least and `size.end` at most. `trial` is how many newcomers are tried at once. Too few candidates give too few
+/// members.
 pub(crate) fn select(candidates: &[Candidate], size: Range<usize>, trial: usize) -> Vec<WorkerId> {
     let (mut proven, mut new): (Vec<&Candidate>, Vec<&Candidate>) =
         candidates.iter().partition(|candidate| candidate.proven);
     proven.sort_by_key(|candidate| candidate.id);
     new.sort_by_key(|candidate| (candidate.strikes, candidate.id));
-    // A generation that would be too small is no use, whoever is suspected.
+    // A generation that is too small is of no use, whoever is suspected.
     let tried = trial.max(size.start.saturating_sub(proven.len()));
     let chosen = proven.into_iter().chain(new.into_iter().take(tried)).take(size.end);
     let mut members: Vec<WorkerId> = chosen.map(|candidate| candidate.id).collect();
@@ -32,11 +33,11 @@ pub(crate) fn select(candidates: &[Candidate], size: Range<usize>, trial: usize)
     members
 }
 
-/// Whom to suspect of `members`, of which a generation was formed and failed. `late` are those that did not come to it; all,
-/// if that is not known.
+/// Whom to suspect of the `members` of a generation that has failed. Those that did not come to it are `late`; all of
+/// them, if that is not known.
 pub(crate) fn suspects(members: &[Candidate], late: &BTreeSet<WorkerId>) -> Vec<WorkerId> {
     let late: Vec<&Candidate> = members.iter().filter(|member| late.contains(&member.id)).collect();
-    // Those who have worked together would have come without newcomers, whatever these say of themselves.
+    // Members that have worked together would have come without the newcomers, whatever these say of themselves.
     let all = late.iter().any(|member| member.proven);
     let new: Vec<WorkerId> =
         members.iter().filter(|m| !m.proven && (all || late.iter().any(|l| l.id == m.id))).map(|m| m.id).collect();

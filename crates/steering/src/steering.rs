@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// A worker's generation may be ahead of what the journal knows by so many at most. A number beyond is no number.
+/// How many generations a worker may be ahead of the journal. A larger number is not believed.
 const FURTHEST_AHEAD: u64 = 1 << 32;
 
 /// The state machine of a run.
@@ -29,64 +29,65 @@ pub struct Steering {
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) generation: Generation,
     pub(crate) phase: Phase,
-    /// The last generation that any worker was told of, as far as is known. Above the own number only if an earlier
-    /// coordinator could not write its journal.
+    /// The last generation that any worker was told of, as far as is known. It is above the machine's own number only
+    /// if an earlier coordinator could not write its journal.
     pub(crate) last_known: u64,
     /// Whether there were enough workers once.
     pub(crate) begun: bool,
-    /// The last generation of an earlier coordinator; 0: there was none.
+    /// The last generation of an earlier coordinator; 0 if there was none.
     pub(crate) inherited: u64,
-    /// When this one first looked at the time, on the wall.
+    /// When this machine first looked at the time, by the clock on the wall.
     pub(crate) first_look: Option<Duration>,
     /// Why the run is to stop.
     pub(crate) stop: Option<String>,
     pub(crate) recoveries: Vec<Recovery>,
-    /// When the last failure was noticed, on the wall, until a step is committed.
+    /// When the last failure was noticed, by the clock on the wall. `None` once a step is committed.
     pub(crate) failed_at: Option<Duration>,
-    /// Whether that failure is known only by what its victims report: who is lost next is to blame for it.
+    /// Whether that failure is known only from its victims' reports. The next worker that is lost or fails is named as
+    /// its cause.
     pub(crate) unnamed: bool,
-    /// Members that were lost in this moment.
+    /// Members that were lost in the current moment.
     pub(crate) losses: Vec<Loss>,
-    /// Why the generation is to end in this moment.
+    /// Why the generation is to end in the current moment.
     pub(crate) reforming: Option<String>,
-    /// When the epoch in progress began, on the wall.
+    /// When the epoch in progress began, by the clock on the wall.
     pub(crate) epoch_began: Option<Duration>,
-    /// Generations in a row that failed without a step and without a loss that explains it.
+    /// Generations in a row that failed without a step, and without a loss that explains it.
     pub(crate) fruitless: u32,
     /// Generations in a row whose forming was broken off because somebody came.
     pub(crate) broken_off: u32,
-    /// Who has said that a loss is no number since the last step, by name.
+    /// Names of the workers that have said that a loss is no number, since the last step.
     pub(crate) diverged: BTreeSet<String>,
     /// How the workers have done lately, by name.
     pub(crate) register: Register,
     /// How many newcomers may be members of the next generation.
     pub(crate) trial: usize,
-    /// Until when those who work go on without newcomers.
+    /// Until when working members go on without newcomers.
     pub(crate) undisturbed_until: Duration,
-    /// Whether the newest state is to be saved before the next generation is formed: who holds it is to be no member.
+    /// Whether the newest state is to be saved before the next generation is formed, as its holder may be no member.
     pub(crate) save_first: bool,
-    /// What a worker held that was lost, and when: the newest of those that may come back.
+    /// What a lost worker held, and when it was lost. This is the newest state that may come back.
     pub(crate) absent: Option<(Duration, Reached)>,
-    /// Where states differed and nobody knew whose was right, until all agree on what comes after it.
+    /// Where states differed and nobody knew whose was right. It is kept until all agree on a later state.
     pub(crate) doubted: Option<Position>,
     /// States of generations up to this one are void.
     pub(crate) void: u64,
-    /// Where the states are that were handed over to be written, until it is known what became of them.
+    /// Positions of states that are being written, until the outcome is known.
     pub(crate) pending: BTreeSet<Position>,
     /// The last number given to an order or a question.
     pub(crate) numbers: u64,
-    /// By which all that is waited for is measured.
+    /// Measures all that is waited for.
     pub(crate) clock: Clock,
-    /// The furthest that was ever committed, unless the run went back on purpose.
+    /// The furthest position that was ever committed, unless the run went back on purpose.
     pub(crate) furthest: Position,
-    /// When a step was last committed that was not before.
+    /// When a step was last committed for the first time.
     pub(crate) useful: Duration,
-    /// Why the run is where it is.
+    /// Why the run is in its phase, in words.
     pub(crate) reason: String,
 }
 
 impl Steering {
-    /// A run that begins, or goes on, at `start`; one that is complete there is over.
+    /// A run that begins or resumes at `start`. One that is complete there is over.
     #[must_use]
     pub fn new(options: Options, start: Start) -> Self {
         let complete = start.is_complete(options.course.epochs);
@@ -96,7 +97,7 @@ impl Steering {
             history: start.history,
             checkpoint: start.checkpoint,
             workers: BTreeMap::new(),
-            // What is void may be of generations that the journal does not know: none has their number again.
+            // Void generations may be unknown to the journal. Their numbers are not given again.
             generation: Generation { number: start.generation.max(start.void), ..Generation::default() },
             phase: Phase::Waiting,
             last_known: 0,
@@ -135,13 +136,13 @@ impl Steering {
         steering
     }
 
-    /// Takes notice of one thing that happened ([`Self::handle_all`]).
+    /// Handles one event ([`Self::handle_all`]).
     pub fn handle(&mut self, now: Duration, worker: WorkerId, event: Event) -> Vec<Decision> {
         self.handle_all([(now, worker, event)])
     }
 
-    /// Takes notice of what workers did, each at a time since any fixed moment. Returns what is to be done. What happened
-    /// in one moment is best told at once: the loss of many workers leads to one new generation then.
+    /// Handles what workers did, each at a time since some fixed moment. Returns what is to be done. What happened in
+    /// one moment is best told at once: the loss of many workers then leads to one new generation.
     pub fn handle_all(&mut self, events: impl IntoIterator<Item = (Duration, WorkerId, Event)>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         for (now, worker, event) in events {
@@ -153,8 +154,8 @@ impl Steering {
         decisions
     }
 
-    /// The time that counts at `wall`, the time since the fixed moment of all events: the coordinator's own absence is none
-    /// of it. Every [`Duration`] that is told of a worker is a time that counts.
+    /// The time that counts at `wall`, the time since the fixed moment of all events. Time in which the coordinator
+    /// stood still is left out. Every [`Duration`] that is told of a worker is a time that counts.
     #[must_use]
     pub fn time(&self, wall: Duration) -> Duration {
         self.clock.time(wall, self.options.failure_timeout)
@@ -165,7 +166,7 @@ impl Steering {
         self.clock.look(wall, self.options.failure_timeout)
     }
 
-    /// Says that what was decided could not be sent until now, as while a disk stalls that has to take it down first: nobody
+    /// Says that what was decided could not be sent until now, as while a stalled disk has to record it first. Nobody
     /// is late for an order that has not come.
     pub fn held_up(&mut self, now: Duration) {
         let before = self.time(self.clock.wall());
@@ -187,7 +188,7 @@ impl Steering {
         self.wait_anew_while_saving(now);
         if let Some(upload) = self.upload_mut() {
             upload.moved = now;
-            // Nor has it been asked for any longer.
+            // Nor has the state been asked for any longer.
             upload.wait_longer(now.saturating_sub(before));
         }
     }
@@ -241,7 +242,7 @@ impl Steering {
                 self.state_arrived(now, upload, (position, digest), decisions);
             }
             Event::UploadFailed { upload, cause } => self.upload_failed(now, upload, &cause, decisions),
-            // What is wrong with the worker itself is so whatever became of the generation.
+            // A worker's own fault stays one, whatever became of the generation.
             Event::Failed { generation, failure }
                 if generation == 0
                     || self.is_current(worker, generation)
@@ -250,12 +251,12 @@ impl Steering {
             {
                 self.failed(now, worker, generation, &failure, decisions);
             }
-            // Of a generation that is over.
+            // Other events are of a generation that is over.
             _ => {}
         }
     }
 
-    /// Takes notice of the time.
+    /// Takes notice of the time: gives up what is late.
     pub fn tick(&mut self, now: Duration) -> Vec<Decision> {
         let mut decisions = Vec::new();
         if matches!(self.phase, Phase::Over(_)) {
@@ -283,7 +284,7 @@ impl Steering {
         self.watch_upload(now, &mut decisions);
         self.watch_saving(now, &mut decisions);
         if matches!(self.phase, Phase::Training { .. } | Phase::Evaluating { .. }) {
-            // Who goes on may have come as far as who leaves.
+            // A worker that goes on may have come as far as one that leaves.
             self.dismiss_leaving(&mut decisions);
         }
         if matches!(self.phase, Phase::Waiting | Phase::Training { halt: None, .. }) {
@@ -394,7 +395,7 @@ impl Steering {
         generation == self.generation.number && self.generation.has(worker)
     }
 
-    /// Generations whose states can be gone on from.
+    /// Generations whose states the run can go on from.
     pub(crate) fn lineages(&self) -> RangeInclusive<u64> {
         self.void.saturating_add(1)..=self.generation.number.max(self.last_known)
     }
@@ -407,7 +408,7 @@ impl Steering {
         self.options.course.steps().count()
     }
 
-    /// Sends every member an order.
+    /// Sends every member an order, made from its rank.
     pub(crate) fn to_all(&self, decisions: &mut Vec<Decision>, order: impl Fn(usize) -> Order) {
         for (rank, worker) in self.generation.members.iter().enumerate() {
             decisions.push(Decision::Send { worker: *worker, order: order(rank) });

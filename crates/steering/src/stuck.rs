@@ -1,24 +1,24 @@
-//! Workers that live and do nothing.
+//! Workers that are alive and do nothing.
 
 use crate::{Decision, Steering, Worker, WorkerId, phase::Phase};
 use plan::LONGEST_PATIENCE;
 use std::time::Duration;
 
-/// Steps for which a member may go on that was told to stop: the one in progress, and what may be slower.
+/// A step may take this many times as long as the worker's steps, or its rehearsal, took.
 const STEPS: u32 = 20;
 
-/// Time-outs that a step may take while others wait for it, whatever the member says of itself.
+/// How many failure time-outs a step may take while others wait for it, whatever the member says of itself.
 const WAITED_FOR: u32 = 20;
 
-/// The least of it: a state may have to be taken over first.
+/// The shortest such time: a state may have to be taken over first.
 const LEAST: Duration = Duration::from_mins(1);
 
-/// A shard's part of a step has no more pieces than so many: the most that a worker may take for it, in patiences.
+/// The most pieces that a shard's part of a step has. A worker may take its patience for each.
 const PIECES: u32 = 100;
 
 impl Steering {
-    /// Members whose engine has done nothing for longer than it may ([`Worker::patience`](crate::Worker::patience)) although
-    /// it waits for nobody, with the reason. If all wait, each for the others, the generation is formed anew.
+    /// Members whose engine has done nothing for longer than [`Worker::patience`](crate::Worker::patience) although it
+    /// waits for nobody, with the reason. If all members wait for each other, a new generation is formed.
     pub(crate) fn find_stuck(&mut self, now: Duration, decisions: &mut Vec<Decision>) -> Vec<(WorkerId, String)> {
         let training = matches!(self.phase, Phase::Training { .. });
         if !training && !matches!(self.phase, Phase::Evaluating { .. }) {
@@ -33,7 +33,7 @@ impl Steering {
             if still <= worker.patience(timeout) {
                 continue;
             }
-            // One alone waits for nobody but the coordinator, whose disk may be slow: not for ever.
+            // A member that is alone waits only for the coordinator. The disk there may be slow, but not for ever.
             let alone = training && self.generation.members.len() == 1;
             if worker.waiting && !(alone && still > LONGEST_PATIENCE.max(timeout)) {
                 waiting += 1;
@@ -69,9 +69,9 @@ impl Steering {
         stuck
     }
 
-    /// How long a step of `worker` may take by what is known of it. One that has committed steps has shown how long they take. What
-    /// another says of itself is believed for a while, and for twice as long each time it has failed. It is believed for longer
-    /// where most of the others say that they are as slow.
+    /// How long a step of `worker` may take, by what is known of it. A worker that has committed steps has shown how
+    /// long they take. What another says of itself is believed for a while, and for twice as long after each failure.
+    /// It is believed for longer if most of the others say that they are as slow.
     pub(crate) fn step_of(&self, id: WorkerId, worker: &Worker) -> Duration {
         if worker.proven {
             return worker.step.saturating_mul(STEPS).min(LONGEST_PATIENCE);
@@ -98,7 +98,7 @@ impl Steering {
         members.map(|(id, worker)| self.step_of(id, worker)).max().unwrap_or_default()
     }
 
-    /// Those that do not stop after the step in progress, for longer than any step can take: others wait for it.
+    /// Members that do not stop after the step in progress, for longer than any step can take. Others wait for them.
     fn find_disobedience(&self, now: Duration) -> Vec<(WorkerId, String)> {
         let (Phase::Training { arrived, .. }, Some(halted)) = (&self.phase, self.generation.halted) else {
             return Vec::new();
@@ -118,8 +118,8 @@ impl Steering {
         members.map(|id| (*id, reason.clone())).collect()
     }
 
-    /// Those that commit no step for longer than any step can take, while others could do it without them: members that wait for
-    /// it, or workers that have no place. Members that have shown nothing yet come first.
+    /// Members that commit no step for longer than any step can take, while others could do it without them. The others
+    /// are members that wait for it, or spare workers. Members that have shown nothing yet come first.
     fn find_idlers(&self, now: Duration) -> Vec<(WorkerId, String)> {
         let timeout = self.options.failure_timeout;
         let unmoved = now.saturating_sub(self.generation.stepped);
@@ -147,8 +147,8 @@ impl Steering {
         idle.map(|(id, _)| (id, reason.clone())).collect()
     }
 
-    /// The one that is alone and commits no step, whatever it says that it does. Where several commit none, or all of them are
-    /// among those that are `waiting`, the generation is formed anew.
+    /// A member that is alone and commits no step, whatever it says that it does. If several commit none, or all are
+    /// `waiting`, a new generation is formed.
     fn find_standstill(
         &mut self,
         now: Duration,

@@ -9,8 +9,8 @@ use plan::{ChunkResult, Chunks, Evaluation, Position, Totals, block};
 use schedule::Losses;
 use std::{collections::BTreeSet, time::Duration};
 
-/// Steps between two digests of the state. A digest takes at most a fiftieth of a step on a CPU, and finds a worker whose
-/// memory is wrong the more surely before it is lost, the more often it is made.
+/// Steps between two digests of the state. A digest takes at most a fiftieth of a step on a CPU. The more often it is
+/// made, the more surely a worker with wrong memory is found before it is lost.
 const DIGEST_EVERY: u32 = 10;
 
 impl Steering {
@@ -129,7 +129,7 @@ impl Steering {
         if first {
             self.generation.stretch.add(stretch);
         }
-        // All hold the same after the step. Each has reported its digest before, also one that leaves now.
+        // All hold the same state after the step. Each has reported its digest before, also one that leaves now.
         match (halt, self.stop.clone()) {
             _ if !all => {}
             (Some(Halt::Stop), Some(stop)) => self.end(now, Outcome::Stopped, &stop, decisions),
@@ -137,7 +137,7 @@ impl Steering {
         }
     }
 
-    /// A member has come to the end of what it was ordered to train.
+    /// A member has reached the end of what it was ordered to train.
     fn comes_to_an_end(&mut self, now: Duration, worker: WorkerId, position: Position) {
         if let Some(known) = self.workers.get_mut(&worker) {
             known.position = position;
@@ -159,7 +159,7 @@ impl Steering {
         // Some members report while the others evaluate already.
         let (Phase::Training { epoch, .. } | Phase::Evaluating { epoch, .. }) = self.phase else { return };
         if trained < epoch {
-            // Its word was so long on its way that the others have come further: they needed it for nothing.
+            // Its report came so late that the others are further: they did not need it.
             return;
         }
         if trained > epoch {
@@ -217,7 +217,7 @@ impl Steering {
             // Nothing of it was needed.
             return;
         }
-        // One alone may be sick. If another one comes to the same, the run has diverged.
+        // A single one may be faulty. If another one comes to the same, the run has diverged.
         if let Some(result) = results.iter().find(|result| !result.loss.is_finite())
             && !self.has_diverged(worker)
         {
@@ -291,7 +291,7 @@ impl Steering {
         let failed = failed.clone();
         let name = failed.name.clone();
         let members = self.generation.members.clone();
-        // All hold it: training waits for it only as long as for a worker.
+        // All members hold it, so training waits for it only as long as for a worker.
         let again = self.ask_again(now, &failed, &members, self.options.failure_timeout);
         let what = if again.is_some() { "asking again" } else { "there is no checkpoint of this epoch" };
         decisions.push(Decision::Warning(format!("the state of {name} did not come: {cause}; {what}")));
@@ -367,7 +367,7 @@ impl Steering {
         self.history.push(record.clone());
         decisions.push(Decision::Epoch(Box::new(record)));
         if !test_loss.is_finite() {
-            // Its figures are recorded, and its state is not saved: the newest checkpoint is one of before.
+            // Its figures are recorded, but its state is not saved: the newest checkpoint is an earlier one.
             let reason = format!(
                 "training has diverged: the test loss of epoch {} is {test_loss}; begin another run with a lower --lr",
                 epoch + 1

@@ -1,14 +1,14 @@
-//! A state on its way from a worker to the coordinator: asked for, waited for, and asked for elsewhere or later if it does not
-//! come. What breaks a line may pass within seconds. So those who were asked already are asked again, after longer and longer
-//! pauses, for as long as the state is worth waiting for.
+//! A state on its way from a worker to the coordinator. It is asked for and waited for. If it does not come, it is
+//! asked for elsewhere or later. What breaks a line may pass within seconds. So holders are asked again, after longer
+//! and longer pauses, as long as the state is worth waiting for.
 
 use crate::{Decision, Order, Steering, WorkerId};
 use std::time::Duration;
 
-/// Before a state is asked for again; longer each time.
+/// The pause before a state is asked for again. It grows each time.
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
-/// Holders that are asked one after the other before there is a pause.
+/// How many holders are asked one after the other before there is a pause.
 const ROUND: u32 = 8;
 /// How long a state that would be lost is asked for at least, from the first time on.
 const LAST: Duration = Duration::from_secs(10);
@@ -16,17 +16,17 @@ const LAST: Duration = Duration::from_secs(10);
 /// An order to send a state.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Upload {
-    /// Its number.
+    /// The number of the order.
     pub id: u64,
-    /// To whom.
+    /// The worker that is to send.
     pub worker: WorkerId,
-    /// Its name, which is told after it is gone as well.
+    /// The worker's name, for messages after it is gone.
     pub name: String,
-    /// When it is given, or a piece of the state came last.
+    /// When the order was given, or a piece of the state last came.
     pub moved: Duration,
-    /// Whether it is still to be given.
+    /// Whether the order is still to be given.
     to_be_ordered: bool,
-    /// How often those who are there were asked for the state, this time included.
+    /// How often workers that are still there were asked for the state, this time included.
     attempts: u32,
     /// When it was asked for first.
     began: Duration,
@@ -35,7 +35,7 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// It is asked for by so much longer.
+    /// Has it asked for by so much longer.
     pub fn wait_longer(&mut self, time: Duration) {
         self.began += time;
     }
@@ -46,22 +46,22 @@ impl Upload {
     }
 }
 
-/// How a worker sends states.
+/// How well a worker sends states.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
     /// States in a row that did not come.
     pub failures: u32,
-    /// How long the last one took.
+    /// How long the last state took.
     pub took: Duration,
 }
 
-/// The one to ask after `failed`, among `holders` in their order; the same one if there is no other.
+/// The holder to ask after `failed`, in the order of `holders`. It is the same one if there is no other.
 fn next(holders: &[WorkerId], failed: WorkerId) -> Option<WorkerId> {
     let after = holders.iter().position(|holder| *holder == failed).map_or(0, |index| index + 1);
     holders.get(after).or(holders.first()).copied()
 }
 
-/// The pause before `holders` are asked once more that were asked `attempts` times already.
+/// The pause before `holders` are asked again, after `attempts` attempts.
 fn pause(attempts: u32, holders: usize) -> Duration {
     let round = (holders as u32).clamp(1, ROUND);
     if !attempts.is_multiple_of(round) {
@@ -71,17 +71,17 @@ fn pause(attempts: u32, holders: usize) -> Duration {
 }
 
 impl Steering {
-    /// How long a state is asked for that is lost otherwise.
+    /// How long a state is asked for that would be lost otherwise.
     pub(crate) fn patience_for_the_last(&self) -> Duration {
         LAST.max(self.options.failure_timeout.saturating_mul(6))
     }
 
-    /// Of `holders`, the one whose line is best, as far as is known.
+    /// The one of `holders` with the best line, as far as is known.
     pub(crate) fn best_sender(&self, holders: &[WorkerId]) -> Option<WorkerId> {
         holders.iter().copied().min_by_key(|id| self.workers.get(id).map(|worker| worker.line))
     }
 
-    /// Has `worker` send its state.
+    /// Orders `worker` to send its state.
     pub(crate) fn ask_for_state(&mut self, now: Duration, worker: WorkerId, decisions: &mut Vec<Decision>) -> Upload {
         let id = self.number();
         decisions.push(Decision::Send { worker, order: Order::Upload { upload: id } });
@@ -89,8 +89,8 @@ impl Steering {
         Upload { id, worker, name, moved: now, to_be_ordered: false, attempts: 1, began: now, ordered: now }
     }
 
-    /// Asks another of `holders`, or in a while the same ones, for what `failed` was to bring. `None` if all were asked, for as
-    /// long as `patience`.
+    /// Asks another of `holders` for what `failed` was to bring, or the same ones after a pause. Returns `None` if all
+    /// were asked, for as long as `patience`.
     pub(crate) fn ask_again(
         &mut self,
         now: Duration,
@@ -98,7 +98,7 @@ impl Steering {
         holders: &[WorkerId],
         patience: Duration,
     ) -> Option<Upload> {
-        // Who is gone has not failed to send.
+        // A worker that is gone has not failed to send.
         let attempts = match self.workers.get_mut(&failed.worker) {
             Some(worker) => {
                 worker.line.failures += 1;
@@ -118,7 +118,7 @@ impl Steering {
         Some(Upload { id, worker, name, moved: ordered, to_be_ordered: true, attempts, began: failed.began, ordered })
     }
 
-    /// Gives the order that is due.
+    /// Gives the order, if it is due.
     pub(crate) fn order_upload(&mut self, now: Duration, decisions: &mut Vec<Decision>) {
         let Some(upload) = self.upload_mut().filter(|upload| upload.to_be_ordered && upload.ordered <= now) else {
             return;
@@ -128,14 +128,14 @@ impl Steering {
         decisions.push(Decision::Send { worker, order: Order::Upload { upload: id } });
     }
 
-    /// Takes notice that what was asked for has come.
+    /// Notes that what was asked for has come.
     pub(crate) fn has_sent(&mut self, now: Duration, upload: &Upload) {
         if let Some(worker) = self.workers.get_mut(&upload.worker) {
             worker.line = Line { failures: 0, took: now.saturating_sub(upload.ordered) };
         }
     }
 
-    /// A number that no order or question had before.
+    /// A number that no order or question has had before.
     pub(crate) fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers

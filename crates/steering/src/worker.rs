@@ -4,10 +4,10 @@ use crate::{Event, Reached, upload::Line};
 use plan::{Held, LONGEST_PATIENCE, Position};
 use std::{collections::BTreeSet, time::Duration};
 
-/// One attachment of a worker. A worker that comes back is another.
+/// One attachment of a worker. A worker that comes back gets another.
 pub type WorkerId = u64;
 
-/// A worker stands still only if it does nothing for so many times the longest that it ever did nothing while it worked.
+/// A worker stands still only if it does nothing for this many times its longest stretch without a beat.
 const STRETCHES: u32 = 5;
 
 /// An attached worker.
@@ -18,14 +18,15 @@ pub struct Worker {
     pub name: String,
     /// The address under which the others reach it.
     pub host: String,
-    /// Whether it has what it takes to train. Nobody waits for one that has not.
+    /// Whether it is ready to train. Nobody waits for one that is not.
     pub prepared: bool,
-    /// The middle of its last pause, on the wall. If it says before that that it is prepared, it did not know of the pause yet. Its
-    /// own clock may be ahead of the coordinator's, so it may come a little before the end. It is taken in at the end.
+    /// The middle of its last pause, by the clock on the wall. If it says earlier that it is prepared, it did not know
+    /// of the pause yet. Its own clock may be ahead of the coordinator's, so it may come a little before the end. It is
+    /// taken in at the end.
     pub aside: Duration,
     /// Whether it has asked to go.
     pub leaving: bool,
-    /// Whether it was told that it may.
+    /// Whether it was told that it may go.
     pub dismissed: bool,
     /// How far the state that it holds is, as far as is known.
     pub reached: Option<Reached>,
@@ -39,15 +40,16 @@ pub struct Worker {
     pub waiting: bool,
     /// When its engine last did anything, as far as is known.
     pub moved: Duration,
-    /// The longest that its engine worked without a sign of it in its rehearsal.
+    /// The longest stretch without a beat of its engine, in its rehearsal.
     pub rehearsed: Duration,
-    /// How long the shard took that it rehearsed. Zero: it does not say.
+    /// How long the shard that it rehearsed took. Zero if it does not say.
     pub shard: Duration,
-    /// The longest that its engine worked without a sign of it since.
+    /// The longest stretch without a beat of its engine since then.
     pub stretch: Duration,
-    /// What it does itself of a step, in seconds, as it says.
+    /// Its own part of a step, in seconds, as it says.
     pub compute: f64,
-    /// How long its last steps took, as the coordinator has seen it: the longest of them, and less with each one since.
+    /// How long its last steps took, as the coordinator saw it. This is the longest of them, and less with each one
+    /// since.
     pub step: Duration,
     /// When it was told to train, or has committed its last step.
     pub step_began: Duration,
@@ -55,25 +57,26 @@ pub struct Worker {
     pub evaluated: Duration,
     /// Since when it is slower than the others.
     pub slow: Option<Slow>,
-    /// Whether it was ever ordered to train, by this coordinator or an earlier one, and so may be in the middle of a step.
+    /// Whether it was ever ordered to train, by this coordinator or an earlier one. It may then be in the middle of a
+    /// step.
     pub worked: bool,
-    /// Whether it was told to take a state over, of which nobody may have heard yet.
+    /// Whether it was told to take a state over. Nobody may have heard of that yet.
     pub given: bool,
-    /// Whether it has committed a step as a member.
+    /// Whether it has committed a step as a member, since it was last set aside.
     pub proven: bool,
     /// Whether it has committed a step together with another.
     pub met: bool,
-    /// Whether it was suspected once that it works with nobody. It is not again.
+    /// Whether it was suspected once of working with nobody. That happens once.
     pub doubted: bool,
-    /// Workers with which it has failed while it has worked with nobody, by name: a few.
+    /// Names of a few workers with which it has failed, while it has worked with nobody.
     pub failed_with: BTreeSet<String>,
-    /// How it sends states.
+    /// How well it sends states.
     pub line: Line,
     /// Since when it has been a member of every generation.
     pub member_since: Option<Duration>,
 }
 
-/// That a worker is slower than the others.
+/// A worker is slower than the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slow {
     /// Since when.
@@ -83,7 +86,7 @@ pub struct Slow {
 }
 
 impl Worker {
-    /// One that has just come.
+    /// A worker that has just come.
     pub(crate) fn new(now: Duration, name: String, host: String, held: Option<Held>) -> Self {
         Self {
             name,
@@ -117,17 +120,18 @@ impl Worker {
         }
     }
 
-    /// How long its engine may do nothing before it counts as standing still: `failure`, or more where a single piece of
-    /// its work takes long, up to [`LONGEST_PATIENCE`]. A pause since the rehearsal that was longer than `failure` was no work:
-    /// the process was stopped.
+    /// How long its engine may do nothing before it counts as standing still. That is `failure`, or more if a single
+    /// piece of its work takes long, up to [`LONGEST_PATIENCE`]. A pause since the rehearsal that was longer than
+    /// `failure` was no work: the process was stopped.
     #[must_use]
     pub fn patience(&self, failure: Duration) -> Duration {
         let longest = self.rehearsed.max(self.stretch.min(failure));
         failure.max(longest.saturating_mul(STRETCHES).min(LONGEST_PATIENCE))
     }
 
-    /// How long a step of all `shards` may take it by its rehearsal: `slack` times as long as the shard that it rehearsed. One
-    /// that does not say how long that was may need the longest piece of its work for each of so many `pieces`.
+    /// How long a step of all `shards` may take it by its rehearsal. Each may take `slack` times as long as the shard
+    /// that it rehearsed. If it does not say how long that was, each may take the longest piece of its work, `pieces`
+    /// times.
     pub(crate) fn longest_step(&self, slack: u32, pieces: u32, shards: u32) -> Duration {
         let piece = self.rehearsed.saturating_mul(STRETCHES);
         let shard = if self.shard.is_zero() {
@@ -138,7 +142,7 @@ impl Worker {
         shard.saturating_mul(shards)
     }
 
-    /// Keeps what `event` says of the engine. Any report but a sign of life is something that it did.
+    /// Keeps what `event` says of the engine. Any report but an unchanged sign of life is something that it did.
     pub(crate) fn notice(&mut self, now: Duration, event: &Event) {
         let still = match event {
             Event::Progress { pulse, waiting, compute, stretch, .. } => {

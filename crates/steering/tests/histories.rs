@@ -1,4 +1,4 @@
-//! The state machine under invented histories: workers that come, go, die, fall silent and obey, and coordinators that are
+//! The state machine under invented histories. Workers come, go, die, fall silent and obey, and coordinators are
 //! killed, in any order.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -14,23 +14,23 @@ use steering::{Event, WorkerId};
 enum Action {
     Advance,
     Attach,
-    /// One comes that has to get the data set first.
+    /// A worker comes that has to get the data set first.
     AttachUnprepared,
     Prepare(usize),
     Kill(usize),
-    /// With the ranks that have committed the step, as bits.
+    /// A member dies in a step. The bits say which ranks have committed it.
     DieInStep(usize, u64),
     Leave(usize),
     FallSilent(usize),
-    /// One comes with which something is wrong for ever.
+    /// A worker comes with which something is wrong for ever.
     AttachIll(Illness),
-    /// Some die in the same moment, by the bits of their places.
+    /// Several workers die in the same moment, chosen by the bits of their places.
     KillMany(u64),
     /// Uploads break for so many seconds.
     BreakUploads(u64),
-    /// One is told to leave, and some advances later all others die.
+    /// One is told to leave. Some advances later all others die.
     LeaveAndDie(usize, u32),
-    /// One has failed in the generation before.
+    /// One says that it has failed in the generation before.
     FailLate(usize),
     /// The coordinator is stopped for so many milliseconds, and goes on.
     StandStill(u64),
@@ -47,7 +47,7 @@ enum Action {
     /// A collective fails, and nobody knows why.
     Fail,
     Stop,
-    /// The coordinator is killed; the workers do some steps without it, and some generations were not recorded.
+    /// The coordinator is killed. The workers do some steps without it, and some generations were not recorded.
     Restart(u32, u64),
     /// Everything dies.
     PowerLoss,
@@ -192,7 +192,7 @@ fn cases() -> u32 {
     env::var("COXSWAIN_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000)
 }
 
-/// Whether three or more train, and the coordinator knows of it.
+/// Whether three or more well members train, and the coordinator knows of it.
 fn trains_well(cluster: &Cluster) -> bool {
     let well = |member: &WorkerId| cluster.workers.get(member).is_some_and(|worker| worker.illness.is_none());
     let known = cluster.is_training() && cluster.steering.members() == cluster.members;
@@ -202,9 +202,13 @@ fn trains_well(cluster: &Cluster) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases()))]
 
-    /// Whatever happens, the run ends when workers come back, and its state has been through every step of every shard
-    /// once and in order. The simulation asserts the rest: generations only grow, one is active at most, epochs are
-    /// recorded once, at every end the newest state is saved, and nobody gets more orders than fit in its queue.
+    /// Whatever happens, the run ends when workers come back. Its state has been through every step of every shard once
+    /// and in order. The simulation asserts the rest:
+    ///
+    /// - generations only grow, and one is active at most;
+    /// - epochs are recorded once;
+    /// - at every end the newest state is saved;
+    /// - nobody gets more orders than fit in its queue.
     #[test]
     fn a_run_ends_with_every_step_counted_once(actions in actions()) {
         let mut cluster = Cluster::new(options(4));
@@ -219,7 +223,7 @@ proptest! {
         cluster.assert_finished();
     }
 
-    /// A bit flips in one of three or more, and all of them come to the next digest: nothing is left of it.
+    /// A bit flips in one of three or more members, and all of them reach the next digest. Nothing is left of it.
     #[test]
     fn a_flipped_bit_leaves_no_mark(before in actions(), victim in any::<usize>(), after in actions()) {
         let mut cluster = Cluster::new(options(4));
@@ -230,7 +234,7 @@ proptest! {
             }
             act(&mut cluster, action);
         }
-        // Until three train who are well.
+        // Goes on until three or more well members train.
         for _ in 0..300 {
             cluster.go_on_after_a_stop();
             if cluster.ending.is_some() || trains_well(&cluster) {
@@ -249,7 +253,7 @@ proptest! {
         }
         if cluster.ending.is_none() && trains_well(&cluster) {
             let victim = cluster.members[victim % cluster.members.len()];
-            // Who is gone before its next digest has come is not found out.
+            // A worker that is gone before its next digest has come is not found out.
             cluster.let_all_lines_move();
             cluster.corrupt(victim);
             // A digest comes every second step.

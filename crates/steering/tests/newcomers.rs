@@ -230,7 +230,7 @@ fn one_that_nobody_reaches_does_not_keep_the_others_out() {
     assert!(reason.starts_with("neither of w2 and w3 can work with it"), "{reason}");
 }
 
-/// However slow a newcomer says it is: it has nothing to do yet, so nobody waits longer for it than for anyone else.
+/// A newcomer says that it is slow. It has nothing to do yet, so nobody waits longer for it than for anyone else.
 #[test]
 fn who_claims_to_be_slow_is_not_waited_for_before_it_works() {
     let mut cluster = at_work(2);

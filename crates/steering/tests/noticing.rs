@@ -197,7 +197,8 @@ fn one_alone_ends_no_run() {
     sick.assert_finished();
 }
 
-/// A newcomer's wrong state has gone into nothing: nobody goes back for it, and of two it is the one that is not believed.
+/// A newcomer's wrong state is in no sum, so nobody goes back for it. Of two members it is the one that is not
+/// believed.
 #[test]
 fn a_newcomer_with_a_wrong_state_is_given_up() {
     let mut cluster = Cluster::new(options(4));

@@ -24,7 +24,7 @@ fn until_an_epoch_is_done(cluster: &mut Cluster, most: Duration) -> Duration {
     cluster.now.saturating_sub(began)
 }
 
-/// One that says it is ready and slow, and seems to work, has the only place that newcomers get. It has it for 20 time-outs.
+/// One that says it is ready and slow, and seems to work, has the only place for newcomers. It has it for 20 time-outs.
 #[test]
 fn one_that_seems_to_work_gives_its_place_to_another() {
     let mut cluster = Cluster::new(options(4));
@@ -34,7 +34,7 @@ fn one_that_seems_to_work_gives_its_place_to_another() {
     assert!(took < 25 * options(4).failure_timeout, "{took:?}");
 }
 
-/// The same where there is one place, and if it says that it has done a step.
+/// The same with a single place, also for one that says that it has done a step.
 #[test]
 fn nor_does_it_keep_the_only_place() {
     for illness in [Illness::Poses, Illness::Boasts] {
@@ -46,7 +46,7 @@ fn nor_does_it_keep_the_only_place() {
     }
 }
 
-/// Those who all say that they are as slow are believed for longer than one that says so alone.
+/// Workers that all say that they are as slow are believed for longer than one that says so alone.
 #[test]
 fn who_is_as_slow_as_the_others_is_waited_for() {
     let mut cluster = Cluster::new(Options { workers: 1, ..options(1) });
@@ -71,7 +71,7 @@ fn who_is_as_slow_as_the_others_is_waited_for() {
     }
 }
 
-/// A run that is to begin with three begins with two, once the third has failed again and again before it was a member.
+/// A run for three workers begins with two, once the third has failed again and again before it was a member.
 #[test]
 fn who_fails_again_and_again_is_not_waited_for() {
     let mut cluster = Cluster::new(Options { workers: 3, ..options(4) });
@@ -122,7 +122,7 @@ fn one_that_lingers_in_an_evaluation_is_not_waited_for() {
     }
 }
 
-/// The state at the end does not come from the only one that holds it: it is set aside, and another one does what led to it.
+/// The only holder of the last state does not send it. It is set aside, and another worker does the steps again.
 #[test]
 fn one_that_keeps_the_last_state_is_set_aside() {
     for illness in [Illness::Withholds, Illness::Keeps] {
@@ -139,7 +139,7 @@ fn one_that_keeps_the_last_state_is_set_aside() {
     }
 }
 
-/// The words of one that is set aside already count for nothing, however many there are.
+/// Reports of a worker that is set aside already count for nothing, however many there are.
 #[test]
 fn one_that_fails_again_and_again_in_its_pause_is_counted_once() {
     let mut cluster = Cluster::new(options(4));
@@ -157,7 +157,7 @@ fn one_that_fails_again_and_again_in_its_pause_is_counted_once() {
     assert_eq!(cluster.notes.len(), before + 1, "{:#?}", cluster.notes);
 }
 
-/// Somebody comes whenever a generation is being formed. It is formed all the same.
+/// Workers keep coming while a generation is formed. It is formed all the same.
 #[test]
 fn those_who_come_do_not_keep_a_generation_from_being_formed() {
     let mut cluster = Cluster::new(options(64));

@@ -27,8 +27,8 @@ impl LocalAddress {
     }
 }
 
-/// The way of what is large. Each thing has a connection of its own. On a slow line signs of life would wait behind it. A
-/// connection may be dead without a word, as one that a firewall has forgotten, and then the next one is not.
+/// The way of what is large. Each thing has a connection of its own. On a slow line signs of life would wait behind it.
+/// A connection may be dead without a word, as when a firewall has forgotten it. Then the next one is not.
 #[derive(Debug, Clone)]
 pub(super) struct Bulk(Endpoint);
 

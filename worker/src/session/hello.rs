@@ -39,8 +39,8 @@ impl Session {
         }
     }
 
-    /// The address under which others reach this worker: the one that it was given, or the one from which it has reached the
-    /// coordinator.
+    /// The address under which others reach this worker. It is the one that was given, or the one from which the worker
+    /// has reached the coordinator.
     pub(super) fn host(&self) -> String {
         let given = self.args.host.clone();
         given.or_else(|| Some(self.local.get()?.to_string())).unwrap_or_default()

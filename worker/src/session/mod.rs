@@ -1,5 +1,5 @@
-//! A worker's dealings with its coordinator: finding it, attaching, passing orders to the engine and reports back, and
-//! finding it again when it was gone. The engine goes on with its epoch meanwhile.
+//! A worker's dealings with its coordinator. It finds it, attaches, passes orders to the engine and reports back, and
+//! finds it again when it was gone. The engine goes on with its epoch meanwhile.
 
 mod connect;
 mod hello;

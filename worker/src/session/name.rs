@@ -1,5 +1,5 @@
-//! What a worker is called that was given no name. A process that is started again has the name that the one before had, so that
-//! what the coordinator remembers of it by its name holds for it as well.
+//! The name of a worker that was given none. A process that is started again has the name of the one before. So what
+//! the coordinator remembers by that name holds for it as well.
 
 use std::{
     fs,
@@ -11,24 +11,25 @@ use std::{
 };
 use tch::Device;
 
-/// Workers of one device on one machine that are told apart by a number.
+/// The most workers of one device on one machine that are told apart by a number.
 const PLACES: u32 = 64;
 
 /// A name, and what keeps others on this machine from having it too.
 #[derive(Debug)]
 pub(super) struct Name {
     pub text: String,
-    /// A socket that nobody connects to: the system lets one process have it, and takes it back when that ends.
+    /// A socket that nobody connects to. The system lets one process have it, and takes it back when that ends.
     _place: Option<UnixListener>,
 }
 
 impl Name {
-    /// The one that was given.
+    /// The name that was given.
     pub fn given(text: String) -> Self {
         Self { text, _place: None }
     }
 
-    /// Host name and device, with a number where there are several; with the process id where all are taken.
+    /// Host name and device, with a number if there are several. If all numbers are taken it has the process id
+    /// instead.
     pub fn default_of(device: Device) -> Self {
         let device = match device {
             Device::Cuda(index) => format!("gpu{index}"),
@@ -45,14 +46,14 @@ impl Name {
         Self::given(base).with_process()
     }
 
-    /// Another one, which nobody else has: two machines may have the same host name.
+    /// The name with the process id, which nobody else has: two machines may have the same host name.
     pub fn with_process(self) -> Self {
         Self { text: format!("{}-{}", self.text, process::id()), ..self }
     }
 }
 
 fn host_name() -> String {
-    // Without a name the device and the number are left.
+    // If the host has no name, `worker` stands for it.
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "worker".to_owned() } else { name.to_owned() }

@@ -1,5 +1,5 @@
-//! What a worker needs before it can be a member: the data set and a model. It is gathered beside the stream, so that the
-//! coordinator hears of the worker however long that takes, and the worker hears of what happens meanwhile.
+//! What a worker needs before it can be a member: the data set and a model. They are made ready beside the stream,
+//! however long that takes. So the coordinator hears of the worker, and the worker hears of what happens meanwhile.
 
 use crate::{
     Error, data,
@@ -11,7 +11,7 @@ use program::text;
 use std::future::pending;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// A worker in the making. It is given up when dropped.
+/// A worker that is being prepared. Dropping it stops that.
 pub(super) struct Preparation(JoinHandle<Result<Joined, Error>>);
 
 impl Drop for Preparation {
@@ -20,7 +20,7 @@ impl Drop for Preparation {
     }
 }
 
-/// The worker once it is prepared; never, if it is not being prepared.
+/// Waits for the prepared worker; for ever, if none is being prepared.
 pub(super) async fn prepared(preparation: &mut Option<Preparation>) -> Result<Joined, Error> {
     let Some(Preparation(task)) = preparation else { return pending().await };
     let result = task.await.map_err(|error| Error::Prepare(error.to_string()))?;
@@ -54,7 +54,7 @@ impl Session {
                 test: data.test,
                 faults,
                 gloo: args.backend == "gloo",
-                // On a CPU that goes the way of a GPU too, where Gloo was asked for.
+                // A CPU that goes the way of a GPU is staged too, if Gloo was asked for.
                 staged: device.is_cuda() || args.backend == "gloo" && !operations::is_processors(device),
                 trace,
             };

@@ -18,24 +18,23 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-/// Reports under way to the coordinator at most.
+/// The most reports that are under way to the coordinator.
 const REPORTS: usize = 64;
 /// Pauses between attempts to find the coordinator.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The engine counts as stuck if it has not beaten for so many times as long as it ever took in its rehearsal.
+/// The engine counts as stuck after this many times its longest stretch without a beat in the rehearsal.
 const STRETCHES: u32 = 5;
-/// How long another worker of the same name may still be gone without the coordinator's knowing: as long as its last signs of life
-/// are young.
+/// How long a worker of the same name may be gone unnoticed, as its last signs of life are young.
 const NAMESAKE: Duration = Duration::from_secs(3);
 
 /// How long a worker has looked for a coordinator that welcomes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Search {
-    /// Since the first attempt in vain.
+    /// When the first attempt failed.
     since: Option<Instant>,
-    /// Before the next attempt.
+    /// The pause before the next attempt.
     pause: Duration,
 }
 
@@ -45,11 +44,11 @@ impl Default for Search {
     }
 }
 
-/// A stream to the coordinator, and the way of what is large.
+/// The connection for what is large, the stream of orders, and the way for reports.
 pub(super) type Entered = (Bulk, Streaming<Order>, mpsc::Sender<Report>);
 
 impl Session {
-    /// Attaches to a coordinator. `None`: it did not take this worker, which is to look again.
+    /// Attaches to a coordinator. `None` if it did not take this worker, which is to look again.
     pub(super) async fn enter(&mut self) -> Result<Option<Entered>, Error> {
         let (mut client, bulk) = self.find().await?;
         let (reports, up) = mpsc::channel(REPORTS);
@@ -69,14 +68,14 @@ impl Session {
         }
     }
 
-    /// Looks for the coordinator until it takes the connection. What is large goes beside.
+    /// Looks for the coordinator until it takes the connection. What is large has a connection of its own.
     async fn find(&mut self) -> Result<(ClusterClient<Channel>, Bulk), Error> {
         let url = self.args.coordinator.clone();
         let endpoint = Endpoint::from_shared(url.clone())
             .map_err(|error| Error::BadUrl { url, cause: error.to_string() })?
             .connect_timeout(self.timeouts.request)
             .tcp_nodelay(true);
-        // A full line answers no question in time: what is sent there is waited for piece by piece.
+        // A full line answers no question in time. So what is sent there is waited for piece by piece.
         let bulk = Bulk::new(endpoint.clone());
         let endpoint =
             endpoint.http2_keep_alive_interval(self.timeouts.keepalive).keep_alive_timeout(self.timeouts.keepalive);
@@ -100,26 +99,26 @@ impl Session {
             return Err(Error::Unreachable { url: url.clone(), after: since.elapsed(), cause: cause.to_owned() });
         }
         tracing::warn!("no coordinator at {url} ({cause}); trying again in {:.1} s", pause.as_secs_f64());
-        // Who leaves has little time.
+        // A worker that leaves has little time.
         let longest = if self.leaving { 2 * FIRST_PAUSE } else { LONGEST_PAUSE };
         self.search.pause = (pause * 2).min(longest);
         sleep(pause).await;
         Ok(())
     }
 
-    /// Whether a refusal is final.
+    /// Waits until the worker may try again; an error if the refusal is final.
     pub(super) async fn refused(&mut self, status: &Status) -> Result<(), Error> {
         match status.code() {
             Code::DeadlineExceeded => {
                 let pulse = || self.joined.as_ref().map_or((0, true), |joined| joined.engine.control.pulse());
                 let before = pulse();
-                // Of an engine in the middle of a long piece of work nothing is seen until that is done.
+                // An engine in the middle of a long piece of work shows nothing until that is done.
                 let longest = self.joined.as_ref().map(|joined| joined.engine.rehearsal.stretch).unwrap_or_default();
-                // Nor of one that gets no time on its processor.
+                // Nor does one that gets no time on its processor.
                 let longest = self.timeouts.doubt.max(longest).min(LONGEST_PATIENCE / STRETCHES);
                 for _ in 0..STRETCHES {
                     sleep(longest).await;
-                    // A process that was only stopped for a while comes back as any other.
+                    // A process that was only stopped for a while comes back like any other.
                     if before != pulse() || before.1 {
                         return Ok(());
                     }

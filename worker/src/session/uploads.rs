@@ -27,8 +27,8 @@ impl Drop for Upload {
 }
 
 impl Uploads {
-    /// Sends what the engine puts down for it, and returns what there is to say when that fails. What a later order asks for
-    /// outweighs what is under way: nobody waits for that any more, and it may be slow.
+    /// Sends what the engine puts down for it, and returns what there is to say when that fails. A later order
+    /// outweighs the upload under way: nobody waits for that any more, and it may be slow.
     pub async fn next(&mut self, bulk: &Bulk, joined: Option<&Joined>) -> Up {
         loop {
             if let Some(Upload { ticket, task }) = &mut self.0 {

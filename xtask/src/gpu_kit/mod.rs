@@ -1,7 +1,7 @@
-//! `cargo xtask gpu-kit`: the programs, the tests that need a GPU and a small data set, for a machine with a GPU and an older
-//! PyTorch, without Rust and without a network.
+//! `cargo xtask gpu-kit`: packs the programs, the tests that need a GPU and a small data set. The kit is for a machine
+//! with a GPU and an older PyTorch, without Rust and without a network.
 //!
-//! The workspace's own versions stay as they are: a copy of its sources is built, with the bindings for that PyTorch.
+//! The workspace's own versions stay as they are. A copy of its sources is built with the bindings for that PyTorch.
 
 mod pack;
 mod source;
@@ -31,17 +31,17 @@ struct Bindings {
     tch: &'static str,
 }
 
-/// The tests that travel.
+/// The tests that go into the kit.
 const TESTS: [&str; 5] = ["cuda", "resident", "optimizers_on_a_gpu", "parity_on_a_gpu", "gpu"];
 
-/// Whose programs and tests they are. All is built at once: apart, what they need would be built twice.
+/// The packages of these programs and tests. All are built at once: apart, what they need would be built twice.
 const PACKAGES: [&str; 9] =
     ["coordinator", "worker", "client", "engine", "nccl-rs", "learn", "network", "system-tests", "importers"];
 
 /// With CUDA, and for the data set that is carried.
 const FEATURES: &str = "worker/cuda,engine/cuda,nccl-rs/cuda,importers/few";
 
-/// Builds and packs it.
+/// Builds the kit and packs it.
 pub fn gpu_kit(options: &Options) -> Result<()> {
     let bindings = match options.torch.as_str() {
         "2.11" => Bindings { release: OLDER, tch: "0.24" },
@@ -68,13 +68,13 @@ pub fn gpu_kit(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The build of the copied `sources`.
+/// The command that builds the copied `sources`.
 fn build(sources: &Path, libtorch: &Path, target: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(sources).args(["build", "--release", "--bins", "--features", FEATURES]);
     command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
     command.args(TESTS.iter().flat_map(|test| ["--test", test]));
-    // Nobody looks for a fault in the machine code there: without its names the kit is a fifth of the size.
+    // Nobody debugs the machine code there. Without symbols the kit is a fifth of the size.
     command.env("CARGO_PROFILE_RELEASE_DEBUG", "false").env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     command.env("LIBTORCH", libtorch).env_remove("LIBTORCH_USE_PYTORCH").env("CARGO_TARGET_DIR", target);
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {

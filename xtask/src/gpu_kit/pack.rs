@@ -15,7 +15,7 @@ use crate::workspace;
 /// Images of each file of the data set, as the crate `importers` has them with its feature `few`.
 const FEW: u64 = 2_000;
 
-/// The most that the archive may be, in bytes.
+/// The largest size of the archive, in bytes.
 const MOST: u64 = 64 << 20;
 
 /// Scripts, with their names in the kit.
@@ -31,8 +31,8 @@ pub struct Archive {
     pub bytes: u64,
 }
 
-/// Fills `kit`: `programs` in bin, `tests` in tests under their own names, the data set, the scripts, and the version of
-/// libtorch that all of it is built for.
+/// Fills `kit`: `programs` go to bin, and `tests` go to tests under their own names. It also gets the data set, the
+/// scripts, and the version of libtorch that all of it is built for.
 pub fn pack(kit: &Path, version: &str, programs: &[Executable], tests: &[Executable]) -> Result<()> {
     ensure!(programs.len() == 3, "cargo has made {} of three programs: {programs:?}", programs.len());
     ensure!(tests.len() == TESTS.len(), "cargo has made {} of {} tests: {tests:?}", tests.len(), TESTS.len());
@@ -64,7 +64,7 @@ pub fn pack(kit: &Path, version: &str, programs: &[Executable], tests: &[Executa
     Ok(())
 }
 
-/// The folder `kit` in a compressed archive at `path`.
+/// Writes the folder `kit` to a compressed archive at `path`.
 pub fn archive(kit: &Path, path: &Path) -> Result<Archive> {
     let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
     let mut builder = tar::Builder::new(GzEncoder::new(file, Compression::best()));

@@ -1,7 +1,7 @@
 //! The wheels that hold libtorch, downloaded with pip.
 //!
-//! pip knows the registries, mirrors, proxies and certificates of this machine. Wheels are asked for one at a time, so
-//! that an interrupted set-up goes on at the first one that is not whole yet.
+//! pip knows the registries, mirrors, proxies and certificates of this machine. Wheels are asked for one at a time. So
+//! an interrupted set-up goes on at the first one that is not whole yet.
 
 use std::env::consts::ARCH;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Taking in a checkpoint of another place: it is whole on disk before it is recorded, and has its name only then.
+//! Imports a checkpoint from elsewhere. It is whole on disk before it is recorded, and gets its name only after that.
 
 use super::{Saved, Store, names::Hidden};
 use crate::{Error, Manifest, disk, read};

@@ -180,8 +180,8 @@ impl Store {
         Ok(removed)
     }
 
-    /// Keeps a checkpoint under another name that looks whole and cannot be read: so it counts for nothing wherever only
-    /// manifests are looked at. Others stay where they are.
+    /// Keeps a checkpoint that looks whole and cannot be read, under another name. So it counts for nothing where only
+    /// manifests are looked at. Other checkpoints stay where they are.
     ///
     /// # Errors
     /// If the file system refuses.

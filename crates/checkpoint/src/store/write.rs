@@ -23,7 +23,7 @@ impl Store {
     /// Writes a checkpoint and makes it the latest. Returns its name and manifest.
     ///
     /// # Errors
-    /// If the state does not fit its model or is of no use, or the file system refuses; checkpoints there before are
+    /// If the state does not fit its model or is of no use, or the file system refuses. Earlier checkpoints are
     /// untouched then.
     pub fn write(&self, saved: &Saved<'_>) -> Result<(String, Manifest), Error> {
         let (name, manifest) = self.write_aside(saved, Hidden::New)?;

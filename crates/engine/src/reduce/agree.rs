@@ -10,7 +10,8 @@ use nccl_rs::ProcessGroup;
 use shared_memory::Ticket;
 use tch::Tensor;
 
-/// Whether all ranks of `group` are at one place, and have memory in common then. `None` of one that does not want to.
+/// Makes memory that all ranks of `group` share, if all of them are at one place. `None` if they are not, or one is
+/// unwilling.
 pub(super) fn share(
     generation: u64,
     group: &ProcessGroup,

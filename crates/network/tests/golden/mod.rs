@@ -93,8 +93,8 @@ pub fn error(values: &[f64], expected: &[[f64; 10]]) -> f64 {
     difference / expected.iter().map(|value| value.abs()).fold(0.0, f64::max)
 }
 
-/// The running statistics after a step, by their means and roots of mean squares: the largest difference, as a share
-/// of the latter.
+/// Compares the running statistics after a step, by their means and roots of mean squares. Returns the largest
+/// difference, as a share of the latter.
 pub fn error_of_running(subject: &Subject, expected: &[[f64; 2]]) -> f64 {
     let moved: Tensor = &subject.running * 0.9 + &subject.batch * 0.1;
     let moved = Vec::<f64>::try_from(moved.to_kind(Kind::Double).to_device(Device::Cpu)).unwrap();

@@ -1,5 +1,5 @@
-//! The passes over memory, on slices. Each is compiled for several instruction sets and takes the best at run time; the
-//! arithmetic is the same in all, so are the bits.
+//! The passes over memory, on slices. Each is compiled for several instruction sets, and takes the best at run time.
+//! The arithmetic is the same in all, and so are the bits.
 
 #![allow(clippy::inline_always, reason = "what is not inlined is not compiled for the instruction set")]
 

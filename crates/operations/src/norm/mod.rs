@@ -1,7 +1,7 @@
 //! Batch normalisation with what follows it: perhaps the addition of a shortcut, perhaps ReLU.
 //!
-//! `y = relu((x - mean) / sqrt(variance + 1e-5) * weight + bias + shortcut)`, by channel, as `torch.nn.BatchNorm2d` has
-//! it: in training mean and biased variance are those of the batch, else the running ones.
+//! It is `y = relu((x - mean) / sqrt(variance + 1e-5) * weight + bias + shortcut)`, by channel, as in
+//! `torch.nn.BatchNorm2d`. In training mean and biased variance are those of the batch, else the running ones.
 
 mod fused;
 mod kernel;

@@ -15,8 +15,8 @@ pub(super) enum Direction {
     Backward,
 }
 
-/// Writes the filters of `weight`, `[outputs, inputs, 3, 3]`, to `filters`: by point, panel of `panel` registers of
-/// results, summed channel, and register of the panel.
+/// Writes the filters of `weight`, `[outputs, inputs, 3, 3]`, to `filters`. They are ordered by point, panel of `panel`
+/// registers of results, summed channel, and register of the panel.
 #[inline(always)]
 pub(super) fn pack<S: Simd>(
     simd: S,

@@ -33,8 +33,8 @@ pub(super) fn over_channels<S: Simd, const R: usize, const V: usize>(
     sums
 }
 
-/// Adds to `sums` the products of a group's tiles: of `R` channels of `inputs` from `first` on, with `V` registers of
-/// `outputs`, each by tile.
+/// Adds the products of a group's tiles to `sums`. Multiplied are `R` channels of `inputs`, from `first` on, with `V`
+/// registers of `outputs`, tile by tile.
 #[inline(always)]
 pub(super) fn over_tiles<S: Simd, const R: usize, const V: usize>(
     simd: S,

@@ -13,12 +13,13 @@ impl Cluster {
             worker.silent = true;
         }
         self.pass(self.options.failure_timeout + Duration::from_secs(1));
-        // Given up by now, or it was none of the run's any more.
+        // It was given up by now, or was no worker of the run any more.
         self.workers.remove(&silent);
     }
 
-    /// The coordinator stands still for as long as `time`: nobody is heard of, and nobody is to blame. Who is given up would
-    /// have been at the next look at the time all the same, which comes within a tenth of the failure time-out.
+    /// The coordinator stands still for as long as `time`. Nobody is heard of, and nobody is to blame. Only those are
+    /// given up that the next look at the time would have given up anyway. That look comes within a tenth of the
+    /// failure time-out.
     pub fn stand_still(&mut self, time: Duration) {
         if self.ending.is_some() {
             return;
@@ -45,14 +46,14 @@ impl Cluster {
         assert!(self.ending.is_some() || heard(self) == before, "nobody is late for an order not sent");
     }
 
-    /// All uploads break for as long as `time`, less than a state is asked for that would be lost, and not again soon.
+    /// All uploads break for as long as `time`, and not again soon. A state that would be lost is asked for for longer.
     pub fn break_uploads(&mut self, time: Duration) {
         if self.breaking.is_zero() || self.now > self.breaking + Duration::from_mins(1) {
             self.breaking = self.now + time;
         }
     }
 
-    /// A worker is told to leave, and some advances later all others die at once, unnoticed at first.
+    /// A worker is told to leave. Some advances later all others die at once, unnoticed at first.
     pub fn leave_and_die(&mut self, leaver: WorkerId, advances: u32) {
         self.handle(leaver, Event::Leaving { reason: "asked".to_owned() });
         for _ in 0..advances {
@@ -73,8 +74,8 @@ impl Cluster {
         }
     }
 
-    /// A worker says that it has failed of its own in the generation before this one. It is no hopeless one: a run of which
-    /// only such are left has failed, and rightly.
+    /// A worker says that it has failed of its own in the generation before this one. It is not a hopeless one: a run
+    /// of which only such are left has rightly failed.
     pub fn fail_late(&mut self, worker: WorkerId) {
         const A_FEW: u32 = 3;
         if self.steering.conduct(&format!("w{worker}")).is_some_and(|conduct| conduct.strikes >= A_FEW) {
@@ -95,16 +96,16 @@ impl Cluster {
         }
     }
 
-    /// The coordinator is killed and another one started. The workers go on with their epoch meanwhile, for some steps at
-    /// the most, and what they report is lost. Of as many generations as `unrecorded` the journal, on a full disk, knows
-    /// nothing.
+    /// The coordinator is killed, and another one is started. Meanwhile the workers go on with their epoch, for `steps`
+    /// steps at most, and what they report is lost. The journal, on a full disk, lacks the last `unrecorded`
+    /// generations.
     pub fn restart(&mut self, steps: u32, unrecorded: u64) {
         for _ in 0..steps {
             if self.is_training() && !self.one_pretends() {
                 self.commit(&self.members.clone());
             }
         }
-        // Who was told that it may go has gone.
+        // A worker that was told that it may go has gone.
         self.let_leavers_go();
         // What was not on disk yet is lost with it.
         self.writing.clear();
@@ -131,15 +132,15 @@ impl Cluster {
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
             if let Some(known) = self.workers.get_mut(&worker) {
                 known.tasks.clear();
-                // That it may go is lost as well.
+                // It is forgotten too that it may go.
                 known.dismissed = None;
             }
             self.greet(worker);
         }
     }
 
-    /// A member dies in the middle of a step, or of taking a state over. Some of the others have come to its end: `committed` says
-    /// which, by the bits of their ranks. The rest report that it failed. Otherwise it only dies.
+    /// A member dies in the middle of a step, or of taking a state over. The bits of `committed` say, by rank, which
+    /// others have come to its end. The rest report that it failed. If there is neither, the member only dies.
     pub fn die_in_step(&mut self, victim: WorkerId, committed: u64) {
         let (members, generation) = (self.members.clone(), self.generation);
         let others: Vec<WorkerId> = members.iter().copied().filter(|member| *member != victim).collect();

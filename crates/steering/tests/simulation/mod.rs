@@ -1,5 +1,5 @@
-//! A cluster in which all but the state machine is made up: workers that obey, collectives that fail, a journal and a disk
-//! that outlive the coordinator. Whatever the machine decides is held against the promises.
+//! A cluster in which all but the state machine is made up. Workers obey, collectives fail, and a journal and a disk
+//! outlive the coordinator. What the machine decides is held against the promises.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, reason = "each test uses a part of it")]
@@ -21,10 +21,10 @@ pub const EPOCHS: u32 = 3;
 pub const STEPS: u32 = 4;
 const TEST_SAMPLES: u32 = 200;
 
-/// Orders to one worker that follow from one moment at most: its queue is short.
+/// The most orders to one worker that follow from one moment: its queue is short.
 const ORDERS: usize = 12;
 
-/// A run of that many shards, of some samples each.
+/// The options of a run of `shards` shards, each of a few samples a step.
 pub fn options(shards: u32) -> Options {
     // Each epoch without a better loss changes the rate, which must not be forgotten or done twice.
     let schedule = Schedule::Plateau(Plateau { factor: 0.5, patience: 0, ..Plateau::of_pytorch() });
@@ -48,37 +48,37 @@ pub struct Cluster {
     pub workers: BTreeMap<WorkerId, Worker>,
     next: WorkerId,
     pub now: Duration,
-    /// The last one.
+    /// The last generation.
     pub generation: u64,
-    /// The last one that the journal knows.
+    /// The last generation that the journal knows.
     recorded: u64,
     /// States of generations up to this one are void, by the journal.
     void: u64,
     pub members: Vec<WorkerId>,
     pub ending: Option<Ending>,
-    /// As the journal has them.
+    /// The recorded epochs, as the journal has them.
     pub epochs: Vec<EpochRecord>,
     /// States that came in, by the order that they were sent for.
     arrived: BTreeMap<(u64, Position), Rc<State>>,
     /// Checkpoints that are not on disk yet.
     writing: Vec<Rc<State>>,
-    /// Advances for which nothing more comes to the disk.
+    /// For how many advances nothing more comes to the disk.
     pub stalled: u32,
-    /// Words of workers whose lines stand still, and for how many advances they do.
+    /// Reports of workers whose lines stand still, and for how many advances they do.
     late: BTreeMap<WorkerId, (u32, Vec<Event>)>,
     /// Whether the next checkpoint cannot be written.
     pub full: bool,
-    /// The newest one that could not be written, while others held it.
+    /// The newest checkpoint that could not be written, while others held its state.
     unwritten: Position,
-    /// The newest one that is.
+    /// The newest checkpoint on disk.
     pub disk: Option<Rc<State>>,
-    /// Whether one came that gives no state.
+    /// Whether a worker came that gives no state.
     withheld: bool,
     /// Until when every upload breaks.
     breaking: Duration,
     /// The longest that the machine took to decide.
     pub longest: Duration,
-    /// What it told people.
+    /// What the machine told people.
     pub notes: Vec<String>,
 }
 
@@ -119,7 +119,7 @@ impl Cluster {
         self.handle_all(vec![(worker, event)]);
     }
 
-    /// All of `events` in one moment.
+    /// Handles all of `events` in one moment.
     pub fn handle_all(&mut self, events: Vec<(WorkerId, Event)>) {
         if self.ending.is_some() {
             return;
@@ -246,7 +246,7 @@ impl Cluster {
         }
     }
 
-    /// Those that asked to go, and are told that they may, go.
+    /// Workers that asked to go, and were told that they may, go.
     pub fn let_leavers_go(&mut self) {
         let leavers: Vec<WorkerId> = self
             .workers
@@ -259,8 +259,8 @@ impl Cluster {
         }
     }
 
-    /// A run that was stopped is gone on with by the same command: nobody is there at first. So is one of which the newest state
-    /// was lost in stopping, because the only one that held it does not give it.
+    /// Goes on with a stopped run, as the same command does: nobody is there at first. So it does with a run that lost
+    /// its newest state in stopping, as the only holder did not give it.
     pub fn go_on_after_a_stop(&mut self) {
         let withheld = self.withheld;
         let goes_on = |ending: &Ending| match ending.outcome {
@@ -278,7 +278,7 @@ impl Cluster {
         }
     }
 
-    /// Lets some time pass in which all that live are heard of.
+    /// Lets some time pass in which all live workers are heard of.
     pub fn pass(&mut self, time: Duration) {
         const BEAT: Duration = Duration::from_millis(500);
         let end = self.now + time;
@@ -300,7 +300,7 @@ impl Cluster {
         }
     }
 
-    /// Goes on until the run is over, for so many advances at the most.
+    /// Goes on until the run is over, for at most `most` advances.
     pub fn finish(&mut self, most: u32) {
         // Some are waited for until it is clear that they do nothing.
         const LONG: u32 = 30;

@@ -14,8 +14,9 @@ impl Cluster {
         assert!(newest <= saved, "{saved} is saved, and {newest} is held: {:#?}; {:?}", self.notes, self.workers);
     }
 
-    /// Asserts that what `leaver` holds does not go with it: it is saved, or another one holds as much that lives, or has shown
-    /// in the generation that it does. Of steps that nobody has heard of only those are lost that others do again.
+    /// Asserts that what `leaver` holds does not go with it. It is saved, or another worker holds as much. That one
+    /// lives, or has shown in the generation what it holds. Only steps that nobody has heard of may be lost: others do
+    /// them again.
     pub(super) fn assert_others_hold(&self, leaver: WorkerId) {
         // What does not come for a minute is given up.
         let hears =
@@ -43,7 +44,7 @@ impl Cluster {
         );
     }
 
-    /// The state of a worker that the run could go on from.
+    /// The state of a worker, if the run could go on from it.
     pub(super) fn usable<'a>(&self, worker: &'a Worker) -> Option<&'a State> {
         let state = worker.held.as_deref()?;
         (state.at.epoch as usize <= self.epochs.len() && worker.lineage > self.void).then_some(state)
@@ -56,8 +57,8 @@ impl Cluster {
         if step == STEPS && recorded { Position { epoch: epoch + 1, step: 0 } } else { state.at }
     }
 
-    /// Asserts that the run is over, that its last checkpoint has been through every step once and in order, and that
-    /// every epoch was recorded.
+    /// Asserts that the run is over, and that every epoch was recorded. Its last checkpoint has been through every step
+    /// once and in order.
     pub fn assert_finished(&self) {
         let outcome = self.ending.as_ref().map(|ending| ending.outcome);
         assert_eq!(outcome, Some(Outcome::Finished), "{:#?}", self.steering);

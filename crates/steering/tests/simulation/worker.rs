@@ -4,8 +4,8 @@ use plan::{Held, Position, Totals};
 use std::{collections::VecDeque, rc::Rc, time::Duration};
 use steering::{Event, Order};
 
-/// What a worker holds, with all that it ever went through: a state in which a step were missing, or done twice, would show
-/// it for the rest of the run.
+/// What a worker holds, with all the steps that it went through. A step that is missing, or was done twice, shows for
+/// the rest of the run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub at: Position,
@@ -35,25 +35,25 @@ pub enum Illness {
     Unreachable,
     /// It says that it is ready, and never is: neither a generation nor a step with it comes to anything.
     Claims,
-    /// As the last, and it seems to work all the time, on a machine that is very slow by its own words.
+    /// Like `Claims`. It seems to work all the time, on a machine that is very slow by its own words.
     Poses,
-    /// As the last, and it says that it has done a step, which has taken it very long.
+    /// Like `Poses`. It also says that it has done a step, which has taken it very long.
     Boasts,
     /// No state comes to it.
     Starves,
-    /// Collectives with it break, on all alike.
+    /// Collectives with it break, for all members alike.
     Breaks,
     /// It neither does nor says anything from its first step on.
     Dies,
-    /// It reports what cannot be.
+    /// It reports impossible things.
     Lies,
     /// It never tells what it evaluated, and seems to work on it.
     Lingers,
-    /// No state comes from it: it says so, and that it has none.
+    /// It sends no state: it says so, and that it holds none.
     Withholds,
-    /// No state comes from it, and it says nothing of it.
+    /// It sends no state, and says nothing of it.
     Keeps,
-    /// It goes on with an epoch that it is told to stop in, and seems to work.
+    /// It goes on with an epoch in which it was told to stop, and seems to work.
     Ignores,
 }
 
@@ -65,11 +65,11 @@ pub struct Worker {
     pub lineage: u64,
     /// Whether a bit of what it holds is flipped.
     pub corrupt: bool,
-    /// Whether it has what it takes to train.
+    /// Whether it is ready to train.
     pub prepared: bool,
     /// Until when it is set aside.
     pub aside_until: Option<Duration>,
-    /// The last one that it was told of.
+    /// The last generation that it was told of.
     pub generation: u64,
     /// What it does together with the others.
     pub orders: VecDeque<Order>,
@@ -78,7 +78,7 @@ pub struct Worker {
     pub halt: Option<(u64, u32)>,
     pub pulse: u64,
     pub illness: Option<Illness>,
-    /// The last generation in which it has shown that it lives, and what it holds.
+    /// The last generation in which it has shown that it lives and what it holds.
     pub ready_in: u64,
     /// The generation in which it was told that it may go.
     pub dismissed: Option<u64>,
@@ -107,12 +107,12 @@ impl Worker {
         let stretch = Duration::from_millis(10);
         let poses = boasts || matches!(self.illness, Some(Illness::Poses | Illness::Lingers));
         let compute = if boasts { 1e6 } else { 0.1 };
-        // The time is different each time.
+        // The pulse is different each time.
         let pulse = if poses { self.pulse + now.as_millis() as u64 } else { self.pulse };
         Event::Progress { generation, position, pulse, waiting: !poses, compute, stretch }
     }
 
-    /// Whether a state comes from it that it holds.
+    /// Whether it sends the states that it holds.
     pub fn gives(&self) -> bool {
         !matches!(self.illness, Some(Illness::Withholds | Illness::Keeps))
     }
