@@ -15,10 +15,10 @@
 //! # Example
 //!
 //! ```
-//! use data::{Augmentations, Shape};
+//! use data::{Augmentations, ImageShape};
 //!
 //! let augmentations: Augmentations = "crop:4,flip".parse().unwrap();
-//! let shape = Shape { channels: 3, height: 32, width: 32 };
+//! let shape = ImageShape { channels: 3, height: 32, width: 32 };
 //! // The same on every worker: it depends on seed, epoch and sample alone.
 //! assert_eq!(augmentations.look(7, 0, 99, shape), augmentations.look(7, 0, 99, shape));
 //! ```

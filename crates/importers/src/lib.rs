@@ -25,11 +25,12 @@ pub use cifar10::Cifar10;
 pub use cifar100::Cifar100;
 
 use data::{Blob, Dataset, DatasetSpec, Error, Split};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One data set, as it is found in a data directory.
-pub trait Importer: Sync {
+pub trait Importer: Sync + fmt::Debug {
     /// Its name, for `--dataset`.
     fn name(&self) -> &'static str;
 

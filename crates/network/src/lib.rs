@@ -11,7 +11,7 @@
 //! ```no_run
 //! use network::{Buffers, Network};
 //! use plan::Precision;
-//! use resnet::{Architecture, Layout, initial_parameters, initial_statistics};
+//! use resnet::{Architecture, Layout, Sizes, initial_parameters, initial_statistics};
 //! use tch::{Device, Kind, Tensor};
 //!
 //! let architecture = Architecture::named("resnet20", Sizes { channels: 3, side: 32, classes: 10 })?;

@@ -11,10 +11,10 @@
 //! # Example
 //!
 //! ```
-//! use shared_memory::{Segment, Shape};
+//! use shared_memory::{Segment, SegmentShape};
 //! use std::sync::atomic::Ordering;
 //!
-//! let shape = Shape { counters: 2, floats: 16 };
+//! let shape = SegmentShape { counters: 2, floats: 16 };
 //! let (ours, ticket) = Segment::create(shape)?;
 //! // As another process would.
 //! let theirs = Segment::open(ticket, shape)?;
