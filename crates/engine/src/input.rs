@@ -53,7 +53,29 @@ pub struct BatchFeed(Feed);
 #[derive(Debug)]
 enum Feed {
     Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, shape: ImageShape, device: Device },
-    Resident { data: Rc<Resident>, samples: Samples, next: Option<(Tensor, Tensor)> },
+    Resident(ResidentFeed),
+}
+
+/// A device that makes batches itself.
+#[derive(Debug)]
+struct ResidentFeed {
+    data: Rc<Resident>,
+    samples: Samples,
+    /// A batch that the device has begun and nobody has taken.
+    next: Option<(Tensor, Tensor)>,
+}
+
+impl ResidentFeed {
+    /// Begins the next batch, if none is begun and one is left. Returns whether it did.
+    fn prepare(&mut self) -> Result<bool, EngineError> {
+        if self.next.is_some() {
+            return Ok(false);
+        }
+        let Self { data, samples, next } = self;
+        let Some(range) = samples.ranges.next() else { return Ok(false) };
+        *next = Some(data.batch(&samples.augment, (samples.seed, samples.epoch), &samples.order[range])?);
+        Ok(true)
+    }
 }
 
 impl BatchFeed {
@@ -87,7 +109,7 @@ impl BatchFeed {
     /// The batches of `samples` from a data set on the device.
     #[must_use]
     pub fn resident(data: Rc<Resident>, samples: Samples) -> Self {
-        Self(Feed::Resident { data, samples, next: None })
+        Self(Feed::Resident(ResidentFeed { data, samples, next: None }))
     }
 
     /// The next batch on the device: images `[n, channels, height, width]` with channels last in memory, and labels.
@@ -107,12 +129,9 @@ impl BatchFeed {
                 let _ = spare.try_send(batch);
                 tensors
             }
-            Feed::Resident { next, .. } => {
-                if next.is_none() {
-                    self.prepare()?;
-                }
-                let Feed::Resident { next, .. } = &mut self.0 else { return Err(none_left()) };
-                next.take().ok_or_else(none_left)
+            Feed::Resident(feed) => {
+                feed.prepare()?;
+                feed.next.take().ok_or_else(none_left)
             }
         }
     }
@@ -122,13 +141,9 @@ impl BatchFeed {
     /// # Errors
     /// If libtorch fails.
     pub fn prepare(&mut self) -> Result<bool, EngineError> {
-        if let Feed::Resident { data, samples, next } = &mut self.0
-            && next.is_none()
-            && let Some(range) = samples.ranges.next()
-        {
-            *next = Some(data.batch(&samples.augment, (samples.seed, samples.epoch), &samples.order[range])?);
-            return Ok(true);
+        match &mut self.0 {
+            Feed::Ahead { .. } => Ok(false),
+            Feed::Resident(feed) => feed.prepare(),
         }
-        Ok(false)
     }
 }
