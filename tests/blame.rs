@@ -12,10 +12,6 @@ use std::{
 };
 use system_tests::{Coordinator, Ended, Network, TestRun, Worker, assert_same, members, pace, scratch};
 
-fn small() -> TestRun<'static> {
-    TestRun::small()
-}
-
 /// In milliseconds: a run takes longer than it takes to be set aside and to come back.
 const PACE: u32 = 300;
 
@@ -28,7 +24,7 @@ fn with<'a>(data: &'a [String; 2], flags: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &small()).well()
+    Coordinator::run(&directory.join("undisturbed"), 2, &TestRun::small()).well()
 }
 
 /// Whether the worker `name` is set aside, for a reason with `words` in it.
@@ -42,7 +38,7 @@ fn is_aside(run: &Run, name: &str, words: &str) -> bool {
 }
 
 fn alone(directory: &Path, name: &str) -> Coordinator {
-    Coordinator::start(&directory.join(name), &small().workers(1))
+    Coordinator::start(&directory.join(name), &TestRun::small().workers(1))
 }
 
 #[test]
@@ -104,7 +100,7 @@ fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
 fn who_was_set_aside_rehearses_again_whatever_becomes_of_the_coordinator() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().workers(1);
+    let flags = TestRun::small().workers(1);
     let mut run = alone(directory.path(), "doubted");
     let data = data();
     let healthy = Worker::start_failing(&run, "healthy", &with(&data, &[]), &pace(PACE));
@@ -163,7 +159,7 @@ fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
         return;
     };
     let directory = scratch();
-    let shards = small().without("--shards").shards(3);
+    let shards = TestRun::small().without("--shards").shards(3);
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 3, &shards).well();
     let flags = [&["--workers", "2", "--failure-timeout", "2s"], &shards[..]].concat();
     let mut run = Coordinator::start_at(&network.listen(), &directory.path().join("firewall"), &flags);
@@ -193,7 +189,7 @@ fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
 fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let run = Coordinator::start(&directory.path().join("halfway"), &small().workers(2));
+    let run = Coordinator::start(&directory.path().join("halfway"), &TestRun::small().workers(2));
     let data = data();
     // The second loses its coordinator and falls behind. When it comes back, it is to take over what the first holds, and the
     // first dies when a part of that has come.
@@ -211,7 +207,7 @@ fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
 fn a_name_that_its_owner_left_behind_is_free_again() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().workers(1).with(&["--failure-timeout", "2s"]);
+    let flags = TestRun::small().workers(1).with(&["--failure-timeout", "2s"]);
     let mut run = Coordinator::start(&directory.path().join("name"), &flags);
     let data = data();
     let before = Worker::start_failing(&run, "node", &with(&data, &[]), &pace(PACE));
@@ -231,7 +227,7 @@ fn a_name_that_its_owner_left_behind_is_free_again() {
 #[test]
 fn a_worker_that_comes_to_a_run_that_is_over_goes_again() {
     let directory = scratch();
-    let flags = small().local(1).epochs(1).without("--shards").with(&["--serve"]);
+    let flags = TestRun::small().local(1).epochs(1).without("--shards").with(&["--serve"]);
     let mut run = Coordinator::start(directory.path(), &flags);
     run.wait_until(|run| run.state() == RunState::Finished);
     let start = Instant::now();
@@ -251,7 +247,7 @@ fn a_name_with_addresses_of_two_families_leads_to_the_one_that_answers() {
     network.names("::1 localhost\n127.0.0.1 localhost\n");
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let run = Coordinator::start(&directory.path().join("run"), &small().workers(2));
+    let run = Coordinator::start(&directory.path().join("run"), &TestRun::small().workers(2));
     let port = run.address().rsplit_once(':').unwrap().1.to_owned();
     let data = data();
     let by_number = Worker::start(&run, "by-number", &with(&data, &[]));
@@ -269,7 +265,7 @@ fn a_name_with_addresses_of_two_families_leads_to_the_one_that_answers() {
 #[test]
 fn a_slow_machine_is_not_taken_for_a_stuck_one() {
     let directory = scratch();
-    let short = small().images(128, 300).epochs(1);
+    let short = TestRun::small().images(128, 300).epochs(1);
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &short).well();
     let flags = [&["--local", "--workers", "2", "--failure-timeout", "500ms"], &short[..]].concat();
     let fault = ["*@*:0:0:drag=1500".to_owned()];
@@ -282,7 +278,7 @@ fn a_slow_machine_is_not_taken_for_a_stuck_one() {
 #[test]
 fn a_loss_that_is_no_number_on_one_machine_is_that_machines() {
     let directory = scratch();
-    let run_with_one_shard = small().without("--shards").shards(1);
+    let run_with_one_shard = TestRun::small().without("--shards").shards(1);
     let expected = Coordinator::run(&directory.path().join("undisturbed"), 1, &run_with_one_shard).well();
     let mut run = Coordinator::start(&directory.path().join("sick"), &run_with_one_shard);
     let data = data();
@@ -308,7 +304,7 @@ fn a_loss_that_is_no_number_on_one_machine_is_that_machines() {
 fn one_whose_loss_was_no_number_once_comes_back() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let mut run = Coordinator::start(&directory.path().join("back"), &small().workers(2));
+    let mut run = Coordinator::start(&directory.path().join("back"), &TestRun::small().workers(2));
     let data = data();
     let well = Worker::start_failing(&run, "well", &with(&data, &[]), &pace(PACE));
     let faults = format!("{},sick@1:0:2:nan", pace(PACE));
@@ -326,7 +322,7 @@ fn what_is_left_goes_on_when_coordinator_and_worker_were_killed_together() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("killed");
-    let flags = small().workers(2).with(&["--failure-timeout", "1s"]);
+    let flags = TestRun::small().workers(2).with(&["--failure-timeout", "1s"]);
     let mut run = Coordinator::start(&run_dir, &flags);
     let data = data();
     let left = Worker::start_failing(&run, "left", &with(&data, &[]), &pace(50));

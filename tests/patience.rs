@@ -10,10 +10,6 @@ use std::{
 };
 use system_tests::{Coordinator, TestRun, assert_same, fail_at, scratch};
 
-fn small() -> TestRun<'static> {
-    TestRun::small()
-}
-
 #[test]
 fn a_coordinator_gone_for_a_minute_costs_no_step() {
     let directory = scratch();
@@ -40,7 +36,7 @@ fn a_coordinator_gone_for_a_minute_costs_no_step() {
 #[test]
 fn workers_that_never_get_any_further_end_the_run_with_its_reason() {
     let directory = scratch();
-    let flags = small().local(2).epochs(2).with(&["--failure-timeout", "1s"]);
+    let flags = TestRun::small().local(2).epochs(2).with(&["--failure-timeout", "1s"]);
     let run_dir = directory.path().join("run");
     let start = Instant::now();
     // Each of them trains well, five steps at a time.
@@ -50,15 +46,18 @@ fn workers_that_never_get_any_further_end_the_run_with_its_reason() {
     assert!(start.elapsed() < Duration::from_mins(3), "{:?}", start.elapsed());
     // What ended them is mended.
     let ended = Coordinator::start(&run_dir, &flags).wait().well();
-    assert_same(&ended, &Coordinator::run(&directory.path().join("undisturbed"), 2, &small().epochs(2)).well());
+    assert_same(
+        &ended,
+        &Coordinator::run(&directory.path().join("undisturbed"), 2, &TestRun::small().epochs(2)).well(),
+    );
 }
 
 #[test]
 fn a_run_ends_when_nobody_who_could_go_on_is_left_and_what_was_done_is_saved() {
     let directory = scratch();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &TestRun::small()).well();
     let run_dir = directory.path().join("hopeless");
-    let flags = small().local(2);
+    let flags = TestRun::small().local(2);
     let start = Instant::now();
     let fault = ["*@*:1:3:fail".to_owned()];
     let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait();

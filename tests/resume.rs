@@ -6,10 +6,6 @@ use proto::v1::RunState;
 use std::{fs, path::Path, process::Command};
 use system_tests::{Coordinator, TestRun, binary, fail_at, pace, scratch};
 
-fn small() -> TestRun<'static> {
-    TestRun::three_epochs()
-}
-
 fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -19,9 +15,9 @@ fn metrics(run_dir: &Path) -> Vec<serde_json::Value> {
 fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     let directory = scratch();
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
-    let expected = Coordinator::run(&whole, 2, &small()).well().weights();
+    let expected = Coordinator::run(&whole, 2, &TestRun::three_epochs()).well().weights();
 
-    let local = small().local(2);
+    let local = TestRun::three_epochs().local(2);
     let mut first = Coordinator::start_failing(&stopped, &local, &[fail_at(0, (1, 3), "slow=250")]);
     first.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     first.terminate();
@@ -33,7 +29,7 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     assert_ne!(summary["weights_sha256"], expected.as_str());
 
     // With another number of workers even.
-    let ended = Coordinator::run(&stopped, 1, &small()).well();
+    let ended = Coordinator::run(&stopped, 1, &TestRun::three_epochs()).well();
     assert_eq!(ended.summary()["state"], "finished");
     assert_eq!(ended.weights(), expected);
     let (metrics, undisturbed) = (metrics(&stopped), metrics(&whole));
@@ -46,7 +42,7 @@ fn a_stop_in_the_middle_of_an_epoch_leaves_no_trace() {
     let from = stopped.join("checkpoints").join(format!("step-{steps:08}"));
     if from.exists() {
         let again = directory.path().join("again");
-        let flags = small().with(&["--resume", from.to_str().unwrap()]);
+        let flags = TestRun::three_epochs().with(&["--resume", from.to_str().unwrap()]);
         assert_eq!(Coordinator::run(&again, 2, &flags).well().weights(), expected);
     }
 }
@@ -58,7 +54,7 @@ fn a_kill_and_a_stop_leave_no_trace_in_moments_and_averages() {
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
     let how =
         ["--optimizer", "adamw", "--lr", "0.002", "--ema-decay", "0.8", "--warmup-epochs", "2", "--decay", "weights"];
-    let flags = small().local(2).with(&how);
+    let flags = TestRun::three_epochs().local(2).with(&how);
     let undisturbed = Coordinator::start(&whole, &flags).wait().well();
     // The average is what is evaluated and saved as the model, so it is all that a checkpoint's digest covers.
     let kept = whole.join("checkpoints/step-00000033/training.safetensors");
@@ -81,8 +77,8 @@ fn a_kill_and_a_stop_leave_no_trace_in_moments_and_averages() {
 fn a_client_stops_a_run_and_the_same_command_goes_on() {
     let directory = scratch();
     let (whole, stopped) = (directory.path().join("whole"), directory.path().join("stopped"));
-    let expected = Coordinator::run(&whole, 2, &small()).well().weights();
-    let local = small().local(2);
+    let expected = Coordinator::run(&whole, 2, &TestRun::three_epochs()).well().weights();
+    let local = TestRun::three_epochs().local(2);
     let mut run = Coordinator::start_failing(&stopped, &local, &[fail_at(0, (1, 3), "slow=250")]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let cox = Command::new(binary("cox")).args(["--coordinator", &run.url(), "stop", "--reason", "enough"]).output();
@@ -92,16 +88,16 @@ fn a_client_stops_a_run_and_the_same_command_goes_on() {
     assert!(text.starts_with("stopped: asked to stop: enough (epoch 2, step "), "{text}");
     let ended = run.wait().well();
     assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
-    assert_eq!(Coordinator::run(&stopped, 2, &small()).well().weights(), expected);
+    assert_eq!(Coordinator::run(&stopped, 2, &TestRun::three_epochs()).well().weights(), expected);
 }
 
 #[test]
 fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
     let directory = scratch();
     let run_dir = directory.path().join("run");
-    let expected = Coordinator::run(&run_dir, 2, &small()).well().weights();
+    let expected = Coordinator::run(&run_dir, 2, &TestRun::three_epochs()).well().weights();
     let from = run_dir.join("checkpoints/step-00000022");
-    let flags = small().with(&["--resume", from.to_str().unwrap()]);
+    let flags = TestRun::three_epochs().with(&["--resume", from.to_str().unwrap()]);
     let ended = Coordinator::run(&run_dir, 2, &flags).well();
     assert_eq!(ended.weights(), expected);
     assert_eq!(metrics(&run_dir).len(), 3);
@@ -111,13 +107,13 @@ fn a_checkpoint_of_an_earlier_epoch_can_be_gone_on_from() {
 fn metrics_that_a_killed_coordinator_left_incomplete_are_completed() {
     let directory = scratch();
     let run_dir = directory.path().join("run");
-    assert_eq!(Coordinator::run(&run_dir, 2, &small()).code, 0);
+    assert_eq!(Coordinator::run(&run_dir, 2, &TestRun::three_epochs()).code, 0);
     let path = run_dir.join("metrics.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     // One line, and the beginning of the next.
     let first = whole.find('\n').unwrap();
     fs::write(&path, &whole[..first + 20]).unwrap();
-    assert_eq!(Coordinator::run(&run_dir, 2, &small()).code, 0);
+    assert_eq!(Coordinator::run(&run_dir, 2, &TestRun::three_epochs()).code, 0);
     assert_eq!(fs::read_to_string(&path).unwrap(), whole);
 }
 
@@ -146,17 +142,17 @@ fn another_configuration_is_refused() {
 fn a_truncated_checkpoint_is_passed_over_or_refused_by_name() {
     let directory = scratch();
     let run_dir = directory.path().join("run");
-    let expected = Coordinator::run(&run_dir, 2, &small()).well().weights();
+    let expected = Coordinator::run(&run_dir, 2, &TestRun::three_epochs()).well().weights();
     let newest = run_dir.join("checkpoints/step-00000033");
     let model = newest.join("model.safetensors");
     let content = fs::read(&model).unwrap();
     fs::write(&model, &content[..1000]).unwrap();
-    let flags = small().with(&["--resume", newest.to_str().unwrap()]);
+    let flags = TestRun::three_epochs().with(&["--resume", newest.to_str().unwrap()]);
     let refused = Coordinator::fails(&directory.path().join("other"), &flags);
     assert_eq!(refused.code, 8, "{}", refused.log);
     assert!(refused.log.contains("model.safetensors is damaged: it has 1000 bytes"), "{}", refused.log);
     // By itself the run takes the one before, and comes to the same end.
-    let ended = Coordinator::run(&run_dir, 2, &small()).well();
+    let ended = Coordinator::run(&run_dir, 2, &TestRun::three_epochs()).well();
     assert!(ended.log.contains("taking the one before"), "{}", ended.log);
     assert_eq!(ended.weights(), expected);
 }

@@ -10,12 +10,8 @@ use proto::v1::RunState;
 use std::path::Path;
 use system_tests::{Coordinator, Ended, Line, TestRun, Worker, assert_same, fail_at, members, pace, scratch};
 
-fn small() -> TestRun<'static> {
-    TestRun::small()
-}
-
 fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &small()).well()
+    Coordinator::run(&directory.join("undisturbed"), 2, &TestRun::small()).well()
 }
 
 fn steps(ended: &Ended) -> u64 {
@@ -31,7 +27,7 @@ fn a_stop_while_workers_are_waited_for_saves_what_those_who_are_left_hold() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("waiting");
-    let flags = small().workers(2).with(&["--min-workers", "2"]);
+    let flags = TestRun::small().workers(2).with(&["--min-workers", "2"]);
     let mut run = Coordinator::start(&run_dir, &flags);
     let data = data();
     let data = [data[0].as_str(), data[1].as_str()];
@@ -45,7 +41,7 @@ fn a_stop_while_workers_are_waited_for_saves_what_those_who_are_left_hold() {
     assert_eq!(ended.summary()["state"], "stopped", "{}", ended.log);
     assert!((14..22).contains(&steps(&ended)), "{} steps\n{}", steps(&ended), ended.log);
     assert_eq!(stays.wait().0, 0);
-    let local = small().local(2);
+    let local = TestRun::small().local(2);
     assert_same(&Coordinator::start(&run_dir, &local).wait().well(), &expected);
 }
 
@@ -56,7 +52,7 @@ fn the_last_worker_to_leave_leaves_its_state_behind() {
     for workers in [1, 2] {
         let run_dir = directory.path().join(workers.to_string());
         let count = workers.to_string();
-        let mut run = Coordinator::start(&run_dir, &small().with(&["--workers", &count]));
+        let mut run = Coordinator::start(&run_dir, &TestRun::small().with(&["--workers", &count]));
         let data = data();
         let data = [data[0].as_str(), data[1].as_str()];
         let leavers: Vec<Worker> =
@@ -88,7 +84,7 @@ fn the_last_worker_to_leave_leaves_its_state_behind() {
 fn a_state_that_does_not_come_is_asked_for_elsewhere() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().local(2).with(&["--failure-timeout", "1s"]);
+    let flags = TestRun::small().local(2).with(&["--failure-timeout", "1s"]);
     // That of the first epoch, from either: whoever is asked first keeps it. At the end of the second both do.
     for who in 0..2 {
         let fault = [fail_at(who, (0, 11), "keep")];
@@ -109,7 +105,7 @@ fn a_line_that_breaks_at_the_end_loses_nothing() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
     for workers in ["1", "2"] {
-        let flags = small().with(&["--local", "--workers", workers, "--failure-timeout", "1s"]);
+        let flags = TestRun::small().with(&["--local", "--workers", workers, "--failure-timeout", "1s"]);
         let fault = ["*@*:2:11:unsent=2500".to_owned()];
         let ended = Coordinator::start_failing(&directory.path().join(workers), &flags, &fault).wait().well();
         assert!(ended.log.contains("the line was made to break; asking again"), "{}", ended.log);
@@ -123,7 +119,7 @@ fn a_line_that_breaks_at_the_end_loses_nothing() {
 fn a_line_that_stands_still_is_not_waited_for_twice() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().workers(1).with(&["--failure-timeout", "1s"]);
+    let flags = TestRun::small().workers(1).with(&["--failure-timeout", "1s"]);
     let run = Coordinator::start(&directory.path().join("dead"), &flags);
     let line = Line::that_forgets(run.address(), 400_000);
     let data = data();
@@ -140,7 +136,7 @@ fn a_run_whose_last_state_cannot_be_had_is_not_finished() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("lost");
-    let flags = small().local(2).with(&["--failure-timeout", "1s"]);
+    let flags = TestRun::small().local(2).with(&["--failure-timeout", "1s"]);
     let fault = ["*@*:2:11:unsent=600000".to_owned()];
     let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait();
     assert_eq!(ended.code, 7, "{}", ended.log);
@@ -158,7 +154,7 @@ fn the_only_one_that_is_left_leaves_its_state_behind() {
     let expected = undisturbed(directory.path());
     for leaver in 0..3 {
         let run_dir = directory.path().join(format!("leaves-{leaver}"));
-        let flags = small().without("--shards").workers(3);
+        let flags = TestRun::small().without("--shards").workers(3);
         let mut run = Coordinator::start(&run_dir, &[&flags[..], &["--shards", "3"]].concat());
         let data = data();
         let data = [data[0].as_str(), data[1].as_str()];
@@ -186,7 +182,7 @@ fn a_stop_saves_the_state_of_the_step_and_no_earlier_one() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
     let run_dir = directory.path().join("every");
-    let flags = small().local(2).with(&["--checkpoint-every", "1"]);
+    let flags = TestRun::small().local(2).with(&["--checkpoint-every", "1"]);
     let mut run = Coordinator::start_failing(&run_dir, &flags, &[pace(20)]);
     run.wait_until(|run| run.epoch == 1 && run.step >= 3);
     run.terminate();
@@ -202,7 +198,7 @@ fn a_stop_saves_the_state_of_the_step_and_no_earlier_one() {
 fn a_stopped_coordinator_blames_nobody_for_its_own_absence() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().local(2).with(&["--failure-timeout", "1s"]);
+    let flags = TestRun::small().local(2).with(&["--failure-timeout", "1s"]);
     let mut run = Coordinator::start_failing(&directory.path().join("absent"), &flags, &[pace(100)]);
     run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
     let process = Pid::from_raw(run.id() as i32);
@@ -221,7 +217,7 @@ fn a_stopped_coordinator_blames_nobody_for_its_own_absence() {
 #[test]
 fn a_state_on_which_not_all_agree_is_not_saved() {
     let directory = scratch();
-    let three = small().without("--shards").shards(3).local(3);
+    let three = TestRun::small().without("--shards").shards(3).local(3);
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &three).wait().well();
     let run_dir = directory.path().join("differ");
     let faults = [pace(100), fail_at(1, (1, 3), "flip")];
@@ -240,7 +236,7 @@ fn a_state_on_which_not_all_agree_is_not_saved() {
 fn who_leaves_while_the_coordinator_is_away_leaves_its_state_behind() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().workers(2);
+    let flags = TestRun::small().workers(2);
     let mut run = Coordinator::start(&directory.path().join("away"), &flags);
     let data = data();
     let data = [data[0].as_str(), data[1].as_str()];

@@ -20,17 +20,13 @@ use system_tests::{
     Coordinator, Ended, TestRun, Worker, assert_same, binary, data_dir, fail_at, fail_in, runs, scratch,
 };
 
-fn small() -> TestRun<'static> {
-    TestRun::small()
-}
-
 /// What counts as a second request has to be so much later.
 const PATIENCE: Duration = Duration::from_millis(1100);
 
 /// A run that is in the middle of its second epoch, of steps that take so many milliseconds longer from there on.
 fn in_the_middle(run_dir: &Path, millis: u32) -> (Coordinator, [u32; 2]) {
     let slow = [fail_at(0, (1, 3), &format!("slow={millis}"))];
-    let mut run = Coordinator::start_failing(run_dir, &small().local(2), &slow);
+    let mut run = Coordinator::start_failing(run_dir, &TestRun::small().local(2), &slow);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let workers = ["local-0", "local-1"].map(|name| run.worker(name));
     (run, workers)
@@ -48,13 +44,13 @@ fn assert_saved(ended: &Ended, workers: [u32; 2]) {
 #[test]
 fn two_signals_within_a_moment_are_one_request() {
     let directory = scratch();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
+    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &TestRun::small()).well();
     let run_dir = directory.path().join("stopped");
     let (run, workers) = in_the_middle(&run_dir, 250);
     run.terminate();
     run.terminate();
     assert_saved(&run.wait(), workers);
-    let ended = Coordinator::run(&run_dir, 2, &small()).well();
+    let ended = Coordinator::run(&run_dir, 2, &TestRun::small()).well();
     assert_same(&ended, &expected);
 }
 
@@ -100,7 +96,7 @@ fn every_signal_that_asks_is_met() {
             eprintln!("NOT TESTED: SIGHUP, which this test itself was started to ignore, as nohup does it");
             continue;
         }
-        let run = Coordinator::start(&directory.path().join(name), &small());
+        let run = Coordinator::start(&directory.path().join(name), &TestRun::small());
         let sent = Command::new("kill").args(["-s", name, &run.id().to_string()]).status().unwrap();
         assert!(sent.success(), "{name}");
         let ended = run.wait();
@@ -126,7 +122,7 @@ fn a_signal_that_is_ignored_from_the_start_stays_so() {
     command
         .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
         .arg(binary("coordinator"))
-        .args(&*small())
+        .args(&*TestRun::small())
         .arg("--data-dir")
         .arg(data_dir());
     let run = begin(command, directory.path());
@@ -191,7 +187,7 @@ fn a_worker_leaves_at_the_first_request_and_ends_at_an_impatient_second() {
     let data = data_dir();
     let data = ["--data-dir", data.to_str().unwrap()];
     for (millis, code) in [(250, 0), (60_000, 143)] {
-        let flags = small().workers(1);
+        let flags = TestRun::small().workers(1);
         let mut run = Coordinator::start(&directory.path().join(millis.to_string()), &flags);
         let slow = fail_in(1, "far", (0, 3), &format!("slow={millis}"));
         let worker = Worker::start_failing(&run, "far", &data, &slow);
@@ -211,7 +207,7 @@ fn a_worker_leaves_at_the_first_request_and_ends_at_an_impatient_second() {
 #[test]
 fn a_worker_that_is_not_prepared_leaves_at_once() {
     let directory = scratch();
-    let mut run = Coordinator::start(&directory.path().join("run"), &small().workers(1));
+    let mut run = Coordinator::start(&directory.path().join("run"), &TestRun::small().workers(1));
     let data = endless_data(directory.path());
     let worker = Worker::start(&run, "far", &["--data-dir", data.to_str().unwrap()]);
     run.wait_until(|run| run.workers.iter().any(|worker| worker.preparing));

@@ -16,21 +16,17 @@ use std::{
 };
 use system_tests::{Coordinator, Ended, TestRun, assert_same, fail_at, fail_in, members, runs, scratch};
 
-fn small() -> TestRun<'static> {
-    TestRun::three_epochs()
-}
-
 /// A run of two workers that takes its time, in its first generation, from a step of the second epoch on: what the test
 /// does next meets it there, on a machine of any speed.
 fn local(directory: &Path, name: &str, flags: &[&str]) -> Coordinator {
-    let flags = small().local(2).with(flags);
+    let flags = TestRun::three_epochs().local(2).with(flags);
     Coordinator::start_failing(&directory.join(name), &flags, &[fail_at(0, SLOW_FROM, "slow=250")])
 }
 
 const SLOW_FROM: (u32, u32) = (1, 3);
 
 fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &small()).well()
+    Coordinator::run(&directory.join("undisturbed"), 2, &TestRun::three_epochs()).well()
 }
 
 fn signal(worker: u32, signal: Signal) {
@@ -84,7 +80,7 @@ fn a_killed_coordinator_is_taken_up_by_the_workers_that_outlive_it() {
     let mut run = local(directory.path(), "killed", &[]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let workers = ["local-0", "local-1"].map(|name| run.worker(name));
-    let flags = small().local(2);
+    let flags = TestRun::three_epochs().local(2);
     let mut run = run.killed_and_restarted(&flags, || {});
     let after = run.wait_until(|run| members(run) == 2);
     assert!(after.generation > 1, "{after:?}");
@@ -102,7 +98,7 @@ fn a_worker_that_dies_while_the_coordinator_is_away_costs_one_step() {
     let mut run = local(directory.path(), "both", &[]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let worker = run.worker("local-1");
-    let flags = small().local(2);
+    let flags = TestRun::three_epochs().local(2);
     let run = run.killed_and_restarted(&flags, || {
         signal(worker, Signal::SIGKILL);
         // Long enough for the other one to come upon it.
@@ -116,7 +112,7 @@ fn a_worker_that_dies_while_the_coordinator_is_away_costs_one_step() {
 fn what_was_survived_is_known_to_the_next_coordinator() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().local(2).with(&["--min-workers", "2"]);
+    let flags = TestRun::three_epochs().local(2).with(&["--min-workers", "2"]);
     // The first generation takes its time until a worker is killed, and so does the second, until the coordinator is.
     let slow = [fail_at(0, SLOW_FROM, "slow=250"), fail_in(2, "local-1", (0, 0), "slow=250")];
     let mut run = Coordinator::start_failing(&directory.path().join("both"), &flags, &slow);
@@ -134,7 +130,7 @@ fn what_was_survived_is_known_to_the_next_coordinator() {
 #[test]
 fn workers_that_no_coordinator_comes_back_for_end_by_themselves() {
     let directory = scratch();
-    let flags = small().local(2);
+    let flags = TestRun::three_epochs().local(2);
     let slow = fail_at(0, SLOW_FROM, "slow=500");
     // Ten minutes if nobody says otherwise.
     let variables = [("COXSWAIN_FAULT", slow.as_str()), ("COXSWAIN_GIVE_UP_AFTER", "1s")];
@@ -153,7 +149,7 @@ fn workers_that_no_coordinator_comes_back_for_end_by_themselves() {
 fn a_worker_that_is_slower_than_the_other_is_named() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().local(2).with(&["--failure-timeout", "1s"]);
+    let flags = TestRun::three_epochs().local(2).with(&["--failure-timeout", "1s"]);
     let slow = fail_at(1, (0, 3), "slow=300");
     let ended = Coordinator::start_failing(&directory.path().join("slow"), &flags, &[slow]).wait().well();
     assert_same(&ended, &expected);
@@ -175,7 +171,7 @@ fn faults_at_any_step_leave_no_trace_in_the_weights() {
         ("stop", (2, 5), "local-1 lost: silent for 1."),
     ];
     for (what, at, noticed) in cases {
-        let flags = small().local(2).with(&["--failure-timeout", "1s"]);
+        let flags = TestRun::three_epochs().local(2).with(&["--failure-timeout", "1s"]);
         let run = Coordinator::start_failing(&directory.path().join(what), &flags, &[fail_at(1, at, what)]);
         let ended = run.wait().well();
         assert_same(&ended, &expected);
@@ -188,7 +184,7 @@ fn faults_at_any_step_leave_no_trace_in_the_weights() {
 #[test]
 fn a_flipped_bit_is_outvoted_and_leaves_no_mark() {
     let directory = scratch();
-    let flags = small().without("--shards").shards(3).local(3);
+    let flags = TestRun::three_epochs().without("--shards").shards(3).local(3);
     let expected = Coordinator::start(&directory.path().join("undisturbed"), &flags).wait().well();
     let every = flags.clone().with(&["--checkpoint-every", "4"]);
     for (name, flags) in [("epochs", &flags), ("steps", &every)] {
@@ -205,7 +201,7 @@ fn a_flipped_bit_is_outvoted_and_leaves_no_mark() {
 fn of_two_that_differ_none_is_believed_and_both_go_back() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let flags = small().local(2);
+    let flags = TestRun::three_epochs().local(2);
     let fault = [fail_at(0, (1, 3), "corrupt")];
     let ended = Coordinator::start_failing(&directory.path().join("once"), &flags, &fault).wait().well();
     assert!(ended.log.contains("it cannot be told whose is right"), "{}", ended.log);
@@ -227,7 +223,7 @@ fn everything_dies_and_the_last_checkpoint_within_the_epoch_is_gone_on_from() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
     let every = ["--checkpoint-every", "4"];
-    let flags = small().local(2).with(&every);
+    let flags = TestRun::three_epochs().local(2).with(&every);
     let mut run = local(directory.path(), "dead", &every);
     // Of the second epoch, which has 11 steps.
     run.wait_until(|run| *run.checkpoint >= *"step-00000015");
