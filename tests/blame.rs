@@ -189,13 +189,19 @@ fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
 fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
     let directory = scratch();
     let expected = undisturbed(directory.path());
-    let run = Coordinator::start(&directory.path().join("halfway"), &TestRun::small().workers(2));
+    let flags = TestRun::small().workers(2).with(&["--failure-timeout", "2s"]);
+    let mut run = Coordinator::start(&directory.path().join("halfway"), &flags);
     let data = data();
-    // The second loses its coordinator and falls behind. When it comes back, it is to take over what the first holds, and the
-    // first dies when a part of that has come.
+    // The second stands still until the first has gone on alone. When it comes back, it is to take over what the first holds,
+    // and the first dies when a part of that has come.
     let pace = pace(150);
     let first = Worker::start_failing(&run, "first", &with(&data, &[]), &format!("{pace},first@*:0:1:halfway"));
-    let second = Worker::start_failing(&run, "second", &with(&data, &[]), &format!("{pace},second@1:0:3:drop"));
+    let second = Worker::start_failing(&run, "second", &with(&data, &[]), &pace);
+    run.wait_until(|run| run.state() == RunState::Training && members(run) == 2 && run.step >= 2);
+    second.signal(Signal::SIGSTOP);
+    let alone = run.wait_until(|run| run.state() == RunState::Training && members(run) == 1);
+    run.wait_until(|run| (run.epoch, run.step) >= (alone.epoch, alone.step + 2));
+    second.signal(Signal::SIGCONT);
     let ended = run.wait().well();
     assert_same(&ended, &expected);
     assert_eq!(first.wait().0, -1, "it was killed\n{}", ended.log);
