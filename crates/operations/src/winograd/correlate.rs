@@ -5,7 +5,7 @@ use super::multiply;
 use super::packed::{Aligned, GROUP, Packing};
 use super::shape::TileShape;
 use super::tile::{OutputsMut, Place};
-use super::transform::{self, POINTS};
+use super::transform::{self, Between, POINTS};
 use super::{groups_of_block, points};
 use crate::progress;
 use pulp::{Simd, WithSimd, bytemuck};
@@ -74,6 +74,7 @@ impl Correlate<'_> {
         let (mut point_memory, mut product_memory) =
             (Aligned::zeros(points.registers() * S::F32_LANES), Aligned::zeros(products.registers() * S::F32_LANES));
         let (point_values, product_values) = (point_memory.registers_mut::<S>(), product_memory.registers_mut::<S>());
+        let mut between = Between::<S::f32s, V>::splat(simd.splat_f32s(0.0));
         for start in (0..shape.tiles()).step_by(groups * GROUP) {
             progress::beat();
             let count = (shape.tiles() - start).min(groups * GROUP);
@@ -100,10 +101,10 @@ impl Correlate<'_> {
                 let place = shape.tile(start + index);
                 let len = shape.image(shape.outputs);
                 let image: &mut [S::f32s] = bytemuck::cast_slice_mut(&mut output[place.image * len..][..len]);
-                for channel in 0..outputs {
+                for channel in (0..outputs).step_by(V) {
                     let values = products.values(product_values, (index, channel));
                     let place = Place::new(shape, place, (channel, outputs));
-                    transform::output(simd, &values, &mut OutputsMut::<S> { image, place });
+                    transform::output(simd, &mut between, &values, &mut OutputsMut::<S> { image, place });
                 }
             }
         }

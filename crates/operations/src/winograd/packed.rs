@@ -65,25 +65,22 @@ impl Packing {
         self.point() * POINTS * POINTS
     }
 
-    /// The places of a tile's points, for one register of channels.
+    /// The places of a tile's points, from a register of channels on.
     #[inline(always)]
     pub fn slots<V>(self, packed: &mut [V], at: (usize, usize)) -> Slots<'_, V> {
-        let range = self.points(at);
-        Slots { packed: &mut packed[range], step: self.point() }
+        Slots { packed: &mut packed[self.first(at)..], step: self.point() }
     }
 
-    /// A tile's points, for one register of channels.
+    /// A tile's points, from a register of channels on.
     #[inline(always)]
     pub fn values<V>(self, packed: &[V], at: (usize, usize)) -> Values<'_, V> {
-        let range = self.points(at);
-        Values { packed: &packed[range], step: self.point() }
+        Values { packed: &packed[self.first(at)..], step: self.point() }
     }
 
-    /// From the first to the last.
+    /// Where the tile's first point is.
     #[inline(always)]
-    fn points(self, (tile, channel): (usize, usize)) -> Range<usize> {
-        let start = self.group(0, tile / GROUP, channel).start + tile % GROUP;
-        start..start + self.point() * (POINTS * POINTS - 1) + 1
+    fn first(self, (tile, channel): (usize, usize)) -> usize {
+        self.group(0, tile / GROUP, channel).start + tile % GROUP
     }
 
     /// Where the group's tiles lie for one register of channels.
@@ -105,12 +102,15 @@ pub(super) struct Values<'a, V> {
     step: usize,
 }
 
-impl<S: Simd> Source<S, POINTS> for Values<'_, S::f32s> {
+impl<S: Simd, const V: usize> Source<S, POINTS, V> for Values<'_, S::f32s> {
     #[inline(always)]
-    fn row(&self, simd: S, row: usize) -> [S::f32s; POINTS] {
-        let mut values = [simd.splat_f32s(0.0); POINTS];
-        for (column, value) in values.iter_mut().enumerate() {
-            *value = self.packed[(row * POINTS + column) * self.step];
+    fn row(&self, simd: S, row: usize) -> [[S::f32s; V]; POINTS] {
+        let mut values = [[simd.splat_f32s(0.0); V]; POINTS];
+        for (column, values) in values.iter_mut().enumerate() {
+            let of_point = &self.packed[(row * POINTS + column) * self.step..][..=(V - 1) * GROUP];
+            for (register, value) in values.iter_mut().enumerate() {
+                *value = of_point[register * GROUP];
+            }
         }
         values
     }
@@ -122,9 +122,14 @@ pub(super) struct Slots<'a, V> {
     step: usize,
 }
 
-impl<S: Simd> Sink<S> for Slots<'_, S::f32s> {
+impl<S: Simd, const V: usize> Sink<S, POINTS, V> for Slots<'_, S::f32s> {
     #[inline(always)]
-    fn put(&mut self, row: usize, column: usize, value: S::f32s) {
-        self.packed[(row * POINTS + column) * self.step] = value;
+    fn put(&mut self, column: usize, values: [[S::f32s; V]; POINTS]) {
+        for (row, values) in values.into_iter().enumerate() {
+            let of_point = &mut self.packed[(row * POINTS + column) * self.step..][..=(V - 1) * GROUP];
+            for (register, value) in values.into_iter().enumerate() {
+                of_point[register * GROUP] = value;
+            }
+        }
     }
 }

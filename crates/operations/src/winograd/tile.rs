@@ -4,7 +4,7 @@ use super::shape::{Tile, TileShape};
 use super::transform::{OUTPUTS, POINTS, Sink, Source};
 use pulp::Simd;
 
-/// A tile of an image, in one register of its channels.
+/// A tile of an image, from a register of its channels on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     shape: TileShape,
@@ -33,28 +33,25 @@ pub(super) struct Inputs<'a, S: Simd> {
     pub place: Place,
 }
 
-impl<S: Simd> Source<S, POINTS> for Inputs<'_, S> {
+impl<S: Simd, const V: usize> Source<S, POINTS, V> for Inputs<'_, S> {
     #[inline(always)]
-    fn row(&self, simd: S, row: usize) -> [S::f32s; POINTS] {
+    fn row(&self, simd: S, row: usize) -> [[S::f32s; V]; POINTS] {
         let Place { shape, tile, channel, channels } = self.place;
-        let mut values = [simd.splat_f32s(0.0); POINTS];
+        let mut values = [[simd.splat_f32s(0.0); V]; POINTS];
         let y = tile.top + row;
         if y == 0 || y > shape.height {
             return values;
         }
         let line = &self.image[(y - 1) * shape.width * channels..][..shape.width * channels];
-        if tile.left > 0 && tile.left + OUTPUTS < shape.width {
-            let line = &line[(tile.left - 1) * channels + channel..][..=(POINTS - 1) * channels];
-            for (column, value) in values.iter_mut().enumerate() {
-                *value = line[column * channels];
-            }
-        } else {
-            for (column, value) in values.iter_mut().enumerate() {
-                let x = tile.left + column;
-                if x > 0 && x <= shape.width {
-                    *value = line[(x - 1) * channels + channel];
-                }
-            }
+        let (left, right) = (tile.left, tile.left + OUTPUTS);
+        for (column, values) in values[1..=OUTPUTS].iter_mut().enumerate() {
+            values.copy_from_slice(&line[(left + column) * channels + channel..][..V]);
+        }
+        if left > 0 {
+            values[0].copy_from_slice(&line[(left - 1) * channels + channel..][..V]);
+        }
+        if right < shape.width {
+            values[POINTS - 1].copy_from_slice(&line[right * channels + channel..][..V]);
         }
         values
     }
@@ -66,14 +63,13 @@ pub(super) struct Outputs<'a, S: Simd> {
     pub place: Place,
 }
 
-impl<S: Simd> Source<S, OUTPUTS> for Outputs<'_, S> {
+impl<S: Simd, const V: usize> Source<S, OUTPUTS, V> for Outputs<'_, S> {
     #[inline(always)]
-    fn row(&self, simd: S, row: usize) -> [S::f32s; OUTPUTS] {
-        let channels = self.place.channels;
-        let line = &self.image[self.place.output(row)..][..=(OUTPUTS - 1) * channels];
-        let mut values = [simd.splat_f32s(0.0); OUTPUTS];
-        for (column, value) in values.iter_mut().enumerate() {
-            *value = line[column * channels];
+    fn row(&self, simd: S, row: usize) -> [[S::f32s; V]; OUTPUTS] {
+        let line = &self.image[self.place.output(row)..];
+        let mut values = [[simd.splat_f32s(0.0); V]; OUTPUTS];
+        for (column, values) in values.iter_mut().enumerate() {
+            values.copy_from_slice(&line[column * self.place.channels..][..V]);
         }
         values
     }
@@ -85,9 +81,12 @@ pub(super) struct OutputsMut<'a, S: Simd> {
     pub place: Place,
 }
 
-impl<S: Simd> Sink<S> for OutputsMut<'_, S> {
+impl<S: Simd, const V: usize> Sink<S, OUTPUTS, V> for OutputsMut<'_, S> {
     #[inline(always)]
-    fn put(&mut self, row: usize, column: usize, value: S::f32s) {
-        self.image[self.place.output(row) + column * self.place.channels] = value;
+    fn put(&mut self, column: usize, values: [[S::f32s; V]; OUTPUTS]) {
+        for (row, values) in values.iter().enumerate() {
+            let first = self.place.output(row) + column * self.place.channels;
+            self.image[first..][..V].copy_from_slice(values);
+        }
     }
 }

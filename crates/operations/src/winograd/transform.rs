@@ -14,53 +14,86 @@ pub(super) const POINTS: usize = 6;
 /// Side of a filter.
 pub(super) const TAPS: usize = 3;
 
-/// Where a map reads. It reads every row once, so that no copy is made of what lies elsewhere.
-pub(super) trait Source<S: Simd, const N: usize> {
-    fn row(&self, simd: S, row: usize) -> [S::f32s; N];
+/// Where a map reads: squares of side `N`, of `V` registers of channels. It reads every row once, so that no copy is made
+/// of what lies elsewhere.
+pub(super) trait Source<S: Simd, const N: usize, const V: usize> {
+    fn row(&self, simd: S, row: usize) -> [[S::f32s; V]; N];
 }
 
-/// Where a map writes. It writes every place once.
-pub(super) trait Sink<S: Simd> {
-    fn put(&mut self, row: usize, column: usize, value: S::f32s);
+/// Where a map writes. It writes every column once.
+pub(super) trait Sink<S: Simd, const M: usize, const V: usize> {
+    fn put(&mut self, column: usize, values: [[S::f32s; V]; M]);
 }
 
-impl<S: Simd, const N: usize> Source<S, N> for Square<S::f32s, N> {
+impl<S: Simd, const N: usize> Source<S, N, 1> for Square<S::f32s, N> {
     #[inline(always)]
-    fn row(&self, _: S, row: usize) -> [S::f32s; N] {
-        self.0[row]
+    fn row(&self, _: S, row: usize) -> [[S::f32s; 1]; N] {
+        self.0[row].map(|value| [value])
     }
 }
 
-impl<S: Simd, const N: usize> Sink<S> for Square<S::f32s, N> {
+impl<S: Simd, const M: usize> Sink<S, M, 1> for Square<S::f32s, M> {
     #[inline(always)]
-    fn put(&mut self, row: usize, column: usize, value: S::f32s) {
-        self.0[row][column] = value;
+    fn put(&mut self, column: usize, values: [[S::f32s; 1]; M]) {
+        for (row, [value]) in self.0.iter_mut().zip(values) {
+            row[column] = value;
+        }
     }
 }
+
+/// Memory between the two axes. It is kept from tile to tile, since to clear it takes longer than a map.
+pub(super) struct Between<V, const P: usize>([Row<V, P>; POINTS]);
+
+impl<V: Copy, const P: usize> Between<V, P> {
+    #[inline(always)]
+    pub fn splat(value: V) -> Self {
+        Self([Row([[value; P]; POINTS]); POINTS])
+    }
+}
+
+/// A row. Aligned as [`Square`] is.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Row<V, const P: usize>([[V; P]; POINTS]);
 
 /// `B^T d B`: a tile of inputs.
 #[inline(always)]
-pub(super) fn input<S: Simd>(simd: S, d: &impl Source<S, POINTS>, points: &mut impl Sink<S>) {
-    both::<S, InputMap, _, _>(simd, d, points);
+pub(super) fn input<S: Simd, const V: usize>(
+    simd: S,
+    between: &mut Between<S::f32s, V>,
+    d: &impl Source<S, POINTS, V>,
+    points: &mut impl Sink<S, POINTS, V>,
+) {
+    both::<S, InputMap, _, _, V>(simd, between, d, points);
 }
 
 /// `A^T m A`: the outputs of a tile.
 #[inline(always)]
-pub(super) fn output<S: Simd>(simd: S, m: &impl Source<S, POINTS>, outputs: &mut impl Sink<S>) {
-    both::<S, Output, _, _>(simd, m, outputs);
+pub(super) fn output<S: Simd, const V: usize>(
+    simd: S,
+    between: &mut Between<S::f32s, V>,
+    m: &impl Source<S, POINTS, V>,
+    outputs: &mut impl Sink<S, OUTPUTS, V>,
+) {
+    both::<S, Output, _, _, V>(simd, between, m, outputs);
 }
 
 /// `A y A^T`: the gradient of a tile's outputs.
 #[inline(always)]
-pub(super) fn output_gradient<S: Simd>(simd: S, y: &impl Source<S, OUTPUTS>, points: &mut impl Sink<S>) {
-    both::<S, OutputGradient, _, _>(simd, y, points);
+pub(super) fn output_gradient<S: Simd, const V: usize>(
+    simd: S,
+    between: &mut Between<S::f32s, V>,
+    y: &impl Source<S, OUTPUTS, V>,
+    points: &mut impl Sink<S, POINTS, V>,
+) {
+    both::<S, OutputGradient, _, _, V>(simd, between, y, points);
 }
 
 /// `G g G^T`: a filter.
 #[inline(always)]
 pub(super) fn filter<S: Simd>(simd: S, g: &Square<S::f32s, TAPS>) -> Square<S::f32s, POINTS> {
     let mut points = Square::splat(simd.splat_f32s(0.0));
-    both::<S, Filter, TAPS, POINTS>(simd, g, &mut points);
+    both::<S, Filter, TAPS, POINTS, 1>(simd, &mut Between::splat(simd.splat_f32s(0.0)), g, &mut points);
     points
 }
 
@@ -68,7 +101,7 @@ pub(super) fn filter<S: Simd>(simd: S, g: &Square<S::f32s, TAPS>) -> Square<S::f
 #[inline(always)]
 pub(super) fn filter_gradient<S: Simd>(simd: S, u: &Square<S::f32s, POINTS>) -> Square<S::f32s, TAPS> {
     let mut taps = Square::splat(simd.splat_f32s(0.0));
-    both::<S, FilterGradient, POINTS, TAPS>(simd, u, &mut taps);
+    both::<S, FilterGradient, POINTS, TAPS, 1>(simd, &mut Between::splat(simd.splat_f32s(0.0)), u, &mut taps);
     taps
 }
 
@@ -80,31 +113,39 @@ trait Axis<S: Simd, const N: usize, const M: usize> {
 
 /// The map on the rows, then on the columns.
 #[inline(always)]
-fn both<S: Simd, A: Axis<S, N, M>, const N: usize, const M: usize>(
+fn both<S: Simd, A: Axis<S, N, M>, const N: usize, const M: usize, const V: usize>(
     simd: S,
-    source: &impl Source<S, N>,
-    sink: &mut impl Sink<S>,
+    between: &mut Between<S::f32s, V>,
+    source: &impl Source<S, N, V>,
+    sink: &mut impl Sink<S, M, V>,
 ) {
     let zero = simd.splat_f32s(0.0);
-    let mut rows = [Line([zero; M]); N];
-    for (index, row) in rows.iter_mut().enumerate() {
-        row.0 = A::along(simd, source.row(simd, index));
+    for (index, row) in between.0[..N].iter_mut().enumerate() {
+        let values = source.row(simd, index);
+        for register in 0..V {
+            let mut of_register = [zero; N];
+            for (value, values) in of_register.iter_mut().zip(&values) {
+                *value = values[register];
+            }
+            for (place, value) in row.0.iter_mut().zip(A::along(simd, of_register)) {
+                place[register] = value;
+            }
+        }
     }
     for column in 0..M {
-        let mut values = [zero; N];
-        for (value, row) in values.iter_mut().zip(&rows) {
-            *value = row.0[column];
+        let mut mapped = [[zero; V]; M];
+        for register in 0..V {
+            let mut values = [zero; N];
+            for (value, row) in values.iter_mut().zip(&between.0) {
+                *value = row.0[column][register];
+            }
+            for (place, value) in mapped.iter_mut().zip(A::along(simd, values)) {
+                place[register] = value;
+            }
         }
-        for (row, value) in A::along(simd, values).into_iter().enumerate() {
-            sink.put(row, column, value);
-        }
+        sink.put(column, mapped);
     }
 }
-
-/// A row. Aligned as [`Square`] is.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line<T, const N: usize>([T; N]);
 
 #[inline(always)]
 fn scaled<S: Simd>(simd: S, factor: f32, value: S::f32s) -> S::f32s {

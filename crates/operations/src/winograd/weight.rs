@@ -85,9 +85,9 @@ impl FilterGradient<'_> {
 
 /// Zeros at all points.
 #[inline(always)]
-fn clear<S: Simd>(simd: S, points: &mut impl Sink<S>) {
-    for point in 0..POINTS * POINTS {
-        points.put(point / POINTS, point % POINTS, simd.splat_f32s(0.0));
+fn clear<S: Simd>(simd: S, points: &mut impl Sink<S, POINTS, 1>) {
+    for column in 0..POINTS {
+        points.put(column, [[simd.splat_f32s(0.0)]; POINTS]);
     }
 }
 
