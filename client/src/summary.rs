@@ -1,7 +1,7 @@
 //! `cox summary`: the layers and sizes of a model, as the article's `torchsummary` prints them.
 
 use crate::{error::Failure, output::Output};
-use resnet::{Architecture, Row, Sizes, Summary};
+use resnet::{Architecture, Row, Sizes, Stem, Summary};
 use serde::Serialize;
 use view::thousands;
 
@@ -13,7 +13,7 @@ const SIZES: Sizes = Sizes { channels: 3, side: 32, classes: 10 };
 /// # Errors
 /// If there is none, or the output cannot be written.
 pub fn summary(model: &str, output: &Output) -> Result<(), Failure> {
-    let summary = Summary::new(&Architecture::named(model, SIZES)?);
+    let summary = Summary::new(&Architecture::named(model, Stem::Small, SIZES)?);
     if output.json() { output.json_object(&View::new(&summary)) } else { output.text(&render(&summary)) }
 }
 

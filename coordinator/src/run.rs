@@ -17,7 +17,6 @@ use plan::Timeouts;
 use proto::v1::{
     Run, cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer,
 };
-use resnet::Layout;
 use std::{
     future::Future,
     net::SocketAddr,
@@ -120,13 +119,13 @@ async fn start(
 ) -> Result<Running, Error> {
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
     let predictor = Predictor::start(config.clone())?;
-    let layout = Layout::new(&config.architecture()?);
+    let architecture = config.architecture()?;
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());
     let cluster = ClusterOptions {
         store: Store::new(run_dir.join("checkpoints")),
         run_id: run_id.clone(),
-        slots: checkpoint::slots(&config, &layout),
+        slots: checkpoint::slots(&config, architecture.layout()),
         dataset: Arc::clone(&dataset),
         data_dir: args.data_dir.clone(),
         timeouts,

@@ -62,6 +62,14 @@ class CifarResNet(nn.Module):
         for k in range(1, 4): x = getattr(self, f"layer{k}")(x)
         return self.classifer(self.avg_pool(x).flatten(1))
 
+def with_large_stem(model):
+    """The stem of He et al. 2016, table 1, and a mean over whatever pixels are left. The article has neither."""
+    width = model.features[0].out_channels
+    model.features = nn.Sequential(nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(True),
+                                   nn.MaxPool2d(3, 2, 1))
+    model.avg_pool = nn.AdaptiveAvgPool2d(1)
+    return model
+
 ZOO = {
     "resnet18": lambda: ResNet(BasicBlock, [2, 2, 2, 2]), "resnet34": lambda: ResNet(BasicBlock, [3, 4, 6, 3]),
     "resnet50": lambda: ResNet(Bottleneck, [3, 4, 6, 3]), "resnet101": lambda: ResNet(Bottleneck, [3, 4, 23, 3]),

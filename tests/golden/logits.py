@@ -3,7 +3,8 @@
     python tests/golden/logits.py
 
 The weights are drawn from `seed` (see drawn.py), first as a run begins with them, then with perturbed normalisations;
-the images and their `labels`, which nothing here computes with, likewise. For each model:
+the images and their `labels`, which nothing here computes with, likewise. For each model, and for ResNet-18 with the large
+stem:
 
     parameters      their number
     state_dict      "NAME DTYPE SHAPE" of each tensor, in PyTorch's order; the shape as 64x3x3x3, empty for a scalar
@@ -21,15 +22,19 @@ from pathlib import Path
 import torch
 
 import drawn
-from article_resnet import ZOO
+from article_resnet import ZOO, with_large_stem
 
 # Above 2^32, so that both words of the key count.
 SEED = (1 << 32) + 7
 IMAGES = 2
 
 
+# Beside the models, one of them with the stem for larger images.
+MAKERS = ZOO | {"resnet18-large": lambda: with_large_stem(ZOO["resnet18"]())}
+
+
 def golden(name):
-    model = ZOO[name]()
+    model = MAKERS[name]()
     drawn.initialise(model, SEED)
     parameters = list(model.parameters())
     initial = drawn.sha256(parameters)
@@ -40,6 +45,9 @@ def golden(name):
     ]
     weights = drawn.sha256(parameters + [tensor for _, tensor in drawn.statistics(model)])
     images = drawn.normalise(drawn.batch(SEED, IMAGES)[0])
+    if name.endswith("-large"):
+        # Each pixel four times, so that more than one value is left for the last normalisations.
+        images = images.repeat_interleave(2, 2).repeat_interleave(2, 3).contiguous(memory_format=torch.channels_last)
     model = model.to(memory_format=torch.channels_last)
     with torch.no_grad():
         eval_logits = model.eval()(images)
@@ -58,7 +66,7 @@ def golden(name):
 
 def main():
     torch.set_num_threads(1)
-    models = {name: golden(name) for name in ZOO}
+    models = {name: golden(name) for name in MAKERS}
     head = {"torch": torch.__version__.split("+")[0], "seed": SEED, "images": IMAGES}
     head["labels"] = drawn.batch(SEED, IMAGES)[1].tolist()
     lines = [json.dumps(head)[:-1] + ', "models": {']

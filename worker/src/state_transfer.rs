@@ -6,7 +6,6 @@ use proto::{
     Assembly, Malformed, state_chunks,
     v1::{GetStateRequest, StateChunk, cluster_client::ClusterClient, state_chunk::Chunk},
 };
-use resnet::Layout;
 use state::State;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -50,7 +49,8 @@ pub async fn download(
     let not_given = |cause: String| EngineError::NotGiven { checkpoint: checkpoint.to_owned(), cause };
     let failed = |status: Status| not_given(status.message().to_owned());
     let malformed = |malformed: Malformed| not_given(malformed.to_string());
-    let layout = Layout::new(&config.architecture().map_err(checkpoint::Error::from)?);
+    let architecture = config.architecture().map_err(checkpoint::Error::from)?;
+    let layout = architecture.layout();
     let request = Request::new(GetStateRequest { checkpoint: checkpoint.to_owned(), ticket });
     let mut opening = Box::pin(client.get_state(request));
     let began = Instant::now();

@@ -10,7 +10,6 @@ use checkpoint::{Manifest, Saved, Store};
 use config::RunConfig;
 use learn::MOMENTUM;
 use plan::{Confusion, Position};
-use resnet::Layout;
 use schedule::ScheduleState;
 use state::{PARAMETERS, State};
 use std::{ffi::OsString, fs, path::Path};
@@ -44,10 +43,8 @@ pub fn schedule(course: u32, epochs: u32) -> ScheduleState {
 
 /// A state that tells of which course it is, and where.
 pub fn state(course: u32, position: Position) -> State {
-    let mut state = checkpoint::initial_state(
-        &RunConfig { seed: 1, ..RunConfig::default() },
-        &Layout::new(&RunConfig::default().architecture().unwrap()),
-    );
+    let config = RunConfig { seed: 1, ..RunConfig::default() };
+    let mut state = checkpoint::initial_state(&config, config.architecture().unwrap().layout());
     state.position = position;
     state.of_mut(PARAMETERS)[0] = course as f32;
     state.of_mut(MOMENTUM)[0] = position.steps_done(STEPS) as f32;

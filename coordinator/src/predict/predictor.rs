@@ -5,7 +5,6 @@ use config::RunConfig;
 use data::ImageShape;
 use network::{Buffers, Network};
 use plan::Precision;
-use resnet::Layout;
 use state::State;
 use std::{
     sync::{Arc, mpsc},
@@ -123,15 +122,14 @@ fn serve(config: &RunConfig, requests: &mpsc::Receiver<Request>) {
 
 fn load(config: &RunConfig, state: &State) -> Result<Network, String> {
     let architecture = config.architecture().map_err(|error| error.to_string())?;
-    let layout = Layout::new(&architecture);
     state
-        .check(&checkpoint::slots(config, &layout))
+        .check(&checkpoint::slots(config, architecture.layout()))
         .map_err(|error| format!("the state is not one of {}: {error}", config.model))?;
     let [parameters, statistics] = state.model().map(Tensor::from_slice);
     let unused = statistics.zeros_like();
     let buffers = Buffers { parameters: &parameters, running: &statistics, batch: &unused };
     // Whatever the workers compute in: the same before and after a restart, on any processor.
-    Network::new(&architecture, &layout, buffers, Precision::Fp32).map_err(|error| error.to_string())
+    Network::new(&architecture, buffers, Precision::Fp32).map_err(|error| error.to_string())
 }
 
 fn answer(loaded: Option<&Loaded>, shape: ImageShape, waiting: Waiting) {

@@ -24,12 +24,11 @@
 //! ```no_run
 //! use checkpoint::{Saved, Store, initial_state};
 //! use config::RunConfig;
-//! use resnet::Layout;
 //! use schedule::ScheduleState;
 //!
 //! let folder = tempfile::tempdir()?;
 //! let config = RunConfig::default();
-//! let state = initial_state(&config, &Layout::new(&config.architecture()?));
+//! let state = initial_state(&config, config.architecture()?.layout());
 //! let schedule = ScheduleState::new(config.lr);
 //! let store = Store::new(folder.path());
 //! let saved = Saved { run_id: "a run", config: &config, schedule: &schedule, evaluation: None, state: &state };

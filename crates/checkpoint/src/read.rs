@@ -1,7 +1,6 @@
 //! Reading checkpoints.
 
 use crate::{Error, FileDigest, Manifest, disk, initial::slots, tensors};
-use resnet::Layout;
 use sha2::{Digest, Sha256};
 use state::State;
 use std::{
@@ -48,7 +47,8 @@ pub(crate) fn look_at(path: &Path) -> Result<Manifest, Error> {
 /// If it is no checkpoint, a file is missing, short or altered, or its weights are no numbers.
 pub fn read(path: &Path) -> Result<(Manifest, State), Error> {
     let manifest = read_manifest(path)?;
-    let layout = Layout::new(&manifest.config.architecture()?);
+    let architecture = manifest.config.architecture()?;
+    let layout = architecture.layout();
     let verified = |name: &str| -> Result<(PathBuf, Vec<u8>), Error> {
         let file = path.join(name);
         let content = disk::content(&file).map_err(Error::io("read", &file))?;

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use plan::{Position, Totals};
-use resnet::{Entry, Layout, Role};
+use resnet::{Buffer, Entry, Layout};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use state::{LaidOut, Slots, State};
@@ -24,10 +24,11 @@ fn slice<'a>(buffer: &'a [f32], entry: &Entry) -> &'a [f32] {
 /// Type and bytes of a tensor of the state dict.
 fn content(layout_entry: &Entry, state: &State, steps_done: u64) -> (Dtype, Vec<u8>) {
     let [parameters, statistics] = state.model();
-    match layout_entry.role {
-        Role::Parameter => (Dtype::F32, bytes(slice(parameters, layout_entry))),
-        Role::Statistic => (Dtype::F32, bytes(slice(statistics, layout_entry))),
-        Role::BatchesTracked => (Dtype::I64, steps_done.to_le_bytes().to_vec()),
+    match layout_entry.role.buffer() {
+        Some(Buffer::Parameters) => (Dtype::F32, bytes(slice(parameters, layout_entry))),
+        Some(Buffer::Statistics) => (Dtype::F32, bytes(slice(statistics, layout_entry))),
+        // The number of steps.
+        None => (Dtype::I64, steps_done.to_le_bytes().to_vec()),
     }
 }
 
@@ -65,11 +66,11 @@ fn serialize(path: &Path, parts: &Parts) -> Result<Vec<u8>, Error> {
     safetensors::serialize(views, Some(metadata())).map_err(|error| Error::damaged(path, &error))
 }
 
-/// The role of the tensors beside which a slot's elements stand.
-fn role(laid_out: LaidOut) -> Role {
+/// The buffer of the tensors beside which a slot's elements stand.
+fn buffer(laid_out: LaidOut) -> Buffer {
     match laid_out {
-        LaidOut::Parameters => Role::Parameter,
-        LaidOut::Statistics => Role::Statistic,
+        LaidOut::Parameters => Buffer::Parameters,
+        LaidOut::Statistics => Buffer::Statistics,
     }
 }
 
@@ -95,7 +96,7 @@ pub(crate) fn model_file(path: &Path, layout: &Layout, state: &State, steps_done
 pub(crate) fn training_file(path: &Path, layout: &Layout, slots: &Slots, state: &State) -> Result<Vec<u8>, Error> {
     let (mut parts, model) = (Parts::new(), slots.model());
     for (slot, values) in state.slots().filter(|(slot, _)| !model.contains(slot)) {
-        for entry in layout.of(role(slot.laid_out)) {
+        for entry in layout.of(buffer(slot.laid_out)) {
             parts.push((
                 format!("{}.{}", slot.name, entry.name),
                 Dtype::F32,
@@ -124,7 +125,7 @@ pub(crate) fn state(
     let mut state = State::zeros(slots);
     state.position = position;
     for slot in slots.iter() {
-        for entry in layout.of(role(slot.laid_out)) {
+        for entry in layout.of(buffer(slot.laid_out)) {
             let values = state.of_mut(slot);
             if slots.model().contains(&slot) {
                 fill(values, entry, &entry.name, &model, model_path)?;

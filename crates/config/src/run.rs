@@ -3,7 +3,7 @@
 use data::{Augmentations, DatasetSpec, Split};
 use learn::{Average, Decay, Loss, Optimizer};
 use plan::{Precision, Reduction, Steps, Wire};
-use resnet::{Architecture, Sizes, UnknownModel};
+use resnet::{Architecture, Sizes, Stem, UnknownModel};
 use schedule::{LearningRate, Schedule, Span, Warmup};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ use thiserror::Error;
 pub struct RunConfig {
     /// The model (cox summary lists its layers).
     pub model: String,
+    /// How the model begins.
+    #[serde(default)]
+    pub stem: Stem,
     /// Passes over the training set, in all. A run that exists can become longer, unless its schedule spreads over all epochs.
     #[schemars(range(min = 1), extend("default_words" = "20, or what the run has"))]
     pub epochs: u32,
@@ -85,6 +88,7 @@ impl Default for RunConfig {
         let dataset = importers::cifar10::spec();
         Self {
             model: "resnet20".to_owned(),
+            stem: Stem::default(),
             epochs: 20,
             batch_size: 128,
             shards: 1,
@@ -155,7 +159,7 @@ impl RunConfig {
     /// # Errors
     /// If there is none of that name.
     pub fn architecture(&self) -> Result<Architecture, UnknownModel> {
-        Architecture::named(&self.model, self.sizes())
+        Architecture::named(&self.model, self.stem, self.sizes())
     }
 
     /// The steps of an epoch.
@@ -202,14 +206,16 @@ impl RunConfig {
         let impossible = |why: String| Impossible::new("dataset", &self.dataset.name, why);
         self.dataset.check().map_err(|error| impossible(error.to_string()))?;
         let shape = self.dataset.shape;
-        let fits = shape.height.is_multiple_of(Sizes::MULTIPLE) && shape.height >= Sizes::SHORTEST;
-        if shape.height != shape.width || !fits {
+        let architecture =
+            self.architecture().map_err(|unknown| Impossible::new("model", &self.model, unknown.to_string()))?;
+        if shape.height != shape.width || !architecture.fits(shape.height) {
             return Err(impossible(format!(
-                "its images have {}x{} pixels, and models take squares whose side is a multiple of {}, from {} on",
+                "its images have {}x{} pixels, and {} with a {} stem takes squares from {} pixels on",
                 shape.height,
                 shape.width,
-                Sizes::MULTIPLE,
-                Sizes::SHORTEST
+                self.model,
+                self.values()["stem"].as_str().unwrap_or_default(),
+                architecture.shortest_side()
             )));
         }
         self.optimizer.update().check()?;
@@ -279,7 +285,7 @@ mod tests {
 
     #[test]
     fn images_that_no_model_takes_are_refused() {
-        for (height, width) in [(28, 28), (32, 64), (4, 4), (8, 8)] {
+        for (height, width) in [(32, 64), (4, 4), (1, 1)] {
             let mut odd = config();
             odd.dataset.shape = data::ImageShape { height, width, ..odd.dataset.shape };
             // Its files have to be whole records all the same.
@@ -287,7 +293,7 @@ mod tests {
             odd.dataset.train.iter_mut().chain(&mut odd.dataset.test).for_each(|blob| blob.bytes = bytes);
             let error = odd.check().unwrap_err();
             assert_eq!(error.flag, "dataset");
-            assert!(error.to_string().contains("multiple of 8"), "{error}");
+            assert!(error.to_string().contains("resnet20 with a small stem takes squares from 5 pixels on"), "{error}");
         }
     }
 

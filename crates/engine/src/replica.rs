@@ -71,7 +71,7 @@ impl Replica {
     /// If the model is unknown, or memory for it cannot be had.
     pub fn new(config: &RunConfig, device: Device) -> Result<Self, EngineError> {
         let architecture = config.architecture().map_err(checkpoint::Error::from)?;
-        let layout = Layout::new(&architecture);
+        let layout = architecture.layout().clone();
         let zeros = |elements: usize| {
             Tensor::f_zeros([elements as i64], (Kind::Float, device)).map_err(EngineError::torch("allocate state"))
         };
@@ -82,7 +82,7 @@ impl Replica {
         let network_over = |[parameters, running]: [Slot; 2]| {
             let (parameters, running) = (tensor_of(&slots, parameters), tensor_of(&slots, running));
             let buffers = Buffers { parameters: &parameters, running: &running, batch: &batch_statistics };
-            Network::new(&architecture, &layout, buffers, config.precision)
+            Network::new(&architecture, buffers, config.precision)
         };
         let trained = [PARAMETERS, STATISTICS];
         let average = (sizes.model() != trained).then(|| network_over(sizes.model())).transpose()?;

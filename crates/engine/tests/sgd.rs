@@ -8,7 +8,7 @@ use config::RunConfig;
 use engine::{Profile, Replica, Sum, Tail, commit, forward_backward};
 use learn::{MOMENTUM, Optimizer, Sgd};
 use plan::{Position, Precision, Totals};
-use resnet::{Role, initial_parameters, initial_statistics};
+use resnet::{Buffer, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use state::{PARAMETERS, STATISTICS, State};
 use std::collections::BTreeMap;
@@ -118,11 +118,13 @@ fn three_steps_end_where_pytorchs_do() {
     let state = replica.state().unwrap();
     let mut largest = 0.0;
     for entry in replica.layout.entries() {
-        let (buffers, place): (&[(&str, &[f32])], _) = match entry.role {
-            Role::Parameter => (&[("state", state.of(PARAMETERS)), ("momentum", state.of(MOMENTUM))], entry.offset),
-            Role::Statistic => (&[("state", state.of(STATISTICS))], entry.offset),
+        let (buffers, place): (&[(&str, &[f32])], _) = match entry.role.buffer() {
+            Some(Buffer::Parameters) => {
+                (&[("state", state.of(PARAMETERS)), ("momentum", state.of(MOMENTUM))], entry.offset)
+            }
+            Some(Buffer::Statistics) => (&[("state", state.of(STATISTICS))], entry.offset),
             // The number of steps, on which no buffer depends.
-            Role::BatchesTracked => continue,
+            None => continue,
         };
         for (kind, buffer) in buffers {
             let golden = if *kind == "state" { &golden.state } else { &golden.momentum };

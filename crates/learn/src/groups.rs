@@ -1,6 +1,6 @@
 //! Which parameters decay.
 
-use resnet::{Layout, Role};
+use resnet::{Buffer, Layout, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -29,9 +29,8 @@ pub struct Group {
 #[must_use]
 pub fn groups(layout: &Layout, decay: Decay) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for entry in layout.of(Role::Parameter) {
-        // Scales, shifts and biases have one dimension.
-        let decays = decay == Decay::All || entry.shape.len() > 1;
+    for entry in layout.of(Buffer::Parameters) {
+        let decays = decay == Decay::All || matches!(entry.role, Role::Weight { .. });
         let range = entry.offset..entry.offset + entry.elements();
         match groups.last_mut() {
             Some(last) if last.decays == decays && last.range.end == range.start => last.range.end = range.end,
@@ -55,16 +54,16 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
     use super::*;
-    use resnet::Architecture;
+    use resnet::{Architecture, Sizes, Stem};
 
     #[test]
     fn every_parameter_is_in_one_group() {
-        let layout = Layout::new(
-            &Architecture::named("resnet20", resnet::Sizes { channels: 3, side: 32, classes: 10 }).unwrap(),
-        );
-        let all = groups(&layout, Decay::All);
+        let sizes = Sizes { channels: 3, side: 32, classes: 10 };
+        let architecture = Architecture::named("resnet20", Stem::Small, sizes).unwrap();
+        let layout = architecture.layout();
+        let all = groups(layout, Decay::All);
         assert_eq!(all, [Group { range: 0..layout.parameters(), decays: true }]);
-        let apart = groups(&layout, Decay::Weights);
+        let apart = groups(layout, Decay::Weights);
         assert!(apart.windows(2).all(|pair| pair[0].range.end == pair[1].range.start));
         assert_eq!((apart[0].range.start, apart.last().unwrap().range.end), (0, layout.parameters()));
         // 7 normalisations of each of 16, 32 and 64 channels, each a scale and a shift, and the bias of the head.

@@ -17,3 +17,8 @@ pub struct NetworkError {
 pub(crate) fn at(operation: &str) -> impl FnOnce(TchError) -> NetworkError + '_ {
     |source| NetworkError { operation: operation.to_owned(), source }
 }
+
+/// What a backward pass says of a tape or a gradient that is not its own.
+pub(crate) fn mismatch(operation: &str) -> NetworkError {
+    NetworkError { operation: operation.to_owned(), source: TchError::Torch("no gradient came".to_owned()) }
+}

@@ -6,15 +6,16 @@
 
 mod golden;
 
-use golden::{Subject, error, error_of_running, golden, sha256};
+use golden::{Subject, architecture, error, error_of_running, golden, sha256};
 use plan::Precision;
-use resnet::{Architecture, Layout, Role};
+use resnet::Role;
 use tch::Device;
 
 #[test]
 fn names_shapes_types_and_order_are_pytorchs() {
     for (name, model) in golden().models {
-        let layout = Layout::new(&Architecture::named(&name, golden::SIZES).unwrap());
+        let architecture = architecture(&name);
+        let layout = architecture.layout();
         let describe = |entry: &resnet::Entry| {
             let dtype = if entry.role == Role::BatchesTracked { "int64" } else { "float32" };
             let shape: Vec<String> = entry.shape.iter().map(ToString::to_string).collect();

@@ -11,10 +11,23 @@ use golden::{Subject, error, error_of_running, golden};
 use plan::Precision;
 use tch::{Device, Kind, Tensor};
 
-/// The models whose gradients are compared: they have every kind of block but the bottleneck. Models with bottlenecks
+/// The models whose gradients are compared: they have every kind of part but the bottleneck. Models with bottlenecks
 /// are so deep that a rounding error turns ReLUs over. On two ways of one CPU the gradients of ResNet-50 were 7e-5 to
-/// 2e-3 apart.
-const WITH_GRADIENTS: [&str; 2] = ["resnet20", "resnet18"];
+/// 2e-3 apart. In bf16 neighbouring pixels are often equal, so rounding decides which one a max pooling takes. So the
+/// large stem is compared in fp32 alone.
+const WITH_GRADIENTS: [(&str, &[Precision]); 3] = [
+    ("resnet20", &[Precision::Fp32, Precision::Bf16]),
+    ("resnet18", &[Precision::Fp32, Precision::Bf16]),
+    (golden::WITH_LARGE_STEM, &[Precision::Fp32]),
+];
+
+/// How far gradients may be from those of the kernels in fp32.
+fn allowed(precision: Precision) -> f64 {
+    match precision {
+        Precision::Fp32 => 1e-4,
+        Precision::Bf16 => 0.1,
+    }
+}
 
 fn device() -> Device {
     let device = Device::cuda_if_available();
@@ -29,6 +42,7 @@ fn gradients(name: &str, precision: Precision, device: Device) -> Vec<f64> {
     let (images, labels) =
         (testkit::normalised(&images).to_device(device), Tensor::from_slice(&labels).to_device(device));
     let mut subject = Subject::new(name, golden.seed, precision, device);
+    let images = subject.sized(&images);
     let (logits, tape) = subject.network.forward(&images, || {}).unwrap();
     // The gradient of cross-entropy: softmax less the label, by sample.
     let hot = logits.zeros_like().scatter_value(1, &labels.unsqueeze(1), 1.0);
@@ -45,17 +59,16 @@ fn distance(ours: &[f64], theirs: &[f64]) -> f64 {
 
 #[test]
 fn logits_are_pytorchs_and_gradients_the_processors() {
-    let precisions = [(Precision::Fp32, 1e-4), (Precision::Bf16, 0.1)];
-    let of_the_kernels: Vec<_> = WITH_GRADIENTS.map(|name| gradients(name, Precision::Fp32, Device::Cpu)).into();
+    let of_the_kernels: Vec<_> = WITH_GRADIENTS.map(|(name, _)| gradients(name, Precision::Fp32, Device::Cpu)).into();
     operations::go_as_on_a_gpu();
     operations::set_deterministic(true);
     operations::keep_all_bits();
     let device = device();
-    for (name, theirs) in WITH_GRADIENTS.iter().zip(&of_the_kernels) {
-        for (precision, allowed) in precisions {
+    for ((name, precisions), theirs) in WITH_GRADIENTS.into_iter().zip(&of_the_kernels) {
+        for &precision in precisions {
             let off = distance(&gradients(name, precision, device), theirs);
             println!("{name}, {precision:?}: gradients {off:.1e}");
-            assert!(off < allowed, "{name}, {precision:?}: {off:e}");
+            assert!(off < allowed(precision), "{name}, {precision:?}: {off:e}");
         }
     }
     let golden = golden();

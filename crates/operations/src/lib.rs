@@ -12,6 +12,7 @@
 //!
 //! - `path`: which way a tensor takes: that of a processor or that of a GPU. `units` and `widest`: what a processor has.
 //! - `convolution`: by `winograd`, by `columns`, or by libtorch.
+//! - `max_pool`: the largest of the pixels under a window.
 //! - [`norm`]: normalisation and what follows it.
 //! - [`sgd`] and `elementwise`: steps of optimisers.
 //! - `parallel`, `memory` and `progress`: threads, tensors as slices, and signs of life.
@@ -38,6 +39,7 @@ mod element;
 mod elementwise;
 mod ffi;
 mod mark;
+mod max_pool;
 mod memory;
 pub mod norm;
 mod parallel;
@@ -55,6 +57,7 @@ pub use ffi::{
     set_deterministic,
 };
 pub use mark::Mark;
+pub use max_pool::MaxPool;
 pub use path::{go_as_on_a_gpu, is_processors};
 pub use progress::progress;
 pub use units::has_matrix_units;

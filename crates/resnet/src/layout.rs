@@ -3,17 +3,52 @@
 //! All parameters are one f32 buffer, and all running statistics another. So the optimiser is one kernel, the reduction
 //! one message, and a state one slice of bytes a slot.
 
-use crate::{Architecture, Convolution, Node};
+use crate::Node;
 
-/// What a tensor of the state dict is.
+/// What a tensor of the state dict is. It decides where the tensor lies, how it begins and whether it decays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Trained; in the flat buffer of parameters.
-    Parameter,
-    /// A running mean or variance; in the flat buffer of statistics.
-    Statistic,
+    /// The weight of a convolution or a linear layer.
+    Weight {
+        /// Inputs of one output.
+        fan_in: u32,
+    },
+    /// The bias of a linear layer.
+    Bias {
+        /// Inputs of one output.
+        fan_in: u32,
+    },
+    /// What a normalisation multiplies by.
+    Scale,
+    /// What a normalisation adds.
+    Shift,
+    /// A normalisation's mean over the steps so far.
+    RunningMean,
+    /// A normalisation's variance over the steps so far.
+    RunningVariance,
     /// `num_batches_tracked`, an i64 scalar: the number of steps so far, in no buffer.
     BatchesTracked,
+}
+
+impl Role {
+    /// The buffer in which such a tensor lies, if it lies in one.
+    #[must_use]
+    pub fn buffer(self) -> Option<Buffer> {
+        match self {
+            Self::Weight { .. } | Self::Bias { .. } | Self::Scale | Self::Shift => Some(Buffer::Parameters),
+            Self::RunningMean | Self::RunningVariance => Some(Buffer::Statistics),
+            Self::BatchesTracked => None,
+        }
+    }
+}
+
+/// A flat buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buffer {
+    /// What is trained.
+    Parameters,
+    /// Running means and variances.
+    Statistics,
 }
 
 /// A tensor of the state dict.
@@ -23,7 +58,7 @@ pub struct Entry {
     pub name: String,
     /// Its shape; empty for a scalar.
     pub shape: Vec<i64>,
-    /// Whether it is trained, a statistic or a count of steps.
+    /// What it is.
     pub role: Role,
     /// Its place in the buffer of its role, in elements.
     pub offset: usize,
@@ -38,58 +73,40 @@ impl Entry {
 }
 
 /// Where each tensor lies in the flat buffers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layout {
     entries: Vec<Entry>,
     parameters: usize,
     statistics: usize,
 }
 
-impl Layout {
-    /// The layout of `architecture`.
-    #[must_use]
-    pub fn new(architecture: &Architecture) -> Self {
-        let mut layout = Self { entries: Vec::new(), parameters: 0, statistics: 0 };
-        for node in architecture.nodes() {
-            match node {
-                Node::Stem(convolution) => layout.convolution(convolution),
-                Node::Block { branch, shortcut, .. } => {
-                    branch.iter().chain(shortcut).for_each(|convolution| layout.convolution(convolution));
-                }
-                Node::Head { name, inputs, classes, .. } => {
-                    let (inputs, classes) = (i64::from(*inputs), i64::from(*classes));
-                    layout.add(format!("{name}.weight"), vec![classes, inputs], Role::Parameter);
-                    layout.add(format!("{name}.bias"), vec![classes], Role::Parameter);
-                }
-            }
-        }
-        layout
-    }
+/// A layout to which tensors are added.
+pub(crate) struct Tensors(Layout);
 
-    fn convolution(&mut self, convolution: &Convolution) {
-        let Convolution { name, norm, inputs, outputs, kernel, .. } = convolution;
-        let (inputs, outputs, kernel) = (i64::from(*inputs), i64::from(*outputs), i64::from(*kernel));
-        self.add(format!("{name}.weight"), vec![outputs, inputs, kernel, kernel], Role::Parameter);
-        self.add(format!("{norm}.weight"), vec![outputs], Role::Parameter);
-        self.add(format!("{norm}.bias"), vec![outputs], Role::Parameter);
-        self.add(format!("{norm}.running_mean"), vec![outputs], Role::Statistic);
-        self.add(format!("{norm}.running_var"), vec![outputs], Role::Statistic);
-        self.add(format!("{norm}.num_batches_tracked"), Vec::new(), Role::BatchesTracked);
-    }
-
-    fn add(&mut self, name: String, shape: Vec<i64>, role: Role) {
-        let offset = match role {
-            Role::Parameter => self.parameters,
-            Role::Statistic => self.statistics,
-            Role::BatchesTracked => 0,
+impl Tensors {
+    /// Adds a tensor at the end of its buffer.
+    pub(crate) fn add(&mut self, name: String, shape: &[u32], role: Role) {
+        let shape: Vec<i64> = shape.iter().copied().map(i64::from).collect();
+        let mut entry = Entry { name, shape, role, offset: 0 };
+        let elements = entry.elements();
+        let end = match role.buffer() {
+            Some(Buffer::Parameters) => Some(&mut self.0.parameters),
+            Some(Buffer::Statistics) => Some(&mut self.0.statistics),
+            None => None,
         };
-        let entry = Entry { name, shape, role, offset };
-        match role {
-            Role::Parameter => self.parameters += entry.elements(),
-            Role::Statistic => self.statistics += entry.elements(),
-            Role::BatchesTracked => {}
+        if let Some(end) = end {
+            entry.offset = *end;
+            *end += elements;
         }
-        self.entries.push(entry);
+        self.0.entries.push(entry);
+    }
+}
+
+impl Layout {
+    pub(crate) fn new(nodes: &[Node]) -> Self {
+        let mut tensors = Tensors(Self::default());
+        nodes.iter().for_each(|node| node.described().tensors(&mut tensors));
+        tensors.0
     }
 
     /// The tensors, in the order of PyTorch's state dict.
@@ -98,9 +115,9 @@ impl Layout {
         &self.entries
     }
 
-    /// The tensors of one role, in that order.
-    pub fn of(&self, role: Role) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(move |entry| entry.role == role)
+    /// The tensors of one buffer, in that order.
+    pub fn of(&self, buffer: Buffer) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.role.buffer() == Some(buffer))
     }
 
     /// Elements of the buffer of parameters.
@@ -114,14 +131,4 @@ impl Layout {
     pub fn statistics(&self) -> usize {
         self.statistics
     }
-}
-
-/// Running statistics before the first step: means 0, variances 1.
-#[must_use]
-pub fn initial_statistics(layout: &Layout) -> Vec<f32> {
-    let mut statistics = vec![0.0; layout.statistics()];
-    for entry in layout.of(Role::Statistic).filter(|entry| entry.name.ends_with("running_var")) {
-        statistics[entry.offset..entry.offset + entry.elements()].fill(1.0);
-    }
-    statistics
 }

@@ -1,6 +1,6 @@
 //! The table of layers that `cox summary` prints, as the article's `torchsummary` does.
 
-use crate::{Architecture, Convolution, Node, Sizes};
+use crate::{Architecture, Shape, Sizes};
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,14 @@ pub struct Row {
     pub output: Vec<u64>,
     /// Its parameters.
     pub parameters: u64,
+}
+
+impl Row {
+    /// The row of a layer whose output is an image.
+    pub(crate) fn of_image(kind: &'static str, output: Shape, parameters: u64) -> Self {
+        let [channels, side] = [output.channels, output.side].map(u64::from);
+        Self { kind, output: vec![channels, side, side], parameters }
+    }
 }
 
 /// A network's layers and sizes.
@@ -32,31 +40,13 @@ impl Summary {
     /// The summary of `architecture` for one image.
     #[must_use]
     pub fn new(architecture: &Architecture) -> Self {
-        let mut rows = Vec::new();
-        let mut side = u64::from(architecture.sizes().side);
-        for node in architecture.nodes() {
-            match node {
-                Node::Stem(convolution) => side = push_convolution(&mut rows, convolution, side),
-                Node::Block { branch, shortcut, .. } => {
-                    let before = side;
-                    for convolution in branch {
-                        side = push_convolution(&mut rows, convolution, side);
-                    }
-                    if let Some(shortcut) = shortcut {
-                        push_convolution(&mut rows, shortcut, before);
-                    }
-                    let outputs = branch.last().map_or(0, |last| u64::from(last.outputs));
-                    let kind = if branch.len() == 2 { "BasicBlock" } else { "Bottleneck" };
-                    rows.push(Row { kind, output: vec![outputs, side, side], parameters: 0 });
-                }
-                Node::Head { inputs, classes, .. } => {
-                    let (inputs, classes) = (u64::from(*inputs), u64::from(*classes));
-                    rows.push(Row { kind: "AvgPool2d", output: vec![inputs, 1, 1], parameters: 0 });
-                    rows.push(Row { kind: "Linear", output: vec![classes], parameters: inputs * classes + classes });
-                }
-            }
-        }
         let Sizes { channels, side, .. } = architecture.sizes();
+        let mut rows = Vec::new();
+        let mut shape = Shape { channels, side };
+        for node in architecture.nodes() {
+            node.described().rows(shape, &mut rows);
+            shape = node.described().output(shape);
+        }
         let input = u64::from(channels) * u64::from(side) * u64::from(side);
         Self { model: architecture.name().to_owned(), input, rows }
     }
@@ -87,35 +77,30 @@ impl Summary {
     }
 }
 
-/// Adds the rows of a convolution, its normalisation and ReLU. Returns the side of their output.
-fn push_convolution(rows: &mut Vec<Row>, convolution: &Convolution, side: u64) -> u64 {
-    let side = side / u64::from(convolution.stride);
-    let (inputs, outputs, kernel) =
-        (u64::from(convolution.inputs), u64::from(convolution.outputs), u64::from(convolution.kernel));
-    let output = vec![outputs, side, side];
-    let parameters = inputs * outputs * kernel * kernel;
-    rows.push(Row { kind: "Conv2d", output: output.clone(), parameters });
-    rows.push(Row { kind: "BatchNorm2d", output: output.clone(), parameters: 2 * outputs });
-    if convolution.relu {
-        rows.push(Row { kind: "ReLU", output, parameters: 0 });
-    }
-    side
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Stem;
 
     #[test]
     fn parameters_as_published() {
-        let parameters = |name| {
-            Summary::new(&Architecture::named(name, Sizes { channels: 3, side: 32, classes: 10 }).unwrap()).parameters()
-        };
+        let sizes = Sizes { channels: 3, side: 32, classes: 10 };
+        let parameters = |name| Summary::new(&Architecture::named(name, Stem::Small, sizes).unwrap()).parameters();
         assert_eq!(parameters("resnet18"), 11_173_962);
         assert_eq!(parameters("resnet34"), 21_282_122);
         assert_eq!(parameters("resnet50"), 23_520_842);
         assert_eq!(parameters("resnet101"), 42_512_970);
         assert_eq!(parameters("resnet152"), 58_156_618);
         assert_eq!(parameters("resnet20"), 272_474);
+    }
+
+    /// `torchvision.models.resnet18()` has 11,689,512 parameters for 1000 classes.
+    #[test]
+    fn the_large_stem_is_that_of_larger_images() {
+        let sizes = Sizes { channels: 3, side: 224, classes: 1000 };
+        let summary = Summary::new(&Architecture::named("resnet18", Stem::Large, sizes).unwrap());
+        assert_eq!(summary.parameters(), 11_689_512);
+        let shapes: Vec<_> = summary.rows[..4].iter().map(|row| (row.kind, row.output[1])).collect();
+        assert_eq!(shapes, [("Conv2d", 112), ("BatchNorm2d", 112), ("ReLU", 112), ("MaxPool2d", 56)]);
     }
 }

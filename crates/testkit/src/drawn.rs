@@ -3,7 +3,7 @@
 use data::Normaliser;
 use importers::cifar10::{IMAGE_BYTES, spec};
 use plan::random::{below, philox, unit};
-use resnet::{Layout, Role};
+use resnet::{Buffer, Layout};
 use tch::Tensor;
 
 /// The last word of the counter says what numbers are for. The product's own purposes are 0 to 2.
@@ -51,7 +51,7 @@ pub fn perturb(layout: &Layout, seed: u64, parameters: &mut [f32], statistics: &
         if entry.shape.len() != 1 || entry.name.starts_with("classifer") {
             continue;
         }
-        let buffer = if entry.role == Role::Parameter { &mut *parameters } else { &mut *statistics };
+        let buffer = if entry.role.buffer() == Some(Buffer::Parameters) { &mut *parameters } else { &mut *statistics };
         let positive = entry.name.ends_with(".weight") || entry.name.ends_with(".running_var");
         let base = if positive { 0.5 } else { -0.5 };
         let ends_branch = ["features.4.weight", "features.7.weight"].iter().any(|end| entry.name.ends_with(end));

@@ -11,7 +11,6 @@ use crate::{
     read::{MANIFEST, MODEL, TRAINING, digest, read},
     tensors,
 };
-use resnet::Layout;
 use std::{
     collections::BTreeMap,
     fs,
@@ -33,7 +32,8 @@ impl Store {
 
     /// Writes a checkpoint under a hidden name: all of it is on disk then.
     pub(super) fn write_aside(&self, saved: &Saved<'_>, why: Hidden) -> Result<(String, Manifest), Error> {
-        let layout = Layout::new(&saved.config.architecture()?);
+        let architecture = saved.config.architecture()?;
+        let layout = architecture.layout();
         let wrong = |source| Error::WrongSlots { model: saved.config.model.clone(), source };
         let slots = slots(saved.config, &layout);
         saved.state.check(&slots).map_err(wrong)?;

@@ -27,7 +27,7 @@ pub fn config() -> RunConfig {
 }
 
 pub fn layout() -> Layout {
-    Layout::new(&config().architecture().unwrap())
+    config().architecture().unwrap().layout().clone()
 }
 
 pub fn state(epoch: u32, step: u32) -> State {

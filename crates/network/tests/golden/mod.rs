@@ -5,14 +5,23 @@
 
 use network::{Buffers, Network};
 use plan::Precision;
-use resnet::{Architecture, Layout, MODELS, Role, Sizes, initial_parameters, initial_statistics};
+use resnet::{Architecture, Buffer, Layout, MODELS, Sizes, Stem, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
+/// The model that is compared with the large stem too.
+pub const WITH_LARGE_STEM: &str = "resnet18-large";
+
 /// The article's: CIFAR-10.
 pub const SIZES: Sizes = Sizes { channels: 3, side: 32, classes: 10 };
+
+/// The model that the script calls so: `NAME`, or `NAME-large` with the large stem.
+pub fn architecture(name: &str) -> Architecture {
+    let (model, stem) = name.strip_suffix("-large").map_or((name, Stem::Small), |model| (model, Stem::Large));
+    Architecture::named(model, stem, SIZES).unwrap()
+}
 
 /// What PyTorch computes.
 #[derive(Deserialize)]
@@ -37,7 +46,8 @@ pub struct Model {
 /// What the script wrote.
 pub fn golden() -> Golden {
     let golden: Golden = serde_json::from_str(include_str!("../../../../tests/golden/logits.json")).unwrap();
-    assert!(golden.models.len() == MODELS.len() && MODELS.iter().all(|model| golden.models.contains_key(*model)));
+    assert!(MODELS.iter().all(|model| golden.models.contains_key(*model)));
+    assert!(golden.models.contains_key(WITH_LARGE_STEM));
     // As in the script: another number of threads rounds differently.
     tch::set_num_threads(1);
     golden
@@ -52,12 +62,13 @@ pub struct Subject {
     pub running: Tensor,
     pub batch: Tensor,
     pub network: Network,
+    is_large: bool,
 }
 
 impl Subject {
     pub fn new(name: &str, seed: u64, precision: Precision, device: Device) -> Self {
-        let architecture = Architecture::named(name, SIZES).unwrap();
-        let layout = Layout::new(&architecture);
+        let architecture = architecture(name);
+        let layout = architecture.layout().clone();
         let initial = initial_parameters(&layout, seed);
         let (mut parameters, mut statistics) = (initial.clone(), initial_statistics(&layout));
         testkit::perturb(&layout, seed, &mut parameters, &mut statistics);
@@ -65,12 +76,17 @@ impl Subject {
         let batch = running.zeros_like();
         let flat = Tensor::from_slice(&parameters).to_device(device);
         let buffers = Buffers { parameters: &flat, running: &running, batch: &batch };
-        let network = Network::new(&architecture, &layout, buffers, precision).unwrap();
-        Self { layout, initial, parameters, statistics, running, batch, network }
+        let network = Network::new(&architecture, buffers, precision).unwrap();
+        Self { layout, initial, parameters, statistics, running, batch, network, is_large: name == WITH_LARGE_STEM }
+    }
+
+    /// The images as the script has them for this model.
+    pub fn sized(&self, images: &Tensor) -> Tensor {
+        if self.is_large { images.upsample_nearest2d([64, 64], None, None) } else { images.shallow_clone() }
     }
 
     pub fn logits(&mut self, images: &Tensor, training: bool) -> Vec<f64> {
-        let images = &images.to_device(self.running.device());
+        let images = &self.sized(images).to_device(self.running.device());
         let logits = if training {
             self.network.forward(images, || {}).unwrap().0
         } else {
@@ -98,7 +114,7 @@ pub fn error(values: &[f64], expected: &[[f64; 10]]) -> f64 {
 pub fn error_of_running(subject: &Subject, expected: &[[f64; 2]]) -> f64 {
     let moved: Tensor = &subject.running * 0.9 + &subject.batch * 0.1;
     let moved = Vec::<f64>::try_from(moved.to_kind(Kind::Double).to_device(Device::Cpu)).unwrap();
-    let entries: Vec<_> = subject.layout.of(Role::Statistic).collect();
+    let entries: Vec<_> = subject.layout.of(Buffer::Statistics).collect();
     assert_eq!(entries.len(), expected.len());
     let mut largest = 0.0;
     for (entry, [mean, size]) in entries.into_iter().zip(expected) {
