@@ -289,7 +289,4 @@ fn new_run_id(config: &RunConfig) -> String {
 }
 
 #[cfg(test)]
-mod testing;
-
-#[cfg(test)]
 mod tests;

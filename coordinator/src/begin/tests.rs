@@ -1,10 +1,10 @@
-use super::{
-    testing::{
-        Found, checkpoints, entries, found, journal, metrics, record, refused, run, save, schedule, start, train,
-    },
-    *,
-};
+pub mod directories;
+
+use super::*;
 use crate::journal::Entry;
+use directories::{
+    Found, checkpoints, entries, found, journal, metrics, record, refused, run, save, schedule, start, train,
+};
 use std::{os::unix::fs::symlink, path::Path};
 use tempfile::TempDir;
 
@@ -256,7 +256,7 @@ fn nothing_is_begun_where_something_is() {
     refuses(&run_dir, &with(&["--resume", "never"]), 4, &["holds a run already"]);
     refuses(&run_dir, &with(&["--seed", "20"]), 4, &["seed: 0 -> 20"]);
     let unrunnable =
-        begin(&testing::args(&run_dir, &with(&["--epochs", "7"])), |_| Err(Error::Spawn("no data".to_owned())));
+        begin(&directories::args(&run_dir, &with(&["--epochs", "7"])), |_| Err(Error::Spawn("no data".to_owned())));
     assert_eq!(unrunnable.map(|begun| begun.start).unwrap_err().exit_code(), 5);
     assert_eq!(journal(&run_dir).run().unwrap().unwrap().1.epochs, 1, "before anything is recorded");
 }
