@@ -53,6 +53,20 @@ fn a_run_goes_on_where_it_is_and_is_complete_at_its_end() {
 }
 
 #[test]
+fn what_no_new_run_may_have_ends_no_run_that_exists() {
+    let (_directory, run_dir) = done(1);
+    let warm = ["--schedule", "constant", "--warmup-epochs", "3"];
+    let longer = [&warm[..], &["--epochs", "4"]].concat();
+    let shorter = [&warm[..], &["--epochs", "2"]].concat();
+    let other = run_dir.with_file_name("other");
+    let error = refused(&other, &shorter);
+    assert!(error.to_string().starts_with("--warmup-epochs 3 is impossible: "), "{error}");
+    assert_eq!(error.exit_code(), 2, "{error}");
+    train(start(&other, &longer).unwrap(), 1, 1);
+    assert_eq!(start(&other, &shorter).unwrap().config.epochs, 2, "and it may become shorter than its warm-up");
+}
+
+#[test]
 fn it_becomes_longer_and_that_is_recorded() {
     let (_directory, run_dir) = done(2);
     let begun = start(&run_dir, &with(&["--epochs", "4"])).unwrap();
