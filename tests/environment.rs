@@ -65,8 +65,9 @@ fn what_is_typed_outweighs_what_a_launcher_left() {
 
 #[test]
 fn a_value_that_makes_no_sense_is_refused_with_its_name() {
-    let cases: [(&str, &str, &str, &[&str]); 10] = [
+    let cases: [(&str, &str, &str, &[&str]); 11] = [
         ("coordinator", "COXSWAIN_WORKERS", "many", &[]),
+        ("coordinator", "COXSWAIN_EPOCHS", "0", &[]),
         ("coordinator", "COXSWAIN_LOCAL", "perhaps", &[]),
         ("coordinator", "COXSWAIN_LISTEN", "here", &[]),
         ("coordinator", "RUST_LOG", "a=b=c", &["--listen", "127.0.0.1:0"]),

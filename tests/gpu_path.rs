@@ -1,5 +1,6 @@
-//! Promises P1 and P2 on the way that a GPU takes: libtorch's operations one by one, the data set in the device's memory, digests
-//! and SGD by tensors, gradients over the network. A CPU is sent that way here, so that it is tested where there is no GPU.
+//! On a GPU's path, any number of workers gives the same weights, and a kill costs nothing. That path is libtorch's operations
+//! one by one. The data set is in the device's memory. Digests and SGD go by tensors, and gradients over the network. A CPU
+//! takes that path here, so it is tested where there is no GPU.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

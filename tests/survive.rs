@@ -16,8 +16,8 @@ use std::{
 };
 use system_tests::{Coordinator, Ended, TestRun, assert_same, fail_at, fail_in, members, runs, scratch};
 
-/// A run of two workers that takes its time, in its first generation, from a step of the second epoch on: what the test
-/// does next meets it there, on a machine of any speed.
+/// A run of two workers. In its first generation it is slow from a step of the second epoch on. So what a test does next
+/// meets it in that epoch, on a machine of any speed.
 fn local(directory: &Path, name: &str, flags: &[&str]) -> Coordinator {
     let flags = TestRun::three_epochs().local(2).with(flags);
     Coordinator::start_failing(&directory.join(name), &flags, &[fail_at(0, SLOW_FROM, "slow=250")])

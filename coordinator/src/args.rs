@@ -5,13 +5,14 @@
 
 use crate::Error;
 use clap::Parser;
-use config::Asked;
-use program::{Format, Traces, arguments};
+use config::{Asked, RunConfig};
+use program::{BadVariable, Format, Traces, Usage, arguments};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fs,
     io::Read,
+    iter,
     net::{AddrParseError, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -114,10 +115,31 @@ impl Args {
     pub fn read(line: &[OsString]) -> Result<Self, Error> {
         let mut command = arguments::command::<Self>(&[]);
         let file = arguments::value_of(line, "--config");
-        if let Some(path) = file.or_else(|| program::variable(&arguments::variable_of("config"))) {
-            command = with_file(command, Path::new(&path))?;
+        let file = file.or_else(|| program::variable(&arguments::variable_of("config"))).map(PathBuf::from);
+        if let Some(path) = &file {
+            command = with_file(command, path)?;
         }
-        Ok(arguments::read(command, line, &[])?)
+        let args: Self = arguments::read(command, line, &[])?;
+        args.check_what_was_not_typed(line, file)?;
+        Ok(args)
+    }
+
+    /// Refuses an impossible setting that was not typed. Only here is it known which variable or file set it.
+    fn check_what_was_not_typed(&self, line: &[OsString], file: Option<PathBuf>) -> Result<(), Error> {
+        let Err(impossible) = RunConfig::settings().check(&self.asked.0.values) else { return Ok(()) };
+        let mut settings = RunConfig::settings().iter();
+        let Some(setting) = settings.find(|setting| setting.flag == impossible.flag) else { return Ok(()) };
+        let mut names = iter::once(&setting.flag).chain(&setting.alias);
+        if names.any(|name| arguments::value_of(line, &format!("--{name}")).is_some()) {
+            return Ok(());
+        }
+        let name = arguments::variable_of(&setting.id());
+        let why = impossible.to_string();
+        match file {
+            _ if program::variable(&name).is_some() => Err(Usage::from(BadVariable { name, why }).into()),
+            Some(path) => Err(Error::ConfigFile { path, why }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -194,7 +216,6 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, E
 mod tests {
     use super::*;
     use clap::CommandFactory;
-    use config::RunConfig;
     use program::reference;
 
     #[test]
@@ -292,6 +313,22 @@ mod tests {
         let path = file.path().to_str().unwrap();
         let error = read(&["--config", path]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("--config {path}: invalid value 'many' for '--workers <N>'")), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_is_out_of_range_is_refused_with_where_it_came_from() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "epochs = 0\nlearning-rate = 0.1\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let refused = |words: &[&str]| {
+            let args = read(&[&["--config", path], words].concat())?;
+            crate::settings::run_config(&args, None)
+        };
+        let why = "--epochs 0 is impossible: it has to be at least 1";
+        assert_eq!(refused(&[]).unwrap_err().to_string(), format!("--config {path}: {why}"));
+        assert_eq!(refused(&["--epochs=0"]).unwrap_err().to_string(), why, "what was typed needs no name");
+        let typed = refused(&["--epochs", "1", "--learning-rate", "-1"]).unwrap_err().to_string();
+        assert!(typed.starts_with("--lr -1 is impossible: "), "{typed}");
     }
 
     #[test]

@@ -143,6 +143,9 @@ impl Directory<'_> {
             let saved = newest.as_ref().map_or(0, |(_, manifest, _)| epochs_begun(manifest.position));
             self.check_unchanged(known, &config, recorded.max(saved))?;
         }
+        if known.is_none() {
+            config.check_new()?;
+        }
         check(&config)?;
         let run_id = known.map_or_else(|| new_run_id(&config), |(run_id, _)| run_id.clone());
         if let (Some((_, manifest, _)), true) = (&newest, adopted.is_some()) {
@@ -287,9 +290,6 @@ fn new_run_id(config: &RunConfig) -> String {
     let millis = (crate::journal::now() * 1000.0) as u64;
     format!("{}-{:x}-{:x}", config.model, millis, std::process::id())
 }
-
-#[cfg(test)]
-mod testing;
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,10 @@
-use super::{
-    testing::{
-        Found, checkpoints, entries, found, journal, metrics, record, refused, run, save, schedule, start, train,
-    },
-    *,
-};
+pub mod directories;
+
+use super::*;
 use crate::journal::Entry;
+use directories::{
+    Found, checkpoints, entries, found, journal, metrics, record, refused, run, save, schedule, start, train,
+};
 use std::{os::unix::fs::symlink, path::Path};
 use tempfile::TempDir;
 
@@ -50,6 +50,20 @@ fn a_run_goes_on_where_it_is_and_is_complete_at_its_end() {
     assert_eq!(Found::of(&begun), on(3, 0..3));
     assert!(begun.start.is_complete(begun.config.epochs));
     assert_eq!(begun.config.epochs, 3, "what is not given is what the run has");
+}
+
+#[test]
+fn what_no_new_run_may_have_ends_no_run_that_exists() {
+    let (_directory, run_dir) = done(1);
+    let warm = ["--schedule", "constant", "--warmup-epochs", "3"];
+    let longer = [&warm[..], &["--epochs", "4"]].concat();
+    let shorter = [&warm[..], &["--epochs", "2"]].concat();
+    let other = run_dir.with_file_name("other");
+    let error = refused(&other, &shorter);
+    assert!(error.to_string().starts_with("--warmup-epochs 3 is impossible: "), "{error}");
+    assert_eq!(error.exit_code(), 2, "{error}");
+    train(start(&other, &longer).unwrap(), 1, 1);
+    assert_eq!(start(&other, &shorter).unwrap().config.epochs, 2, "and it may become shorter than its warm-up");
 }
 
 #[test]
@@ -256,7 +270,7 @@ fn nothing_is_begun_where_something_is() {
     refuses(&run_dir, &with(&["--resume", "never"]), 4, &["holds a run already"]);
     refuses(&run_dir, &with(&["--seed", "20"]), 4, &["seed: 0 -> 20"]);
     let unrunnable =
-        begin(&testing::args(&run_dir, &with(&["--epochs", "7"])), |_| Err(Error::Spawn("no data".to_owned())));
+        begin(&directories::args(&run_dir, &with(&["--epochs", "7"])), |_| Err(Error::Spawn("no data".to_owned())));
     assert_eq!(unrunnable.map(|begun| begun.start).unwrap_err().exit_code(), 5);
     assert_eq!(journal(&run_dir).run().unwrap().unwrap().1.epochs, 1, "before anything is recorded");
 }

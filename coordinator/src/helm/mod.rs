@@ -1,5 +1,5 @@
-//! The thread at the helm: it owns the state machine and the journal. It takes inputs in order, and carries out what
-//! the machine decides.
+//! The thread at the helm owns the state machine. It takes inputs in order, and carries out what the machine decides.
+//! Two more threads have the disk: the recorder owns the journal, and the saver writes checkpoints.
 
 mod attach;
 mod backend;

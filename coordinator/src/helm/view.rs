@@ -3,11 +3,20 @@
 use crate::helm::Helm;
 use plan::{Position, Totals};
 use proto::v1;
-use std::time::Instant;
-use steering::{EpochRecord, Recovery, RunState};
+use std::time::{Duration, Instant};
+use steering::{EpochRecord, Recovery, RunState, Status, Worker, WorkerId};
 
 /// Failures that a client sees of a run that survived many.
 const SHOWN: usize = 16;
+
+/// How far the run is.
+struct Headway {
+    position: Position,
+    /// Of the epoch that it is in.
+    totals: Totals,
+    /// As last measured; 0: never in this generation.
+    images_per_second: f64,
+}
 
 impl Helm {
     /// Shows the run as it stands, to clients and on the terminal.
@@ -19,6 +28,39 @@ impl Helm {
     }
 
     fn snapshot(&self) -> v1::Run {
+        let status = self.shown_status();
+        let Headway { position, totals, images_per_second } = self.headway();
+        let training = status.state == RunState::Training && !self.waits_for_the_disk();
+        let images_per_second = if training { images_per_second } else { 0.0 };
+        let rates = self.config.learning_rate().of_epoch(self.steering.schedule(), self.config.span());
+        let now = self.steering.time(self.now());
+        let workers = self.steering.workers().iter();
+        v1::Run {
+            id: self.run_id.clone(),
+            state: state(status.state).into(),
+            reason: status.reason,
+            epoch: position.epoch,
+            step: position.step,
+            steps_per_epoch: self.config.steps().count(),
+            train_loss: totals.mean_loss(),
+            train_accuracy: totals.accuracy(),
+            learning_rate: rates.map_or(f64::NAN, |rates| rates.of_step(position.step)),
+            images_per_second,
+            seconds_left: self.seconds_left(position, images_per_second),
+            generation: self.steering.generation(),
+            workers: workers.filter_map(|(id, worker)| self.worker_message(*id, worker, now)).collect(),
+            epochs: self.steering.history().iter().map(epoch_message).collect(),
+            config: Some(proto::to_message(&self.config.values())),
+            checkpoint: self.newest.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+            best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+            best_accuracy: self.best.as_ref().map(|(_, accuracy)| *accuracy),
+            wall_seconds: self.now().as_secs_f64(),
+            recoveries: last_of(self.steering.recoveries(), self.shown_as_survived),
+        }
+    }
+
+    /// What the run does and why, with what the state machine does not know: the disk, and workers that do not come.
+    fn shown_status(&self) -> Status {
         let mut status = self.steering.status();
         if self.ending.is_some() && !self.over {
             // Over for the machine, but not on disk yet.
@@ -33,8 +75,10 @@ impl Helm {
         if let Some(unsaved) = &self.unsaved {
             status.reason = format!("the last checkpoint is tried again: {}", unsaved.why);
         }
-        let history = self.steering.history();
-        let steps = self.config.steps().count();
+        status
+    }
+
+    fn headway(&self) -> Headway {
         let members = self.steering.members();
         // The furthest of the members: what is committed on one is committed.
         let furthest = members
@@ -50,67 +94,41 @@ impl Helm {
             .and_then(|progress| progress.position.map(Position::from))
             .or(held)
             .or_else(|| self.steering.reached())
-            .filter(|position| position.epoch == epoch && position.step <= steps)
+            .filter(|position| position.epoch == epoch && position.step <= self.config.steps().count())
             .unwrap_or(Position { epoch: epoch.min(self.config.epochs.saturating_sub(1)), step: 0 });
         let totals = furthest
             .filter(|progress| progress.position.is_some_and(|at| at.epoch == epoch))
             .and_then(|progress| progress.totals.map(Totals::from))
             .unwrap_or_default();
-        let training = status.state == RunState::Training && !self.waits_for_the_disk();
-        let images_per_second = furthest.filter(|_| training).map_or(0.0, |progress| progress.images_per_second);
-        let rates = self.config.learning_rate().of_epoch(self.steering.schedule(), self.config.span());
-        let now = self.steering.time(self.now());
-        v1::Run {
-            id: self.run_id.clone(),
-            state: state(status.state).into(),
-            reason: status.reason,
-            epoch: position.epoch,
-            step: position.step,
-            steps_per_epoch: steps,
-            train_loss: totals.mean_loss(),
-            train_accuracy: totals.accuracy(),
-            learning_rate: rates.map_or(f64::NAN, |rates| rates.of_step(position.step)),
-            images_per_second,
-            seconds_left: self.seconds_left(position, images_per_second),
-            generation: self.steering.generation(),
-            workers: self
-                .steering
-                .workers()
-                .iter()
-                .filter_map(|(id, worker)| {
-                    let attachment = self.attachments.get(id)?;
-                    let rank = self.steering.rank_of(*id);
-                    let conduct = self.steering.conduct(&worker.name);
-                    let shards = rank.map_or(0..0, |rank| plan::block(self.config.shards, members.len() as u32, rank));
-                    Some(v1::Worker {
-                        name: worker.name.clone(),
-                        device: attachment.hello.device.clone(),
-                        device_name: attachment.hello.device_name.clone(),
-                        rank,
-                        shards: shards.collect(),
-                        epoch: worker.position.epoch,
-                        step: worker.position.step,
-                        compute_seconds: attachment.progress.compute_seconds,
-                        wait_seconds: attachment.progress.wait_seconds,
-                        preparing: !worker.prepared,
-                        last_seen_ms: now.saturating_sub(worker.last_seen).as_millis() as u64,
-                        strikes: conduct.map_or(0, |conduct| conduct.strikes),
-                        set_aside: conduct.map_or_else(String::new, |conduct| conduct.reason.clone()),
-                        back_in_seconds: conduct.and_then(|conduct| {
-                            let left = conduct.until.saturating_sub(now);
-                            (!left.is_zero() || !worker.prepared).then_some(left.as_secs_f64())
-                        }),
-                    })
-                })
-                .collect(),
-            epochs: history.iter().map(epoch_message).collect(),
-            config: Some(proto::to_message(&self.config.values())),
-            checkpoint: self.newest.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
-            best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
-            best_accuracy: self.best.as_ref().map(|(_, accuracy)| *accuracy),
-            wall_seconds: self.now().as_secs_f64(),
-            recoveries: last_of(self.steering.recoveries(), self.shown_as_survived),
-        }
+        Headway { position, totals, images_per_second: furthest.map_or(0.0, |progress| progress.images_per_second) }
+    }
+
+    /// A worker as it stands at `now`, by the clock of the state machine. `None` if it is not attached.
+    fn worker_message(&self, id: WorkerId, worker: &Worker, now: Duration) -> Option<v1::Worker> {
+        let attachment = self.attachments.get(&id)?;
+        let world_size = self.steering.members().len() as u32;
+        let rank = self.steering.rank_of(id);
+        let shards = rank.map_or(0..0, |rank| plan::block(self.config.shards, world_size, rank));
+        let conduct = self.steering.conduct(&worker.name);
+        Some(v1::Worker {
+            name: worker.name.clone(),
+            device: attachment.hello.device.clone(),
+            device_name: attachment.hello.device_name.clone(),
+            rank,
+            shards: shards.collect(),
+            epoch: worker.position.epoch,
+            step: worker.position.step,
+            compute_seconds: attachment.progress.compute_seconds,
+            wait_seconds: attachment.progress.wait_seconds,
+            preparing: !worker.prepared,
+            last_seen_ms: now.saturating_sub(worker.last_seen).as_millis() as u64,
+            strikes: conduct.map_or(0, |conduct| conduct.strikes),
+            set_aside: conduct.map_or_else(String::new, |conduct| conduct.reason.clone()),
+            back_in_seconds: conduct.and_then(|conduct| {
+                let left = conduct.until.saturating_sub(now);
+                (!left.is_zero() || !worker.prepared).then_some(left.as_secs_f64())
+            }),
+        })
     }
 
     /// By the epochs that are done, or else by the speed of the steps.

@@ -79,7 +79,7 @@ impl Manifest {
         }
         let rate = manifest.schedule.rate;
         let rule = manifest.config.schedule.rule();
-        if !(0.0..=f64::from(f32::MAX)).contains(&rate) || (rate == 0.0 && !rule.ends_at_nothing()) {
+        if !(0.0..=f64::from(f32::MAX)).contains(&rate) || (rate == 0.0 && rule.lowest() != Some(0.0)) {
             return Err(damaged(&format!("its learning rate is {rate}")));
         }
         rule.check_memory(&manifest.schedule.memory).map_err(|why| damaged(&why))?;

@@ -222,6 +222,30 @@ impl RunConfig {
         self.schedule.rule().check(self.lr, self.epochs)
     }
 
+    /// Checks what makes no sense in a run that begins. A run that exists may have it: earlier versions let it begin, and it
+    /// may have become shorter since.
+    ///
+    /// # Errors
+    /// The first value that a new run cannot have.
+    pub fn check_new(&self) -> Result<(), Impossible> {
+        if self.warmup.epochs > self.epochs {
+            let why = format!(
+                "the run has {0} epochs (--epochs), so its rate would never come to --lr; give at most {0}, or more --epochs",
+                self.epochs
+            );
+            return Err(Impossible::new("warmup-epochs", self.warmup.epochs, why));
+        }
+        if let Some(lowest) = self.schedule.rule().lowest().filter(|lowest| *lowest > self.lr) {
+            let why = format!(
+                "the rate begins at {0} (--lr), and the {1} schedule only lowers it; give at most {0}",
+                self.lr,
+                self.schedule.name()
+            );
+            return Err(Impossible::new("min-lr", lowest, why));
+        }
+        Ok(())
+    }
+
     /// The settings in which `now` differs.
     #[must_use]
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
@@ -253,7 +277,7 @@ mod tests {
 
     use super::*;
     use learn::{CrossEntropy, Sgd};
-    use schedule::Plateau;
+    use schedule::{Cosine, OneCycle, Plateau};
 
     fn config() -> RunConfig {
         RunConfig { shards: 2, ..RunConfig::default() }
@@ -281,6 +305,30 @@ mod tests {
         assert_eq!(flag(RunConfig { loss, ..config() }), "label-smoothing");
         let schedule = Schedule::Plateau(Plateau { factor: 1.0, ..Plateau::default() });
         assert_eq!(flag(RunConfig { schedule, ..config() }), "plateau-factor");
+    }
+
+    #[test]
+    fn a_run_does_not_begin_with_a_warm_up_that_is_longer_than_it() {
+        let warm = |epochs| RunConfig { warmup: Warmup { epochs, ..Warmup::default() }, epochs: 3, ..config() };
+        assert_eq!(warm(3).check_new(), Ok(()));
+        let error = warm(4).check_new().unwrap_err();
+        assert!(error.to_string().starts_with("--warmup-epochs 4 is impossible: the run has 3 epochs"), "{error}");
+        assert_eq!(warm(4).check(), Ok(()), "a run that exists keeps it");
+    }
+
+    #[test]
+    fn a_run_does_not_begin_with_a_lowest_rate_above_its_rate() {
+        let to = |schedule| RunConfig { schedule, lr: 0.1, ..config() };
+        let cosine = |min_lr| to(Schedule::Cosine(Cosine { min_lr }));
+        let plateau = |min_lr| to(Schedule::Plateau(Plateau { min_lr, ..Plateau::default() }));
+        for possible in [cosine(0.1), plateau(0.1), to(Schedule::OneCycle(OneCycle::default()))] {
+            assert_eq!(possible.check_new(), Ok(()));
+        }
+        for above in [cosine(0.2), plateau(0.2)] {
+            let error = above.check_new().unwrap_err().to_string();
+            assert!(error.starts_with("--min-lr 0.2 is impossible: ") && error.contains("0.1 (--lr)"), "{error}");
+            assert_eq!(above.check(), Ok(()), "a run that exists keeps it");
+        }
     }
 
     #[test]

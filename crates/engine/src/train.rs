@@ -3,12 +3,23 @@
 use crate::error::EngineError;
 use crate::input::{BatchFeed, Samples};
 use crate::messages::{EngineEvent, EngineProgress, TrainOutcome};
+use crate::reduce::Reducer;
 use crate::reports::Reports;
 use crate::speed::Speed;
 use crate::step::train_step;
 use crate::thread::Thread;
 use plan::{Held, Position, Rates, Totals, epoch_order};
 use std::{rc::Rc, sync::Arc, time::Instant};
+
+/// A stretch of training: steps of one epoch, one after the other.
+struct Stretch {
+    generation: u64,
+    input: BatchFeed,
+    began: Instant,
+    /// Images that its steps have taken in.
+    images: u64,
+    speed: Speed,
+}
 
 impl Thread {
     /// Trains from `from`, and makes `reports` on the way.
@@ -22,11 +33,36 @@ impl Thread {
         rates: &Rates,
         reports: Reports,
     ) -> Result<EngineEvent, EngineError> {
+        self.enter(from)?;
+        let input = self.input(from)?;
+        let mut stretch = Stretch { generation, input, began: Instant::now(), images: 0, speed: Speed::default() };
         let steps = self.options.config.steps().count();
+        let mut halted = false;
+        for step in from.step..steps {
+            let halt = self.step(&mut stretch, Position { step, ..from }, rates.of_step(step))?;
+            reports.make(generation, &self.replica, (steps, halt), &self.control, &self.events)?;
+            if halt && step + 1 < steps {
+                halted = true;
+                break;
+            }
+        }
+        let position = self.replica.held()?;
+        let (totals, seconds) = (self.replica.totals, stretch.began.elapsed().as_secs_f64());
+        let outcome = TrainOutcome { position, totals, seconds, images: stretch.images };
+        self.write_trace();
+        Ok(if halted {
+            EngineEvent::Halted { generation, outcome }
+        } else {
+            EngineEvent::EpochDone { generation, outcome }
+        })
+    }
+
+    /// Makes sure that the replica is at `from`. Past the last step of an epoch is before the first of the next.
+    fn enter(&mut self, from: Position) -> Result<(), EngineError> {
         let held = self.replica.position;
-        // Past the last step of an epoch is before the first of the next.
-        let next_epoch = Position { epoch: from.epoch.wrapping_sub(1), step: steps };
-        if from.step == 0 && held == Some(next_epoch) {
+        let steps = self.options.config.steps().count();
+        let end_before = Position { epoch: from.epoch.wrapping_sub(1), step: steps };
+        if from.step == 0 && held == Some(end_before) {
             self.replica.position = Some(from);
             self.replica.totals = Totals::default();
         } else if held != Some(from) {
@@ -35,78 +71,86 @@ impl Thread {
                 state: held.map_or("no state is loaded".to_owned(), |held| format!("the state is at {held}")),
             });
         }
-        let Some(reducer) = &mut self.reducer else {
-            return Err(EngineError::OutOfOrder {
-                order: "train".to_owned(),
-                state: "no process group stands".to_owned(),
-            });
-        };
+        Ok(())
+    }
+
+    /// The batches of this worker's shards, from `from` to the end of the epoch.
+    fn input(&mut self, from: Position) -> Result<BatchFeed, EngineError> {
+        let shards = standing(&mut self.reducer)?.shards();
+        let order = self.order_of(from.epoch);
         let config = &self.options.config;
-        let order = match &self.order {
-            Some((epoch, order)) if *epoch == from.epoch => Arc::clone(order),
-            _ => {
-                let order: Arc<[u32]> = epoch_order(config.seed, from.epoch, config.train_samples).into();
-                self.order = Some((from.epoch, Arc::clone(&order)));
-                order
-            }
-        };
-        let (plan, count, shards) = (config.steps(), config.shards, reducer.shards());
-        let ranges = (from.step..steps)
+        let (plan, count) = (config.steps(), config.shards);
+        let ranges = (from.step..plan.count())
             .flat_map(move |step| shards.clone().filter_map(move |shard| plan.shard_of(step, shard, count)));
         let ranges = ranges.map(|range| range.start as usize..range.end as usize);
         let augment = config.augment.clone();
         let samples = Samples { order, seed: config.seed, epoch: from.epoch, augment, ranges: Box::new(ranges) };
-        let mut input = match &self.resident {
-            Some(data) => BatchFeed::resident(Rc::clone(data), samples),
-            None => BatchFeed::ahead(Arc::clone(&self.options.train), samples, self.options.device)?,
-        };
-        let start = Instant::now();
-        let mut images = 0;
-        let mut speed = Speed::default();
-        let mut halted = false;
-        for step in from.step..steps {
-            let rate = rates.of_step(step);
-            let (began, waited) = (Instant::now(), self.control.waited());
-            for fault in &self.options.faults {
-                fault.strike(generation, &mut self.replica, &self.control)?;
-            }
-            let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
-            images += outcome.samples;
-            let stalled = reducer.stalled()?;
-            let own = operations::is_processors(self.options.device);
-            let waited = if own { self.control.waited().saturating_sub(waited) } else { stalled };
-            speed.add(outcome.samples, began.elapsed(), waited);
-            let (compute_seconds, wait_seconds) = speed.step();
-            let position = Position { step: step + 1, ..from };
-            let (totals, lineage) = (self.replica.totals, self.replica.lineage);
-            self.control.set_held(Some(Held { position, totals, lineage }));
-            self.progress.send_replace(EngineProgress {
-                generation,
-                position,
-                totals: self.replica.totals,
-                images_per_second: speed.images_per_second(),
-                compute_seconds,
-                wait_seconds,
-            });
-            reports.make(generation, &self.replica, (steps, outcome.halt), &self.control, &self.events)?;
-            if outcome.halt && step + 1 < steps {
-                halted = true;
-                break;
-            }
+        match &self.resident {
+            Some(data) => Ok(BatchFeed::resident(Rc::clone(data), samples)),
+            None => BatchFeed::ahead(Arc::clone(&self.options.train), samples, self.options.device),
         }
-        let position = self.replica.held()?;
-        let outcome =
-            TrainOutcome { position, totals: self.replica.totals, seconds: start.elapsed().as_secs_f64(), images };
-        if let Some((path, process)) = &self.options.trace {
-            // No reason to stop training for.
-            if let Err(error) = self.profile.write(path, process) {
-                tracing::warn!("cannot write the trace {}: {error}", path.display());
-            }
-        }
-        Ok(if halted {
-            EngineEvent::Halted { generation, outcome }
-        } else {
-            EngineEvent::EpochDone { generation, outcome }
-        })
     }
+
+    /// The order of samples in `epoch`, which is kept until another epoch's is asked for.
+    fn order_of(&mut self, epoch: u32) -> Arc<[u32]> {
+        match &self.order {
+            Some((known, order)) if *known == epoch => Arc::clone(order),
+            _ => {
+                let config = &self.options.config;
+                let order: Arc<[u32]> = epoch_order(config.seed, epoch, config.train_samples).into();
+                self.order = Some((epoch, Arc::clone(&order)));
+                order
+            }
+        }
+    }
+
+    /// Does the step at `at`, and makes known how far the replica is then. Returns whether a halt was asked for.
+    fn step(&mut self, stretch: &mut Stretch, at: Position, rate: f64) -> Result<bool, EngineError> {
+        let (began, waited) = (Instant::now(), self.control.waited());
+        for fault in &self.options.faults {
+            fault.strike(stretch.generation, &mut self.replica, &self.control)?;
+        }
+        let reducer = standing(&mut self.reducer)?;
+        let (replica, input) = (&mut self.replica, &mut stretch.input);
+        let outcome = train_step(replica, reducer, input, rate, &self.control, &mut self.profile)?;
+        let stalled = reducer.stalled()?;
+        let own = operations::is_processors(self.options.device);
+        let waited = if own { self.control.waited().saturating_sub(waited) } else { stalled };
+        stretch.images += outcome.samples;
+        stretch.speed.add(outcome.samples, began.elapsed(), waited);
+        self.publish(stretch, Position { step: at.step + 1, ..at });
+        Ok(outcome.halt)
+    }
+
+    /// Makes known that the replica is at `position`, and how fast it got there.
+    fn publish(&self, stretch: &Stretch, position: Position) {
+        let (totals, lineage) = (self.replica.totals, self.replica.lineage);
+        self.control.set_held(Some(Held { position, totals, lineage }));
+        let (compute_seconds, wait_seconds) = stretch.speed.step();
+        self.progress.send_replace(EngineProgress {
+            generation: stretch.generation,
+            position,
+            totals,
+            images_per_second: stretch.speed.images_per_second(),
+            compute_seconds,
+            wait_seconds,
+        });
+    }
+
+    /// Writes what was measured, where that is asked for. It is no reason to stop training for.
+    fn write_trace(&self) {
+        if let Some((path, process)) = &self.options.trace
+            && let Err(error) = self.profile.write(path, process)
+        {
+            tracing::warn!("cannot write the trace {}: {error}", path.display());
+        }
+    }
+}
+
+/// The reducer of the process group, if one stands.
+fn standing(reducer: &mut Option<Reducer>) -> Result<&mut Reducer, EngineError> {
+    reducer.as_mut().ok_or_else(|| EngineError::OutOfOrder {
+        order: "train".to_owned(),
+        state: "no process group stands".to_owned(),
+    })
 }

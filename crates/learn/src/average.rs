@@ -13,8 +13,8 @@ use tch::{TchError, Tensor, no_grad};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Average {
-    /// The share of earlier steps in an average of the weights, which is what is evaluated, saved as the model and predicts; 0:
-    /// none is kept.
+    /// The share of earlier steps in an average of the weights; 0: none is kept. The average is what is evaluated, is saved
+    /// as the model, and predicts.
     #[schemars(range(min = 0.0), extend("flag" = "ema-decay", "exclusiveMaximum" = 1.0))]
     pub decay: f64,
 }

@@ -48,8 +48,8 @@ impl fmt::Display for Reduction {
 pub enum Wire {
     /// As they are
     Fp32,
-    /// In half the bytes: every node of the tree is rounded to bfloat16, whether it goes over the wire or not, so that the
-    /// sum does not depend on who computed what. Additions are in fp32
+    /// In half the bytes: as bfloat16. Every node of the tree is rounded, whether it goes over the wire or not. So the sum
+    /// does not depend on who computed what. Additions are in fp32
     Bf16,
 }
 

@@ -47,7 +47,7 @@ impl Rule for Cosine {
         true
     }
 
-    fn ends_at_nothing(&self) -> bool {
-        self.min_lr == 0.0
+    fn lowest(&self) -> Option<f64> {
+        Some(self.min_lr)
     }
 }

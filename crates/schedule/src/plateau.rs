@@ -208,8 +208,8 @@ impl Rule for Plateau {
         (rate, Some(why))
     }
 
-    fn ends_at_nothing(&self) -> bool {
-        self.min_lr == 0.0
+    fn lowest(&self) -> Option<f64> {
+        Some(self.min_lr)
     }
 
     fn check_memory(&self, memory: &Value) -> Result<(), String> {

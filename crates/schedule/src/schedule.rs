@@ -106,9 +106,9 @@ pub trait Rule {
         false
     }
 
-    /// Whether its rate may come down to 0.
-    fn ends_at_nothing(&self) -> bool {
-        false
+    /// The rate that it lowers to at the most, as `--min-lr` says. `None`: it has no such rate, and never comes to 0.
+    fn lowest(&self) -> Option<f64> {
+        None
     }
 
     /// Checks what no range says, for a run with the base rate `lr`.

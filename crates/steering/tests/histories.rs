@@ -16,30 +16,20 @@ enum Action {
     Attach,
     /// A worker comes that has to get the data set first.
     AttachUnprepared,
-    Prepare(usize),
-    Kill(usize),
-    /// A member dies in a step. The bits say which ranks have committed it.
-    DieInStep(usize, u64),
-    Leave(usize),
-    FallSilent(usize),
+    /// Something happens to one worker, chosen by its place.
+    To(usize, Fate),
     /// A worker comes with which something is wrong for ever.
     AttachIll(Illness),
     /// Several workers die in the same moment, chosen by the bits of their places.
     KillMany(u64),
     /// Uploads break for so many seconds.
     BreakUploads(u64),
-    /// One is told to leave. Some advances later all others die.
-    LeaveAndDie(usize, u32),
-    /// One says that it has failed in the generation before.
-    FailLate(usize),
     /// The coordinator is stopped for so many milliseconds, and goes on.
     StandStill(u64),
     /// The disk stalls for so many seconds.
     HoldUp(u64),
     /// Checkpoints wait for the disk for so many advances.
     StallWrites(u32),
-    /// The line of a worker stands still for so many advances.
-    StallLine(usize, u32),
     /// The next checkpoint finds the disk full.
     FullDisk,
     /// Some seconds pass.
@@ -53,25 +43,42 @@ enum Action {
     PowerLoss,
 }
 
+/// What happens to one worker.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Prepare,
+    Kill,
+    /// A member dies in a step. The bits say which ranks have committed it.
+    DieInStep(u64),
+    Leave,
+    FallSilent,
+    /// It is told to leave. Some advances later all others die.
+    LeaveAndDie(u32),
+    /// It says that it has failed in the generation before.
+    FailLate,
+    /// Its line stands still for so many advances.
+    StallLine(u32),
+}
+
 fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         30 => Just(Action::Advance),
         5 => Just(Action::Attach),
         2 => Just(Action::AttachUnprepared),
-        2 => any::<usize>().prop_map(Action::Prepare),
-        3 => any::<usize>().prop_map(Action::Kill),
-        3 => (any::<usize>(), any::<u64>()).prop_map(|(index, committed)| Action::DieInStep(index, committed)),
-        2 => any::<usize>().prop_map(Action::Leave),
-        2 => any::<usize>().prop_map(Action::FallSilent),
+        2 => any::<usize>().prop_map(|place| Action::To(place, Fate::Prepare)),
+        3 => any::<usize>().prop_map(|place| Action::To(place, Fate::Kill)),
+        3 => (any::<usize>(), any::<u64>()).prop_map(|(place, committed)| Action::To(place, Fate::DieInStep(committed))),
+        2 => any::<usize>().prop_map(|place| Action::To(place, Fate::Leave)),
+        2 => any::<usize>().prop_map(|place| Action::To(place, Fate::FallSilent)),
         2 => illness().prop_map(Action::AttachIll),
         1 => any::<u64>().prop_map(Action::KillMany),
         1 => (1u64..40).prop_map(Action::BreakUploads),
-        1 => (any::<usize>(), 0u32..8).prop_map(|(index, advances)| Action::LeaveAndDie(index, advances)),
-        1 => any::<usize>().prop_map(Action::FailLate),
+        1 => (any::<usize>(), 0u32..8).prop_map(|(place, advances)| Action::To(place, Fate::LeaveAndDie(advances))),
+        1 => any::<usize>().prop_map(|place| Action::To(place, Fate::FailLate)),
         1 => (100u64..60_000).prop_map(Action::StandStill),
         1 => (1u64..40).prop_map(Action::HoldUp),
         2 => (1u32..20).prop_map(Action::StallWrites),
-        2 => (any::<usize>(), 1u32..12).prop_map(|(index, advances)| Action::StallLine(index, advances)),
+        2 => (any::<usize>(), 1u32..12).prop_map(|(place, advances)| Action::To(place, Fate::StallLine(advances))),
         1 => Just(Action::FullDisk),
         2 => (1u64..20).prop_map(Action::Pass),
         1 => Just(Action::Fail),
@@ -107,9 +114,6 @@ fn illness() -> impl Strategy<Value = Illness> {
 }
 
 fn act(cluster: &mut Cluster, action: &Action) {
-    let pick = |index: usize| -> Option<WorkerId> {
-        cluster.workers.keys().copied().nth(index % cluster.workers.len().max(1))
-    };
     match *action {
         Action::Advance => {
             cluster.advance();
@@ -122,29 +126,10 @@ fn act(cluster: &mut Cluster, action: &Action) {
             cluster.attach_ill(illness);
         }
         Action::Attach | Action::AttachUnprepared | Action::AttachIll(_) => {}
-        Action::Prepare(index) => {
-            if let Some(worker) = pick(index) {
-                cluster.prepare(worker);
-            }
-        }
-        Action::Kill(index) => {
-            if let Some(worker) = pick(index) {
-                cluster.detach(worker);
-            }
-        }
-        Action::DieInStep(index, committed) => {
-            if let Some(worker) = pick(index) {
-                cluster.die_in_step(worker, committed);
-            }
-        }
-        Action::Leave(index) => {
-            if let Some(worker) = pick(index) {
-                cluster.handle(worker, Event::Leaving { reason: "asked".to_owned() });
-            }
-        }
-        Action::FallSilent(index) => {
-            if let Some(worker) = pick(index) {
-                cluster.silence(worker);
+        Action::To(place, fate) => {
+            let all = cluster.workers.len().max(1);
+            if let Some(worker) = cluster.workers.keys().copied().nth(place % all) {
+                happen_to(cluster, worker, fate);
             }
         }
         Action::KillMany(bits) => {
@@ -154,23 +139,8 @@ fn act(cluster: &mut Cluster, action: &Action) {
             cluster.detach_all(&picked);
         }
         Action::BreakUploads(seconds) => cluster.break_uploads(Duration::from_secs(seconds)),
-        Action::LeaveAndDie(index, advances) => {
-            if let Some(worker) = pick(index) {
-                cluster.leave_and_die(worker, advances);
-            }
-        }
-        Action::FailLate(index) => {
-            if let Some(worker) = pick(index) {
-                cluster.fail_late(worker);
-            }
-        }
         Action::StandStill(millis) => cluster.stand_still(Duration::from_millis(millis)),
         Action::StallWrites(advances) => cluster.stalled = advances,
-        Action::StallLine(index, advances) => {
-            if let Some(worker) = pick(index) {
-                cluster.stall_line(worker, advances);
-            }
-        }
         Action::FullDisk => cluster.full = true,
         Action::HoldUp(seconds) => cluster.hold_up(Duration::from_secs(seconds)),
         Action::Pass(seconds) => cluster.pass(Duration::from_secs(seconds)),
@@ -184,6 +154,19 @@ fn act(cluster: &mut Cluster, action: &Action) {
             cluster.workers.clear();
             cluster.restart(0, 0);
         }
+    }
+}
+
+fn happen_to(cluster: &mut Cluster, worker: WorkerId, fate: Fate) {
+    match fate {
+        Fate::Prepare => cluster.prepare(worker),
+        Fate::Kill => cluster.detach(worker),
+        Fate::DieInStep(committed) => cluster.die_in_step(worker, committed),
+        Fate::Leave => cluster.handle(worker, Event::Leaving { reason: "asked".to_owned() }),
+        Fate::FallSilent => cluster.silence(worker),
+        Fate::LeaveAndDie(advances) => cluster.leave_and_die(worker, advances),
+        Fate::FailLate => cluster.fail_late(worker),
+        Fate::StallLine(advances) => cluster.stall_line(worker, advances),
     }
 }
 

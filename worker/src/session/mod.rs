@@ -17,11 +17,12 @@ use engine::{Engine, EngineError, EngineEvent};
 use name::Name;
 use plan::Timeouts;
 use prepare::{Preparation, prepared};
-use proto::v1::{self, Order, Report, order::Order as Kind, report::Report as Up};
+use proto::v1::{Order, Report, order::Order as Kind, report::Report as Up};
 use search::{FIRST_PAUSE, Search};
 use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
+    ops::ControlFlow::{self, Break, Continue},
     pin::pin,
     time::{Duration, Instant},
 };
@@ -30,7 +31,7 @@ use tokio::{
     sync::mpsc,
     time::{interval, sleep, sleep_until},
 };
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 use uploads::Uploads;
 
 /// Events under way from the engine at most.
@@ -52,6 +53,16 @@ enum Left {
     /// The coordinator is gone, or has given the worker up.
     Lost(String),
 }
+
+impl Left {
+    /// Nothing can be said on the stream any more.
+    fn broken() -> Self {
+        Self::Lost("the stream broke".to_owned())
+    }
+}
+
+/// What follows from one thing that happens while the stream stands: maybe a report, or the end of the stream.
+type Turn = ControlFlow<Left, Option<Up>>;
 
 /// A worker.
 pub struct Session {
@@ -179,9 +190,8 @@ impl Session {
         let mut dead = None;
         if self.leaving {
             // Another coordinator has not heard of it.
-            let leaving = Up::Leaving(v1::Leaving { reason: "asked to stop".to_owned() });
-            if reports.send(Report { report: Some(leaving) }).await.is_err() {
-                return Ok(Left::Lost("the stream broke".to_owned()));
+            if reports.send(Report { report: Some(report::leaving()) }).await.is_err() {
+                return Ok(Left::broken());
             }
         }
         loop {
@@ -192,76 +202,32 @@ impl Session {
                 // The welcome has said what it is.
                 heartbeat = interval(self.timeouts.heartbeat);
             }
-            let report = tokio::select! {
-                order = orders.message() => match order {
-                    Ok(Some(Order { order: Some(Kind::Dismiss(dismiss)) })) => {
-                        return Ok(Left::Dismissed(dismiss.reason));
-                    }
-                    Ok(Some(Order { order: Some(Kind::Welcome(welcome)) })) => {
-                        self.search = Search::default();
-                        match self.welcome(&bulk, welcome)? {
-                            Some(report) => report,
-                            None => continue,
-                        }
-                    }
-                    Ok(Some(order)) => match self.obey(&bulk, order)? {
-                        Some(report) => report,
-                        None => continue,
-                    },
-                    Ok(None) => return Ok(Left::Lost("it closed the stream".to_owned())),
-                    Err(status) => {
-                        self.refused(&status).await?;
-                        return Ok(Left::Lost(status.message().to_owned()));
-                    }
-                },
-                event = self.events.recv() => match event {
-                    Some(event) => {
-                        if let EngineEvent::Failed { error: error @ EngineError::Dead { .. }, .. } = &event {
-                            dead = Some(error.to_string());
-                        }
-                        self.doubted &= !matches!(event, EngineEvent::Rehearsed(_));
-                        report::report(event)
-                    }
-                    None => continue,
-                },
-                joined = prepared(&mut self.preparation) => match joined {
-                    Ok(joined) => {
-                        let rehearsal = joined.engine.rehearsal;
-                        self.joined = Some(joined);
-                        self.doubted = false;
-                        report::prepared(rehearsal)
-                    }
-                    // It may pass: the coordinator says when to try again.
-                    Err(Error::Engine(error)) => report::failed(0, &error),
-                    // Another coordinator may do better, or this one at another time.
-                    Err(Error::Interrupted(cause)) => {
-                        sleep(FIRST_PAUSE).await;
-                        return Ok(Left::Lost(cause));
-                    }
-                    Err(error) => {
-                        // The coordinator is to hear why.
-                        let _ = reports.send(Report { report: Some(report::ended(&error)) }).await;
-                        sleep(FIRST_PAUSE).await;
-                        return Err(error);
-                    }
-                },
+            let turn = tokio::select! {
+                order = orders.message() => self.take_order(&bulk, order).await?,
+                event = self.events.recv() => {
+                    dead = event.as_ref().and_then(death);
+                    Continue(event.map(|event| self.report_of(event)))
+                }
+                joined = prepared(&mut self.preparation) => self.take_prepared(joined, &reports).await?,
                 () = over(self.aside) => {
                     self.aside = None;
-                    match self.rehearse(&bulk)? {
-                        Some(report) => report,
-                        None => continue,
-                    }
+                    Continue(self.rehearse(&bulk)?)
                 }
-                report = uploads.next(&bulk, self.joined.as_ref()) => report,
-                _ = heartbeat.tick() => self.progress(),
+                report = uploads.next(&bulk, self.joined.as_ref()) => Continue(Some(report)),
+                _ = heartbeat.tick() => Continue(Some(self.progress())),
                 () = &mut leave, if !self.leaving => {
                     self.leaving = true;
                     tracing::info!("leaving after the step in progress");
-                    Up::Leaving(v1::Leaving { reason: "asked to stop".to_owned() })
+                    Continue(Some(report::leaving()))
                 }
             };
+            let report = match turn {
+                Continue(Some(report)) => report,
+                Continue(None) => continue,
+                Break(left) => return Ok(left),
+            };
             if reports.send(Report { report: Some(report) }).await.is_err() {
-                return Ok(Left::Lost("the stream broke".to_owned()));
+                return Ok(Left::broken());
             }
             if let Some(why) = dead {
                 // The coordinator is to hear of it.
@@ -269,6 +235,66 @@ impl Session {
                 return Err(Error::Device(why));
             }
         }
+    }
+
+    /// Does what came as the next order, which may be the end of the stream.
+    async fn take_order(&mut self, bulk: &Bulk, order: Result<Option<Order>, Status>) -> Result<Turn, Error> {
+        Ok(match order {
+            Ok(Some(Order { order: Some(Kind::Dismiss(dismiss)) })) => Break(Left::Dismissed(dismiss.reason)),
+            Ok(Some(Order { order: Some(Kind::Welcome(welcome)) })) => {
+                self.search = Search::default();
+                Continue(self.welcome(bulk, welcome)?)
+            }
+            Ok(Some(order)) => Continue(self.obey(bulk, order)?),
+            Ok(None) => Break(Left::Lost("it closed the stream".to_owned())),
+            Err(status) => {
+                self.refused(&status).await?;
+                Break(Left::Lost(status.message().to_owned()))
+            }
+        })
+    }
+
+    /// Takes over what was prepared, or says why nothing could be.
+    async fn take_prepared(
+        &mut self,
+        joined: Result<Joined, Error>,
+        reports: &mpsc::Sender<Report>,
+    ) -> Result<Turn, Error> {
+        match joined {
+            Ok(joined) => {
+                let rehearsal = joined.engine.rehearsal;
+                self.joined = Some(joined);
+                self.doubted = false;
+                Ok(Continue(Some(report::prepared(rehearsal))))
+            }
+            // It may pass: the coordinator says when to try again.
+            Err(Error::Engine(error)) => Ok(Continue(Some(report::failed(0, &error)))),
+            // Another coordinator may do better, or this one at another time.
+            Err(Error::Interrupted(cause)) => {
+                sleep(FIRST_PAUSE).await;
+                Ok(Break(Left::Lost(cause)))
+            }
+            Err(error) => {
+                // The coordinator is to hear why.
+                let _ = reports.send(Report { report: Some(report::ended(&error)) }).await;
+                sleep(FIRST_PAUSE).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The report of an event of the engine.
+    fn report_of(&mut self, event: EngineEvent) -> Up {
+        self.doubted &= !matches!(event, EngineEvent::Rehearsed(_));
+        report::report(event)
+    }
+}
+
+/// Why the device does nothing any more, if `event` says so.
+fn death(event: &EngineEvent) -> Option<String> {
+    match event {
+        EngineEvent::Failed { error: error @ EngineError::Dead { .. }, .. } => Some(error.to_string()),
+        _ => None,
     }
 }
 

@@ -26,31 +26,35 @@ impl Session {
     /// Does what is ordered. Returns what there is to say to it at once.
     pub(super) fn obey(&mut self, bulk: &Bulk, order: Order) -> Result<Option<Up>, Error> {
         let kind = order.order.ok_or_else(|| Malformed::new("an empty order"))?;
-        if let Kind::SetAside(v1::SetAside { reason, pause_ms }) = &kind {
-            let pause = Duration::from_millis(*pause_ms).min(LONGEST_ASIDE);
-            tracing::warn!("set aside for {:.0} s: {reason}", pause.as_secs_f64());
-            self.aside = Some(tokio::time::Instant::now() + pause);
-            self.doubted = true;
+        if let Kind::SetAside(set_aside) = kind {
+            self.step_aside(&set_aside);
             return Ok(None);
         }
-        let Some(joined) = &self.joined else {
-            // Who prepares holds nothing.
-            return match kind {
-                Kind::Attest(v1::Attest { request, .. }) => {
-                    Ok(Some(Up::Attested(v1::Attested { request, held: None })))
-                }
-                Kind::Upload(v1::Upload { ticket }) => {
-                    Ok(Some(Up::NotUploaded(v1::NotUploaded { ticket, cause: "it holds no state".to_owned() })))
-                }
-                Kind::Abort(_) => Ok(None),
-                _ => Err(Malformed::new("an order to a worker that is not prepared").into()),
-            };
-        };
-        let command = match kind {
+        let Some(joined) = &self.joined else { return answer_unprepared(kind) };
+        if let Kind::Form(form) = &kind {
+            self.generation = form.generation;
+        }
+        if let Some(command) = self.command_of(bulk, joined, kind)? {
+            command_engine(joined, command)?;
+        }
+        Ok(None)
+    }
+
+    /// Notes until when it is set aside. Then it has to rehearse.
+    fn step_aside(&mut self, v1::SetAside { reason, pause_ms }: &v1::SetAside) {
+        let pause = Duration::from_millis(*pause_ms).min(LONGEST_ASIDE);
+        tracing::warn!("set aside for {:.0} s: {reason}", pause.as_secs_f64());
+        self.aside = Some(tokio::time::Instant::now() + pause);
+        self.doubted = true;
+    }
+
+    /// The command that an order is for the engine. What the engine is to notice while it is busy, it is told here.
+    fn command_of(&self, bulk: &Bulk, joined: &Joined, kind: Kind) -> Result<Option<Command>, Error> {
+        let control = &joined.engine.control;
+        Ok(Some(match kind {
             Kind::Form(form) => {
-                self.generation = form.generation;
                 // What is under way belongs to a generation that is over.
-                joined.engine.control.abort(form.generation.saturating_sub(1));
+                control.abort(form.generation.saturating_sub(1));
                 tracing::info!(
                     generation = form.generation,
                     rank = form.rank,
@@ -61,15 +65,7 @@ impl Session {
                 let (generation, rank, world_size) = (form.generation, form.rank, form.world_size);
                 Command::Form(Formation { generation, rank, world_size })
             }
-            Kind::Connect(v1::Connect { generation, host, port, backend }) => {
-                let port = port.try_into().map_err(|_| Malformed::new(format!("the port {port}")))?;
-                let backend = match (v1::Backend::try_from(backend), self.device) {
-                    (Ok(v1::Backend::Gloo), _) => Backend::Gloo,
-                    (Ok(v1::Backend::Nccl), Device::Cuda(device)) => Backend::Nccl { device },
-                    _ => return Err(Malformed::new(format!("the backend {backend} on {:?}", self.device)).into()),
-                };
-                Command::Connect { generation, host, port, backend }
-            }
+            Kind::Connect(order) => self.connect(order)?,
             Kind::Synchronise(order) => self.synchronise(bulk, joined, order)?,
             Kind::Train(v1::Train { generation, epoch, first_step, rates, digest_every, save_every, ticket }) => {
                 let ticket = (ticket != 0).then_some(ticket);
@@ -84,23 +80,31 @@ impl Session {
             }
             Kind::Upload(v1::Upload { ticket }) => Command::Upload { ticket },
             Kind::Attest(v1::Attest { request, generation }) => {
-                joined.engine.control.abort(generation);
+                control.abort(generation);
                 Command::Attest { request }
             }
             Kind::Halt(v1::Halt { generation, epoch, reason }) => {
                 tracing::info!(generation, "halting after the step in progress: {reason}");
-                joined.engine.control.halt(generation, epoch);
+                control.halt(generation, epoch);
                 return Ok(None);
             }
             Kind::Abort(v1::Abort { generation, reason }) => {
                 tracing::info!(generation, "generation aborted: {reason}");
-                joined.engine.control.abort(generation);
+                control.abort(generation);
                 return Ok(None);
             }
             Kind::Welcome(_) | Kind::Dismiss(_) | Kind::SetAside(_) => return Ok(None),
+        }))
+    }
+
+    fn connect(&self, v1::Connect { generation, host, port, backend }: v1::Connect) -> Result<Command, Error> {
+        let port = port.try_into().map_err(|_| Malformed::new(format!("the port {port}")))?;
+        let backend = match (v1::Backend::try_from(backend), self.device) {
+            (Ok(v1::Backend::Gloo), _) => Backend::Gloo,
+            (Ok(v1::Backend::Nccl), Device::Cuda(device)) => Backend::Nccl { device },
+            _ => return Err(Malformed::new(format!("the backend {backend} on {:?}", self.device)).into()),
         };
-        command_engine(joined, command)?;
-        Ok(None)
+        Ok(Command::Connect { generation, host, port, backend })
     }
 
     fn synchronise(&self, bulk: &Bulk, joined: &Joined, order: v1::Synchronise) -> Result<Command, Error> {
@@ -179,6 +183,18 @@ impl Session {
         self.welcomed = Some((welcome.run_id.clone(), config.clone()));
         self.preparation = Some(self.prepare(bulk, welcome.run_id, config)?);
         Ok(None)
+    }
+}
+
+/// What a worker that prepares answers to an order: it holds nothing.
+fn answer_unprepared(kind: Kind) -> Result<Option<Up>, Error> {
+    match kind {
+        Kind::Attest(v1::Attest { request, .. }) => Ok(Some(Up::Attested(v1::Attested { request, held: None }))),
+        Kind::Upload(v1::Upload { ticket }) => {
+            Ok(Some(Up::NotUploaded(v1::NotUploaded { ticket, cause: "it holds no state".to_owned() })))
+        }
+        Kind::Abort(_) => Ok(None),
+        _ => Err(Malformed::new("an order to a worker that is not prepared").into()),
     }
 }
 

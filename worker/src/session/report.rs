@@ -24,6 +24,11 @@ pub(super) fn prepared(rehearsal: Rehearsal) -> Up {
     Up::Prepared(v1::Prepared { stretch_seconds: stretch.as_secs_f64(), shard_seconds: shard.as_secs_f64() })
 }
 
+/// That the worker was asked to go.
+pub(super) fn leaving() -> Up {
+    Up::Leaving(v1::Leaving { reason: "asked to stop".to_owned() })
+}
+
 /// What goes up for an event of the engine.
 pub(super) fn report(event: EngineEvent) -> Up {
     let described = |(held, digest): (Held, u64)| v1::Held { digest: Some(digest), ..held.into() };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::begin::testing::{
+use crate::begin::tests::directories::{
     Found, checkpoints, copy, entries, found, journal, metrics, refused, run, save, start, train,
 };
 use plan::Position;

@@ -60,13 +60,16 @@ impl Cluster {
         self.let_lines_move();
         let did = self.do_tasks();
         let members = self.members.clone();
+        let next = members.iter().find_map(|member| self.workers.get(member)?.orders.front().cloned());
+        next.is_some_and(|order| self.obey_together(&order, &members)) || did
+    }
+
+    /// The members do what `order`, their next one, asks of them. Returns whether anything came of it.
+    fn obey_together(&mut self, order: &Order, members: &[WorkerId]) -> bool {
         let generation = self.generation;
-        let Some(next) = members.iter().find_map(|member| self.workers.get(member)?.orders.front().cloned()) else {
-            return did;
-        };
-        match next {
+        match *order {
             Order::Form { .. } => {
-                self.pop(&members);
+                self.pop(members);
                 if let Some(first) = members.first().filter(|first| self.workers.contains_key(first)) {
                     self.handle(*first, Event::StoreOpened { generation, port: 1 });
                 }
@@ -75,18 +78,10 @@ impl Cluster {
                 self.fail_of_its_own(self.ill(Illness::CannotConnect), generation);
             }
             // Nothing comes of it until somebody loses patience.
-            Order::Connect { .. } if members.len() > 1 && self.ill(Illness::Unreachable).is_some() => return did,
+            Order::Connect { .. } if members.len() > 1 && self.ill(Illness::Unreachable).is_some() => return false,
             Order::Connect { .. } if members.len() > 1 && self.one_pretends() => {
-                let pretends = |id: &WorkerId| self.workers.get(id).is_some_and(Worker::pretends);
-                for member in members.into_iter().filter(pretends).collect::<Vec<_>>() {
-                    let Some(worker) = self.workers.get_mut(&member) else { continue };
-                    if matches!(worker.orders.front(), Some(Order::Connect { .. })) {
-                        worker.orders.pop_front();
-                        let held = worker.description().map(|held| (held, 42));
-                        self.handle(member, Event::Ready { generation, held });
-                    }
-                }
-                return did;
+                self.pretend_to_be_ready(members);
+                return false;
             }
             Order::Synchronise { .. } if self.ill(Illness::Starves).is_some() => {
                 let failure = Failure { message: "the line broke".to_owned(), blame: Blame::Withheld };
@@ -94,20 +89,10 @@ impl Cluster {
                     self.handle(starving, Event::Failed { generation, failure });
                 }
             }
-            Order::Train { .. } if self.one_pretends() => return did,
-            Order::Train { .. } if self.ill(Illness::Ignores).is_some_and(|ill| self.is_halted(ill)) => return did,
-            Order::Connect { .. } if self.whole() => {
-                for member in &members {
-                    self.pop(&[*member]);
-                    let Some(worker) = self.workers.get_mut(member) else { continue };
-                    worker.ready_in = generation;
-                    let held = worker.description().map(|held| (held, worker.digest()));
-                    self.handle(*member, Event::Ready { generation, held });
-                }
-            }
-            Order::Synchronise { .. } if self.whole() => {
-                self.synchronise(&members, generation);
-            }
+            Order::Train { .. } if self.one_pretends() => return false,
+            Order::Train { .. } if self.ill(Illness::Ignores).is_some_and(|ill| self.is_halted(ill)) => return false,
+            Order::Connect { .. } if self.whole() => self.connect(members),
+            Order::Synchronise { .. } if self.whole() => self.synchronise(members, generation),
             Order::Train { .. } | Order::Evaluate { .. } if self.ill(Illness::Fails).is_some() => {
                 self.fail_of_its_own(self.ill(Illness::Fails), generation);
             }
@@ -118,15 +103,41 @@ impl Cluster {
                 }
             }
             Order::Train { .. } if members.len() > 1 && self.ill(Illness::Breaks).is_some() => {
-                self.fail(&members, generation);
+                self.fail(members, generation);
             }
-            Order::Train { .. } if self.whole() => self.train_step(&members, generation),
-            Order::Evaluate { epoch, .. } if self.whole() => self.evaluate(&members, generation, epoch),
+            Order::Train { .. } if self.whole() => self.train_step(members, generation),
+            Order::Evaluate { epoch, .. } if self.whole() => self.evaluate(members, generation, epoch),
             // A collective with a dead rank in it fails on the others; one with a silent rank in it takes its time.
-            _ if self.members.iter().any(|member| self.workers.get(member).is_some_and(|w| w.silent)) => return did,
-            _ => self.fail(&members, generation),
+            _ if self.members.iter().any(|member| self.workers.get(member).is_some_and(|w| w.silent)) => return false,
+            _ => self.fail(members, generation),
         }
         true
+    }
+
+    /// Those of `members` that say so without being so are ready. The others wait for them.
+    fn pretend_to_be_ready(&mut self, members: &[WorkerId]) {
+        let generation = self.generation;
+        let pretends = |id: &WorkerId| self.workers.get(id).is_some_and(Worker::pretends);
+        for member in members.iter().copied().filter(pretends).collect::<Vec<_>>() {
+            let Some(worker) = self.workers.get_mut(&member) else { continue };
+            if matches!(worker.orders.front(), Some(Order::Connect { .. })) {
+                worker.orders.pop_front();
+                let held = worker.description().map(|held| (held, 42));
+                self.handle(member, Event::Ready { generation, held });
+            }
+        }
+    }
+
+    /// All of `members` build a process group, and are ready.
+    fn connect(&mut self, members: &[WorkerId]) {
+        let generation = self.generation;
+        for member in members {
+            self.pop(&[*member]);
+            let Some(worker) = self.workers.get_mut(member) else { continue };
+            worker.ready_in = generation;
+            let held = worker.description().map(|held| (held, worker.digest()));
+            self.handle(*member, Event::Ready { generation, held });
+        }
     }
 
     /// Whether `member` was told to stop in the epoch that it is in.

@@ -1,8 +1,8 @@
 //! Run directories without training.
 
-use super::{Begun, begin};
 use crate::{
     Args, Error,
+    begin::{Begun, begin},
     journal::{Entry, Journal},
     summary,
 };
