@@ -6,8 +6,9 @@ use anyhow::Result;
 use clap::Parser;
 use config::RunConfig;
 use data::Split;
-use engine::{BatchFeed, Control, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
+use engine::{BatchFeed, Control, Profile, Replica, Samples, train_step};
 use plan::{Position, Precision, Reduction, Wire, epoch_order};
+use reduction::{Memory, Reducer, ReducerOptions};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tch::Device;
@@ -59,7 +60,7 @@ fn main() -> Result<()> {
         place: None,
     };
     let (control, mut profile) = (Control::default(), Profile::new(false, Device::Cpu));
-    let mut reducer = Reducer::new(1, None, options, Device::Cpu, &control)?;
+    let mut reducer = Reducer::new(1, None, options, &Memory::main(), &control)?;
     let mut speeds = Vec::new();
     for epoch in 1..=args.epochs {
         replica.position = Some(Position { epoch, step: 0 });

@@ -2,8 +2,9 @@
 
 use config::RunConfig;
 use data::Split;
-use engine::{BatchFeed, Control, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
+use engine::{BatchFeed, Control, Profile, Replica, Samples, train_step};
 use plan::{Position, Reduction, Wire, epoch_order};
+use reduction::{Memory, Reducer, ReducerOptions};
 use std::{error::Error, path::PathBuf, sync::Arc};
 use tch::Device;
 
@@ -22,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options =
         ReducerOptions { reduction: Reduction::Tree, wire: Wire::Fp32, shards: 1, gradients, len, place: None };
     let (control, mut profile) = (Control::default(), Profile::new(false, Device::Cpu));
-    let mut reducer = Reducer::new(1, None, options, Device::Cpu, &control)?;
+    let mut reducer = Reducer::new(1, None, options, &Memory::main(), &control)?;
     let steps = config.steps();
     for epoch in 0..3 {
         replica.position = Some(Position { epoch, step: 0 });

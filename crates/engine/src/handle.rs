@@ -40,7 +40,8 @@ pub struct EngineOptions {
     pub test: Arc<Dataset>,
     /// What is to go wrong, for tests.
     pub faults: Vec<Fault>,
-    /// Where this worker is, if it shares its memory with others that are there too ([`ReducerOptions`]).
+    /// Where this worker is, if it shares its memory with others that are there too
+    /// ([`ReducerOptions`](reduction::ReducerOptions)).
     pub place: Option<u64>,
     /// Whether NCCL is not to be used, where it could.
     pub gloo: bool,

@@ -5,10 +5,10 @@ use crate::control::Control;
 use crate::error::EngineError;
 use crate::input::BatchFeed;
 use crate::profile::{Profile, StepPhase};
-use crate::reduce::Reducer;
 use crate::replica::Replica;
 use crate::shard::{check_loss, forward_backward, idle};
 use plan::Position;
+use reduction::Reducer;
 use tch::Tensor;
 
 /// Does the step at the replica's position with learning rate `rate`. From `input` come the batches of this worker's
@@ -53,7 +53,7 @@ pub fn train_step(
     };
     // A GPU has come to here: the tail was read.
     profile.settle()?;
-    reducer.trace(&finished, profile)?;
+    profile.sort(reducer.take_times(&finished)?)?;
     reducer.release()?;
     profile.end(StepPhase::Optimizer, ready)?;
     profile.end_step();

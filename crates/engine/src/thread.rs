@@ -9,13 +9,13 @@ use crate::messages::{Command, EngineEvent, EngineProgress, Formation};
 use crate::outgoing::Outgoing;
 use crate::profile::Profile;
 use crate::queue::Receiver;
-use crate::reduce::{Reducer, ReducerOptions};
 use crate::rehearsal::rehearse;
 use crate::replica::Replica;
 use crate::reports::Reports;
 use crate::resident::Resident;
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 use plan::{Held, Position};
+use reduction::{Memory, Reducer, ReducerOptions};
 use std::{rc::Rc, sync::Arc};
 use tch::{Kind, Tensor};
 use tokio::sync::{mpsc as async_mpsc, watch};
@@ -242,7 +242,9 @@ impl Thread {
             len: self.replica.vector_len(),
             place: self.options.place,
         };
-        let reducer = Reducer::new(generation, group, options, self.options.device, &self.control)?;
+        let device = self.options.device;
+        let memory = if operations::is_processors(device) { Memory::main() } else { Memory::of_a_gpu(device) };
+        let reducer = Reducer::new(generation, group, options, &memory, self.control.as_ref())?;
         if world_size > 1 {
             let how = match backend {
                 _ if reducer.shares_memory() => "in shared memory",
