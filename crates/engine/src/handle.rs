@@ -5,8 +5,7 @@ use crate::error::EngineError;
 use crate::fault::Fault;
 use crate::messages::{Command, EngineEvent, EngineProgress};
 use crate::queue::{self, queue};
-use crate::rehearsal::Rehearsal;
-use crate::rehearsal::rehearse;
+use crate::rehearsal::{Rehearsal, rehearse};
 use crate::replica::Replica;
 use crate::thread::Thread;
 use config::RunConfig;
@@ -45,8 +44,6 @@ pub struct EngineOptions {
     pub place: Option<u64>,
     /// Whether NCCL is not to be used, where it could.
     pub gloo: bool,
-    /// Whether Gloo needs copies in main memory, as of tensors on a GPU.
-    pub staged: bool,
     /// Where to write a trace, and under which name of this process.
     pub trace: Option<(PathBuf, String)>,
 }

@@ -13,6 +13,7 @@
 //! - `commit`: applies the sum over all shards, which comes from the crate `reduction`. Loss and optimiser come from the
 //!   crate `learn`.
 //! - `replica`: the model with its state.
+//! - `hardware`: all that depends on the device.
 //! - `digest`: what workers compare.
 //!
 //! **The thread**
@@ -53,6 +54,7 @@ mod error;
 mod evaluate;
 mod fault;
 mod handle;
+mod hardware;
 mod input;
 mod memory;
 mod messages;
@@ -77,6 +79,7 @@ pub use error::EngineError;
 pub use evaluate::evaluate_chunk;
 pub use fault::{BadFault, FAULTS, Fault, What};
 pub use handle::{Engine, EngineOptions};
+pub use hardware::Hardware;
 pub use input::{BatchFeed, Samples};
 pub use memory::keep_freed_memory;
 pub use messages::{Command, EngineEvent, EngineProgress, Formation, StateSource, TrainOutcome};

@@ -45,7 +45,7 @@ pub fn train_step(
     let finished = profile.end(StepPhase::Exposed, start)?;
     let ready = if input.prepare()? { profile.end(StepPhase::Input, finished.clone())? } else { finished.clone() };
     let outcome = match commit(replica, &sum, position, rate) {
-        Err(EngineError::Diverged { position, loss }) if !operations::is_processors(replica.device) => {
+        Err(EngineError::Diverged { position, loss }) if !replica.hardware.knows_losses_at_once() => {
             losses.iter().try_for_each(|loss| check_loss(loss, position))?;
             return Err(EngineError::OtherDiverged { position, loss });
         }

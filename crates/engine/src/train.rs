@@ -58,7 +58,7 @@ impl Thread {
         let samples = Samples { order, seed: config.seed, epoch: from.epoch, augment, ranges: Box::new(ranges) };
         let mut input = match &self.resident {
             Some(data) => BatchFeed::resident(Rc::clone(data), samples),
-            None => BatchFeed::ahead(Arc::clone(&self.options.train), samples, self.options.device)?,
+            None => BatchFeed::ahead(Arc::clone(&self.options.train), samples, self.replica.hardware)?,
         };
         let start = Instant::now();
         let mut images = 0;
@@ -73,8 +73,11 @@ impl Thread {
             let outcome = train_step(&mut self.replica, reducer, &mut input, rate, &self.control, &mut self.profile)?;
             images += outcome.samples;
             let stalled = reducer.stalled()?;
-            let own = operations::is_processors(self.options.device);
-            let waited = if own { self.control.waited().saturating_sub(waited) } else { stalled };
+            let waited = if self.replica.hardware.works_with_its_thread() {
+                self.control.waited().saturating_sub(waited)
+            } else {
+                stalled
+            };
             speed.add(outcome.samples, began.elapsed(), waited);
             let (compute_seconds, wait_seconds) = speed.step();
             let position = Position { step: step + 1, ..from };
