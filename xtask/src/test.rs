@@ -112,7 +112,7 @@ const NOTHING: &[(&str, &str)] =
     &[("COXSWAIN_INSTRUCTION_SET", "none"), ("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")];
 
 /// What the processor decides: the kernels, the network, a step.
-const KERNELS: &[&str] = &["operations", "network", "engine"];
+const KERNELS: &[&str] = &["operations", "network", "reduction", "engine"];
 
 const STAGES: [Stage; 5] = [
     Stage {

@@ -6,8 +6,9 @@ use anyhow::Result;
 use clap::Parser;
 use config::RunConfig;
 use data::Split;
-use engine::{BatchFeed, Control, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
+use engine::{BatchFeed, Control, Profile, Replica, Samples, train_step};
 use plan::{Position, Precision, Reduction, Wire, epoch_order};
+use reduction::{Reducer, ReducerOptions};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tch::Device;
@@ -59,7 +60,7 @@ fn main() -> Result<()> {
         place: None,
     };
     let (control, mut profile) = (Control::default(), Profile::new(false, Device::Cpu));
-    let mut reducer = Reducer::new(1, None, options, Device::Cpu, &control)?;
+    let mut reducer = Reducer::new(1, None, options, &replica.hardware.memory(), &control)?;
     let mut speeds = Vec::new();
     for epoch in 1..=args.epochs {
         replica.position = Some(Position { epoch, step: 0 });
@@ -70,7 +71,7 @@ fn main() -> Result<()> {
         let ranges = ranges.map(|range| range.start as usize..range.end as usize);
         let samples =
             Samples { order, seed: config.seed, epoch, augment: config.augment.clone(), ranges: Box::new(ranges) };
-        let mut input = BatchFeed::ahead(Arc::clone(&data), samples, Device::Cpu)?;
+        let mut input = BatchFeed::ahead(Arc::clone(&data), samples, replica.hardware)?;
         let start = Instant::now();
         for _ in 0..steps.count() {
             train_step(&mut replica, &mut reducer, &mut input, config.lr, &control, &mut profile)?;

@@ -2,8 +2,9 @@
 
 use config::RunConfig;
 use data::Split;
-use engine::{BatchFeed, Control, Profile, Reducer, ReducerOptions, Replica, Samples, train_step};
+use engine::{BatchFeed, Control, Profile, Replica, Samples, train_step};
 use plan::{Position, Reduction, Wire, epoch_order};
+use reduction::{Reducer, ReducerOptions};
 use std::{error::Error, path::PathBuf, sync::Arc};
 use tch::Device;
 
@@ -22,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options =
         ReducerOptions { reduction: Reduction::Tree, wire: Wire::Fp32, shards: 1, gradients, len, place: None };
     let (control, mut profile) = (Control::default(), Profile::new(false, Device::Cpu));
-    let mut reducer = Reducer::new(1, None, options, Device::Cpu, &control)?;
+    let mut reducer = Reducer::new(1, None, options, &replica.hardware.memory(), &control)?;
     let steps = config.steps();
     for epoch in 0..3 {
         replica.position = Some(Position { epoch, step: 0 });
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ranges = (0..steps.count()).map(move |step| steps.samples_of(step));
         let ranges = Box::new(ranges.map(|range| range.start as usize..range.end as usize));
         let samples = Samples { order, seed: config.seed, epoch, augment: config.augment.clone(), ranges };
-        let mut input = BatchFeed::ahead(Arc::clone(&data), samples, Device::Cpu)?;
+        let mut input = BatchFeed::ahead(Arc::clone(&data), samples, replica.hardware)?;
         for _ in 0..steps.count() {
             train_step(&mut replica, &mut reducer, &mut input, config.lr, &control, &mut profile)?;
         }

@@ -1,10 +1,10 @@
 //! What every worker does with the reduced vector of a step.
 
 use crate::error::EngineError;
-use crate::reduce::Sum;
 use crate::replica::{Replica, Tail};
 use learn::StepAt;
 use plan::Position;
+use reduction::Sum;
 use state::{PARAMETERS, STATISTICS};
 use tch::{Device, TchError, Tensor, no_grad};
 

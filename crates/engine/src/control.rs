@@ -2,6 +2,7 @@
 
 use crate::outgoing::StateSlot;
 use plan::Held;
+use reduction::Supervisor;
 use std::{
     sync::{
         Mutex, PoisonError,
@@ -168,5 +169,19 @@ impl Control {
     #[must_use]
     pub fn held(&self) -> Option<Held> {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Supervisor for Control {
+    fn beat(&self) {
+        Self::beat(self);
+    }
+
+    fn is_aborted(&self, generation: u64) -> bool {
+        Self::is_aborted(self, generation)
+    }
+
+    fn while_waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        Self::while_waiting(self, wait)
     }
 }

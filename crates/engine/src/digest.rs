@@ -29,7 +29,7 @@ pub(crate) fn digest_of<'a>(
     let mut first = 0;
     let mut digest = 0_u64;
     for tensor in buffers {
-        let part = if operations::is_processors(tensor.device()) {
+        let part = if replica.hardware.reads_in_place() {
             on_cpu(tensor, first, threads)
         } else {
             on_device(tensor, first).map_err(EngineError::torch("digest the state"))?
@@ -46,8 +46,8 @@ pub(crate) fn digest_of_state(state: &State, replica: &Replica) -> u64 {
 }
 
 fn on_cpu(tensor: &Tensor, first: u64, threads: usize) -> u64 {
-    // SAFETY: state buffers are dense f32 tensors in main memory (`Replica::new`), so the pointer is to `numel` floats.
-    // They live as long as `tensor` is borrowed, and only this thread writes to them.
+    // SAFETY: the hardware reads in place, so state buffers are dense f32 tensors in main memory (`Replica::new`). The
+    // pointer is to `numel` floats. They live as long as `tensor` is borrowed, and only this thread writes to them.
     let values = unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) };
     digest_floats(values, first, threads)
 }

@@ -1,6 +1,7 @@
 //! What can go wrong in the engine.
 
 use plan::{Blame, Position};
+use reduction::ReductionError;
 use tch::TchError;
 use thiserror::Error;
 
@@ -10,18 +11,12 @@ pub enum EngineError {
     /// A layer failed.
     #[error(transparent)]
     Network(#[from] network::NetworkError),
-    /// A collective failed or was given up.
+    /// No process group came about.
     #[error(transparent)]
     Group(#[from] nccl_rs::Error),
-    /// Memory cannot be shared.
+    /// The reduction failed or was given up.
     #[error(transparent)]
-    Memory(#[from] shared_memory::Error),
-    /// Another worker is not there any more.
-    #[error("rank {rank} is gone")]
-    Gone {
-        /// Which.
-        rank: u32,
-    },
+    Reduction(#[from] ReductionError),
     /// Another operation of libtorch failed.
     #[error("{operation}: {}", source.to_string().lines().next().unwrap_or_default())]
     Torch {
@@ -134,11 +129,12 @@ impl EngineError {
         match self {
             Self::Diverged { .. } => Blame::Diverged,
             Self::NotGiven { .. } => Blame::Withheld,
-            Self::Gone { .. } | Self::NotWhole | Self::OtherDiverged { .. } | Self::Aborted { .. } => Blame::Suffered,
+            Self::NotWhole | Self::OtherDiverged { .. } | Self::Aborted { .. } => Blame::Suffered,
             Self::Group(error) if !error.is_own() => Blame::Suffered,
+            Self::Reduction(error) if !error.is_own() => Blame::Suffered,
             Self::Group(_)
+            | Self::Reduction(_)
             | Self::Network(_)
-            | Self::Memory(_)
             | Self::Torch { .. }
             | Self::OutOfOrder { .. }
             | Self::Thread { .. }
@@ -161,6 +157,10 @@ impl EngineError {
     /// Whether the generation was given up on order, which is no failure of this worker.
     #[must_use]
     pub fn is_abort(&self) -> bool {
-        matches!(self, Self::Aborted { .. } | Self::Group(nccl_rs::Error::Cancelled { .. }))
+        match self {
+            Self::Reduction(error) => error.is_abort(),
+            Self::Aborted { .. } | Self::Group(nccl_rs::Error::Cancelled { .. }) => true,
+            _ => false,
+        }
     }
 }

@@ -25,7 +25,7 @@ pub fn evaluate_chunk(
     let batches = Batches::new(data, Augmentations::none());
     batches.plain(data, images.start as usize..images.end as usize, &mut pixels, &mut labels);
     no_grad(|| {
-        let (images, targets) = to_device(&pixels, &labels, data.spec().shape, replica.device)?;
+        let (images, targets) = to_device(&pixels, &labels, data.spec().shape, replica.hardware)?;
         let logits = replica.model().infer(&images, layer_done)?;
         let loss = logits
             .f_to_kind(Kind::Double)

@@ -5,8 +5,7 @@ use crate::error::EngineError;
 use crate::fault::Fault;
 use crate::messages::{Command, EngineEvent, EngineProgress};
 use crate::queue::{self, queue};
-use crate::rehearsal::Rehearsal;
-use crate::rehearsal::rehearse;
+use crate::rehearsal::{Rehearsal, rehearse};
 use crate::replica::Replica;
 use crate::thread::Thread;
 use config::RunConfig;
@@ -40,12 +39,11 @@ pub struct EngineOptions {
     pub test: Arc<Dataset>,
     /// What is to go wrong, for tests.
     pub faults: Vec<Fault>,
-    /// Where this worker is, if it shares its memory with others that are there too ([`ReducerOptions`]).
+    /// Where this worker is, if it shares its memory with others that are there too
+    /// ([`ReducerOptions`](reduction::ReducerOptions)).
     pub place: Option<u64>,
     /// Whether NCCL is not to be used, where it could.
     pub gloo: bool,
-    /// Whether Gloo needs copies in main memory, as of tensors on a GPU.
-    pub staged: bool,
     /// Where to write a trace, and under which name of this process.
     pub trace: Option<(PathBuf, String)>,
 }

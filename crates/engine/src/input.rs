@@ -2,6 +2,7 @@
 //! that has the data set in its own memory makes them itself.
 
 use crate::error::EngineError;
+use crate::hardware::Hardware;
 use crate::resident::Resident;
 use crate::shard::to_device;
 use data::{Augmentations, Batches, Dataset, ImageShape};
@@ -12,7 +13,7 @@ use std::{
     sync::{Arc, mpsc},
     thread,
 };
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 /// Batches that are made ahead.
 const AHEAD: usize = 2;
@@ -52,7 +53,7 @@ pub struct BatchFeed(Feed);
 
 #[derive(Debug)]
 enum Feed {
-    Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, shape: ImageShape, device: Device },
+    Ahead { batches: mpsc::Receiver<Batch>, spare: mpsc::SyncSender<Batch>, shape: ImageShape, hardware: Hardware },
     Resident(ResidentFeed),
 }
 
@@ -79,11 +80,11 @@ impl ResidentFeed {
 }
 
 impl BatchFeed {
-    /// Starts to make the batches of `samples`, for `device`.
+    /// Starts to make the batches of `samples`, for the device of `hardware`.
     ///
     /// # Errors
     /// If no thread can be started.
-    pub fn ahead(data: Arc<Dataset>, samples: Samples, device: Device) -> Result<Self, EngineError> {
+    pub fn ahead(data: Arc<Dataset>, samples: Samples, hardware: Hardware) -> Result<Self, EngineError> {
         let (ready, batches) = mpsc::sync_channel(AHEAD);
         // One more is being made, one is being used.
         let (spare, used) = mpsc::sync_channel::<Batch>(AHEAD + 2);
@@ -103,7 +104,7 @@ impl BatchFeed {
             }
         };
         thread::Builder::new().name("input".to_owned()).spawn(work).map_err(EngineError::thread("input"))?;
-        Ok(Self(Feed::Ahead { batches, spare, shape, device }))
+        Ok(Self(Feed::Ahead { batches, spare, shape, hardware }))
     }
 
     /// The batches of `samples` from a data set on the device.
@@ -122,9 +123,9 @@ impl BatchFeed {
             state: "all batches of this stretch were taken".to_owned(),
         };
         match &mut self.0 {
-            Feed::Ahead { batches, spare, shape, device } => {
+            Feed::Ahead { batches, spare, shape, hardware } => {
                 let batch = batches.recv().map_err(|_| none_left())?;
-                let tensors = to_device(&batch.pixels, &batch.labels, *shape, *device);
+                let tensors = to_device(&batch.pixels, &batch.labels, *shape, *hardware);
                 // The memory serves a later batch; at the end of a stretch nobody needs it.
                 let _ = spare.try_send(batch);
                 tensors

@@ -1,4 +1,4 @@
-//! The training engine: the step, the reduction, and one thread that owns all tensors.
+//! The training engine: the step, and one thread that owns all tensors.
 //!
 //! It can be used in two ways. A worker gives [`Engine`] commands and gets events from it: that is the thread. A program that
 //! trains without a cluster calls [`train_step`] itself, as `examples/alone.rs` does.
@@ -10,9 +10,10 @@
 //! - `step`: one training step.
 //! - `input`, `resident`: its batches.
 //! - `shard`: forward and backward of a shard.
-//! - `reduce`: the sum over all shards.
-//! - `commit`: applies the sum. Loss and optimiser come from the crate `learn`.
+//! - `commit`: applies the sum over all shards, which comes from the crate `reduction`. Loss and optimiser come from the
+//!   crate `learn`.
 //! - `replica`: the model with its state.
+//! - `hardware`: all that depends on the device.
 //! - `digest`: what workers compare.
 //!
 //! **The thread**
@@ -53,13 +54,13 @@ mod error;
 mod evaluate;
 mod fault;
 mod handle;
+mod hardware;
 mod input;
 mod memory;
 mod messages;
 mod outgoing;
 mod profile;
 mod queue;
-mod reduce;
 mod rehearsal;
 mod replica;
 mod reports;
@@ -78,12 +79,12 @@ pub use error::EngineError;
 pub use evaluate::evaluate_chunk;
 pub use fault::{BadFault, FAULTS, Fault, What};
 pub use handle::{Engine, EngineOptions};
+pub use hardware::Hardware;
 pub use input::{BatchFeed, Samples};
 pub use memory::keep_freed_memory;
 pub use messages::{Command, EngineEvent, EngineProgress, Formation, StateSource, TrainOutcome};
 pub use outgoing::{Outgoing, StateSlot};
 pub use profile::{Profile, StepPhase};
-pub use reduce::{Reducer, ReducerOptions, Sum};
 pub use rehearsal::Rehearsal;
 pub use replica::{Replica, Tail};
 pub use resident::Resident;

@@ -2,6 +2,7 @@
 
 use crate::error::EngineError;
 use operations::Mark;
+use reduction::Times;
 use serde_json::json;
 use std::{collections::VecDeque, fs, io, path::Path, time::Duration};
 use tch::{Device, TchError};
@@ -154,6 +155,17 @@ impl Profile {
     pub fn transfer(&mut self, from: StepPhase, to: StepPhase, length: Duration) {
         self.totals[from as usize] = self.totals[from as usize].saturating_sub(length);
         self.totals[to as usize] += length;
+    }
+
+    /// Sorts the `times` of a step's reduction into phases. Time inside the backward pass counts as exposed, the time
+    /// beside it as hidden. Time that slower workers took counts as waiting.
+    ///
+    /// # Errors
+    /// If the device is out of order.
+    pub fn sort(&mut self, times: Times) -> Result<(), EngineError> {
+        self.transfer(StepPhase::Backward, StepPhase::Exposed, times.within);
+        self.transfer(StepPhase::Exposed, StepPhase::Waiting, times.lagged);
+        times.beside.map_or(Ok(()), |(began, length)| self.add(StepPhase::Hidden, &began, length))
     }
 
     /// Adds a stretch to the trace.

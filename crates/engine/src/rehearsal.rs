@@ -6,6 +6,7 @@ use crate::control::Control;
 use crate::error::EngineError;
 use crate::evaluate::evaluate_chunk;
 use crate::handle::EngineOptions;
+use crate::hardware::Hardware;
 use crate::profile::Profile;
 use crate::replica::Replica;
 use crate::shard::{check_loss, forward_backward, to_device};
@@ -20,19 +21,19 @@ use tch::{Kind, Tensor};
 /// For a group of one. It waits for nobody but perhaps a slow name server: c10d looks up the names of addresses.
 const ALONE: Duration = Duration::from_secs(30);
 /// The same with NCCL, which first loads its code for the GPU, from a disk that may be slow.
-const ALONE_ON_A_GPU: Duration = Duration::from_mins(1);
+const ALONE_BY_NCCL: Duration = Duration::from_mins(1);
 
 /// Builds a group of one, and does one collective of each kind in it. Some addresses are bad, such as 0.0.0.0, which
 /// only the library that uses them knows. Only NCCL knows which GPUs it cannot serve.
-fn form_alone(options: &EngineOptions) -> Result<(), EngineError> {
-    let backend = if options.gloo { Backend::Gloo } else { Backend::for_device(options.device) };
+fn form_alone(options: &EngineOptions, hardware: Hardware) -> Result<(), EngineError> {
+    let backend = hardware.backend(options.gloo);
     let host = options.host.clone();
     let group = GroupOptions {
         backend,
         host: host.clone(),
         rank: 0,
         world_size: 1,
-        connect_timeout: if backend == Backend::Gloo { ALONE } else { ALONE_ON_A_GPU },
+        connect_timeout: if backend == Backend::Gloo { ALONE } else { ALONE_BY_NCCL },
         timeout: ALONE,
         staged: false,
     };
@@ -74,7 +75,7 @@ pub(super) fn rehearse(
     // The other ranks will look for this one there.
     let EngineOptions { host, test, .. } = options;
     TcpListener::bind((host.as_str(), 0)).map_err(|source| EngineError::Address { host: host.clone(), source })?;
-    form_alone(options)?;
+    form_alone(options, replica.hardware)?;
     let (steps, shards) = (replica.config.steps(), replica.config.shards);
     let samples = (0..shards)
         .filter_map(|shard| steps.shard_of(0, shard, shards))
@@ -83,13 +84,13 @@ pub(super) fn rehearse(
         .unwrap_or_default();
     let shape = test.spec().shape;
     let (pixels, labels) = (vec![0.0; samples * shape.len()], vec![0; samples]);
-    let (images, labels) = to_device(&pixels, &labels, shape, replica.device)?;
-    let mut vector = Tensor::f_empty([replica.vector_len() as i64], (Kind::Float, replica.device))
+    let (images, labels) = to_device(&pixels, &labels, shape, replica.hardware)?;
+    let mut vector = Tensor::f_empty([replica.vector_len() as i64], (Kind::Float, replica.hardware.device()))
         .map_err(EngineError::torch("allocate a shard's vector"))?;
     control.measure_anew();
     let beat = || control.beat();
     let began = Instant::now();
-    let profile = &mut Profile::new(false, replica.device);
+    let profile = &mut Profile::new(false, replica.hardware.device());
     let loss =
         forward_backward(replica, &images, &labels, samples, false, &mut vector, beat, |_| control.beat(), profile)?;
     // What a GPU still has to do shows only when it is waited for.

@@ -1,6 +1,7 @@
 //! This worker's copy of the model and its state, in flat buffers.
 
 use crate::error::EngineError;
+use crate::hardware::Hardware;
 use config::RunConfig;
 use learn::Group;
 use network::{Buffers, Network};
@@ -43,7 +44,7 @@ pub struct Replica {
     /// The run's configuration.
     pub config: RunConfig,
     /// Where the tensors live.
-    pub device: Device,
+    pub hardware: Hardware,
     /// Where each tensor lies in the flat buffers.
     pub layout: Layout,
     /// The network over the parameters that are trained.
@@ -90,7 +91,7 @@ impl Replica {
         let groups = learn::groups(&layout, config.decay);
         Ok(Self {
             config: config.clone(),
-            device,
+            hardware: Hardware::of(device),
             groups,
             layout,
             network,

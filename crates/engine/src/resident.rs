@@ -2,13 +2,15 @@
 //! look, some bytes a sample. It makes the batch itself, with the same bits as [`data::Batches::training`].
 
 use crate::error::EngineError;
+use crate::hardware::Hardware;
 use crate::shard::to_device_async;
 use data::{Augmentations, Axis, Dataset, ImageShape, Normaliser};
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Kind, TchError, Tensor, no_grad};
 
 /// A data set on a device.
 #[derive(Debug)]
 pub struct Resident {
+    hardware: Hardware,
     shape: ImageShape,
     /// u8, the bytes of all images, each by channel, row and column. A black image follows the last.
     pixels: Tensor,
@@ -28,11 +30,11 @@ pub struct Resident {
 const BYTES: i64 = 256;
 
 impl Resident {
-    /// Copies `data` to `device`.
+    /// Copies `data` to the device of `hardware`.
     ///
     /// # Errors
     /// If the device has no memory for it.
-    pub fn new(data: &Dataset, device: Device) -> Result<Self, EngineError> {
+    pub fn new(data: &Dataset, hardware: Hardware) -> Result<Self, EngineError> {
         let shape = data.spec().shape;
         let mut pixels = Vec::with_capacity((data.len() + 1) * shape.len());
         let mut labels = Vec::with_capacity(data.len());
@@ -46,9 +48,12 @@ impl Resident {
         let plane = i64::from(shape.height) * i64::from(shape.width);
         let multiples = |of: i64| (0..i64::from(shape.channels)).map(|channel| channel * of).collect::<Vec<_>>();
         let copy = |tensor: Result<Tensor, TchError>| {
-            tensor.and_then(|tensor| tensor.f_to_device(device)).map_err(EngineError::torch("copy the data set"))
+            tensor
+                .and_then(|tensor| tensor.f_to_device(hardware.device()))
+                .map_err(EngineError::torch("copy the data set"))
         };
         Ok(Self {
+            hardware,
             shape,
             pixels: copy(Tensor::f_from_slice(&pixels))?,
             labels: copy(Tensor::f_from_slice(&labels))?,
@@ -97,7 +102,7 @@ impl Resident {
             plan.extend(places(&look.columns, width, 0, 1));
         }
         let plan = Tensor::f_from_slice(&plan)?.f_view([indices.len() as i64, terms as i64])?;
-        let plan = to_device_async(&plan, self.pixels.device())?;
+        let plan = to_device_async(&plan, self.hardware)?;
         let rows = plan.f_narrow(1, 1, height as i64)?.f_unsqueeze(2)?;
         let columns = plan.f_narrow(1, 1 + height as i64, width as i64)?.f_unsqueeze(1)?;
         let offsets = rows.f_add(&columns)?.f_clamp_max_(self.black)?;

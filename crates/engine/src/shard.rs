@@ -1,12 +1,13 @@
 //! One shard: forward and backward, into one flat vector.
 
 use crate::error::EngineError;
+use crate::hardware::Hardware;
 use crate::profile::{Profile, StepPhase};
 use crate::replica::{Replica, Tail};
 use data::ImageShape;
 use learn::Targets;
 use plan::Position;
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Kind, TchError, Tensor, no_grad};
 
 /// Forward and backward for the `images` and `labels` of one shard. Its step has `step_samples` samples in all. Writes
 /// all of `vector`: gradients and batch statistics, weighted by the shard's share of the step, and counts. Calls
@@ -33,7 +34,7 @@ pub fn forward_backward(
     let (logits, tape) = replica.network.forward(images, layer_done)?;
     let objective = replica.config.loss.objective();
     let (loss, gradient) = objective.of(&logits, Targets::Classes(labels), step_samples as f64).map_err(torch())?;
-    if operations::is_processors(replica.device) {
+    if replica.hardware.knows_losses_at_once() {
         // Told before it is in the sum of all: the others do not know whose it is.
         check_loss(&loss, replica.position.unwrap_or_default())?;
     }
@@ -84,7 +85,7 @@ pub(crate) fn idle(replica: &Replica, halt: bool, vector: &mut Tensor) -> Result
 
 fn write_tail(replica: &Replica, tail: &[f32; Tail::COUNT], vector: &Tensor) -> Result<(), TchError> {
     let range = replica.tail_range();
-    let tail = to_device_async(&Tensor::f_from_slice(tail)?, replica.device)?;
+    let tail = to_device_async(&Tensor::f_from_slice(tail)?, replica.hardware)?;
     vector.f_narrow(0, range.start as i64, range.len() as i64)?.f_copy_(&tail)
 }
 
@@ -93,24 +94,24 @@ pub(crate) fn to_device(
     pixels: &[f32],
     labels: &[i64],
     shape: ImageShape,
-    device: Device,
+    hardware: Hardware,
 ) -> Result<(Tensor, Tensor), EngineError> {
     let [channels, height, width] = [shape.channels, shape.height, shape.width].map(i64::from);
     let images = Tensor::f_from_slice(pixels)
         .and_then(|pixels| pixels.f_view([labels.len() as i64, height, width, channels]))
-        .and_then(|pixels| to_device_async(&pixels, device))
+        .and_then(|pixels| to_device_async(&pixels, hardware))
         .and_then(|pixels| pixels.f_permute([0, 3, 1, 2]))
         .map_err(EngineError::torch("copy a batch"))?;
     let labels = Tensor::f_from_slice(labels)
-        .and_then(|labels| to_device_async(&labels, device))
+        .and_then(|labels| to_device_async(&labels, hardware))
         .map_err(EngineError::torch("copy labels"))?;
     Ok((images, labels))
 }
 
-/// A copy on `device`. For a GPU it goes by way of pinned memory, and the GPU does not make this thread wait for it.
-pub(crate) fn to_device_async(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
-    if device.is_cuda() {
-        operations::pin_memory(tensor)?.f_to_device_(device, tensor.kind(), true, false)
+/// A copy on the device of `hardware`. A GPU does not make this thread wait for it.
+pub(crate) fn to_device_async(tensor: &Tensor, hardware: Hardware) -> Result<Tensor, TchError> {
+    if hardware.copies_by_pinned_memory() {
+        operations::pin_memory(tensor)?.f_to_device_(hardware.device(), tensor.kind(), true, false)
     } else {
         Ok(tensor.shallow_clone())
     }

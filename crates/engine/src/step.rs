@@ -5,10 +5,10 @@ use crate::control::Control;
 use crate::error::EngineError;
 use crate::input::BatchFeed;
 use crate::profile::{Profile, StepPhase};
-use crate::reduce::Reducer;
 use crate::replica::Replica;
 use crate::shard::{check_loss, forward_backward, idle};
 use plan::Position;
+use reduction::Reducer;
 use tch::Tensor;
 
 /// Does the step at the replica's position with learning rate `rate`. From `input` come the batches of this worker's
@@ -45,7 +45,7 @@ pub fn train_step(
     let finished = profile.end(StepPhase::Exposed, start)?;
     let ready = if input.prepare()? { profile.end(StepPhase::Input, finished.clone())? } else { finished.clone() };
     let outcome = match commit(replica, &sum, position, rate) {
-        Err(EngineError::Diverged { position, loss }) if !operations::is_processors(replica.device) => {
+        Err(EngineError::Diverged { position, loss }) if !replica.hardware.knows_losses_at_once() => {
             losses.iter().try_for_each(|loss| check_loss(loss, position))?;
             return Err(EngineError::OtherDiverged { position, loss });
         }
@@ -53,7 +53,7 @@ pub fn train_step(
     };
     // A GPU has come to here: the tail was read.
     profile.settle()?;
-    reducer.trace(&finished, profile)?;
+    profile.sort(reducer.take_times(&finished)?)?;
     reducer.release()?;
     profile.end(StepPhase::Optimizer, ready)?;
     profile.end_step();

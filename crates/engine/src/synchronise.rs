@@ -6,9 +6,9 @@
 use crate::digest::{digest, digest_of, digest_of_state};
 use crate::error::EngineError;
 use crate::messages::{EngineEvent, StateSource};
-use crate::reduce::Reducer;
 use crate::thread::Thread;
 use plan::{Position, Totals};
+use reduction::Reducer;
 use state::State;
 use std::{
     sync::mpsc,
@@ -121,10 +121,10 @@ impl Thread {
         let numbers = Tensor::f_from_slice(&description)
             .and_then(|numbers| numbers.f_to_device(self.options.device))
             .map_err(torch())?;
-        reducer.broadcast(&numbers, source_rank, &self.control)?;
+        reducer.broadcast(&numbers, source_rank, self.control.as_ref())?;
         if own {
             for tensor in self.replica.buffers() {
-                reducer.broadcast(tensor, source_rank, &self.control)?;
+                reducer.broadcast(tensor, source_rank, self.control.as_ref())?;
                 let alone = self.formation.is_none_or(|formation| formation.world_size < 2);
                 for fault in self.options.faults.iter().filter(|_| !alone) {
                     fault.strike_halfway(generation, self.replica.held()?);
@@ -142,7 +142,7 @@ impl Thread {
             aside.push(tensor.f_empty_like().map_err(torch())?);
         }
         for tensor in &aside {
-            reducer.broadcast(tensor, source_rank, &self.control)?;
+            reducer.broadcast(tensor, source_rank, self.control.as_ref())?;
         }
         let found = digest_of(&self.replica, aside.iter(), position, totals)?;
         self.control.beat();

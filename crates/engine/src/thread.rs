@@ -5,17 +5,18 @@ use crate::digest::digest;
 use crate::error::EngineError;
 use crate::evaluate::evaluate_chunk;
 use crate::handle::EngineOptions;
+use crate::hardware::Hardware;
 use crate::messages::{Command, EngineEvent, EngineProgress, Formation};
 use crate::outgoing::Outgoing;
 use crate::profile::Profile;
 use crate::queue::Receiver;
-use crate::reduce::{Reducer, ReducerOptions};
 use crate::rehearsal::rehearse;
 use crate::replica::Replica;
 use crate::reports::Reports;
 use crate::resident::Resident;
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 use plan::{Held, Position};
+use reduction::{Reducer, ReducerOptions};
 use std::{rc::Rc, sync::Arc};
 use tch::{Kind, Tensor};
 use tokio::sync::{mpsc as async_mpsc, watch};
@@ -38,12 +39,12 @@ pub(super) struct Thread {
     pub(super) resident: Option<Rc<Resident>>,
 }
 
-/// The training set in the memory of a GPU, if it fits there.
-fn resident(options: &EngineOptions) -> Option<Rc<Resident>> {
-    if operations::is_processors(options.device) {
+/// The training set in the memory of the device, if that keeps it and it fits there.
+fn resident(options: &EngineOptions, hardware: Hardware) -> Option<Rc<Resident>> {
+    if !hardware.keeps_the_data() {
         return None;
     }
-    match Resident::new(&options.train, options.device) {
+    match Resident::new(&options.train, hardware) {
         Ok(resident) => Some(Rc::new(resident)),
         Err(error) => {
             tracing::warn!("{error}; batches are made on the processor instead");
@@ -63,7 +64,7 @@ impl Thread {
     ) -> Self {
         Self {
             profile: Profile::new(options.trace.is_some(), options.device),
-            resident: resident(&options),
+            resident: resident(&options, replica.hardware),
             options,
             control,
             events,
@@ -107,14 +108,12 @@ impl Thread {
         }
     }
 
-    /// Returns `error`, or that the GPU it came from does nothing any more. After some errors CUDA answers with the
-    /// same one for ever.
+    /// Returns `error`, or that the GPU it came from does nothing any more.
     fn examined(&self, error: EngineError) -> EngineError {
-        let device = self.options.device;
-        if !device.is_cuda() || error.is_abort() {
+        if !self.replica.hardware.can_die() || error.is_abort() {
             return error;
         }
-        let alive = Tensor::f_ones([1], (Kind::Float, device)).and_then(|one| f64::try_from(&one));
+        let alive = Tensor::f_ones([1], (Kind::Float, self.options.device)).and_then(|one| f64::try_from(&one));
         if alive.is_ok() { error } else { EngineError::Dead { cause: error.to_string() } }
     }
 
@@ -213,6 +212,8 @@ impl Thread {
                 state: "this worker has no place in it".to_owned(),
             });
         };
+        let hardware = self.replica.hardware;
+        let staged = hardware.stages(backend, self.options.gloo);
         let group = if world_size == 1 {
             None
         } else {
@@ -228,7 +229,7 @@ impl Thread {
                 world_size,
                 connect_timeout: 3 * self.options.connect_timeout,
                 timeout: self.options.collective_timeout,
-                staged: self.options.staged && backend == Backend::Gloo,
+                staged,
             };
             let cancelled = || self.control.is_aborted(generation);
             Some(self.control.while_waiting(|| ProcessGroup::connect(rendezvous, &options, cancelled))?)
@@ -242,11 +243,11 @@ impl Thread {
             len: self.replica.vector_len(),
             place: self.options.place,
         };
-        let reducer = Reducer::new(generation, group, options, self.options.device, &self.control)?;
+        let reducer = Reducer::new(generation, group, options, &hardware.memory(), self.control.as_ref())?;
         if world_size > 1 {
             let how = match backend {
                 _ if reducer.shares_memory() => "in shared memory",
-                Backend::Gloo if self.options.staged => "over the network, by way of main memory",
+                Backend::Gloo if staged => "over the network, by way of main memory",
                 Backend::Gloo => "over the network",
                 Backend::Nccl { .. } => "by NCCL",
             };

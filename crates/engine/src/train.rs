@@ -3,12 +3,12 @@
 use crate::error::EngineError;
 use crate::input::{BatchFeed, Samples};
 use crate::messages::{EngineEvent, EngineProgress, TrainOutcome};
-use crate::reduce::Reducer;
 use crate::reports::Reports;
 use crate::speed::Speed;
 use crate::step::train_step;
 use crate::thread::Thread;
 use plan::{Held, Position, Rates, Totals, epoch_order};
+use reduction::Reducer;
 use std::{rc::Rc, sync::Arc, time::Instant};
 
 /// A stretch of training: steps of one epoch, one after the other.
@@ -87,7 +87,7 @@ impl Thread {
         let samples = Samples { order, seed: config.seed, epoch: from.epoch, augment, ranges: Box::new(ranges) };
         match &self.resident {
             Some(data) => Ok(BatchFeed::resident(Rc::clone(data), samples)),
-            None => BatchFeed::ahead(Arc::clone(&self.options.train), samples, self.options.device),
+            None => BatchFeed::ahead(Arc::clone(&self.options.train), samples, self.replica.hardware),
         }
     }
 
@@ -114,7 +114,7 @@ impl Thread {
         let (replica, input) = (&mut self.replica, &mut stretch.input);
         let outcome = train_step(replica, reducer, input, rate, &self.control, &mut self.profile)?;
         let stalled = reducer.stalled()?;
-        let own = operations::is_processors(self.options.device);
+        let own = self.replica.hardware.works_with_its_thread();
         let waited = if own { self.control.waited().saturating_sub(waited) } else { stalled };
         stretch.images += outcome.samples;
         stretch.speed.add(outcome.samples, began.elapsed(), waited);

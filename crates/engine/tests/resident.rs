@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use data::{Augmentations, Batches, Dataset, DatasetSpec, ImageShape, Normalisation, Record, Split};
-use engine::{BatchFeed, Resident, Samples};
+use engine::{BatchFeed, Hardware, Resident, Samples};
 use importers::cifar10::{IMAGE_BYTES, spec};
 use operations::Mark;
 use std::{io::Write, path::PathBuf, rc::Rc, sync::Arc, time::Instant};
@@ -29,7 +29,7 @@ fn a_batch_of_the_device_is_that_of_the_processor() {
     let data = Arc::new(dataset());
     let order: Arc<[u32]> = (0..2000).rev().collect();
     for device in devices() {
-        let resident = Rc::new(Resident::new(&data, device).unwrap());
+        let resident = Rc::new(Resident::new(&data, Hardware::of(device)).unwrap());
         for (epoch, augment) in [(0, "crop:4,flip"), (1, "crop:4,flip"), (1, "none"), (1, "flip,crop:9,crop:2")] {
             let augment: Augmentations = augment.parse().unwrap();
             let batches = Batches::new(&data, augment.clone());
@@ -42,7 +42,7 @@ fn a_batch_of_the_device_is_that_of_the_processor() {
                 ranges: Box::new(ranges.clone().into_iter()),
             };
             let mut on_device = BatchFeed::resident(Rc::clone(&resident), samples());
-            let mut ahead = BatchFeed::ahead(Arc::clone(&data), samples(), device).unwrap();
+            let mut ahead = BatchFeed::ahead(Arc::clone(&data), samples(), Hardware::of(device)).unwrap();
             for range in ranges.clone() {
                 let (mut pixels, mut labels) = (vec![0.0; range.len() * IMAGE_BYTES], vec![0; range.len()]);
                 batches.training(&data, (5, epoch), &order[range], &mut pixels, &mut labels);
@@ -86,7 +86,8 @@ fn images_of_any_shape_are_made_alike() {
     let (mut pixels, mut labels) = (vec![0.0; 20 * shape.len()], vec![0; 20]);
     Batches::new(&data, augment.clone()).training(&data, (3, 1), &indices, &mut pixels, &mut labels);
     for device in devices() {
-        let (images, found) = Resident::new(&data, device).unwrap().batch(&augment, (3, 1), &indices).unwrap();
+        let resident = Resident::new(&data, Hardware::of(device)).unwrap();
+        let (images, found) = resident.batch(&augment, (3, 1), &indices).unwrap();
         let images = images.permute([0, 2, 3, 1]).reshape([-1]).to_device(Device::Cpu);
         assert!(Vec::<f32>::try_from(&images).unwrap() == pixels);
         assert_eq!(Vec::<i64>::try_from(&found.to_device(Device::Cpu)).unwrap(), labels);

@@ -5,9 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use config::RunConfig;
-use engine::{Profile, Replica, Sum, Tail, commit, forward_backward};
+use engine::{Profile, Replica, Tail, commit, forward_backward};
 use learn::{MOMENTUM, Optimizer, Sgd};
 use plan::{Position, Precision, Totals};
+use reduction::Sum;
 use resnet::{Buffer, initial_parameters, initial_statistics};
 use serde::Deserialize;
 use state::{PARAMETERS, STATISTICS, State};

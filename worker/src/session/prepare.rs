@@ -54,8 +54,6 @@ impl Session {
                 test: data.test,
                 faults,
                 gloo: args.backend == "gloo",
-                // A CPU that goes the way of a GPU is staged too, if Gloo was asked for.
-                staged: device.is_cuda() || args.backend == "gloo" && !operations::is_processors(device),
                 trace,
             };
             let engine = spawn_blocking(move || Engine::start(options, events))

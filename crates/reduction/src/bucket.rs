@@ -1,13 +1,12 @@
 //! A piece of the vector on its way through the reduction.
 
-use super::tree::Tree;
-use crate::error::EngineError;
+use crate::{error::ReductionError, tree::Tree};
 use nccl_rs::{ProcessGroup, Work};
 use std::ops::Range;
 use tch::{Kind, TchError, Tensor};
 
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// Its elements in the vector.
     pub range: Range<usize>,
     /// Whether every node of the tree is rounded to bf16. A rounded node loses nothing on the wire. So the sum does not
@@ -75,8 +74,8 @@ impl Bucket {
     }
 
     /// Finishes the tree of a single worker.
-    pub fn finish_alone(&self, mut parts: Vec<Tensor>, tree: &Tree) -> Result<(), EngineError> {
-        self.finish_tree(&mut parts, tree).map_err(EngineError::torch("finish the tree"))
+    pub fn finish_alone(&self, mut parts: Vec<Tensor>, tree: &Tree) -> Result<(), ReductionError> {
+        self.finish_tree(&mut parts, tree).map_err(ReductionError::torch("finish the tree"))
     }
 
     fn finish_tree(&self, parts: &mut [Tensor], tree: &Tree) -> Result<(), TchError> {
@@ -93,8 +92,13 @@ impl Bucket {
     }
 
     /// Adds up the parts, and starts the backend's own all-reduce.
-    pub fn all_reduce(&mut self, group: &ProcessGroup, parts: &[Tensor], gathered: &Tensor) -> Result<(), EngineError> {
-        let torch = || EngineError::torch("add partial sums");
+    pub fn all_reduce(
+        &mut self,
+        group: &ProcessGroup,
+        parts: &[Tensor],
+        gathered: &Tensor,
+    ) -> Result<(), ReductionError> {
+        let torch = || ReductionError::torch("add partial sums");
         let mut output = self.of(gathered).map_err(torch())?;
         for (index, part) in parts.iter().enumerate() {
             if index == 0 {
@@ -111,8 +115,8 @@ impl Bucket {
     }
 
     /// Starts the all-to-all of this rank's `parts`.
-    pub fn exchange(&mut self, group: &ProcessGroup, parts: &[Tensor], tree: &Tree) -> Result<(), EngineError> {
-        let torch = || EngineError::torch("send partial sums");
+    pub fn exchange(&mut self, group: &ProcessGroup, parts: &[Tensor], tree: &Tree) -> Result<(), ReductionError> {
+        let torch = || ReductionError::torch("send partial sums");
         let world = group.world_size() as usize;
         let slice = self.slice(world);
         let send = self.message(parts, world as i64, slice).map_err(torch())?;
@@ -148,9 +152,9 @@ impl Bucket {
         group: &ProcessGroup,
         tree: &Tree,
         gathered: &Tensor,
-        wait: impl Fn(Work) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
-        let torch = || EngineError::torch("finish the tree");
+        wait: impl Fn(Work) -> Result<(), ReductionError>,
+    ) -> Result<(), ReductionError> {
+        let torch = || ReductionError::torch("finish the tree");
         let work = match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Exchange(work) => work,
             other => {
@@ -178,15 +182,15 @@ impl Bucket {
     pub fn end(
         &mut self,
         gathered: &Tensor,
-        wait: impl Fn(Work) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
+        wait: impl Fn(Work) -> Result<(), ReductionError>,
+    ) -> Result<(), ReductionError> {
         if let Stage::Gather { work, output, in_place } = std::mem::replace(&mut self.stage, Stage::Idle) {
             wait(work)?;
             if !in_place {
                 let whole = output.f_narrow(0, 0, self.range.len() as i64);
                 whole
                     .and_then(|whole| self.of(gathered)?.f_copy_(&whole))
-                    .map_err(EngineError::torch("take the sum"))?;
+                    .map_err(ReductionError::torch("take the sum"))?;
             }
         }
         Ok(())

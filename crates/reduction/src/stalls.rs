@@ -4,14 +4,14 @@
 //! slow. What counts is the device's time. It runs from the end of all work given to the device before the wait, to the
 //! first work given to it afterwards.
 
-use crate::error::EngineError;
+use crate::error::ReductionError;
 use operations::Mark;
 use std::{cell::RefCell, time::Duration};
 use tch::{Device, TchError};
 
 /// Stretches of a device's time.
 #[derive(Debug)]
-pub(super) struct Stalls {
+pub(crate) struct Stalls {
     device: Device,
     stretches: RefCell<Vec<(Mark, Mark)>>,
 }
@@ -26,7 +26,7 @@ impl Stalls {
     ///
     /// # Errors
     /// If the device is out of order.
-    pub fn begin(&self) -> Result<Mark, EngineError> {
+    pub fn begin(&self) -> Result<Mark, ReductionError> {
         Mark::now(self.device).map_err(torch())
     }
 
@@ -34,7 +34,7 @@ impl Stalls {
     ///
     /// # Errors
     /// If the device is out of order.
-    pub fn end(&self, start: Mark) -> Result<(), EngineError> {
+    pub fn end(&self, start: Mark) -> Result<(), ReductionError> {
         let end = self.begin()?;
         self.stretches.borrow_mut().push((start, end));
         Ok(())
@@ -44,7 +44,7 @@ impl Stalls {
     ///
     /// # Errors
     /// Those of `wait`, or if the device is out of order.
-    pub fn around(&self, wait: impl FnOnce() -> Result<(), EngineError>) -> Result<(), EngineError> {
+    pub fn around(&self, wait: impl FnOnce() -> Result<(), ReductionError>) -> Result<(), ReductionError> {
         let start = self.begin()?;
         wait()?;
         self.end(start)
@@ -54,15 +54,15 @@ impl Stalls {
     ///
     /// # Errors
     /// If the device has not come to their ends yet.
-    pub fn take(&self) -> Result<Duration, EngineError> {
+    pub fn take(&self) -> Result<Duration, ReductionError> {
         let stretches = self.stretches.take();
         let lengths = stretches.iter().map(|(start, end)| start.until(end));
         lengths.sum::<Result<_, _>>().map_err(torch())
     }
 }
 
-fn torch() -> impl FnOnce(TchError) -> EngineError {
-    EngineError::torch("ask the device how long it waited")
+fn torch() -> impl FnOnce(TchError) -> ReductionError {
+    ReductionError::torch("ask the device how long it waited")
 }
 
 #[cfg(test)]

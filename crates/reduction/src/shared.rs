@@ -10,14 +10,17 @@
 //! - A slice of a sum is rank `i`'s until that rank counts the bucket as summed. Then all ranks read it, until each has
 //!   counted the step as used. Rank `i` begins to add in the next step only when all have.
 
-use super::{bucket::Bucket, tree::Tree};
-use crate::control::Control;
-use crate::error::EngineError;
-use plan::{PartialSums, block};
-use shared_memory::{Segment, SegmentShape, Ticket};
+use crate::{
+    bucket::Bucket,
+    error::ReductionError,
+    sizes::{Counter, Sizes},
+    supervisor::Supervisor,
+    tree::Tree,
+};
+use shared_memory::{Segment, Ticket};
 use std::{
     ops::Range,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::Ordering,
     thread,
     time::{Duration, Instant},
 };
@@ -28,65 +31,21 @@ const LOOK: Duration = Duration::from_micros(50);
 /// The time between two checks that the others live.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(100);
 
-/// The counters of a rank. The places of its parts come after them.
-#[derive(Debug, Clone, Copy)]
-enum Counter {
-    /// Buckets that it has filled since the generation began.
-    Filled,
-    /// Buckets of which it has finished its slice.
-    Summed,
-    /// Buckets whose sums it has used.
-    Used,
-}
-
-const COUNTERS: usize = 3;
-
-/// The sizes that decide how the memory is laid out, the same for all ranks.
-#[derive(Debug, Clone)]
-pub(super) struct Sizes {
-    /// Elements of the vector.
-    len: usize,
-    /// By rank, how many vectors it needs for its partial sums.
-    buffers: Vec<usize>,
-    /// By rank, how many parts it brings.
-    parts: Vec<usize>,
-}
-
-impl Sizes {
-    /// The sizes for vectors of `len` elements and `shards` shards. `parts` says how many parts each rank brings.
-    pub fn new(len: usize, shards: u32, parts: &[usize]) -> Self {
-        let world = parts.len() as u32;
-        let buffers = (0..world).map(|rank| buffers(block(shards, world, rank))).collect();
-        Self { len, buffers, parts: parts.to_vec() }
-    }
-
-    fn counters_of_a_rank(&self) -> usize {
-        COUNTERS + self.parts.iter().copied().max().unwrap_or(0)
-    }
-
-    fn shape(&self) -> SegmentShape {
-        let vectors: usize = self.buffers.iter().map(|buffers| buffers + 1).sum();
-        SegmentShape { counters: self.buffers.len() * self.counters_of_a_rank(), floats: vectors * self.stride() }
-    }
-
-    /// Elements from one vector to the next.
-    fn stride(&self) -> usize {
-        self.len.next_multiple_of(1024)
-    }
-}
-
+/// The memory that all ranks share, and how far the reduction there is.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     rank: usize,
     sizes: Sizes,
     /// By rank, the vectors for partial sums.
     buffers: Vec<Vec<Tensor>>,
-    /// By rank, the vector in which its slices of the sums are.
+    /// By rank, the vector in which its slices of the sums are. This rank's has all of the first bucket, too.
     sums: Vec<Tensor>,
     /// Buckets of all steps before this one.
     base: u64,
     /// Buckets of this step of which this rank has finished its slice.
     summed: usize,
+    /// How long this step's backward pass stood still for the reduction.
+    within: Duration,
     /// Time of this step in which this rank had nothing to do, as others had not filled their buckets yet.
     lagged: Duration,
     generation: u64,
@@ -96,27 +55,28 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Makes the memory. The ticket tells the others where it is.
-    pub fn create(generation: u64, sizes: Sizes) -> Result<(Self, Ticket), EngineError> {
+    pub fn create(generation: u64, sizes: Sizes) -> Result<(Self, Ticket), ReductionError> {
         let (segment, ticket) = Segment::create(sizes.shape())?;
         Ok((Self::new(generation, 0, sizes, segment)?, ticket))
     }
 
     /// Opens the memory that rank 0 has made.
-    pub fn open(generation: u64, rank: usize, sizes: Sizes, ticket: Ticket) -> Result<Self, EngineError> {
+    pub fn open(generation: u64, rank: usize, sizes: Sizes, ticket: Ticket) -> Result<Self, ReductionError> {
         let segment = Segment::open(ticket, sizes.shape())?;
         Self::new(generation, rank, sizes, segment)
     }
 
-    fn new(generation: u64, rank: usize, sizes: Sizes, segment: Segment) -> Result<Self, EngineError> {
+    fn new(generation: u64, rank: usize, sizes: Sizes, segment: Segment) -> Result<Self, ReductionError> {
         segment.hold(rank as u32)?;
-        let mut vectors = (0..).map(|index| view(&segment, index * sizes.stride(), sizes.len));
+        let mut vectors = (0..).map(|index| view(&segment, sizes.vector(index), sizes.len));
         let mut buffers = Vec::new();
         let mut sums = Vec::new();
         for count in &sizes.buffers {
             buffers.push(vectors.by_ref().take(*count).collect::<Result<Vec<_>, _>>()?);
             sums.extend(vectors.next().transpose()?);
         }
-        Ok(Self { rank, sizes, buffers, sums, base: 0, summed: 0, lagged: Duration::ZERO, generation, segment })
+        let (within, lagged) = (Duration::ZERO, Duration::ZERO);
+        Ok(Self { rank, sizes, buffers, sums, base: 0, summed: 0, within, lagged, generation, segment })
     }
 
     /// This rank's vectors for partial sums.
@@ -124,41 +84,29 @@ impl Shared {
         self.buffers[self.rank].iter().map(Tensor::shallow_clone).collect()
     }
 
-    /// The vector that holds this rank's slices of the sums, and all of the first bucket.
-    pub fn own_sums(&self) -> &Tensor {
-        &self.sums[self.rank]
+    fn count(&self, rank: usize, counter: Counter) -> Result<u64, ReductionError> {
+        Ok(self.segment.counter(self.sizes.counter(rank, counter))?.load(Ordering::Acquire))
     }
 
-    fn count(&self, rank: usize, counter: Counter) -> Result<u64, EngineError> {
-        Ok(self.number(rank, counter as usize)?.load(Ordering::Acquire))
-    }
-
-    fn set(&self, counter: Counter, value: u64) -> Result<(), EngineError> {
-        self.number(self.rank, counter as usize)?.store(value, Ordering::Release);
+    fn set(&self, counter: Counter, value: u64) -> Result<(), ReductionError> {
+        self.segment.counter(self.sizes.counter(self.rank, counter))?.store(value, Ordering::Release);
         Ok(())
     }
 
-    fn number(&self, rank: usize, index: usize) -> Result<&AtomicU64, EngineError> {
-        Ok(self.segment.counter(rank * self.sizes.counters_of_a_rank() + index)?)
-    }
-
     /// Says that this rank's parts of the bucket `index` are final. `parts` are views of its own vectors.
-    pub fn fill(&self, index: usize, parts: &[Tensor]) -> Result<(), EngineError> {
+    pub fn fill(&self, index: usize, parts: &[Tensor]) -> Result<(), ReductionError> {
         for (place, part) in parts.iter().enumerate() {
             let at = |tensor: &Tensor| tensor.data_ptr() as usize;
             let offset = |buffer: &Tensor| at(part).wrapping_sub(at(buffer)) / size_of::<f32>();
             let buffer = self.buffers[self.rank].iter().position(|buffer| offset(buffer) < self.sizes.len);
-            let buffer = buffer.ok_or_else(|| EngineError::OutOfOrder {
-                order: "share a partial sum".to_owned(),
-                state: "it is not in shared memory".to_owned(),
-            })?;
-            self.number(self.rank, COUNTERS + place)?.store(buffer as u64, Ordering::Relaxed);
+            let buffer = buffer.ok_or(ReductionError::NotShared)?;
+            self.segment.counter(self.sizes.place(self.rank, place))?.store(buffer as u64, Ordering::Relaxed);
         }
         self.set(Counter::Filled, self.base + index as u64 + 1)
     }
 
     /// Whether every rank has counted to `value`.
-    fn all(&self, counter: Counter, value: u64) -> Result<bool, EngineError> {
+    fn all(&self, counter: Counter, value: u64) -> Result<bool, ReductionError> {
         for rank in 0..self.sizes.buffers.len() {
             if self.count(rank, counter)? < value {
                 return Ok(false);
@@ -167,8 +115,19 @@ impl Shared {
         Ok(true)
     }
 
+    /// Finishes what it can while the backward pass stands still.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn advance_within(&mut self, buckets: &[Bucket], tree: &Tree) -> Result<(), ReductionError> {
+        let start = Instant::now();
+        let result = self.advance(buckets, tree);
+        self.within += start.elapsed();
+        result
+    }
+
     /// Finishes this rank's slices of the buckets that all have filled, without waiting for any.
-    pub fn advance(&mut self, buckets: &[Bucket], tree: &Tree) -> Result<(), EngineError> {
+    fn advance(&mut self, buckets: &[Bucket], tree: &Tree) -> Result<(), ReductionError> {
         while let Some(bucket) = buckets.get(self.summed)
             && self.all(Counter::Filled, self.base + self.summed as u64 + 1)?
             && self.all(Counter::Used, self.base)?
@@ -181,21 +140,18 @@ impl Shared {
     }
 
     /// Finishes the tree for this rank's slice of a bucket.
-    fn sum(&self, bucket: &Bucket, tree: &Tree) -> Result<(), EngineError> {
+    fn sum(&self, bucket: &Bucket, tree: &Tree) -> Result<(), ReductionError> {
         let mine = bucket.share(self.rank, self.buffers.len());
         let mut parts = Vec::with_capacity(tree.parts());
         for (rank, count) in self.sizes.parts.iter().enumerate() {
-            for place in 0..*count {
-                let buffer = self.number(rank, COUNTERS + place)?.load(Ordering::Relaxed) as usize;
-                let whole = self.buffers[rank].get(buffer).ok_or_else(|| EngineError::OutOfOrder {
-                    order: "add up partial sums".to_owned(),
-                    state: format!("rank {rank} says that one is in vector {buffer}"),
-                })?;
-                parts.push(narrow(whole, &mine).map_err(EngineError::torch("find a partial sum"))?);
+            for part in 0..*count {
+                let vector = self.segment.counter(self.sizes.place(rank, part))?.load(Ordering::Relaxed) as usize;
+                let whole = self.buffers[rank].get(vector).ok_or(ReductionError::NoVector { rank, vector })?;
+                parts.push(narrow(whole, &mine).map_err(ReductionError::torch("find a partial sum"))?);
             }
         }
-        let output = narrow(&self.sums[self.rank], &mine).map_err(EngineError::torch("find the sum"))?;
-        no_grad(|| bucket.finish_tree_into(&mut parts, tree, output)).map_err(EngineError::torch("finish the tree"))
+        let output = narrow(&self.sums[self.rank], &mine).map_err(ReductionError::torch("find the sum"))?;
+        no_grad(|| bucket.finish_tree_into(&mut parts, tree, output)).map_err(ReductionError::torch("finish the tree"))
     }
 
     /// Waits until all slices of all buckets are summed, and copies those of the first bucket together. Returns the
@@ -204,13 +160,13 @@ impl Shared {
         &mut self,
         buckets: &[Bucket],
         tree: &Tree,
-        control: &Control,
-    ) -> Result<Vec<(Range<usize>, Tensor)>, EngineError> {
+        supervisor: &impl Supervisor,
+    ) -> Result<Vec<(Range<usize>, Tensor)>, ReductionError> {
         self.advance(buckets, tree)?;
         if !self.all(Counter::Summed, self.base + buckets.len() as u64)? {
-            control.while_waiting(|| self.wait(buckets, tree, control))?;
+            supervisor.while_waiting(|| self.wait(buckets, tree, supervisor))?;
         }
-        self.pieces(buckets).map_err(EngineError::torch("take the sum"))
+        self.pieces(buckets).map_err(ReductionError::torch("take the sum"))
     }
 
     fn pieces(&self, buckets: &[Bucket]) -> Result<Vec<(Range<usize>, Tensor)>, TchError> {
@@ -235,11 +191,11 @@ impl Shared {
         Ok(pieces)
     }
 
-    fn wait(&mut self, buckets: &[Bucket], tree: &Tree, control: &Control) -> Result<(), EngineError> {
+    fn wait(&mut self, buckets: &[Bucket], tree: &Tree, supervisor: &impl Supervisor) -> Result<(), ReductionError> {
         let mut looked = Instant::now();
         while !self.all(Counter::Summed, self.base + buckets.len() as u64)? {
-            if control.is_aborted(self.generation) {
-                return Err(EngineError::Aborted { generation: self.generation });
+            if supervisor.is_aborted(self.generation) {
+                return Err(ReductionError::Aborted { generation: self.generation });
             }
             if looked.elapsed() > SIGN_OF_LIFE {
                 self.see_that_all_live()?;
@@ -256,39 +212,31 @@ impl Shared {
         Ok(())
     }
 
+    /// How long the backward pass stood still in this step. It is taken: the next call returns 0.
+    pub fn take_within(&mut self) -> Duration {
+        std::mem::take(&mut self.within)
+    }
+
     /// The time of this step that was spent waiting for slower ranks. It is taken: the next call returns 0.
     pub fn take_lagged(&mut self) -> Duration {
         std::mem::take(&mut self.lagged)
     }
 
     /// Says that this rank has used the sum, which had this many `buckets`.
-    pub fn release(&mut self, buckets: usize) -> Result<(), EngineError> {
+    pub fn release(&mut self, buckets: usize) -> Result<(), ReductionError> {
         self.base += buckets as u64;
         self.summed = 0;
         self.set(Counter::Used, self.base)
     }
 
-    fn see_that_all_live(&self) -> Result<(), EngineError> {
+    fn see_that_all_live(&self) -> Result<(), ReductionError> {
         for rank in (0..self.buffers.len()).filter(|rank| *rank != self.rank) {
             if !self.segment.is_held(rank as u32)? {
-                return Err(EngineError::Gone { rank: rank as u32 });
+                return Err(ReductionError::Gone { rank: rank as u32 });
             }
         }
         Ok(())
     }
-}
-
-/// How many vectors a worker needs for the partial sums of `shards`, with the one that is written to.
-fn buffers(shards: Range<u32>) -> usize {
-    let (mut sums, mut stack, mut most, mut pending) = (PartialSums::default(), 0, 0, false);
-    for shard in shards {
-        stack += usize::from(pending);
-        most = most.max(stack);
-        let merges = sums.push(shard);
-        pending = merges == 0;
-        stack = (stack + 1).saturating_sub(merges.max(1));
-    }
-    most + 1
 }
 
 fn narrow(tensor: &Tensor, range: &Range<usize>) -> Result<Tensor, TchError> {
@@ -296,11 +244,11 @@ fn narrow(tensor: &Tensor, range: &Range<usize>) -> Result<Tensor, TchError> {
 }
 
 /// `len` floats of the segment, from `offset` on, as a tensor.
-fn view(segment: &Segment, offset: usize, len: usize) -> Result<Tensor, EngineError> {
+fn view(segment: &Segment, offset: usize, len: usize) -> Result<Tensor, ReductionError> {
     let floats = segment.floats(offset, len)?;
     // SAFETY: the floats are there as long as the segment is held. They are aligned: a page plus a multiple of 4 KiB.
-    // `Shared` drops its own views before the segment. The views that it hands out have two users. One is the engine's
-    // one thread, in the step in progress. The other is the reducer, which holds the `Shared`.
+    // `Shared` drops its own views before the segment. The views that it hands out have two users. One is the thread
+    // that runs the reducer, in the step in progress. The other is the reducer, which holds the `Shared`.
     unsafe { Tensor::f_from_blob(floats.cast(), &[len as i64], &[1], Kind::Float, Device::Cpu) }
-        .map_err(EngineError::torch("use shared memory"))
+        .map_err(ReductionError::torch("use shared memory"))
 }

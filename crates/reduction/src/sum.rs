@@ -10,7 +10,7 @@ pub struct Sum(Vec<(Range<usize>, Tensor)>);
 
 impl Sum {
     /// A sum of `pieces`, each with its place in the vector.
-    pub(super) fn of_pieces(pieces: Vec<(Range<usize>, Tensor)>) -> Self {
+    pub(crate) fn of_pieces(pieces: Vec<(Range<usize>, Tensor)>) -> Self {
         Self(pieces)
     }
 

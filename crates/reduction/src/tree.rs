@@ -2,7 +2,7 @@
 
 /// The top of the tree, over the parts of all ranks.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     /// Parts that each rank brings.
     pub counts: Vec<usize>,
     /// The additions that finish the tree.

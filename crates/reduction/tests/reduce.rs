@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use engine::{Control, EngineError, Reducer, ReducerOptions};
 use nccl_rs::{Backend, GroupOptions, ProcessGroup, Rendezvous, Store};
 use plan::{Reduction, Wire, random::philox};
+use reduction::{Memory, Nobody, Reducer, ReducerOptions, ReductionError, Supervisor};
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Four buckets of gradients and a bit, and what is no gradient.
@@ -18,6 +21,22 @@ const GRADIENTS: usize = 300_001;
 const LEN: usize = GRADIENTS + 37;
 const STEPS: u32 = 3;
 const HERE: Option<u64> = Some(7);
+
+/// Ends any generation as soon as it is told to.
+#[derive(Default)]
+struct Impatient(AtomicBool);
+
+impl Supervisor for Impatient {
+    fn beat(&self) {}
+
+    fn is_aborted(&self, _generation: u64) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn while_waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        wait()
+    }
+}
 
 /// Does `rank` on `world` threads, each of them a rank.
 fn ranks<T: Send + 'static>(
@@ -53,7 +72,7 @@ fn ranks<T: Send + 'static>(
 
 fn reducer(group: Option<ProcessGroup>, shards: u32, wire: Wire, place: Option<u64>) -> Reducer {
     let options = ReducerOptions { reduction: Reduction::Tree, wire, shards, gradients: GRADIENTS, len: LEN, place };
-    Reducer::new(1, group, options, Device::Cpu, &Control::default()).unwrap()
+    Reducer::new(1, group, options, &Memory::main(), &Nobody).unwrap()
 }
 
 /// What a shard comes to: floats whose sum depends on the order in which they are added.
@@ -66,17 +85,17 @@ fn values(step: u32, shard: u32) -> Tensor {
     Tensor::from_slice(&values)
 }
 
-fn step(reducer: &mut Reducer, step: u32, control: &Control) -> Result<Vec<u32>, EngineError> {
+fn step(reducer: &mut Reducer, step: u32, supervisor: &impl Supervisor) -> Result<Vec<u32>, ReductionError> {
     for shard in reducer.shards() {
         let mut vector = reducer.begin_shard(shard)?;
         vector.copy_(&values(step, shard));
         // As a backward pass does, from its end on.
         for from in (0..5).rev().map(|part| part * LEN / 5) {
-            reducer.filled(shard, from, control);
+            reducer.filled(shard, from, supervisor);
         }
-        reducer.end_shard(shard, control)?;
+        reducer.end_shard(shard, supervisor)?;
     }
-    let sum = reducer.finish(control)?;
+    let sum = reducer.finish(supervisor)?;
     let mut bits = vec![0; LEN];
     for (range, piece) in sum.before(LEN).unwrap() {
         let floats = Vec::<f32>::try_from(&piece).unwrap();
@@ -91,7 +110,7 @@ fn all_steps(world: u32, shards: u32, wire: Wire, place: Option<u64>) -> Vec<Vec
     ranks(world, move |_, group| {
         let mut reducer = reducer(group, shards, wire, place);
         assert_eq!(reducer.shares_memory(), world > 1 && place.is_some());
-        (0..STEPS).map(|number| step(&mut reducer, number, &Control::default()).unwrap()).collect()
+        (0..STEPS).map(|number| step(&mut reducer, number, &Nobody).unwrap()).collect()
     })
 }
 
@@ -114,7 +133,7 @@ fn ranks_at_several_places_do_not_share() {
     let shared = ranks(3, |rank, group| {
         let place = [Some(1), Some(1), Some(2)][rank as usize];
         let mut reducer = reducer(group, 3, Wire::Fp32, place);
-        step(&mut reducer, 0, &Control::default()).unwrap();
+        step(&mut reducer, 0, &Nobody).unwrap();
         reducer.shares_memory()
     });
     assert_eq!(shared, [false; 3]);
@@ -123,15 +142,14 @@ fn ranks_at_several_places_do_not_share() {
 #[test]
 fn who_waits_for_a_rank_that_is_gone_is_told() {
     let outcomes = ranks(2, |rank, group| {
-        let control = Control::default();
         let mut reducer = reducer(group, 2, Wire::Fp32, HERE);
-        step(&mut reducer, 0, &control).unwrap();
+        step(&mut reducer, 0, &Nobody).unwrap();
         // One goes as a process that is killed does: what it held is let go of.
         if rank == 1 {
             return None;
         }
         let start = Instant::now();
-        let error = step(&mut reducer, 1, &control).unwrap_err();
+        let error = step(&mut reducer, 1, &Nobody).unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
         Some(error.to_string())
     });
@@ -147,13 +165,13 @@ fn who_waits_can_be_told_to_stop() {
             thread::sleep(Duration::from_secs(1));
             return None;
         }
-        let control = Arc::new(Control::default());
-        let aborter = Arc::clone(&control);
+        let supervisor = Arc::new(Impatient::default());
+        let aborter = Arc::clone(&supervisor);
         let aborts = thread::spawn(move || {
             thread::sleep(Duration::from_millis(300));
-            aborter.abort(1);
+            aborter.0.store(true, Ordering::Release);
         });
-        let error = step(&mut reducer, 0, &control).unwrap_err();
+        let error = step(&mut reducer, 0, supervisor.as_ref()).unwrap_err();
         aborts.join().unwrap();
         assert!(error.is_abort());
         Some(error.to_string())
