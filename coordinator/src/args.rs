@@ -3,7 +3,7 @@
 //! Every flag is also read from an environment variable, and from a file that `--config` names. The command line
 //! outweighs the environment, and the environment outweighs the file.
 
-use crate::Error;
+use crate::error::Error;
 use clap::Parser;
 use config::{Asked, RunConfig};
 use program::{BadVariable, Format, Traces, Usage, arguments};

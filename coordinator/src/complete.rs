@@ -1,9 +1,9 @@
 //! A run that is complete before it begins: its command was given again, and nothing is left to do.
 
 use crate::{
-    Error,
     begin::Begun,
     display::Display,
+    error::Error,
     local,
     summary::{self, Summary},
 };

@@ -3,7 +3,7 @@
 //! All of it is written by threads of their own. Whoever has something to show never waits for a terminal that is blocked,
 //! or for a pipe that nobody reads.
 
-use crate::{Error, summary::Summary};
+use crate::{error::Error, summary::Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 use program::{FAREWELL, Format, Log, Outlet, text};
 use proto::v1::{self, RunState};

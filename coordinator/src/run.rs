@@ -1,10 +1,11 @@
 //! A coordinator from its start to its end.
 
 use crate::{
-    Args, Error,
+    args::Args,
     begin::{Begun, begin},
     complete, connections,
     display::Display,
+    error::Error,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     predict::{Decoders, Memory, Predictor},

@@ -1,6 +1,6 @@
 //! From flags to the configuration of a run.
 
-use crate::{Args, Error};
+use crate::{args::Args, error::Error};
 use config::{Impossible, RunConfig};
 use data::{DatasetSpec, Split};
 use std::path::PathBuf;

@@ -7,7 +7,7 @@
 
 use super::{history::leads_to, resume::absolute};
 use crate::{
-    Error,
+    error::Error,
     journal::{Content, Entry, Import, Journal},
 };
 use checkpoint::{Found, Manifest, Saved, Store};

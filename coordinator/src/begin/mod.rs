@@ -9,7 +9,8 @@ mod resume;
 mod tidy;
 
 use crate::{
-    Args, Error,
+    args::Args,
+    error::Error,
     helm::PrecisionChoice,
     journal::{Entry, Journal},
     settings,

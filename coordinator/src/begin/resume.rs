@@ -1,6 +1,6 @@
 //! `--resume`: where a run is to begin.
 
-use crate::Error;
+use crate::error::Error;
 use std::path::{Path, PathBuf};
 
 /// Where a run is to begin.

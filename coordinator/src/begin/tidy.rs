@@ -1,7 +1,7 @@
 //! What a coordinator that was killed left in the run directory, and what no longer belongs there.
 
 use super::import;
-use crate::{Error, journal::Journal, summary};
+use crate::{error::Error, journal::Journal, summary};
 use checkpoint::Store;
 use config::{AnyVersion, RunConfig};
 use std::{

@@ -1,6 +1,11 @@
 //! Who may take part.
 
-use crate::helm::{Attached, Attachment, Helm, Refusal, RefusalKind, orders, precision::precision_of};
+use crate::helm::{
+    Attachment, Helm,
+    input::{Attached, Refusal, RefusalKind},
+    orders::orders,
+    precision::precision_of,
+};
 use config::RunConfig;
 use plan::Precision;
 use proto::v1;

@@ -3,7 +3,12 @@
 
 use crate::{
     helm::{
-        Helm, PrecisionChoice, SaveJob, backend::backend, order_message::order_message, orders, saver::LeftOut,
+        Helm,
+        backend::backend,
+        order_message::order_message,
+        orders,
+        precision::PrecisionChoice,
+        saver::{LeftOut, SaveJob},
         view::epoch_message,
     },
     journal::Entry,

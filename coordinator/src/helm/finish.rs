@@ -1,7 +1,7 @@
 //! The end of a run: the last of it is written, and what became of it told.
 
 use super::Helm;
-use crate::{Error, summary};
+use crate::{error::Error, summary};
 use steering::{Ending, Outcome};
 
 impl Helm {

@@ -1,6 +1,6 @@
 //! What the helm takes in.
 
-use crate::helm::{Expected, Orders, Recorded, SavedCheckpoint};
+use crate::helm::{orders::Orders, recorder::Recorded, saver::SavedCheckpoint, uploads::Expected};
 use plan::{Position, Totals};
 use proto::v1;
 use state::State;

@@ -19,15 +19,15 @@ mod take;
 mod uploads;
 mod view;
 
-pub use input::{Attached, HelmInput, Refusal, RefusalKind};
+pub use input::{HelmInput, Refusal, RefusalKind};
 pub use options::HelmOptions;
 pub use orders::{Orders, orders};
 pub use precision::PrecisionChoice;
 pub use recorder::Recorded;
-pub use saver::{SaveJob, SavedCheckpoint, Saver};
+pub use saver::Saver;
 pub use uploads::{Expected, Tickets};
 
-use crate::{Error, display::Display, journal::Entry};
+use crate::{display::Display, error::Error, journal::Entry};
 use checkpoint::Store;
 use config::RunConfig;
 use decisions::HeldBack;

@@ -2,8 +2,8 @@
 //! for a disk. What an order depends on is on disk before the order is sent ([`Recorder::record`]).
 
 use crate::{
-    Error,
-    helm::{HelmInput, records::Records},
+    error::Error,
+    helm::{input::HelmInput, records::Records},
     journal::Entry,
 };
 use std::{

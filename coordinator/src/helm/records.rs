@@ -2,7 +2,7 @@
 //! for a while. What the disk did not take is written as soon as it can be.
 
 use crate::{
-    Error,
+    error::Error,
     journal::{Entry, Journal},
     summary,
 };

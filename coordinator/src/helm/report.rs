@@ -1,6 +1,6 @@
 //! From the reports of workers to events of the state machine.
 
-use crate::helm::Tickets;
+use crate::helm::uploads::Tickets;
 use plan::{ChunkResult, Held, Position, Totals};
 use proto::{Malformed, v1};
 use std::time::Duration;

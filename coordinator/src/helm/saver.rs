@@ -1,6 +1,6 @@
 //! The thread that writes checkpoints, so that nothing waits for a disk.
 
-use crate::{Error, helm::HelmInput, predict::Predictor};
+use crate::{error::Error, helm::input::HelmInput, predict::Predictor};
 use checkpoint::{Manifest, Retention, Store};
 use config::RunConfig;
 use plan::Position;

@@ -1,7 +1,10 @@
 //! What becomes of checkpoints: on disk, or not.
 
 use crate::{
-    helm::{Helm, SaveJob, SavedCheckpoint},
+    helm::{
+        Helm,
+        saver::{SaveJob, SavedCheckpoint},
+    },
     journal::Entry,
 };
 use std::time::{Duration, Instant};

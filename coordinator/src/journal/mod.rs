@@ -6,7 +6,7 @@ mod write;
 
 pub use entry::{Content, Entry, Import};
 
-use crate::Error;
+use crate::error::Error;
 use config::{AnyVersion, RunConfig};
 use rusqlite::{Connection, OptionalExtension};
 use serde::de::DeserializeOwned;

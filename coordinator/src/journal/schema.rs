@@ -1,6 +1,6 @@
 //! The tables of a journal, and whether a file holds them.
 
-use crate::Error;
+use crate::error::Error;
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, ErrorCode};
 use std::{path::Path, time::Duration};

@@ -10,7 +10,7 @@ mod standing;
 
 pub use processes::LocalProcesses;
 
-use crate::{Error, helm::HelmInput};
+use crate::{error::Error, helm::HelmInput};
 use keeper::Keeper;
 use program::Log;
 use proto::v1;

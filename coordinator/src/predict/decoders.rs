@@ -1,6 +1,11 @@
 //! Pictures are decoded beside everything else: few at a time, in memory that was counted, and not for ever.
 
-use crate::predict::{Budget, Memory, Patience, Picture, PictureError, Refused};
+use crate::predict::{
+    budget::{Budget, Memory, Refused},
+    error::PictureError,
+    patience::Patience,
+    picture::Picture,
+};
 use data::ImageShape;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};

@@ -1,6 +1,6 @@
 //! The thread that owns the tensors of predictions. Requests that wait are answered together, in one batch.
 
-use crate::Error;
+use crate::error::Error;
 use config::RunConfig;
 use data::ImageShape;
 use network::{Buffers, Network};

@@ -2,7 +2,7 @@
 
 use crate::{
     predict::{Decoders, Picture, PictureError, Predictor},
-    services::Admitted,
+    services::admission::Admitted,
 };
 use data::{DatasetSpec, Normaliser};
 use proto::v1::{self, inference_server::Inference, predict_request::Image};

@@ -6,7 +6,7 @@ mod deadline;
 mod inference;
 mod training;
 
-pub use admission::{Admission, Admitted, LARGEST_MESSAGE};
+pub use admission::{Admission, LARGEST_MESSAGE};
 pub use cluster::{ClusterOptions, ClusterService};
 pub use deadline::Timely;
 pub use inference::InferenceService;

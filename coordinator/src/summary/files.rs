@@ -1,6 +1,6 @@
 //! Files that are there whole or not at all.
 
-use crate::Error;
+use crate::error::Error;
 use serde::Serialize;
 use std::{
     fs::{self, File},

@@ -1,7 +1,7 @@
 //! `metrics.jsonl`: a line an epoch.
 
 use super::files::{failed, replace, unspeakable};
-use crate::Error;
+use crate::error::Error;
 use plan::number;
 use serde::Serialize;
 use std::{fs::OpenOptions, io::Write, path::Path};

@@ -5,7 +5,7 @@ mod metrics;
 
 pub use metrics::{append_metrics, write_metrics};
 
-use crate::Error;
+use crate::error::Error;
 use checkpoint::{Manifest, Store};
 use config::RunConfig;
 use files::write_json;

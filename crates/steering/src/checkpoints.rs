@@ -1,6 +1,10 @@
 //! What becomes of checkpoints: on disk, not written, or not to be read any more.
 
-use crate::{Decision, Outcome, Steering, phase::Phase};
+use crate::{
+    order::{Decision, Outcome},
+    phase::Phase,
+    steering::Steering,
+};
 use plan::{Position, Totals};
 use std::time::Duration;
 

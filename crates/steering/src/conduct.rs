@@ -4,7 +4,11 @@
 //! comes back after a pause that doubles each time, and only once it has rehearsed again. What is remembered goes by the
 //! worker's name, so that a process which is started again is no new worker.
 
-use crate::{Decision, Order, Steering, Worker, WorkerId};
+use crate::{
+    order::{Decision, Order},
+    steering::Steering,
+    worker::{Worker, WorkerId},
+};
 use plan::Position;
 use std::{collections::BTreeMap, time::Duration};
 

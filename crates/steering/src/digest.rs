@@ -5,7 +5,13 @@
 //! All of them are void, and the run goes back to the newest checkpoint. A checkpoint is only made of a state with the
 //! digest on which all agreed.
 
-use crate::{Decision, Outcome, Reached, Steering, WorkerId, phase::Phase};
+use crate::{
+    held::Reached,
+    order::{Decision, Outcome},
+    phase::Phase,
+    steering::Steering,
+    worker::WorkerId,
+};
 use plan::Position;
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,6 +1,10 @@
 //! Members that hold up an evaluation.
 
-use crate::{Steering, Worker, WorkerId, phase::Phase};
+use crate::{
+    phase::Phase,
+    steering::Steering,
+    worker::{Worker, WorkerId},
+};
 use plan::{Chunks, LONGEST_PATIENCE, Position, block};
 use std::time::Duration;
 

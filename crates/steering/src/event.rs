@@ -1,6 +1,6 @@
 //! What happens to a run.
 
-use crate::Stretch;
+use crate::epoch::Stretch;
 use plan::{Blame, ChunkResult, Held, Position, Totals};
 use std::time::Duration;
 

@@ -1,6 +1,13 @@
 //! Failures that workers report: whose they are, what follows, and when they are survived.
 
-use crate::{Decision, Failure, Outcome, Recovery, Steering, Worker, WorkerId, phase::Phase};
+use crate::{
+    event::Failure,
+    order::{Decision, Outcome},
+    phase::Phase,
+    recovery::Recovery,
+    steering::Steering,
+    worker::{Worker, WorkerId},
+};
 use plan::Blame;
 use std::time::Duration;
 

@@ -1,10 +1,13 @@
 //! How a generation is formed: of whom, from which state, and who is suspected where it is not.
 
 use crate::{
-    Decision, Order, Outcome, Reached, Steering, Worker, WorkerId,
     digest::Digests,
+    held::Reached,
+    order::{Decision, Order, Outcome},
     phase::Phase,
     selection::{self, Candidate},
+    steering::Steering,
+    worker::{Worker, WorkerId},
 };
 use plan::{Held, Position, Totals};
 use std::{

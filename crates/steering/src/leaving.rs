@@ -1,9 +1,11 @@
 //! Workers that ask to go: they are let go once nothing is lost with them.
 
 use crate::{
-    Decision, Order, Steering, Worker, WorkerId,
+    order::{Decision, Order},
     phase::{Halt, Phase},
     saving::Then,
+    steering::Steering,
+    worker::{Worker, WorkerId},
 };
 use std::time::Duration;
 

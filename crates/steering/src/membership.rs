@@ -1,9 +1,11 @@
 //! Who takes part: workers that come and are lost.
 
 use crate::{
-    Decision, Order, Outcome, Steering, Worker, WorkerId,
+    order::{Decision, Order, Outcome},
     phase::{Halt, Phase},
     saving::Then,
+    steering::Steering,
+    worker::{Worker, WorkerId},
 };
 use plan::Held;
 use std::time::Duration;

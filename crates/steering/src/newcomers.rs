@@ -4,7 +4,7 @@
 //! succeeded or failed. After a failure the others go on without newcomers for nine times as long as it took. So all
 //! newcomers together cost them a tenth of their time at the most.
 
-use crate::{Steering, WorkerId, selection::Candidate};
+use crate::{selection::Candidate, steering::Steering, worker::WorkerId};
 use plan::LONGEST_PATIENCE;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! How far states are: those that workers hold, those that are saved, and what is newer than what is saved.
 
-use crate::{Reached, Steering, Worker};
+use crate::{held::Reached, steering::Steering, worker::Worker};
 use plan::Position;
 use std::time::Duration;
 

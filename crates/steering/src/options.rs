@@ -1,6 +1,6 @@
 //! What a run is told once, at its start.
 
-use crate::{Course, EpochRecord, Recovery};
+use crate::{course::Course, epoch::EpochRecord, recovery::Recovery};
 use plan::{Position, Totals};
 use schedule::ScheduleState;
 use std::time::Duration;

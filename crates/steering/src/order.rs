@@ -1,6 +1,6 @@
 //! What is to be done.
 
-use crate::{EpochRecord, WorkerId};
+use crate::{epoch::EpochRecord, worker::WorkerId};
 use plan::{Position, Rates};
 use schedule::ScheduleState;
 use std::{ops::Range, time::Duration};

@@ -1,6 +1,6 @@
 //! What a run is doing.
 
-use crate::{Stretch, WorkerId, digest::Digests, saving::Saving, upload::Upload};
+use crate::{digest::Digests, epoch::Stretch, saving::Saving, upload::Upload, worker::WorkerId};
 use plan::{Evaluation, Held, Position, Totals};
 use std::{
     collections::{BTreeMap, BTreeSet},

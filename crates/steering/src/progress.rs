@@ -1,6 +1,6 @@
 //! How far the workers say that they are.
 
-use crate::{Reached, Steering, WorkerId, selection};
+use crate::{held::Reached, selection, steering::Steering, worker::WorkerId};
 use plan::Position;
 use std::time::Duration;
 

@@ -6,10 +6,13 @@
 //! process group is needed for any of this. [`newest`](crate::newest) says which state is the newest.
 
 use crate::{
-    Decision, Ending, Order, Outcome, Reached, Steering, WorkerId,
     digest::{Verdict, judge},
+    held::Reached,
+    order::{Decision, Ending, Order, Outcome},
     phase::Phase,
+    steering::Steering,
     upload::Upload,
+    worker::WorkerId,
 };
 use plan::{Held, Position};
 use std::{

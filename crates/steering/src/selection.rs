@@ -4,7 +4,7 @@
 //! cause, newcomers are suspected first, and the proven go on without them. Newcomers are then tried a few at a time: half
 //! as many after each failure, twice as many after each success. So one bad worker among many is found in a few attempts.
 
-use crate::WorkerId;
+use crate::worker::WorkerId;
 use std::{collections::BTreeSet, ops::Range};
 
 /// A worker that could be a member.

@@ -1,12 +1,17 @@
 //! The state machine itself: what it remembers, and who deals with which event.
 
 use crate::{
-    Decision, Ending, EpochRecord, Event, Options, Order, Outcome, Reached, Recovery, RunState, Start, Status, Worker,
-    WorkerId,
     clock::Clock,
     conduct::Register,
+    epoch::EpochRecord,
+    event::Event,
+    held::Reached,
     membership::Loss,
-    phase::{Generation, Halt, Phase},
+    options::{Options, Start},
+    order::{Decision, Ending, Order, Outcome},
+    phase::{Generation, Halt, Phase, RunState, Status},
+    recovery::Recovery,
+    worker::{Worker, WorkerId},
 };
 use plan::{Blame, Position, Totals};
 use schedule::ScheduleState;

@@ -1,6 +1,11 @@
 //! Workers that are slower than the rest. A step takes as long as its slowest worker.
 
-use crate::{Decision, Steering, WorkerId, phase::Phase, worker::Slow};
+use crate::{
+    order::Decision,
+    phase::Phase,
+    steering::Steering,
+    worker::{Slow, WorkerId},
+};
 use plan::block;
 use std::time::Duration;
 

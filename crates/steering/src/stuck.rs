@@ -1,6 +1,11 @@
 //! Workers that are alive and do nothing.
 
-use crate::{Decision, Steering, Worker, WorkerId, phase::Phase};
+use crate::{
+    order::Decision,
+    phase::Phase,
+    steering::Steering,
+    worker::{Worker, WorkerId},
+};
 use plan::LONGEST_PATIENCE;
 use std::time::Duration;
 

@@ -1,9 +1,12 @@
 //! The epoch loop: train, evaluate, decide, save.
 
 use crate::{
-    Decision, EpochRecord, Order, Outcome, Steering, Stretch, WorkerId,
+    epoch::{EpochRecord, Stretch},
+    order::{Decision, Order, Outcome},
     phase::{Arrival, Halt, Phase},
+    steering::Steering,
     upload::Upload,
+    worker::WorkerId,
 };
 use plan::{ChunkResult, Chunks, Evaluation, Position, Totals, block};
 use schedule::Losses;

@@ -2,7 +2,11 @@
 //! asked for elsewhere or later. What breaks a line may pass within seconds. So holders are asked again, after longer
 //! and longer pauses, as long as the state is worth waiting for.
 
-use crate::{Decision, Order, Steering, WorkerId};
+use crate::{
+    order::{Decision, Order},
+    steering::Steering,
+    worker::WorkerId,
+};
 use std::time::Duration;
 
 /// The pause before a state is asked for again. It grows each time.

@@ -1,6 +1,6 @@
 //! What is known of an attached worker.
 
-use crate::{Event, Reached, upload::Line};
+use crate::{event::Event, held::Reached, upload::Line};
 use plan::{Held, LONGEST_PATIENCE, Position};
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,8 +1,9 @@
 //! Run directories without training.
 
 use crate::{
-    Args, Error,
+    args::Args,
     begin::{Begun, begin},
+    error::Error,
     journal::{Entry, Journal},
     summary,
 };
