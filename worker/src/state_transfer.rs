@@ -68,7 +68,7 @@ pub async fn download(
         let Some(chunk) = chunk else { return Ok(None) };
         match (chunk.chunk, &mut assembly) {
             (Some(Chunk::Header(header)), None) => {
-                assembly = Some(Assembly::new(&header, checkpoint::slots(config, &layout)).map_err(malformed)?);
+                assembly = Some(Assembly::new(&header, checkpoint::slots(config, layout)).map_err(malformed)?);
             }
             (Some(Chunk::Data(data)), Some(assembly)) => assembly.push(&data).map_err(malformed)?,
             _ => return Err(not_given("it is out of order".to_owned())),

@@ -63,13 +63,13 @@ pub fn read(path: &Path) -> Result<(Manifest, State), Error> {
     };
     let (model_path, model) = verified(MODEL)?;
     let (training_path, training) = verified(TRAINING)?;
-    let slots = slots(&manifest.config, &layout);
+    let slots = slots(&manifest.config, layout);
     let files = ((model_path.as_path(), model.as_slice()), (training_path.as_path(), training.as_slice()));
-    let state = tensors::state(&layout, &slots, manifest.position, files.0, files.1)?;
+    let state = tensors::state(layout, &slots, manifest.position, files.0, files.1)?;
     if !state.has_numbers() {
         return Err(Error::Diverged { holder: path.display().to_string() });
     }
-    if tensors::weights_sha256(&layout, &state, manifest.steps_done) != manifest.weights_sha256 {
+    if tensors::weights_sha256(layout, &state, manifest.steps_done) != manifest.weights_sha256 {
         return Err(Error::damaged(path.join(MANIFEST), &"weights_sha256 is not that of its weights"));
     }
     Ok((manifest, state))

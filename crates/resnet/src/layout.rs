@@ -105,7 +105,9 @@ impl Tensors {
 impl Layout {
     pub(crate) fn new(nodes: &[Node]) -> Self {
         let mut tensors = Tensors(Self::default());
-        nodes.iter().for_each(|node| node.described().tensors(&mut tensors));
+        for node in nodes {
+            node.described().tensors(&mut tensors);
+        }
         tensors.0
     }
 

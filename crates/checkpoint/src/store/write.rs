@@ -35,7 +35,7 @@ impl Store {
         let architecture = saved.config.architecture()?;
         let layout = architecture.layout();
         let wrong = |source| Error::WrongSlots { model: saved.config.model.clone(), source };
-        let slots = slots(saved.config, &layout);
+        let slots = slots(saved.config, layout);
         saved.state.check(&slots).map_err(wrong)?;
         if !saved.state.has_numbers() {
             return Err(Error::Diverged { holder: format!("the state at {}", saved.state.position) });
@@ -48,8 +48,8 @@ impl Store {
         fs::create_dir(&aside).map_err(Error::io("create", &aside))?;
         let mut files = BTreeMap::new();
         for (file, content) in [
-            (MODEL, tensors::model_file(&aside.join(MODEL), &layout, saved.state, steps_done)?),
-            (TRAINING, tensors::training_file(&aside.join(TRAINING), &layout, &slots, saved.state)?),
+            (MODEL, tensors::model_file(&aside.join(MODEL), layout, saved.state, steps_done)?),
+            (TRAINING, tensors::training_file(&aside.join(TRAINING), layout, &slots, saved.state)?),
         ] {
             disk::write_durably(&aside.join(file), &content)?;
             files.insert(file.to_owned(), digest(&content));
@@ -64,7 +64,7 @@ impl Store {
             test_accuracy: saved.evaluation.map(|(_, accuracy)| accuracy),
             config: saved.config.clone(),
             written_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            weights_sha256: tensors::weights_sha256(&layout, saved.state, steps_done),
+            weights_sha256: tensors::weights_sha256(layout, saved.state, steps_done),
             files,
         };
         let json =

@@ -85,7 +85,9 @@ impl Block {
 
 impl Described for Block {
     fn tensors(&self, tensors: &mut Tensors) {
-        self.branch.iter().chain(&self.shortcut).for_each(|convolution| convolution.tensors(tensors));
+        for convolution in self.branch.iter().chain(&self.shortcut) {
+            convolution.tensors(tensors);
+        }
     }
 
     fn output(&self, input: Shape) -> Shape {
