@@ -30,7 +30,7 @@ impl Session {
             self.step_aside(&set_aside);
             return Ok(None);
         }
-        let Some(joined) = &self.joined else { return answer_unprepared(kind) };
+        let Some(joined) = &self.joined else { return answer_unprepared(&kind) };
         if let Kind::Form(form) = &kind {
             self.generation = form.generation;
         }
@@ -187,8 +187,8 @@ impl Session {
 }
 
 /// What a worker that prepares answers to an order: it holds nothing.
-fn answer_unprepared(kind: Kind) -> Result<Option<Up>, Error> {
-    match kind {
+fn answer_unprepared(kind: &Kind) -> Result<Option<Up>, Error> {
+    match *kind {
         Kind::Attest(v1::Attest { request, .. }) => Ok(Some(Up::Attested(v1::Attested { request, held: None }))),
         Kind::Upload(v1::Upload { ticket }) => {
             Ok(Some(Up::NotUploaded(v1::NotUploaded { ticket, cause: "it holds no state".to_owned() })))
