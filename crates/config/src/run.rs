@@ -37,6 +37,7 @@ pub struct RunConfig {
     #[schemars(range(min = 1, max = 1024), extend("value" = "T"))]
     pub threads: u32,
     /// Decides initial weights, order, crops and flips.
+    #[schemars(extend("alias" = "random-seed"))]
     pub seed: u64,
     /// The arithmetic of forward and backward; auto: bf16 where the first worker that is prepared has matrix units for it.
     #[schemars(extend("open" = "auto", "default_words" = "auto"))]
