@@ -36,3 +36,27 @@ impl clap::Args for Asked {
         Self::augment_args(command)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use super::*;
+    use clap::{Args, error::ErrorKind};
+
+    fn read(flags: &[&str]) -> Result<Asked, Error> {
+        let command = Asked::augment_args(Command::new("run"));
+        Asked::from_arg_matches(&command.try_get_matches_from(["run"].iter().chain(flags))?)
+    }
+
+    #[test]
+    fn the_seed_and_the_rate_have_a_second_name() {
+        for (flag, alias, value) in [("--seed", "--random-seed", "7"), ("--lr", "--learning-rate", "0.25")] {
+            let asked = read(&[alias, value]).unwrap();
+            assert_eq!(asked, read(&[flag, value]).unwrap(), "{alias}");
+            assert_ne!(asked, read(&[]).unwrap(), "{alias}");
+            let both = read(&[flag, value, alias, value]).unwrap_err();
+            assert_eq!(both.kind(), ErrorKind::ArgumentConflict, "{alias}");
+        }
+    }
+}

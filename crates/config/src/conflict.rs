@@ -35,7 +35,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use schedule::{
-        Constant, Cosine, LearningRate, Losses, MultiStep, OneCycle, Plateau, Schedule, ScheduleState, Span, Warmup,
+        Constant, Cosine, LearningRate, Linear, Losses, MultiStep, OneCycle, Plateau, Schedule, ScheduleState, Span,
+        Warmup,
     };
 
     fn config(epochs: u32) -> RunConfig {
@@ -76,6 +77,7 @@ mod tests {
             Just(Schedule::Plateau(Plateau { patience: 1, ..Plateau::of_pytorch() })),
             Just(Schedule::Multistep(MultiStep { milestones: vec![2, 3], gamma: 0.1 })),
             Just(Schedule::Cosine(Cosine { min_lr: 1e-6 })),
+            Just(Schedule::Linear(Linear { min_lr: 1e-6 })),
             Just(Schedule::OneCycle(OneCycle::default())),
         ]
     }

@@ -37,6 +37,7 @@ pub struct RunConfig {
     #[schemars(range(min = 1, max = 1024), extend("value" = "T"))]
     pub threads: u32,
     /// Decides initial weights, order, crops and flips.
+    #[schemars(extend("alias" = "random-seed"))]
     pub seed: u64,
     /// The arithmetic of forward and backward; auto: bf16 where the first worker that is prepared has matrix units for it.
     #[schemars(extend("open" = "auto", "default_words" = "auto"))]
@@ -277,7 +278,7 @@ mod tests {
 
     use super::*;
     use learn::{CrossEntropy, Sgd};
-    use schedule::{Cosine, OneCycle, Plateau};
+    use schedule::{Cosine, Linear, OneCycle, Plateau};
 
     fn config() -> RunConfig {
         RunConfig { shards: 2, ..RunConfig::default() }
@@ -320,11 +321,12 @@ mod tests {
     fn a_run_does_not_begin_with_a_lowest_rate_above_its_rate() {
         let to = |schedule| RunConfig { schedule, lr: 0.1, ..config() };
         let cosine = |min_lr| to(Schedule::Cosine(Cosine { min_lr }));
+        let linear = |min_lr| to(Schedule::Linear(Linear { min_lr }));
         let plateau = |min_lr| to(Schedule::Plateau(Plateau { min_lr, ..Plateau::default() }));
-        for possible in [cosine(0.1), plateau(0.1), to(Schedule::OneCycle(OneCycle::default()))] {
+        for possible in [cosine(0.1), linear(0.1), plateau(0.1), to(Schedule::OneCycle(OneCycle::default()))] {
             assert_eq!(possible.check_new(), Ok(()));
         }
-        for above in [cosine(0.2), plateau(0.2)] {
+        for above in [cosine(0.2), linear(0.2), plateau(0.2)] {
             let error = above.check_new().unwrap_err().to_string();
             assert!(error.starts_with("--min-lr 0.2 is impossible: ") && error.contains("0.1 (--lr)"), "{error}");
             assert_eq!(above.check(), Ok(()), "a run that exists keeps it");

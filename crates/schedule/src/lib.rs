@@ -1,11 +1,12 @@
-//! How the learning rate moves. Schedules have PyTorch's semantics, to the bit, in f64.
+//! How the learning rate moves. Schedules have PyTorch's semantics in f64, to the bit. Only `linear` is rounded
+//! otherwise.
 //!
 //! Nothing here reads a clock or a file. The coordinator computes the rates of an epoch, and sends them.
 //!
 //! # Layout
 //!
 //! - `schedule`: the list of schedules, and what each has to say ([`Rule`]).
-//! - A schedule a file, with its settings: `plateau`, `multistep`, `cosine`, `one_cycle`, `constant`.
+//! - A schedule a file, with its settings: `plateau`, `multistep`, `cosine`, `linear`, `one_cycle`, `constant`.
 //! - `warmup`: a rise at the beginning, of any schedule.
 //! - `rate`: base rate, schedule and warm-up together, and what is remembered between epochs.
 //!
@@ -27,6 +28,7 @@
 
 mod constant;
 mod cosine;
+mod linear;
 mod multistep;
 mod one_cycle;
 mod plateau;
@@ -36,6 +38,7 @@ mod warmup;
 
 pub use constant::Constant;
 pub use cosine::Cosine;
+pub use linear::Linear;
 pub use multistep::MultiStep;
 pub use one_cycle::{Anneal, OneCycle};
 pub use plateau::{Mode, Plateau, PlateauState, ThresholdMode, Watched};

@@ -1,6 +1,6 @@
 //! The schedules, and the rule that each follows.
 
-use crate::{Constant, Cosine, MultiStep, OneCycle, Plateau};
+use crate::{Constant, Cosine, Linear, MultiStep, OneCycle, Plateau};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +18,8 @@ pub enum Schedule {
     Multistep(MultiStep),
     /// Half a cosine down to --min-lr
     Cosine(Cosine),
+    /// In a straight line down to --min-lr
+    Linear(Linear),
     /// Up to --lr and down again, a rate a step
     OneCycle(OneCycle),
     /// Always --lr
@@ -38,6 +40,7 @@ impl Schedule {
             Self::Plateau(plateau) => plateau,
             Self::Multistep(multistep) => multistep,
             Self::Cosine(cosine) => cosine,
+            Self::Linear(linear) => linear,
             Self::OneCycle(one_cycle) => one_cycle,
             Self::Constant(constant) => constant,
         }

@@ -1,10 +1,11 @@
 //! Schedules against traces of PyTorch's own (golden/schedules.py made golden/schedules.json), compared to the bit.
+//! `linear` is the exception: its test says why.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use schedule::{
-    Anneal, Cosine, LearningRate, Losses, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState, Span,
-    Warmup,
+    Anneal, Cosine, LearningRate, Linear, Losses, MultiStep, OneCycle, Plateau, PlateauState, Schedule, ScheduleState,
+    Span, Warmup,
 };
 use serde_json::Value;
 
@@ -76,6 +77,41 @@ fn cosine() {
     let golden = &golden()["cosine"];
     let schedule = Schedule::Cosine(Cosine { min_lr: golden["min_lr"].as_f64().unwrap() });
     assert_bits("cosine", &by_epoch(schedule, hex(&golden["lr"]), 20), &golden["rates"]);
+}
+
+/// PyTorch's rates but for rounding: each of its rates has the errors of those before.
+#[test]
+fn linear() {
+    let golden = &golden()["linear"];
+    let schedule = Schedule::Linear(Linear { min_lr: golden["min_lr"].as_f64().unwrap() });
+    let got = by_epoch(schedule, hex(&golden["lr"]), 20);
+    let want: Vec<f64> = golden["rates"].as_array().unwrap().iter().map(hex).collect();
+    assert_eq!(got.len(), want.len());
+    for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+        assert!((got / want - 1.0).abs() < 1e-12, "linear, place {i}: {got} instead of {want}");
+    }
+}
+
+#[test]
+fn linear_falls_by_equal_parts_and_ends_with_its_lowest_rate() {
+    // All of these are exact in binary.
+    assert_eq!(by_epoch(Schedule::Linear(Linear { min_lr: 0.25 }), 1.25, 4), [1.25, 1.0, 0.75, 0.5, 0.25]);
+    assert_eq!(by_epoch(Schedule::Linear(Linear { min_lr: 0.0 }), 1.0, 2), [1.0, 0.5, 0.0]);
+    assert_eq!(by_epoch(Schedule::Linear(Linear { min_lr: 0.5 }), 1.0, 1), [1.0, 0.5], "a run of one epoch");
+    // These are not, and the last rate is the floor all the same.
+    for (lr, min_lr, epochs) in [(0.1, 1e-6, 3), (0.3, 1e-4, 7), (0.1, 0.0, 49)] {
+        let rates = by_epoch(Schedule::Linear(Linear { min_lr }), lr, epochs);
+        assert_eq!(rates.last(), Some(&min_lr), "from {lr} in {epochs} epochs");
+    }
+}
+
+#[test]
+fn linear_is_a_kind_of_its_own_in_a_configuration() {
+    let schedule: Schedule = serde_json::from_str(r#"{"kind": "linear"}"#).unwrap();
+    assert_eq!(schedule, Schedule::Linear(Linear { min_lr: 1e-6 }));
+    assert_eq!(schedule.name(), "linear");
+    let misspelt = r#"{"kind": "linear", "min-lr": 0.1}"#;
+    assert!(serde_json::from_str::<Schedule>(misspelt).is_err());
 }
 
 /// The rates of every step of four epochs of 25 steps.

@@ -51,6 +51,7 @@ json.dump(dict(
     plateau=plateaus,
     multistep=dict(milestones=[3, 5, 5, 9], gamma=0.1, lr=text(0.1), rates=epochs(lambda o: S.MultiStepLR(o, [3, 5, 5, 9], 0.1), 0.1, 12)),
     cosine=dict(total=20, min_lr=1e-4, lr=text(0.1), rates=epochs(lambda o: S.CosineAnnealingLR(o, 20, 1e-4), 0.1, 20)),
+    linear=dict(total=20, min_lr=1e-4, lr=text(0.1), rates=epochs(lambda o: S.LinearLR(o, 1.0, 1e-4 / 0.1, 20), 0.1, 20)),
     one_cycle=dict(lr=text(0.1), epochs=4, steps=25, rates=one_cycle(0.1, 100)),
     one_cycle_linear=dict(lr=text(0.4), epochs=4, steps=25, rates=one_cycle(0.4, 100, pct_start=0.2, anneal_strategy="linear")),
 ), __import__("sys").stdout, indent=1)
