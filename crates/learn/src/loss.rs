@@ -1,6 +1,6 @@
 //! The losses that there are, and what each has to say.
 
-use crate::CrossEntropy;
+use crate::{CrossEntropy, Focal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
@@ -13,6 +13,8 @@ use tch::{TchError, Tensor};
 pub enum Loss {
     /// The surprise at the true class, in nats
     CrossEntropy(CrossEntropy),
+    /// Cross-entropy in which a class that is already well recognised counts less
+    Focal(Focal),
 }
 
 impl Default for Loss {
@@ -27,6 +29,7 @@ impl Loss {
     pub fn objective(&self) -> &dyn Objective {
         match self {
             Self::CrossEntropy(cross_entropy) => cross_entropy,
+            Self::Focal(focal) => focal,
         }
     }
 }
