@@ -64,7 +64,7 @@ pub struct RunConfig {
     /// How the rate rises at the beginning.
     #[serde(default)]
     pub warmup: Warmup,
-    /// What is done to training images, in this order: none, or a list of crop:PADDING and flip.
+    /// What is done to training images, in this order: none, or a list of crop:PADDING, flip and vertical-flip.
     #[serde(default)]
     #[schemars(extend("value" = "LIST"))]
     pub augment: Augmentations,

@@ -111,13 +111,15 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_is_what_its_definition_says(
-            planes in prop::collection::vec(any::<u8>(), 24), down in -3i32..=3, right in -4i32..=4, flips in 0..2
+            planes in prop::collection::vec(any::<u8>(), 24), down in -3i32..=3, right in -4i32..=4,
+            flips in 0..2, vertical_flips in 0..2
         ) {
             let spec = small();
             let mut look = Augmentations::none().look(0, 0, 0, spec.shape);
             look.rows.shift(down);
             look.columns.shift(right);
             (0..flips).for_each(|_| look.columns.mirror());
+            (0..vertical_flips).for_each(|_| look.rows.mirror());
             let mut out = vec![f32::NAN; 24];
             Normaliser::new(&spec).look(&planes, &look, &mut out);
             prop_assert_eq!(out, naive(&spec, &planes, &look));

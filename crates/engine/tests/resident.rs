@@ -30,7 +30,13 @@ fn a_batch_of_the_device_is_that_of_the_processor() {
     let order: Arc<[u32]> = (0..2000).rev().collect();
     for device in devices() {
         let resident = Rc::new(Resident::new(&data, Hardware::of(device)).unwrap());
-        for (epoch, augment) in [(0, "crop:4,flip"), (1, "crop:4,flip"), (1, "none"), (1, "flip,crop:9,crop:2")] {
+        for (epoch, augment) in [
+            (0, "crop:4,flip"),
+            (1, "crop:4,flip"),
+            (1, "none"),
+            (1, "flip,crop:9,crop:2"),
+            (2, "crop:4,vertical-flip"),
+        ] {
             let augment: Augmentations = augment.parse().unwrap();
             let batches = Batches::new(&data, augment.clone());
             let ranges = [0..700, 700..701, 701..2000];
@@ -81,7 +87,7 @@ fn images_of_any_shape_are_made_alike() {
         test: vec![blob],
     };
     let data = Dataset::open(&Arc::new(spec), Split::Train, None, |_| path.clone()).unwrap();
-    let augment: Augmentations = "crop:3,flip,crop:9".parse().unwrap();
+    let augment: Augmentations = "crop:3,flip,vertical-flip,crop:9".parse().unwrap();
     let indices: Vec<u32> = (0..20).collect();
     let (mut pixels, mut labels) = (vec![0.0; 20 * shape.len()], vec![0; 20]);
     Batches::new(&data, augment.clone()).training(&data, (3, 1), &indices, &mut pixels, &mut labels);

@@ -20,13 +20,13 @@ impl Objective for CrossEntropy {
     fn of(&self, logits: &Tensor, targets: Targets<'_>, divisor: f64) -> Result<(Tensor, Tensor), TchError> {
         no_grad(|| {
             let log_probabilities = logits.f_log_softmax(-1, Kind::Float)?;
-            let (mut loss, mut targets) = match targets {
-                Targets::Classes(classes) => of_classes(&log_probabilities, classes)?,
-                Targets::Shares(shares) => {
-                    let loss = log_probabilities.f_mul(shares)?.f_sum(Kind::Float)?.f_neg()?;
-                    (loss, shares.shallow_clone())
-                }
-            };
+            let mut loss = match targets {
+                Targets::Classes(classes) => log_probabilities.f_gather(1, &classes.f_unsqueeze(1)?, false)?,
+                Targets::Shares(shares) => log_probabilities.f_mul(shares)?,
+            }
+            .f_sum(Kind::Float)?
+            .f_neg()?;
+            let mut targets = targets.shares(logits)?;
             let smoothing = self.label_smoothing;
             if smoothing > 0.0 {
                 let share = smoothing / logits.size()[1] as f64;
@@ -38,15 +38,6 @@ impl Objective for CrossEntropy {
             Ok((loss, gradient))
         })
     }
-}
-
-/// The sum of the losses, and the share of each class in each image: 1 or 0.
-fn of_classes(log_probabilities: &Tensor, classes: &Tensor) -> Result<(Tensor, Tensor), TchError> {
-    let truth = classes.f_unsqueeze(1)?;
-    let loss = log_probabilities.f_gather(1, &truth, false)?.f_sum(Kind::Float)?.f_neg()?;
-    // Not by scattering, which on a GPU adds in any order.
-    let all = Tensor::f_arange(log_probabilities.size()[1], (Kind::Int64, log_probabilities.device()))?;
-    Ok((loss, truth.f_eq_tensor(&all)?.f_to_kind(Kind::Float)?))
 }
 
 #[cfg(test)]

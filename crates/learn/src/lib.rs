@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - `loss`: the list of losses, and what each has to say ([`Objective`]). A loss a file: `cross_entropy`.
+//! - `loss`: the list of losses, and what each has to say ([`Objective`]). A loss a file: `cross_entropy`,
+//!   `focal`.
 //! - `optimizer`: the list of optimisers, and what each has to say ([`Update`]). An optimiser a file, with its settings and
 //!   its slots of the state: [`sgd`], [`adamw`].
 //! - `average`: an average of the weights over the last steps.
@@ -26,6 +27,7 @@
 mod adamw;
 mod average;
 mod cross_entropy;
+mod focal;
 mod groups;
 mod loss;
 mod optimizer;
@@ -34,6 +36,7 @@ mod sgd;
 pub use adamw::{AdamW, FIRST_MOMENT, SECOND_MOMENT};
 pub use average::Average;
 pub use cross_entropy::CrossEntropy;
+pub use focal::Focal;
 pub use groups::{Decay, Group, groups};
 pub use loss::{Loss, Objective, Targets};
 pub use optimizer::{Optimizer, StepAt, Update};

@@ -1,9 +1,9 @@
 //! The losses that there are, and what each has to say.
 
-use crate::CrossEntropy;
+use crate::{CrossEntropy, Focal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 /// What training makes small. Part of a run's configuration.
 ///
@@ -13,6 +13,8 @@ use tch::{TchError, Tensor};
 pub enum Loss {
     /// The surprise at the true class, in nats
     CrossEntropy(CrossEntropy),
+    /// Cross-entropy in which a class that is already well recognised counts less
+    Focal(Focal),
 }
 
 impl Default for Loss {
@@ -27,6 +29,7 @@ impl Loss {
     pub fn objective(&self) -> &dyn Objective {
         match self {
             Self::CrossEntropy(cross_entropy) => cross_entropy,
+            Self::Focal(focal) => focal,
         }
     }
 }
@@ -38,6 +41,23 @@ pub enum Targets<'a> {
     Classes(&'a Tensor),
     /// The share of each class in each image: f32, `[images, classes]`. Each row sums to 1.
     Shares(&'a Tensor),
+}
+
+impl Targets<'_> {
+    /// The share of each class in each image, f32, beside `logits`.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn shares(&self, logits: &Tensor) -> Result<Tensor, TchError> {
+        match self {
+            // Not by scattering, which on a GPU adds in any order.
+            Self::Classes(classes) => {
+                let all = Tensor::f_arange(logits.size()[1], (Kind::Int64, logits.device()))?;
+                classes.f_unsqueeze(1)?.f_eq_tensor(&all)?.f_to_kind(Kind::Float)
+            }
+            Self::Shares(shares) => Ok(shares.shallow_clone()),
+        }
+    }
 }
 
 /// What a loss has to say.
