@@ -6,6 +6,7 @@ use program::{
     Usage, address,
     arguments::{self, Alias},
 };
+use resnet::{Sizes, Stem};
 use std::{ffi::OsString, time::Duration};
 use tonic::transport::Uri;
 
@@ -58,10 +59,46 @@ pub enum Command {
     /// Tell what is in pictures, by the newest checkpoint of the run.
     Predict(Predict),
     /// Show the layers and sizes of a model. Needs no coordinator.
-    Summary {
-        /// Its name, such as resnet18.
-        model: String,
-    },
+    Summary(Summary),
+}
+
+/// Which model to show, and for which data set.
+#[derive(Debug, clap::Args)]
+pub struct Summary {
+    /// Its name, such as resnet18.
+    pub model: String,
+
+    /// How it begins: small or large.
+    #[arg(long, value_name = "NAME", default_value = "small", value_parser = stem)]
+    pub stem: Stem,
+
+    /// The side of the images, in pixels.
+    #[arg(long, value_name = "PIXELS", default_value_t = shown().side, value_parser = clap::value_parser!(u32).range(1..=LONGEST_SIDE))]
+    pub side: u32,
+
+    /// The channels of the images.
+    #[arg(long, value_name = "N", default_value_t = shown().channels, value_parser = clap::value_parser!(u32).range(1..=MOST_CHANNELS))]
+    pub channels: u32,
+
+    /// The classes.
+    #[arg(long, value_name = "N", default_value_t = shown().classes, value_parser = clap::value_parser!(u32).range(1..=MOST_CLASSES))]
+    pub classes: u32,
+}
+
+/// Sizes beyond those of any data set of pictures.
+const LONGEST_SIDE: i64 = 65_536;
+const MOST_CHANNELS: i64 = 1024;
+const MOST_CLASSES: i64 = 1_000_000;
+
+/// The data set that a model is shown for unless another one is described: the article's.
+fn shown() -> Sizes {
+    let spec = importers::cifar10::spec();
+    Sizes { channels: spec.shape.channels, side: spec.shape.height, classes: spec.classes.len() as u32 }
+}
+
+/// A stem by its name.
+fn stem(text: &str) -> Result<Stem, String> {
+    serde_json::from_value(text.into()).map_err(|_| "it is small or large".to_owned())
 }
 
 /// How to follow a run.
@@ -91,7 +128,7 @@ pub struct Stop {
 /// What to predict.
 #[derive(Debug, clap::Args)]
 pub struct Predict {
-    /// PNG or JPEG files, http or https URLs of such, or files of raw pixels: of CIFAR 3072 bytes, red, green and blue planes of 32x32.
+    /// PNG or JPEG files, http or https URLs of such, or files of raw pixels: a byte each, one channel after the other.
     #[arg(required = true, value_name = "FILE_OR_URL")]
     pub images: Vec<ImageAt>,
 

@@ -87,6 +87,16 @@ pub enum Failure {
     /// No such model.
     #[error(transparent)]
     Model(#[from] resnet::UnknownModel),
+    /// Images from which a model cannot learn.
+    #[error("images of {side} pixels are too small for {model}: with this stem it takes {shortest} and more")]
+    Small {
+        /// The model.
+        model: String,
+        /// The shortest side of images that it takes.
+        shortest: u32,
+        /// The side of those that it was to be shown for.
+        side: u32,
+    },
     /// The run that was watched failed.
     #[error("the run failed: {reason}")]
     RunFailed {
@@ -114,7 +124,7 @@ impl Failure {
         match self {
             Self::Closed => 0,
             Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::NotReady { .. } | Self::HungUp { .. } => 3,
-            Self::Rejected { .. } | Self::Image { .. } | Self::Images { .. } | Self::Model(_) => 4,
+            Self::Rejected { .. } | Self::Image { .. } | Self::Images { .. } | Self::Model(_) | Self::Small { .. } => 4,
             Self::Unimplemented { .. }
             | Self::Refused { .. }
             | Self::Malformed(_)

@@ -62,7 +62,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             Command::Watch(options) => watch::watch(&url, &options, &output).await,
             Command::Stop(options) => stop::stop(&Coordinator::connect(&url).await?, &options, &output).await,
             Command::Predict(options) => predict::predict(&Coordinator::connect(&url).await?, options, &output).await,
-            Command::Summary { model } => summary::summary(&model, &output),
+            Command::Summary(options) => summary::summary(&options, &output),
         }
     });
     // A download that is still under way is not worth waiting for.

@@ -1,19 +1,21 @@
 //! `cox summary`: the layers and sizes of a model, as the article's `torchsummary` prints them.
 
-use crate::{error::Failure, output::Output};
-use resnet::{Architecture, Row, Sizes, Stem, Summary};
+use crate::{args, error::Failure, output::Output};
+use resnet::{Architecture, Row, Sizes, Summary};
 use serde::Serialize;
 use view::thousands;
 
-/// The data set that a model is shown for: the article's.
-const SIZES: Sizes = Sizes { channels: 3, side: 32, classes: 10 };
-
-/// Prints the summary of the model of that name.
+/// Prints the summary of a model.
 ///
 /// # Errors
-/// If there is none, or the output cannot be written.
-pub fn summary(model: &str, output: &Output) -> Result<(), Failure> {
-    let summary = Summary::new(&Architecture::named(model, Stem::Small, SIZES)?);
+/// If there is none of that name, or it takes no such images, or the output cannot be written.
+pub fn summary(options: &args::Summary, output: &Output) -> Result<(), Failure> {
+    let args::Summary { side, channels, classes, .. } = *options;
+    let architecture = Architecture::named(&options.model, options.stem, Sizes { channels, side, classes })?;
+    if !architecture.fits(side) {
+        return Err(Failure::Small { model: options.model.clone(), shortest: architecture.shortest_side(), side });
+    }
+    let summary = Summary::new(&architecture);
     if output.json() { output.json_object(&View::new(&summary)) } else { output.text(&render(&summary)) }
 }
 

@@ -63,6 +63,21 @@ fn the_summary_of_the_articles_network() {
 }
 
 #[test]
+fn a_summary_for_other_images() {
+    let output = cox(&nowhere(), &["summary", "resnet18", "--stem", "large", "--side", "224", "--classes", "1000"]);
+    let text = stdout(&output);
+    assert!(text.contains("         MaxPool2d-4           [-1, 64, 56, 56]               0\n"), "{text}");
+    // As many as torchvision's ResNet-18 has.
+    assert!(text.contains("Total params: 11,689,512\n"), "{text}");
+    let output = cox(&nowhere(), &["summary", "resnet18", "--stem", "large", "--side", "32"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("takes 33 and more"), "{}", stderr(&output));
+    let output = cox(&nowhere(), &["summary", "resnet18", "--stem", "huge"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("it is small or large"), "{}", stderr(&output));
+}
+
+#[test]
 fn an_unknown_model() {
     let output = cox(&nowhere(), &["summary", "resnet-18"]);
     assert_eq!(output.status.code(), Some(4));

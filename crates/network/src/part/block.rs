@@ -15,6 +15,8 @@ use tch::Tensor;
 pub(super) struct Block {
     branch: Vec<ConvolutionNorm>,
     shortcut: Option<ConvolutionNorm>,
+    /// Whether ReLU follows the sum of both.
+    relu: bool,
 }
 
 /// What a block keeps for its backward pass.
@@ -23,9 +25,9 @@ struct KeptBlock {
     shortcut: Option<KeptConvolution>,
 }
 
-/// What follows the layer `index` of a branch of `len`. The last one ends with the shortcut and ReLU.
-fn after<'a>(layer: &ConvolutionNorm, (index, len): (usize, usize), shortcut: &'a Tensor) -> After<'a> {
-    if index + 1 == len { After { shortcut: Some(shortcut), relu: true } } else { layer.alone() }
+/// What follows a layer of a branch. The shortcut is added to the last one.
+fn after<'a>(layer: &ConvolutionNorm, is_last: bool, end: After<'a>) -> After<'a> {
+    if is_last { end } else { layer.alone() }
 }
 
 impl Block {
@@ -34,6 +36,7 @@ impl Block {
         Ok(Self {
             branch: described.branch.iter().map(layer).collect::<Result<_, _>>()?,
             shortcut: described.shortcut.as_ref().map(layer).transpose()?,
+            relu: described.relu,
         })
     }
 }
@@ -44,9 +47,10 @@ impl Part for Block {
             Some(shortcut) => shortcut.infer(x, precision)?,
             None => x.shallow_clone(),
         };
+        let end = After { shortcut: Some(&shortcut), relu: self.relu };
         let mut x = x.shallow_clone();
         for (index, layer) in self.branch.iter().enumerate() {
-            x = layer.infer_then(&x, after(layer, (index, self.branch.len()), &shortcut), precision)?;
+            x = layer.infer_then(&x, after(layer, index + 1 == self.branch.len(), end), precision)?;
         }
         Ok(x)
     }
@@ -59,12 +63,13 @@ impl Part for Block {
             }
             None => (x.shallow_clone(), None),
         };
+        let end = After { shortcut: Some(&bypass), relu: self.relu };
         let len = self.branch.len();
         let mut branch = Vec::with_capacity(len);
         let mut x = x.shallow_clone();
         for (index, layer) in self.branch.iter_mut().enumerate() {
             let kept;
-            (x, kept) = layer.forward_then(&x, after(layer, (index, len), &bypass), precision)?;
+            (x, kept) = layer.forward_then(&x, after(layer, index + 1 == len, end), precision)?;
             branch.push(kept);
         }
         Ok((x, Kept::new(KeptBlock { branch, shortcut })))

@@ -3,15 +3,17 @@
 use super::{Convolution, Described, Shape};
 use crate::{Row, layout::Tensors};
 
-/// `relu(branch(x) + shortcut(x))`. Without a shortcut convolution the shortcut is `x`.
+/// `branch(x) + shortcut(x)`. Without a shortcut convolution the shortcut is `x`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// Its kind.
     pub kind: BlockKind,
-    /// The convolutions of the branch. ReLU follows the last one after the shortcut was added.
+    /// The convolutions of the branch.
     pub branch: Vec<Convolution>,
     /// The convolution of the shortcut, where the shape changes.
     pub shortcut: Option<Convolution>,
+    /// Whether ReLU follows the sum of branch and shortcut.
+    pub relu: bool,
 }
 
 /// The kinds of blocks of He et al., "Deep Residual Learning for Image Recognition" (2015), figure 5.
@@ -74,7 +76,7 @@ impl Block {
             stride,
             relu: false,
         });
-        Self { kind, branch, shortcut }
+        Self { kind, branch, shortcut, relu: true }
     }
 
     /// Channels of its output.
