@@ -80,7 +80,7 @@ pub struct Summary {
     #[arg(long, value_name = "N", default_value_t = shown().channels, value_parser = clap::value_parser!(u32).range(1..=MOST_CHANNELS))]
     pub channels: u32,
 
-    /// The classes.
+    /// How many classes the model tells apart.
     #[arg(long, value_name = "N", default_value_t = shown().classes, value_parser = clap::value_parser!(u32).range(1..=MOST_CLASSES))]
     pub classes: u32,
 }
@@ -125,7 +125,7 @@ pub struct Stop {
     pub no_wait: bool,
 }
 
-/// What to predict.
+/// The pictures to be classified, and how much is shown of each.
 #[derive(Debug, clap::Args)]
 pub struct Predict {
     /// PNG or JPEG files, http or https URLs of such, or files of raw pixels: a byte each, one channel after the other.

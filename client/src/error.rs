@@ -84,7 +84,7 @@ pub enum Failure {
         /// How many were asked for.
         all: usize,
     },
-    /// No such model.
+    /// A name that is no model's. The error names the nearest.
     #[error(transparent)]
     Model(#[from] resnet::UnknownModel),
     /// Images from which a model cannot learn.

@@ -29,13 +29,13 @@ pub enum Error {
     /// A time-out that no run can have.
     #[error(transparent)]
     Timeout(#[from] BadTimeout),
-    /// No such model.
+    /// --model is no model's name. The error names the nearest.
     #[error("--model: {0}")]
     Model(#[from] resnet::UnknownModel),
     /// The address is taken, or not of this machine.
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
     Listen {
-        /// Which address.
+        /// What --listen gave.
         address: SocketAddr,
         /// The system's words.
         source: std::io::Error,
@@ -59,7 +59,7 @@ pub enum Error {
         lines(differences)
     )]
     CheckpointDiffers {
-        /// Which checkpoint.
+        /// The folder of the checkpoint that was asked for.
         checkpoint: PathBuf,
         /// From what it has to what was asked for.
         differences: Vec<Difference>,

@@ -1,6 +1,6 @@
 //! What the driver says of a GPU. libtorch knows it as well, and `tch` does not pass it on.
 
-/// A GPU.
+/// A CUDA device: what people know it by, and what it can compute in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Gpu {
     /// As its maker calls it, such as `NVIDIA H100 80GB HBM3`.

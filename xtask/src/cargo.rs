@@ -39,7 +39,7 @@ pub fn build_programs() -> Result<PathBuf> {
 /// A program that cargo has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executable {
-    /// Its package.
+    /// The package that it is a target of.
     pub package: String,
     /// The name of what it was made of: a program, a file of tests, or a library with tests in it.
     pub name: String,

@@ -22,7 +22,7 @@ pub(super) struct Origin {
     pub path: PathBuf,
     /// Its manifest: run, configuration, position, checksums.
     pub manifest: Manifest,
-    /// The state in it.
+    /// Position, totals and slots, as its files have them.
     pub state: State,
 }
 

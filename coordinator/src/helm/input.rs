@@ -21,16 +21,16 @@ pub enum HelmInput {
     Report {
         /// When that was received: what counts, however long it takes to be looked at.
         at: Instant,
-        /// Which.
+        /// The worker whose stream it is.
         worker: WorkerId,
-        /// What.
+        /// The message, as it came.
         report: v1::Report,
     },
     /// A worker's stream has ended.
     Detached {
         /// When.
         at: Instant,
-        /// Which.
+        /// The worker whose stream it is.
         worker: WorkerId,
         /// In words.
         cause: String,
@@ -48,7 +48,7 @@ pub enum HelmInput {
         at: Instant,
         /// For which order.
         expected: Expected,
-        /// The state.
+        /// What the worker sent, put together.
         state: Box<State>,
         /// Its digest, of the bytes that came.
         digest: u64,
@@ -68,7 +68,7 @@ pub enum HelmInput {
     Saved(Box<SavedCheckpoint>),
     /// A checkpoint cannot be read.
     Unreadable {
-        /// Its name.
+        /// The name of its folder, such as `step-00000391`.
         name: String,
         /// In words.
         why: String,

@@ -17,7 +17,7 @@ pub struct HelmOptions {
     pub options: Options,
     /// Where it begins.
     pub start: Start,
-    /// Its id.
+    /// The id that journal, manifests and clients know the run by.
     pub run_id: String,
     /// Who decides the precision.
     pub precision: PrecisionChoice,
@@ -29,7 +29,7 @@ pub struct HelmOptions {
     pub tickets: Tickets,
     /// Its directory.
     pub run_dir: PathBuf,
-    /// Its journal.
+    /// Where decisions are recorded before workers are told of them.
     pub journal: Journal,
     /// Which checkpoints stay.
     pub retention: Retention,

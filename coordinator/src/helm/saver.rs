@@ -15,7 +15,7 @@ use tokio::sync::mpsc as async_mpsc;
 /// A checkpoint to be written.
 #[derive(Clone)]
 pub struct SaveJob {
-    /// What.
+    /// Position, totals and slots.
     pub state: Arc<State>,
     /// The schedule there.
     pub schedule: ScheduleState,

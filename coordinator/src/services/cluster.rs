@@ -52,7 +52,7 @@ const SLOWEST: u64 = 50_000;
 pub struct ClusterOptions {
     /// Where checkpoints are.
     pub store: Store,
-    /// The run.
+    /// The id of the run, which workers get in their welcome.
     pub run_id: String,
     /// The sizes of a state.
     pub slots: Slots,
@@ -66,7 +66,7 @@ pub struct ClusterOptions {
     pub tickets: Tickets,
 }
 
-/// The service.
+/// The RPCs of workers: the stream of orders and reports, states, and files of the data set.
 #[derive(Debug, Clone)]
 pub struct ClusterService {
     inputs: mpsc::Sender<HelmInput>,

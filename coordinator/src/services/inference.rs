@@ -9,7 +9,7 @@ use proto::v1::{self, inference_server::Inference, predict_request::Image};
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
-/// The service.
+/// The RPCs that answer what is in pictures.
 #[derive(Debug, Clone)]
 pub struct InferenceService {
     predictor: Predictor,

@@ -17,7 +17,7 @@ const SHORTEST: Duration = Duration::from_millis(50);
 /// And at the most.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// The service.
+/// The RPCs with which people look at a run and stop it.
 #[derive(Debug, Clone)]
 pub struct TrainingService {
     view: watch::Receiver<v1::Run>,

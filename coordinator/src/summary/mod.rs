@@ -61,7 +61,7 @@ pub struct Summary {
     pub checkpoint: Option<String>,
     /// The checkpoint with the highest test accuracy.
     pub best_checkpoint: Option<String>,
-    /// Its accuracy.
+    /// The test accuracy of the best checkpoint, from 0 to 1.
     #[serde(with = "number::optional")]
     pub best_accuracy: Option<f64>,
     /// The failures that were survived.

@@ -36,7 +36,7 @@ pub enum Error {
     /// The path is no checkpoint.
     #[error("{} is no checkpoint: it has no manifest.json", path.display())]
     NotACheckpoint {
-        /// Which path.
+        /// What was given as a checkpoint.
         path: PathBuf,
     },
     /// A checkpoint in a run's directory is of another run.
@@ -44,7 +44,7 @@ pub enum Error {
     OtherRun {
         /// Which checkpoint.
         path: PathBuf,
-        /// Which run.
+        /// The run that its manifest names.
         run_id: String,
     },
     /// A state is of no use for anything.
@@ -61,7 +61,7 @@ pub enum Error {
         /// What is wrong.
         source: WrongSlots,
     },
-    /// No such model.
+    /// The configuration names a model that this version does not have.
     #[error(transparent)]
     UnknownModel(#[from] resnet::UnknownModel),
 }

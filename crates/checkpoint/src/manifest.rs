@@ -45,7 +45,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileDigest {
-    /// In bytes.
+    /// The length of the file.
     pub bytes: u64,
     /// In hexadecimal.
     pub sha256: String,

@@ -74,7 +74,7 @@ pub enum Error {
     /// A description of what no data set is.
     #[error("data set {name:?} cannot be: {why}")]
     Spec {
-        /// Its name.
+        /// What the description calls the data set.
         name: String,
         /// What is wrong.
         why: String,

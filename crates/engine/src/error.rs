@@ -52,7 +52,7 @@ pub enum EngineError {
     /// The generation was aborted.
     #[error("generation {generation} was aborted")]
     Aborted {
-        /// Which.
+        /// The one that the command was for.
         generation: u64,
     },
     /// An order that does not fit the state.
@@ -74,7 +74,7 @@ pub enum EngineError {
     /// The state of a checkpoint did not come.
     #[error("checkpoint {checkpoint} did not come from the coordinator: {cause}")]
     NotGiven {
-        /// Which.
+        /// Its name.
         checkpoint: String,
         /// In words.
         cause: String,

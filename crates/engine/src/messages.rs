@@ -10,7 +10,7 @@ use std::sync::mpsc;
 /// A worker's place in a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Formation {
-    /// Which generation.
+    /// The number of the generation. A run counts them from 1.
     pub generation: u64,
     /// This worker's rank.
     pub rank: u32,
@@ -37,7 +37,7 @@ pub enum Command {
     Form(Formation),
     /// Builds the process group over the store at host and port.
     Connect {
-        /// Which generation.
+        /// The generation that the group is for.
         generation: u64,
         /// Where rank 0 is.
         host: String,
@@ -48,7 +48,7 @@ pub enum Command {
     },
     /// Takes over one rank's state.
     Synchronise {
-        /// Which generation.
+        /// The generation whose ranks do it together.
         generation: u64,
         /// Whose state.
         source_rank: u32,
@@ -59,9 +59,9 @@ pub enum Command {
     },
     /// Trains to the end of an epoch.
     Train {
-        /// Which generation.
+        /// The generation whose ranks do it together.
         generation: u64,
-        /// Which epoch.
+        /// The epoch, counted from 0.
         epoch: u32,
         /// Its first step to be done.
         first_step: u32,
@@ -76,11 +76,11 @@ pub enum Command {
     },
     /// Evaluates chunks of the test set.
     Evaluate {
-        /// Which generation.
+        /// The generation whose ranks share the chunks.
         generation: u64,
-        /// Which epoch.
+        /// The epoch that was trained last, counted from 0.
         epoch: u32,
-        /// The chunks.
+        /// The numbers of the chunks that this rank takes.
         chunks: std::ops::Range<u32>,
     },
     /// Gives a copy of the state to be sent.
@@ -129,21 +129,21 @@ pub struct TrainOutcome {
 pub enum EngineEvent {
     /// The rendezvous store is open at this port.
     StoreOpened {
-        /// The generation.
+        /// The generation that meets at the store.
         generation: u64,
-        /// The port.
+        /// Where the other ranks reach the store on this machine.
         port: u16,
     },
     /// The process group stands.
     Ready {
-        /// The generation.
+        /// The generation that the group is for.
         generation: u64,
         /// The state that this worker holds, with its digest.
         held: Option<(Held, u64)>,
     },
     /// A digest of the state.
     Digest {
-        /// The generation.
+        /// The generation that computed it.
         generation: u64,
         /// The next step.
         position: Position,
@@ -152,23 +152,23 @@ pub enum EngineEvent {
     },
     /// The epoch is trained.
     EpochDone {
-        /// The generation.
+        /// The generation that trained it to its end.
         generation: u64,
         /// What it came to.
         outcome: TrainOutcome,
     },
     /// Training stopped after a step, as asked.
     Halted {
-        /// The generation.
+        /// The generation that was asked to halt.
         generation: u64,
         /// What it came to.
         outcome: TrainOutcome,
     },
     /// A chunk of the test set is evaluated.
     Evaluated {
-        /// The generation.
+        /// The generation that computed it.
         generation: u64,
-        /// The epoch.
+        /// The epoch that was trained last, counted from 0.
         epoch: u32,
         /// What it gave.
         result: ChunkResult,

@@ -19,7 +19,7 @@ pub enum Tail {
     Loss,
     /// Correct answers.
     Correct,
-    /// Samples.
+    /// Images whose losses and answers were counted.
     Samples,
     /// How many workers were asked to halt. All workers see the same sum after the same step, so all of them stop
     /// there without a word between them.

@@ -124,7 +124,7 @@ impl Thread {
         self.profile.abandon();
     }
 
-    /// What is held.
+    /// The position of the state in memory, with its totals and the generation that it is of. `None` without a state.
     pub(super) fn held(&self) -> Option<Held> {
         let Replica { position, totals, lineage, .. } = &self.replica;
         position.map(|position| Held { position, totals: *totals, lineage: *lineage })

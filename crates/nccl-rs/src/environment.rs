@@ -9,7 +9,7 @@ use std::{env, ffi::OsString};
 /// A variable, and what it has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
-    /// The name.
+    /// What libtorch or NCCL calls it.
     pub name: &'static str,
     /// The value that is set where a person set none.
     pub value: &'static str,

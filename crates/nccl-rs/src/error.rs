@@ -14,15 +14,15 @@ pub enum Operation {
     Listen,
     /// Building the group.
     Connect,
-    /// All-reduce.
+    /// The sum of a tensor over all ranks, for all of them.
     AllReduce,
-    /// All-to-all.
+    /// A piece from each rank for each other one.
     AllToAll,
-    /// All-gather.
+    /// A piece from each rank, for all of them.
     AllGather,
-    /// Broadcast.
+    /// A tensor of one rank, for all of them.
     Broadcast,
-    /// Barrier.
+    /// Waiting until all ranks are there.
     Barrier,
     /// Aborting the group.
     Abort,

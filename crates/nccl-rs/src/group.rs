@@ -43,9 +43,9 @@ pub enum Rendezvous {
     Served(Store),
     /// In the store that rank 0 serves.
     At {
-        /// On which host.
+        /// The name or address of the machine of rank 0.
         host: String,
-        /// On which port.
+        /// The TCP port on which rank 0 serves the store.
         port: u16,
         /// How long to try to reach it.
         timeout: Duration,

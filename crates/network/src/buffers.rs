@@ -46,7 +46,7 @@ impl Views<'_> {
         Ok(Place { offset: entry.offset as i64, shape: entry.shape.clone() })
     }
 
-    /// A parameter.
+    /// The part of the flat parameters at `place`. An error names `layer`.
     pub fn parameter(&self, place: &Place, layer: &str) -> Result<Tensor, NetworkError> {
         place.of(self.buffers.parameters).map_err(at(layer))
     }

@@ -9,7 +9,7 @@ use tch::{TchError, Tensor};
 /// An `at::Tensor`, as `tch` points to it.
 type AtTensor = c_void;
 
-/// A `c10::Event`.
+/// A mark in a device's stream: libtorch's `c10::Event`.
 type C10Event = c_void;
 
 unsafe extern "C" {

@@ -37,7 +37,7 @@ impl Chunks {
 /// What one chunk gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChunkResult {
-    /// Which chunk.
+    /// Its number, counted from 0 over the test set.
     pub chunk: u32,
     /// The sum of its images' cross-entropies, in nats.
     pub loss: f64,
@@ -51,13 +51,13 @@ pub enum EvaluationError {
     /// The chunk is counted already.
     #[error("chunk {chunk} was evaluated twice")]
     Twice {
-        /// Which.
+        /// Its number, counted from 0 over the test set.
         chunk: u32,
     },
     /// The chunk does not exist or does not hold the images that it should.
     #[error("chunk {chunk} reports {images} images instead of {expected}")]
     WrongImages {
-        /// Which.
+        /// Its number, counted from 0 over the test set.
         chunk: u32,
         /// As reported.
         images: u64,
@@ -67,7 +67,7 @@ pub enum EvaluationError {
     /// The answers are by other classes.
     #[error("chunk {chunk} reports answers by {classes} classes instead of {expected}")]
     WrongClasses {
-        /// Which.
+        /// Its number, counted from 0 over the test set.
         chunk: u32,
         /// As reported.
         classes: usize,

@@ -15,9 +15,9 @@ pub enum BadRates {
     /// A rate is no number.
     #[error("the learning rate of step {step} is {rate}")]
     NoNumber {
-        /// Of which step.
+        /// The step of the epoch, counted from 0.
         step: usize,
-        /// What it is.
+        /// The value that came.
         rate: f64,
     },
     /// There are too few or too many.

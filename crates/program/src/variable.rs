@@ -7,7 +7,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the variable {name}: {why}")]
 pub struct BadVariable {
-    /// Its name.
+    /// The variable, such as `COXSWAIN_WORKERS`.
     pub name: String,
     /// What is wrong with its value.
     pub why: String,

@@ -15,7 +15,7 @@ pub enum ReductionError {
     /// Another worker is not there any more.
     #[error("rank {rank} is gone")]
     Gone {
-        /// Which.
+        /// Its place in the generation.
         rank: u32,
     },
     /// Another operation of libtorch failed.
@@ -29,7 +29,7 @@ pub enum ReductionError {
     /// The generation was aborted.
     #[error("generation {generation} was aborted")]
     Aborted {
-        /// Which.
+        /// The one whose sum it was.
         generation: u64,
     },
     /// A partial sum that others are to read lies where they cannot.
@@ -38,9 +38,9 @@ pub enum ReductionError {
     /// Another rank names a vector that it does not have.
     #[error("ordered to add up partial sums, but rank {rank} says that one is in vector {vector}")]
     NoVector {
-        /// Which rank.
+        /// The rank that says so.
         rank: usize,
-        /// Which vector.
+        /// The number that it gives, which only its own vectors could have.
         vector: usize,
     },
 }

@@ -58,7 +58,7 @@ pub struct Entry {
     pub name: String,
     /// Its shape; empty for a scalar.
     pub shape: Vec<i64>,
-    /// What it is.
+    /// It decides the buffer, and how the tensor begins.
     pub role: Role,
     /// Its place in the buffer of its role, in elements.
     pub offset: usize,

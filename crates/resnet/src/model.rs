@@ -6,7 +6,7 @@ use thiserror::Error;
 /// A model: the residual stages of a network.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Model {
-    /// Its name.
+    /// What `--model` takes.
     pub name: &'static str,
     /// The kind of its blocks.
     pub kind: BlockKind,

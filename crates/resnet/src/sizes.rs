@@ -7,6 +7,6 @@ pub struct Sizes {
     pub channels: u32,
     /// Pixels along each side of an image.
     pub side: u32,
-    /// Classes.
+    /// What the head tells apart.
     pub classes: u32,
 }

@@ -9,7 +9,7 @@ pub struct Row {
     pub kind: &'static str,
     /// The shape of its output for one image, without the batch: channels, height, width, or features alone.
     pub output: Vec<u64>,
-    /// Its parameters.
+    /// Numbers that are trained.
     pub parameters: u64,
 }
 

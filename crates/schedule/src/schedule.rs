@@ -56,7 +56,7 @@ impl Schedule {
 /// How long a run is, in epochs and steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// Its epochs.
+    /// Passes over the training set, in all.
     pub epochs: u32,
     /// Steps of one of them.
     pub steps: u32,
@@ -82,7 +82,7 @@ pub struct Epoch {
     pub done: u32,
     /// How long the run is.
     pub span: Span,
-    /// Its losses.
+    /// What training and evaluation measured in it.
     pub losses: Losses,
 }
 

@@ -76,7 +76,7 @@ mod tests {
         /// Degrees of the water.
         #[schemars(range(min = 0.0, max = 45.0))]
         degrees: Option<f64>,
-        /// Minutes in it.
+        /// How long one stays.
         #[schemars(range(min = 1))]
         minutes: Option<u32>,
         /// Drops of oil.

@@ -14,11 +14,11 @@ pub struct Place {
     pub group: Option<String>,
     /// The kind of that group that has it, if the group has kinds.
     pub of: Option<String>,
-    /// Its field.
+    /// The name of the field in the struct that declares it.
     pub field: String,
 }
 
-/// A setting.
+/// Something that a person can set, as it is declared.
 #[derive(Debug, Clone)]
 pub struct Setting {
     /// Its flag, without dashes; also its key in a file, and its name in errors.

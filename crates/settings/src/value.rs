@@ -95,11 +95,11 @@ fn choices(schema: &Value) -> Option<Vec<(String, String)>> {
 /// What a number has to lie between.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bounds {
-    /// The least.
+    /// The lowest number that is allowed.
     pub least: Option<f64>,
     /// What it has to be above.
     pub above: Option<f64>,
-    /// The most.
+    /// The highest number that is allowed.
     pub most: Option<f64>,
     /// What it has to be below.
     pub below: Option<f64>,

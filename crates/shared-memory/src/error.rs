@@ -27,7 +27,7 @@ pub enum Error {
     /// A part beyond the end was asked for.
     #[error("{what} {index} of {count} in shared memory")]
     Beyond {
-        /// Of what.
+        /// The parts that are counted, such as `counter`.
         what: &'static str,
         /// Which one.
         index: usize,

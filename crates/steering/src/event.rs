@@ -41,21 +41,21 @@ pub enum Event {
     },
     /// Rank 0 serves the rendezvous store.
     StoreOpened {
-        /// Of which generation.
+        /// The generation that it says this of.
         generation: u64,
-        /// The port.
+        /// Where other members reach the store on its machine.
         port: u16,
     },
     /// A member's process group stands.
     Ready {
-        /// Of which generation.
+        /// The generation that it says this of.
         generation: u64,
         /// The state that it holds, with its digest.
         held: Option<(Held, u64)>,
     },
     /// A sign of life, and where the worker is.
     Progress {
-        /// Of which generation.
+        /// The generation that it says this of.
         generation: u64,
         /// The next step.
         position: Position,
@@ -70,7 +70,7 @@ pub enum Event {
     },
     /// A digest of a member's state.
     Digest {
-        /// Of which generation.
+        /// The generation that it says this of.
         generation: u64,
         /// The next step.
         position: Position,
@@ -79,9 +79,9 @@ pub enum Event {
     },
     /// A member has trained the epoch to its end.
     EpochDone {
-        /// Of which generation.
+        /// The generation that it says this of.
         generation: u64,
-        /// Which.
+        /// The epoch, counted from 0.
         epoch: u32,
         /// Of the epoch.
         totals: Totals,
@@ -90,7 +90,7 @@ pub enum Event {
     },
     /// A member has stopped after a step, as ordered.
     Halted {
-        /// Of which generation.
+        /// The generation that it says this of.
         generation: u64,
         /// The next step.
         position: Position,
@@ -99,7 +99,7 @@ pub enum Event {
     },
     /// A member has evaluated its part of the test set.
     Evaluated {
-        /// Of which generation.
+        /// The generation that it says this of.
         generation: u64,
         /// After which epoch.
         epoch: u32,

@@ -10,7 +10,7 @@ use std::{ops::Range, time::Duration};
 pub enum Order {
     /// Take a place in a generation.
     Form {
-        /// Which.
+        /// The number of the generation. A run counts them from 1.
         generation: u64,
         /// The worker's rank.
         rank: u32,
@@ -21,7 +21,7 @@ pub enum Order {
     },
     /// Build the process group.
     Connect {
-        /// Of which generation.
+        /// The generation that the group is for.
         generation: u64,
         /// Where rank 0 is.
         host: String,
@@ -30,7 +30,7 @@ pub enum Order {
     },
     /// Take over one member's state, and report its digest.
     Synchronise {
-        /// Of which generation.
+        /// The generation whose members do it together.
         generation: u64,
         /// Whose.
         source_rank: u32,
@@ -43,7 +43,7 @@ pub enum Order {
     },
     /// Train to the end of the epoch.
     Train {
-        /// In which generation.
+        /// The generation whose members do it together.
         generation: u64,
         /// The first step to be done.
         from: Position,
@@ -58,20 +58,20 @@ pub enum Order {
     },
     /// Stop after a step.
     Halt {
-        /// In which generation.
+        /// The generation whose members do it together.
         generation: u64,
-        /// In which epoch.
+        /// The epoch, counted from 0.
         epoch: u32,
         /// In words.
         reason: String,
     },
     /// Evaluate chunks of the test set.
     Evaluate {
-        /// In which generation.
+        /// The generation whose members do it together.
         generation: u64,
         /// After which epoch.
         epoch: u32,
-        /// Which.
+        /// The numbers of the chunks that this member takes.
         chunks: Range<u32>,
     },
     /// Leave all generations, and say what state is held, with its digest.
@@ -95,7 +95,7 @@ pub enum Order {
     },
     /// The generation is over.
     Abort {
-        /// Which.
+        /// The one that is left, with all before it.
         generation: u64,
         /// In words.
         reason: String,
@@ -121,7 +121,7 @@ pub enum Outcome {
 /// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// How.
+    /// Whether it is finished, was stopped or failed.
     pub outcome: Outcome,
     /// Why, in words.
     pub reason: String,
@@ -134,7 +134,7 @@ pub enum Decision {
     Send {
         /// To whom.
         worker: WorkerId,
-        /// What.
+        /// What the worker is told to do.
         order: Order,
     },
     /// Give a worker up: end its stream.
@@ -148,7 +148,7 @@ pub enum Decision {
     },
     /// A generation begins: to be recorded before any order of it is sent.
     Generation {
-        /// Which.
+        /// Its number, which no generation had before.
         generation: u64,
         /// The names of its members, by rank.
         members: Vec<String>,

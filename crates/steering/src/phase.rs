@@ -33,7 +33,7 @@ pub enum RunState {
 /// What a run is doing and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// What.
+    /// What the run is doing.
     pub state: RunState,
     /// Why, in words.
     pub reason: String,

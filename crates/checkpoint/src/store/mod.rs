@@ -30,7 +30,7 @@ pub struct Saved<'a> {
     pub schedule: &'a ScheduleState,
     /// Test loss and accuracy of the state, where it was evaluated.
     pub evaluation: Option<(f64, f64)>,
-    /// The state.
+    /// Position, totals and slots.
     pub state: &'a State,
 }
 
@@ -40,9 +40,9 @@ pub type Found = (String, Manifest, State);
 /// What has the name of a checkpoint, and counts for nothing.
 #[derive(Debug)]
 pub struct PassedOver {
-    /// Its name.
+    /// The name of the folder, without the directory that it is in.
     pub name: String,
-    /// Why.
+    /// What is wrong with what is in it.
     pub why: Error,
 }
 

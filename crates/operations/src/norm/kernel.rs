@@ -145,7 +145,7 @@ pub(super) fn apply<E: Element>(x: &[E], y: &mut [E], shortcut: Option<&[E]>, ti
     );
 }
 
-/// [`apply`] in place.
+/// As [`apply`], over its input.
 pub(super) fn apply_in_place<E: Element>(x: &mut [E], shortcut: Option<&[E]>, tiles: Tiles, line: &Line, relu: bool) {
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     widest(

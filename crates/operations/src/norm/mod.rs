@@ -48,7 +48,7 @@ pub struct Upstream<'a> {
     pub gradient: Tensor,
     /// A second one to be added to it, where the output went two ways.
     pub second: Option<&'a Tensor>,
-    /// The output.
+    /// What the forward pass gave. Where it is 0, ReLU let nothing through.
     pub output: &'a Tensor,
     /// Whether ReLU was applied.
     pub relu: bool,

@@ -21,7 +21,7 @@ pub(super) struct Tiles {
     pub channels: usize,
     /// Elements of a row.
     pub stride: usize,
-    /// Rows.
+    /// Stretches of so many elements, one after the other.
     pub rows: usize,
 }
 

@@ -6,7 +6,7 @@ use crate::{Row, layout::Tensors};
 /// `branch(x) + shortcut(x)`. Without a shortcut convolution the shortcut is `x`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// Its kind.
+    /// How many convolutions the branch has, and how wide they are.
     pub kind: BlockKind,
     /// The convolutions of the branch.
     pub branch: Vec<Convolution>,

@@ -17,7 +17,7 @@ pub struct Convolution {
     pub outputs: u32,
     /// Side of the kernel, which is odd.
     pub kernel: u32,
-    /// Stride.
+    /// Pixels from one output to the next, along both axes.
     pub stride: u32,
     /// Whether ReLU follows the normalisation.
     pub relu: bool,

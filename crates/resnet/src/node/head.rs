@@ -10,7 +10,7 @@ pub struct Head {
     pub name: String,
     /// Features in.
     pub inputs: u32,
-    /// Classes.
+    /// Logits out, one for each class.
     pub classes: u32,
 }
 

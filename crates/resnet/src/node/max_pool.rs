@@ -10,7 +10,7 @@ pub struct MaxPool {
     pub name: String,
     /// Side of the window, which is odd.
     pub kernel: u32,
-    /// Stride.
+    /// Pixels from one output to the next, along both axes.
     pub stride: u32,
 }
 

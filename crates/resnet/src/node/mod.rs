@@ -31,7 +31,7 @@ pub enum Node {
 /// The shape of what goes from part to part, for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Channels.
+    /// Planes of values, one for each feature.
     pub channels: u32,
     /// Pixels along each side.
     pub side: u32,
