@@ -24,8 +24,18 @@ const RECIPE: [&str; 7] = [
 const REFERENCE: &str = include_str!("../../docs/reference/settings.md");
 
 /// Flags that say how to learn and belong to no group of settings.
-const OF_NO_GROUP: [&str; 9] =
-    ["--resume", "--model", "--dataset", "--epochs", "--batch-size", "--lr", "--learning-rate", "--decay", "--augment"];
+const OF_NO_GROUP: [&str; 10] = [
+    "--resume",
+    "--model",
+    "--stem",
+    "--dataset",
+    "--epochs",
+    "--batch-size",
+    "--lr",
+    "--learning-rate",
+    "--decay",
+    "--augment",
+];
 
 /// All flags that say how to learn: those, and every setting of a group, such as the optimiser's. Who gives one of them has a
 /// recipe of their own.
@@ -117,9 +127,16 @@ mod tests {
     fn who_says_how_to_learn_gets_no_recipe() {
         let says = |flags: &[&str]| says_how_to_learn(&flags.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert!(!says(&["--workers", "4", "--run-dir", "here", "--seed=7", "--limit-train", "512"]));
-        for own in
-            ["--epochs", "--nesterov", "--model=resnet18", "--optimizer", "--ema-decay", "--warmup-epochs", "--augment"]
-        {
+        for own in [
+            "--epochs",
+            "--nesterov",
+            "--model=resnet18",
+            "--stem",
+            "--optimizer",
+            "--ema-decay",
+            "--warmup-epochs",
+            "--augment",
+        ] {
             assert!(says(&[own]), "{own}");
         }
         // The recipe is of such flags itself.

@@ -224,7 +224,7 @@ impl RunConfig {
     }
 
     /// Checks what makes no sense in a run that begins. A run that exists may have it: earlier versions let it begin, and it
-    /// may have become shorter since.
+    /// may have become shorter since. So may one that goes on from another's checkpoint.
     ///
     /// # Errors
     /// The first value that a new run cannot have.

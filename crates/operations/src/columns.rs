@@ -166,8 +166,10 @@ mod tests {
         tch::manual_seed(5);
         let random = |size: [i64; 4]| Tensor::randn(size, (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
         let images = |[n, channels, side]: [i64; 3]| random([n, side, side, channels]).permute([0, 3, 1, 2]);
-        for (inputs, outputs, side, kernel, stride) in [(32, 48, 4, 3, 1), (48, 32, 8, 3, 2), (32, 32, 4, 1, 1)] {
-            let (padding, out) = (kernel / 2, side / stride);
+        let shapes = [(32, 48, 4, 3, 1), (48, 32, 8, 3, 2), (48, 32, 9, 3, 2), (32, 32, 4, 1, 1), (32, 48, 7, 1, 2)];
+        for (inputs, outputs, side, kernel, stride) in shapes {
+            // Rounded up.
+            let (padding, out) = (kernel / 2, (side + stride - 1) / stride);
             let (input, gradient) = (images([5, inputs, side]), images([5, outputs, out]));
             let weight = random([outputs, inputs, kernel, kernel]);
             let exact = [&input, &gradient, &weight].map(|tensor| tensor.to_kind(Kind::Double));

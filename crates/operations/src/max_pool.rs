@@ -55,8 +55,8 @@ impl MaxPool {
             Tensor::f_zeros([gradient.size()[0], tall, wide, gradient.size()[1]], options)?.f_permute([0, 3, 1, 2])?;
         let first = |count: i64| Tensor::f_arange(count, (tch::Kind::Int64, gradient.device()));
         // Where the window of each output begins, as `indices` has it.
-        let top = (first(rows)? * stride - padding).f_view([rows, 1])?;
-        let left = (first(columns)? * stride - padding).f_view([1, columns])?;
+        let top = first(rows)?.f_mul_scalar(stride)?.f_sub_scalar(padding)?.f_view([rows, 1])?;
+        let left = first(columns)?.f_mul_scalar(stride)?.f_sub_scalar(padding)?.f_view([1, columns])?;
         for (row, column) in (0..kernel).flat_map(|row| (0..kernel).map(move |column| (row, column))) {
             let place = top.f_add_scalar(row)?.f_mul_scalar(width)?.f_add(&left.f_add_scalar(column)?)?;
             let taken = indices.f_eq_tensor(&place)?;

@@ -8,7 +8,7 @@ use reduction::{Memory, Nobody, Reducer, ReducerOptions, ReductionError, Supervi
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -22,18 +22,25 @@ const LEN: usize = GRADIENTS + 37;
 const STEPS: u32 = 3;
 const HERE: Option<u64> = Some(7);
 
-/// Ends any generation as soon as it is told to.
+/// Ends generation 1 as soon as it is told to, and counts what it hears.
 #[derive(Default)]
-struct Impatient(AtomicBool);
+struct Impatient {
+    ends: AtomicBool,
+    beats: AtomicU32,
+    waits: AtomicU32,
+}
 
 impl Supervisor for Impatient {
-    fn beat(&self) {}
+    fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
 
-    fn is_aborted(&self, _generation: u64) -> bool {
-        self.0.load(Ordering::Acquire)
+    fn is_aborted(&self, generation: u64) -> bool {
+        generation == 1 && self.ends.load(Ordering::Acquire)
     }
 
     fn while_waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.waits.fetch_add(1, Ordering::Relaxed);
         wait()
     }
 }
@@ -169,11 +176,14 @@ fn who_waits_can_be_told_to_stop() {
         let aborter = Arc::clone(&supervisor);
         let aborts = thread::spawn(move || {
             thread::sleep(Duration::from_millis(300));
-            aborter.0.store(true, Ordering::Release);
+            aborter.ends.store(true, Ordering::Release);
         });
         let error = step(&mut reducer, 0, supervisor.as_ref()).unwrap_err();
         aborts.join().unwrap();
         assert!(error.is_abort());
+        // It did its own part and waited for the other rank, and said so.
+        assert!(supervisor.beats.load(Ordering::Relaxed) > 0);
+        assert!(supervisor.waits.load(Ordering::Relaxed) > 0);
         Some(error.to_string())
     });
     assert_eq!(outcomes, [Some("generation 1 was aborted".to_owned()), None]);

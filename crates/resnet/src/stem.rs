@@ -11,7 +11,7 @@ pub enum Stem {
     #[default]
     #[serde(rename = "small")]
     Small,
-    /// A 7x7 convolution and a max pooling, which each halve the size, for images from 64 pixels on
+    /// A 7x7 convolution and a max pooling, which each halve the size, meant for images from 64 pixels on
     #[serde(rename = "large")]
     Large,
 }
