@@ -21,7 +21,7 @@ struct Reference<'a> {
 }
 
 impl Reference<'_> {
-    fn parameter(&self, name: String) -> Tensor {
+    fn parameter(&self, name: &str) -> Tensor {
         let entry = self.architecture.layout().entries().iter().find(|entry| entry.name == name).unwrap();
         self.flat.narrow(0, entry.offset as i64, entry.elements() as i64).view(&entry.shape[..])
     }
@@ -29,9 +29,9 @@ impl Reference<'_> {
     fn convolution(&self, described: &Convolution, x: &Tensor) -> Tensor {
         let Convolution { name, norm, kernel, stride, relu, .. } = described;
         let (stride, padding) = (i64::from(*stride), i64::from(kernel / 2));
-        let weight = self.parameter(format!("{name}.weight"));
+        let weight = self.parameter(&format!("{name}.weight"));
         let y = x.conv2d(&weight, None::<&Tensor>, [stride; 2], [padding; 2], [1, 1], 1);
-        let [scale, shift] = ["weight", "bias"].map(|what| Some(self.parameter(format!("{norm}.{what}"))));
+        let [scale, shift] = ["weight", "bias"].map(|what| Some(self.parameter(&format!("{norm}.{what}"))));
         let y = y.batch_norm(scale, shift, None::<Tensor>, None::<Tensor>, true, 0.1, 1e-5, false);
         if *relu { y.relu() } else { y }
     }
@@ -51,7 +51,7 @@ impl Reference<'_> {
                 if block.relu { sum.relu() } else { sum }
             }
             Node::Head(head) => {
-                let [weight, bias] = ["weight", "bias"].map(|what| self.parameter(format!("{}.{what}", head.name)));
+                let [weight, bias] = ["weight", "bias"].map(|what| self.parameter(&format!("{}.{what}", head.name)));
                 x.mean_dim([2, 3].as_slice(), false, Kind::Double).linear(&weight, Some(&bias))
             }
         }
