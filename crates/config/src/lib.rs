@@ -16,10 +16,12 @@
 //! use config::RunConfig;
 //! use serde_json::json;
 //!
-//! let run = RunConfig::default().with(&json!({"batch_size": 256, "optimizer": {"kind": "sgd", "momentum": 0.8}})).unwrap();
+//! let asked = json!({"batch_size": 256, "optimizer": {"kind": "sgd", "momentum": 0.8}});
+//! let run = RunConfig::default().with(&asked)?;
 //! assert_eq!(run.batch_size, 256);
 //! let differences = RunConfig::default().differences(&run);
 //! assert_eq!(differences[1].to_string(), "momentum: 0.9 -> 0.8");
+//! # Ok::<(), config::NoConfig>(())
 //! ```
 
 mod asked;

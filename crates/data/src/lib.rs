@@ -17,10 +17,11 @@
 //! ```
 //! use data::{Augmentations, ImageShape};
 //!
-//! let augmentations: Augmentations = "crop:4,flip".parse().unwrap();
+//! let augmentations: Augmentations = "crop:4,flip".parse()?;
 //! let shape = ImageShape { channels: 3, height: 32, width: 32 };
 //! // The same on every worker: it depends on seed, epoch and sample alone.
 //! assert_eq!(augmentations.look(7, 0, 99, shape), augmentations.look(7, 0, 99, shape));
+//! # Ok::<(), data::UnknownAugmentation>(())
 //! ```
 
 mod augment;

@@ -11,11 +11,12 @@
 //! # Example
 //!
 //! ```
-//! let importer = importers::named("cifar10").unwrap();
+//! let importer = importers::named("cifar10")?;
 //! // Its checksums are published, so no file is needed to know it.
-//! let spec = importer.import("data".as_ref()).unwrap();
+//! let spec = importer.import("data".as_ref())?;
 //! assert_eq!((spec.classes.len(), spec.shape.len()), (10, 3 * 32 * 32));
 //! assert!(importers::named("cifar11").unwrap_err().to_string().contains("did you mean cifar10?"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod cifar10;
