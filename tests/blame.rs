@@ -1,5 +1,5 @@
-//! Promise P8: one bad machine never hurts the others. It is named, set aside and told why; it ends no run, costs the others no
-//! more than the step it was in, and leaves no mark in the weights.
+//! Promise P8: one bad machine never hurts the others. It is named, set aside and told why. It ends no
+//! run, and costs the others no more than the step it was in. It leaves no mark in the weights.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

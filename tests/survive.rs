@@ -1,5 +1,5 @@
-//! Promise P2: workers and the coordinator are killed and stopped in the middle of an epoch; nothing is lost, and nobody
-//! can tell from the weights.
+//! Promise P2: workers and the coordinator are killed and stopped in the middle of an epoch. Nothing is lost, and
+//! nobody can tell from the weights.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -1,5 +1,5 @@
-//! The control plane under load: many workers without tensors attach to one coordinator, form generations, report every
-//! second, and lose one of them again and again. Prints what the coordinator takes and how soon an abort reaches everyone.
+//! The control plane under load. Many workers without tensors attach to one coordinator and form generations. They report
+//! every second, and one of them is lost again and again. Prints what the coordinator takes and how soon an abort reaches everyone.
 //!
 //!     cargo run --release -p benches --bin crowd -- --data-dir data
 
