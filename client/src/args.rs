@@ -18,7 +18,7 @@ const ALIASES: &[Alias] = &[("coordinator", "COORDINATOR")];
 
 /// Watch a training run, ask it, look at a model.
 ///
-/// Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the coordinator cannot be reached or is not ready; 4 wrong input, such as a
+/// Exit codes: 0 done; 1 failed; 2 wrong usage. 3: the coordinator cannot be reached or is not ready. 4: wrong input, such as a
 /// file that is no image or a model that does not exist.
 #[derive(Debug, Parser)]
 #[command(name = "cox", version)]

@@ -59,8 +59,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
 
-    /// auto: go on where the run directory is; never: refuse if it holds a run; or a checkpoint to begin from, which is
-    /// taken in once: the same command goes on from the run's own newest one
+    /// auto: go on where the run directory is; never: refuse if it holds a run; or a checkpoint to begin from. That is taken
+    /// in once, and the same command then goes on from the run's own newest one
     #[arg(long, value_name = "auto|never|PATH", default_value = "auto")]
     pub resume: String,
 
@@ -85,7 +85,7 @@ pub struct Args {
     #[arg(long)]
     pub explain_timeouts: bool,
 
-    /// Have local workers write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome
+    /// Have local workers write where the time of a step goes. NAME.json in this directory is a trace for Perfetto or Chrome
     /// [without DIR, or as yes: profile in the run directory]
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub profile: Option<Traces>,
