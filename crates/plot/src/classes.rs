@@ -165,6 +165,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn nothing_overlaps(counts in prop::collection::vec((".{0,40}", any::<u64>(), any::<u64>()), 0..40)) {
             let counts: Vec<_> = counts.iter().map(|(name, right, all)| (name.as_str(), *right, *all)).collect();

@@ -2,7 +2,7 @@
 
 use crate::heading::{self, MARGIN};
 use crate::text::{fit, width};
-use crate::{Anchor, Colour, Drawing, Picture, Shape, Stroke, Style, Text, Weight};
+use crate::{Colour, Drawing, Picture, Shape, Stroke, Style, Text, Weight};
 
 /// The size of what is written above an image.
 const LABEL: f32 = 12.0;
@@ -11,8 +11,10 @@ const USUAL: u32 = 96;
 const LARGEST: u32 = 144;
 /// Between cells.
 const GAP: f32 = 14.0;
-/// Between what is written and the image.
+/// Between what is written and the image, and between a sign and a label.
 const NEAR: f32 = 6.0;
+/// The side of a tick or a cross.
+const SIGN: f32 = 9.0;
 
 /// One image and what is said of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,13 +59,17 @@ impl GridCell {
         }
     }
 
-    /// What is written above it. A sign says the same as the colour.
+    /// What is written above it.
     fn label(&self) -> String {
         match (self.verdict(), &self.truth) {
-            (Verdict::Right, _) => format!("✓ {}", self.predicted),
-            (Verdict::Wrong, Some(truth)) => format!("✗ {} ({truth})", self.predicted),
-            (Verdict::Unknown | Verdict::Wrong, _) => self.predicted.clone(),
+            (Verdict::Wrong, Some(truth)) => format!("{} ({truth})", self.predicted),
+            _ => self.predicted.clone(),
         }
+    }
+
+    /// How wide the sign before the label is, with the gap behind it.
+    fn sign(&self) -> f32 {
+        if self.verdict() == Verdict::Unknown { 0.0 } else { SIGN + NEAR }
     }
 
     /// How large its image is drawn.
@@ -98,7 +104,7 @@ impl Grid {
     /// Width of a cell and side of the largest image.
     fn cell(&self) -> (f32, f32) {
         let side = self.cells.iter().map(GridCell::side).fold(0.0, f32::max);
-        let label = |cell: &GridCell| width(&cell.label(), LABEL, Weight::SemiBold);
+        let label = |cell: &GridCell| cell.sign() + width(&cell.label(), LABEL, Weight::SemiBold);
         let widest = self.cells.iter().map(label).fold(0.0, f32::max).ceil();
         (widest.min(1.5 * side).max(side), side)
     }
@@ -143,15 +149,36 @@ pub fn grid(grid: &Grid) -> Drawing {
 
 fn draw_cell(drawing: &mut Drawing, cell: &GridCell, (x, y): (f32, f32), (wide, side): (f32, f32), style: Style) {
     let colour = cell.colour(style);
-    let label = fit(&cell.label(), LABEL, Weight::SemiBold, wide);
+    let label = fit(&cell.label(), LABEL, Weight::SemiBold, wide - cell.sign());
     let middle = x + wide / 2.0;
-    drawing.text(Text::new((middle, y + LABEL - 2.0), label, LABEL, colour).semi_bold().anchored(Anchor::Middle));
+    let written = cell.sign() + width(&label, LABEL, Weight::SemiBold);
+    let left = middle - written / 2.0;
+    let base = y + LABEL - 2.0;
+    drawing.text(Text::new((left + cell.sign(), base), label, LABEL, colour).semi_bold());
+    draw_sign(drawing, cell.verdict(), (left, base - SIGN), colour);
     let own = cell.side();
     let at = ((middle - own / 2.0).round(), y + LABEL + NEAR + ((side - own) / 2.0).round());
     drawing.push(Shape::Image { at, side: own, picture: cell.picture.clone() });
     if cell.verdict() == Verdict::Wrong {
         let frame = ((at.0 - 1.0, at.1 - 1.0), (own + 2.0, own + 2.0));
         drawing.push(Shape::Frame { at: frame.0, size: frame.1, stroke: Stroke::solid(colour, 2.0) });
+    }
+}
+
+/// A tick or a cross, which say the same as the colour. They are lines, since not every font has such letters.
+fn draw_sign(drawing: &mut Drawing, verdict: Verdict, (x, y): (f32, f32), colour: Colour) {
+    let stroke = Stroke::solid(colour, 2.0);
+    let at = |right: f32, down: f32| (x + right * SIGN, y + down * SIGN);
+    match verdict {
+        Verdict::Unknown => {}
+        Verdict::Right => {
+            let points = vec![at(0.0, 0.55), at(0.35, 0.9), at(1.0, 0.1)];
+            drawing.push(Shape::Polyline { points, stroke });
+        }
+        Verdict::Wrong => {
+            drawing.line(at(0.1, 0.1), at(0.9, 0.9), stroke);
+            drawing.line(at(0.1, 0.9), at(0.9, 0.1), stroke);
+        }
     }
 }
 
@@ -167,8 +194,8 @@ mod tests {
 
     #[test]
     fn labels_say_what_is_wrong() {
-        assert_eq!(cell("cat", Some("cat")).label(), "✓ cat");
-        assert_eq!(cell("dog", Some("cat")).label(), "✗ dog (cat)");
+        assert_eq!(cell("cat", Some("cat")).label(), "cat");
+        assert_eq!(cell("dog", Some("cat")).label(), "dog (cat)");
         assert_eq!(cell("dog", None).label(), "dog");
     }
 

@@ -37,6 +37,22 @@ impl Picture {
         Self::new(side, rgb)
     }
 
+    /// The same, each pixel as a square of `times` x `times`.
+    pub(crate) fn enlarged(&self, times: u32) -> Self {
+        let times = times.max(1);
+        let row = |row: &[u8]| -> Vec<u8> {
+            row.as_chunks::<3>()
+                .0
+                .iter()
+                .flat_map(|pixel| std::iter::repeat_n(*pixel, times as usize))
+                .flatten()
+                .collect()
+        };
+        let rows = self.rgb.chunks(3 * self.side as usize).map(row);
+        let rgb: Vec<u8> = rows.flat_map(|row| row.repeat(times as usize)).collect();
+        Self { side: self.side * times, rgb: rgb.into() }
+    }
+
     /// Its side in pixels.
     #[must_use]
     pub fn side(&self) -> u32 {
@@ -59,6 +75,14 @@ mod tests {
         let planes: Vec<u8> = (0..12).collect();
         let picture = Picture::from_planes(2, &planes).unwrap();
         assert_eq!(picture.rgb(), [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]);
+    }
+
+    #[test]
+    fn pixels_become_squares() {
+        let rgb = [[1, 1, 1], [2, 2, 2], [3, 3, 3], [4, 4, 4]].concat();
+        let enlarged = Picture::new(2, rgb).unwrap().enlarged(2);
+        let reds: Vec<u8> = enlarged.rgb().iter().step_by(3).copied().collect();
+        assert_eq!((enlarged.side(), reds), (4, vec![1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]));
     }
 
     #[test]

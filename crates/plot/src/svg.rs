@@ -87,9 +87,15 @@ fn write_text(out: &mut String, text: &Text) -> fmt::Result {
     writeln!(out, "{}>{}</text>", Paint("fill", text.colour), Escaped(&text.text))
 }
 
-/// An image that the encoder refuses is left out; there is no such image.
+/// No image is enlarged beyond this side, in pixels.
+const LARGEST_IMAGE: u32 = 2_048;
+
+/// An image is enlarged by a whole number before it is embedded: many viewers would smooth a small one. An image that the encoder
+/// refuses is left out; there is no such image.
 fn write_image(out: &mut String, at: (f32, f32), side: f32, picture: &Picture) -> fmt::Result {
-    let Ok(encoded) = encode_rgb(picture.side(), picture.side(), picture.rgb()) else { return Ok(()) };
+    let times = ((side as u32).min(LARGEST_IMAGE) / picture.side()).max(1);
+    let enlarged = picture.enlarged(times);
+    let Ok(encoded) = encode_rgb(enlarged.side(), enlarged.side(), enlarged.rgb()) else { return Ok(()) };
     write!(out, "<image {}", Box(at, (side, side)))?;
     if side >= picture.side() as f32 {
         out.push_str(" image-rendering=\"pixelated\"");

@@ -25,6 +25,8 @@ pub struct Confusion {
     pub style: Style,
     classes: Vec<String>,
     counts: Vec<u64>,
+    /// The sum of each row.
+    sums: Vec<f64>,
 }
 
 impl Confusion {
@@ -41,7 +43,8 @@ impl Confusion {
         if counts.len() != count * count {
             return Err(PlotError::Counts { classes: count, expected: count * count, counts: counts.len() });
         }
-        Ok(Self { title: String::new(), subtitle: String::new(), style: Style::default(), classes, counts })
+        let sums = counts.chunks(count.max(1)).map(|row| row.iter().map(|count| *count as f64).sum()).collect();
+        Ok(Self { title: String::new(), subtitle: String::new(), style: Style::default(), classes, counts, sums })
     }
 
     fn count(&self, truth: usize, predicted: usize) -> u64 {
@@ -50,15 +53,14 @@ impl Confusion {
 
     /// The share of a true class that was predicted to be another, or itself. Zero for a class without samples.
     fn share(&self, truth: usize, predicted: usize) -> f64 {
-        let row = &self.counts[truth * self.classes.len()..][..self.classes.len()];
-        let all: f64 = row.iter().map(|count| *count as f64).sum();
+        let all = self.sums[truth];
         if all == 0.0 { 0.0 } else { self.count(truth, predicted) as f64 / all }
     }
 
     /// Right predictions and all predictions.
     fn totals(&self) -> (f64, f64) {
         let right = (0..self.classes.len()).map(|class| self.count(class, class) as f64).sum();
-        (right, self.counts.iter().map(|count| *count as f64).sum())
+        (right, self.sums.iter().sum())
     }
 
     /// The colour of a cell. Depth goes with the square root, so that shares of a few percent can be seen. An empty cell is a

@@ -69,7 +69,7 @@ pub enum Event {
 /// Something that happened, shown by a vertical line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
-    /// Where, as in [`CurvePoint::at`].
+    /// Where, as in [`CurvePoint::at`]. A mark before the first point or after the last is not shown.
     pub at: f64,
     /// What it was.
     pub event: Event,

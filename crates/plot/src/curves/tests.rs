@@ -124,6 +124,8 @@ fn any_run() -> impl Strategy<Value = RunCurves> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn any_numbers_are_well_laid_out(
         runs in prop::collection::vec(any_run(), 0..4),
@@ -135,7 +137,7 @@ proptest! {
         checks::well_laid_out(&drawing);
         let svg = crate::svg(&drawing);
         prop_assert!(!svg.contains("NaN") && !svg.contains("inf\""));
-        let png = crate::png(&drawing, 0.5).unwrap();
+        let png = crate::png(&drawing, 0.25).unwrap();
         prop_assert!(png.starts_with(b"\x89PNG"));
     }
 }
