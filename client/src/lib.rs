@@ -6,7 +6,7 @@
 //!
 //! - [`args`]: the command line. A command a file: [`status`], [`watch`], [`stop`], [`predict`], [`summary`].
 //! - [`connect`] asks the coordinator; [`image`] and [`download`] get pictures; [`output`] writes.
-//! - [`json`], [`workers`], [`state`] and [`look`]: how things are shown. What the coordinator shows too is in the crate `view`.
+//! - [`workers`], [`state`] and [`look`]: how things are shown. What the coordinator shows too is in the crate `view`.
 //! - [`error`]: why a command fails, and with which exit code.
 //!
 //! # Example
@@ -25,7 +25,6 @@ pub mod connect;
 pub mod download;
 pub mod error;
 pub mod image;
-pub mod json;
 pub mod look;
 pub mod output;
 pub mod predict;

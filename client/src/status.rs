@@ -3,14 +3,13 @@
 use crate::{
     connect::Coordinator,
     error::Failure,
-    json,
     look::{Ink, Look},
     output::Output,
     state, workers,
 };
 use program::text::one_line;
 use proto::v1::{Run, RunState};
-use view::{Progress, bar, duration, percent, rate, speed};
+use view::{Progress, RunView, bar, duration, percent, rate, speed};
 
 /// How many finished epochs are shown.
 const EPOCHS: usize = 5;
@@ -24,11 +23,7 @@ const RECOVERIES: usize = 3;
 /// If the coordinator does not tell, or the output cannot be written.
 pub async fn status(coordinator: &Coordinator, output: &Output) -> Result<(), Failure> {
     let run = coordinator.run().await?;
-    if output.json() {
-        output.json_object(&json::RunView::new(&run))
-    } else {
-        output.text(&render(&run, output.look()))
-    }
+    if output.json() { output.json_object(&RunView::new(&run)) } else { output.text(&render(&run, output.look())) }
 }
 
 /// The run on one screen.

@@ -4,7 +4,6 @@ use crate::{
     NAME, args,
     connect::Coordinator,
     error::Failure,
-    json,
     look::{Ink, Look},
     output::Output,
     status,
@@ -14,7 +13,7 @@ use proto::v1::{Run, RunState};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tonic::transport::Uri;
-use view::duration;
+use view::{RunView, duration};
 
 /// Before the first attempt to find a coordinator again; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -99,7 +98,7 @@ impl<'a> Screen<'a> {
 
     fn show(&mut self, run: &Run) -> Result<(), Failure> {
         if self.output.json() {
-            return self.output.json_line(&json::RunView::new(run));
+            return self.output.json_line(&RunView::new(run));
         }
         if self.output.redraws() {
             return self.draw(&status::render(run, self.output.look()), "");

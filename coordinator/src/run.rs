@@ -143,6 +143,7 @@ async fn start(
         timeouts,
         tickets,
         run_dir,
+        chronicle: watch::Sender::new(journal.chronicle()?),
         journal,
         retention: Retention { last: args.keep, best: true },
         predictor: predictor.clone(),

@@ -140,7 +140,8 @@ impl Helm {
         }
         let (view, receiver) = watch::channel(v1::Run::default());
         let survived = options.start.recoveries.len();
-        let records = Records::new(options.journal, options.run_dir.clone(), options.start.history.clone());
+        let history = options.start.history.clone();
+        let records = Records::new(options.journal, options.chronicle, options.run_dir.clone(), history);
         let mut helm = Self {
             timeouts: options.timeouts,
             tickets: options.tickets,

@@ -3,11 +3,13 @@
 use super::{PrecisionChoice, Tickets};
 use crate::{display::Display, journal::Journal, predict::Predictor};
 use checkpoint::Retention;
+use chronicle::Chronicle;
 use config::RunConfig;
 use plan::Timeouts;
 use state::State;
 use std::{path::PathBuf, sync::Arc};
 use steering::{Options, Start};
+use tokio::sync::watch;
 
 /// What the helm is made of.
 pub struct HelmOptions {
@@ -31,6 +33,8 @@ pub struct HelmOptions {
     pub run_dir: PathBuf,
     /// Where decisions are recorded before workers are told of them.
     pub journal: Journal,
+    /// What the run has been through, for those who look at it.
+    pub chronicle: watch::Sender<Chronicle>,
     /// Which checkpoints stay.
     pub retention: Retention,
     /// Who answers predictions.

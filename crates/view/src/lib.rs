@@ -9,6 +9,7 @@
 //! - `state`: the states of a run in words, and whether one is its end.
 //! - `progress`: how far a run is.
 //! - `epochs`: the article's line of a finished epoch.
+//! - `json`: the run as JSON, for scripts and for the page.
 //!
 //! # Example
 //!
@@ -24,6 +25,7 @@
 
 mod bar;
 mod epochs;
+mod json;
 mod progress;
 mod state;
 mod table;
@@ -31,6 +33,7 @@ mod text;
 
 pub use bar::bar;
 pub use epochs::{epoch_line, last_epochs};
+pub use json::RunView;
 pub use progress::Progress;
 pub use state::{is_over, word};
 pub use table::{Align, table};

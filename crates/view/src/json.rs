@@ -1,6 +1,7 @@
 //! The run as JSON: the names of the `.proto` files, in their order. Numbers that JSON does not have are strings, as in
 //! protobuf's own JSON: "NaN", "Infinity", "-Infinity".
 
+use crate::word;
 use plan::number;
 use proto::v1::{Epoch, Recovery, Run, Worker};
 use serde::Serialize;
@@ -101,7 +102,7 @@ impl<'a> RunView<'a> {
     pub fn new(run: &'a Run) -> Self {
         Self {
             id: &run.id,
-            state: view::word(run.state()),
+            state: word(run.state()),
             reason: &run.reason,
             epoch: run.epoch,
             step: run.step,
