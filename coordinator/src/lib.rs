@@ -10,7 +10,7 @@
 //! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
 //! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
-//! - `predict`: pictures and the model. `local`: workers on this machine.
+//! - `local`: workers on this machine.
 //!
 //! # Example
 //!
@@ -33,7 +33,6 @@ mod helm;
 mod journal;
 mod local;
 mod memory;
-mod predict;
 mod run;
 mod services;
 mod settings;
@@ -45,5 +44,4 @@ pub use display::Display;
 pub use error::Error;
 pub use local::LocalProcesses;
 pub use memory::give_back_freed_memory;
-pub use predict::{Patience, Picture, PictureError, resize_rgb};
 pub use run::run;

@@ -8,12 +8,12 @@ use crate::{
     error::Error,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
-    predict::{Decoders, Memory, Predictor},
     services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, Timely, TrainingService},
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
 use data::{DatasetSpec, Split};
+use inference::{Decoders, Memory, Predictor};
 use plan::Timeouts;
 use proto::v1::{
     Run, cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer,
@@ -119,7 +119,7 @@ async fn start(
     complete: bool,
 ) -> Result<Running, Error> {
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
-    let predictor = Predictor::start(config.clone())?;
+    let predictor = Predictor::start(config.clone()).map_err(|error| Error::Serve(error.to_string()))?;
     let architecture = config.architecture()?;
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());

@@ -1,7 +1,8 @@
 //! What a helm is made of.
 
 use super::{PrecisionChoice, Tickets};
-use crate::{display::Display, journal::Journal, predict::Predictor};
+use crate::{display::Display, journal::Journal};
+use inference::Predictor;
 use checkpoint::Retention;
 use config::RunConfig;
 use plan::Timeouts;

@@ -1,8 +1,9 @@
 //! The thread that writes checkpoints, so that nothing waits for a disk.
 
-use crate::{error::Error, helm::input::HelmInput, predict::Predictor};
+use crate::{error::Error, helm::input::HelmInput};
 use checkpoint::{Manifest, Retention, Store};
 use config::RunConfig;
+use inference::Predictor;
 use plan::Position;
 use schedule::ScheduleState;
 use state::State;

@@ -1,6 +1,6 @@
 //! Predictions are let in one by one: the memory of a request is counted before it is read.
 
-use crate::predict::{Budget, Memory, Refused, Share};
+use ::inference::{Budget, Memory, Refused, Share};
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use http_body_util::BodyExt;

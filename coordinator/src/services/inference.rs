@@ -1,10 +1,8 @@
 //! Inference: predictions of the running job.
 
-use crate::{
-    predict::{Decoders, Picture, PictureError, Predictor},
-    services::admission::Admitted,
-};
+use crate::services::{admission::Admitted, bad_picture, unanswered};
 use data::{DatasetSpec, Normaliser};
+use ::inference::{Decoders, Picture, PictureError, Predictor};
 use proto::v1::{self, inference_server::Inference, predict_request::Image};
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
@@ -53,8 +51,8 @@ impl Inference for InferenceService {
             .into_inner()
             .image
             .ok_or_else(|| Status::invalid_argument("no image: give the bytes of a file, or pixels"))?;
-        let pixels = self.pixels(image, admitted).await?;
-        let prediction = self.predictor.predict(pixels).await?;
+        let pixels = self.pixels(image, admitted).await.map_err(|error| bad_picture(&error))?;
+        let prediction = self.predictor.predict(pixels).await.map_err(|error| unanswered(&error))?;
         let best = prediction
             .probabilities
             .iter()

@@ -12,10 +12,8 @@ pub use deadline::Timely;
 pub use inference::InferenceService;
 pub use training::TrainingService;
 
-use crate::{
-    helm::{Refusal, RefusalKind},
-    predict::{PictureError, PredictError},
-};
+use crate::helm::{Refusal, RefusalKind};
+use ::inference::{PictureError, PredictError};
 use tonic::Status;
 
 // The one table from errors to gRPC status.
@@ -30,22 +28,20 @@ impl From<Refusal> for Status {
     }
 }
 
-impl From<PictureError> for Status {
-    fn from(error: PictureError) -> Self {
-        match error {
-            PictureError::Busy => Self::resource_exhausted(error.to_string()),
-            _ => Self::invalid_argument(error.to_string()),
-        }
+/// Of a picture that gets no answer.
+fn bad_picture(error: &PictureError) -> Status {
+    match error {
+        PictureError::Busy => Status::resource_exhausted(error.to_string()),
+        _ => Status::invalid_argument(error.to_string()),
     }
 }
 
-impl From<PredictError> for Status {
-    fn from(error: PredictError) -> Self {
-        match error {
-            PredictError::NoCheckpoint | PredictError::Ending => Self::unavailable(error.to_string()),
-            PredictError::Busy => Self::resource_exhausted(error.to_string()),
-            PredictError::Model(_) => Self::internal(error.to_string()),
-        }
+/// Of a request that gets no answer.
+fn unanswered(error: &PredictError) -> Status {
+    match error {
+        PredictError::NoCheckpoint | PredictError::Ending => Status::unavailable(error.to_string()),
+        PredictError::Busy => Status::resource_exhausted(error.to_string()),
+        PredictError::Model(_) => Status::internal(error.to_string()),
     }
 }
 

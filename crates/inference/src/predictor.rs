@@ -1,12 +1,12 @@
 //! The thread that owns the tensors of predictions. Requests that wait are answered together, in one batch.
 
-use crate::error::Error;
 use config::RunConfig;
 use data::ImageShape;
 use network::{Buffers, Network};
 use plan::Precision;
 use state::State;
 use std::{
+    io,
     sync::{Arc, mpsc},
     thread,
 };
@@ -63,12 +63,11 @@ impl Predictor {
     ///
     /// # Errors
     /// If there is no thread to be had.
-    pub fn start(config: RunConfig) -> Result<Self, Error> {
+    pub fn start(config: RunConfig) -> io::Result<Self> {
         let (requests, receiver) = mpsc::sync_channel(WAITING);
         thread::Builder::new()
             .name("predict".to_owned())
-            .spawn(move || serve(&config, &receiver))
-            .map_err(|error| Error::Serve(error.to_string()))?;
+            .spawn(move || serve(&config, &receiver))?;
         Ok(Self { requests })
     }
 

@@ -1,4 +1,4 @@
-//! Predictions of the running job: pictures in, probabilities out.
+//! From pictures to classes: what a trained network sees in an image.
 
 mod budget;
 mod decoders;
@@ -15,6 +15,6 @@ pub use decoders::Decoders;
 pub use error::PictureError;
 pub use patience::Patience;
 pub use picture::Picture;
-pub(crate) use picture::Size;
+use picture::Size;
 pub use predictor::{PredictError, Predictor};
 pub use resize::resize_rgb;
