@@ -12,8 +12,8 @@ use crate::{
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
-use data::{DatasetSpec, Split};
-use inference::{Decoders, Memory, Predictor};
+use data::Split;
+use inference::{Engine, EngineOptions, Memory, Source};
 use plan::Timeouts;
 use proto::v1::{
     Run, cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer,
@@ -119,12 +119,20 @@ async fn start(
     complete: bool,
 ) -> Result<Running, Error> {
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
-    let predictor = Predictor::start(config.clone()).map_err(|error| Error::Serve(error.to_string()))?;
     let architecture = config.architecture()?;
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());
+    let store = Store::new(run_dir.join("checkpoints"));
+    let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
+    let engine = engine(EngineOptions {
+        dataset: Arc::clone(&dataset),
+        source: Source::Store(store.of_run(&run_id)),
+        memory: Memory::from_mib(args.predict_memory),
+        newest,
+    });
+    let engine = engine.await?;
     let cluster = ClusterOptions {
-        store: Store::new(run_dir.join("checkpoints")),
+        store,
         run_id: run_id.clone(),
         slots: checkpoint::slots(&config, architecture.layout()),
         dataset: Arc::clone(&dataset),
@@ -145,16 +153,16 @@ async fn start(
         run_dir,
         journal,
         retention: Retention { last: args.keep, best: true },
-        predictor: predictor.clone(),
+        engine: engine.clone(),
         display: display.clone(),
-        newest: newest.map(|(name, manifest, state)| (name, manifest.test_accuracy, state)),
+        newest: known,
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
-    let router = services(timeouts, cluster, training, (predictor, dataset), memory).await?;
+    let router = services(timeouts, cluster, training, inference_service(engine, memory)).await?;
     let (server, close) = serve(router, listener, timeouts);
     Ok(Running { inputs, view, helm_ended, server, close })
 }
@@ -303,17 +311,26 @@ fn broken(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Erro
     })
 }
 
+/// The engine of predictions, with the newest checkpoint ready.
+async fn engine(options: EngineOptions) -> Result<Engine, Error> {
+    let started = spawn_blocking(move || Engine::start(options)).await;
+    let started = started.map_err(|error| Error::Serve(error.to_string()))?;
+    started.map_err(|error| Error::Serve(error.to_string()))
+}
+
+/// Predictions by `engine`, whose requests take their part of `memory` at the most.
+fn inference_service(engine: Engine, memory: Memory) -> Admission<InferenceServer<InferenceService>> {
+    let service = InferenceServer::new(InferenceService::new(engine));
+    Admission::new(service.max_decoding_message_size(LARGEST_MESSAGE), memory)
+}
+
 /// All that is served on the one port.
 async fn services(
     timeouts: Timeouts,
     cluster: ClusterService,
     training: TrainingService,
-    (predictor, dataset): (Predictor, Arc<DatasetSpec>),
-    memory: Memory,
+    inference: Admission<InferenceServer<InferenceService>>,
 ) -> Result<Router, Error> {
-    let inference =
-        InferenceServer::new(InferenceService::new(predictor, Decoders::new(memory, dataset.shape), &dataset));
-    let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
     health_reporter.set_serving::<InferenceServer<InferenceService>>().await;

@@ -2,12 +2,11 @@
 
 use super::{PrecisionChoice, Tickets};
 use crate::{display::Display, journal::Journal};
-use inference::Predictor;
 use checkpoint::Retention;
 use config::RunConfig;
+use inference::Engine;
 use plan::Timeouts;
-use state::State;
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 use steering::{Options, Start};
 
 /// What the helm is made of.
@@ -35,9 +34,9 @@ pub struct HelmOptions {
     /// Which checkpoints stay.
     pub retention: Retention,
     /// Who answers predictions.
-    pub predictor: Predictor,
+    pub engine: Engine,
     /// What a person looks at.
     pub display: Display,
-    /// The state to answer predictions from before the first new checkpoint.
-    pub newest: Option<(String, Option<f64>, Arc<State>)>,
+    /// Name and test accuracy of the newest checkpoint, before the first new one.
+    pub newest: Option<(String, Option<f64>)>,
 }
