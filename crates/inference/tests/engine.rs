@@ -222,22 +222,19 @@ fn a_full_queue_says_when_to_try_again_and_what_nobody_waits_for_is_left() {
         let one = ask(&engine, &large[..256], Which::Newest).await.unwrap();
         let of_all = start.elapsed() * (2 * MOST_IMAGES / 256) as u32;
         assert!(one.computed > Duration::ZERO);
-        let mut clients = JoinSet::new();
+        let mut clients = Vec::new();
         for _ in 0..2 {
-            let (engine, images) = (engine.clone(), large.clone());
-            clients.spawn(async move { ask(&engine, &images, Which::Newest).await });
+            // Polled once, it is in the queue.
+            let mut client = Box::pin(ask(&engine, &large, Which::Newest));
+            assert!(tokio::time::timeout(Duration::ZERO, &mut client).await.is_err());
+            clients.push(client);
         }
-        let full = loop {
-            if let Err(error) = ask(&engine, &[1], Which::Newest).await {
-                break error;
-            }
-        };
+        let full = ask(&engine, &[1], Which::Newest).await.unwrap_err();
         let PredictError::Full { waiting, retry } = full else { panic!("{full}") };
         assert_eq!(waiting, 2 * MOST_IMAGES);
         assert!(retry >= Duration::from_millis(100) && retry < Duration::from_secs(30), "{retry:?}");
         // Who goes away makes room at once, or nearly.
-        clients.abort_all();
-        while clients.join_next().await.is_some() {}
+        drop(clients);
         let start = Instant::now();
         while ask(&engine, &[1], Which::Newest).await.is_err() {
             assert!(start.elapsed() < of_all, "the others are not computed to their end");
