@@ -8,6 +8,7 @@
 //!
 //! - `args` and `settings`: from flags to a configuration. `begin`: what is in the run directory, and where the run begins.
 //! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers.
+//! - `serve`: predictions without training. `server`: what both serve on the one port.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
 //! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
 //! - `local`: workers on this machine.
@@ -34,6 +35,8 @@ mod journal;
 mod local;
 mod memory;
 mod run;
+mod serve;
+mod server;
 mod services;
 mod settings;
 mod strangers;
@@ -45,3 +48,4 @@ pub use error::Error;
 pub use local::LocalProcesses;
 pub use memory::give_back_freed_memory;
 pub use run::run;
+pub use serve::{ServeArgs, run_serve};

@@ -3,52 +3,42 @@
 use crate::{
     args::Args,
     begin::{Begun, begin},
-    complete, connections,
+    complete,
     display::Display,
     error::Error,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
-    services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, Timely, TrainingService},
+    server::{GRACE, Served, broken, engine, router, serve, soon},
+    services::{ClusterOptions, ClusterService, Timely, TrainingService},
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
 use data::Split;
 use inference::{Engine, EngineOptions, Memory, Source};
 use plan::Timeouts;
-use proto::v1::{
-    Run, cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer,
-};
+use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
 use std::{
     future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 use steering::{Course, Options};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
-    task::{JoinError, JoinHandle, spawn_blocking},
+    task::spawn_blocking,
     time::{interval, timeout},
 };
-use tonic::transport::{Server, server::Router};
+use tonic::transport::server::Router;
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
-/// Calls of one connection at a time.
-const CALLS: u32 = 256;
 /// What workers and clients say at a time, but for pictures.
 const LARGEST_WORDS: usize = 1 << 20;
 const LARGEST_QUESTION: usize = 1 << 16;
-/// Until a connection is gone that answers no question: on a slow line that waits behind all that was sent.
-const GONE: Duration = Duration::from_mins(2);
-/// The shortest deadline of a request: a busy disk may be read for it.
-const SOONEST: Duration = Duration::from_secs(10);
-/// How long clients get to take their last answers.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end. Its value
 /// says who asks. The processes of local workers are known to `processes`.
 ///
@@ -162,7 +152,7 @@ async fn start(
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
-    let router = services(timeouts, cluster, training, inference_service(engine, memory)).await?;
+    let router = services(timeouts, cluster, training, (engine, memory)).await?;
     let (server, close) = serve(router, listener, timeouts);
     Ok(Running { inputs, view, helm_ended, server, close })
 }
@@ -288,67 +278,17 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
     }
 }
 
-/// What the server comes to.
-type Served = JoinHandle<Result<(), tonic::transport::Error>>;
-
-/// Serves on `listener`, until the sender is dropped.
-fn serve(router: Router, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
-    let (close, closed) = oneshot::channel::<()>();
-    let incoming = connections::incoming(listener, connections::most(), timeouts.request);
-    let server = router.serve_with_incoming_shutdown(incoming, async {
-        // Dropping the sender closes as well.
-        let _ = closed.await;
-    });
-    (tokio::spawn(server), close)
-}
-
-/// Why the server has ended, which it is not to do by itself.
-fn broken(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Error {
-    Error::Serve(match ended {
-        Ok(Ok(())) => "it closed".to_owned(),
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
-    })
-}
-
-/// The engine of predictions, with the newest checkpoint ready.
-async fn engine(options: EngineOptions) -> Result<Engine, Error> {
-    let started = spawn_blocking(move || Engine::start(options)).await;
-    let started = started.map_err(|error| Error::Serve(error.to_string()))?;
-    started.map_err(|error| Error::Serve(error.to_string()))
-}
-
-/// Predictions by `engine`, whose requests take their part of `memory` at the most.
-fn inference_service(engine: Engine, memory: Memory) -> Admission<InferenceServer<InferenceService>> {
-    let service = InferenceServer::new(InferenceService::new(engine));
-    Admission::new(service.max_decoding_message_size(LARGEST_MESSAGE), memory)
-}
-
 /// All that is served on the one port.
 async fn services(
     timeouts: Timeouts,
     cluster: ClusterService,
     training: TrainingService,
-    inference: Admission<InferenceServer<InferenceService>>,
+    (engine, memory): (Engine, Memory),
 ) -> Result<Router, Error> {
-    let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
-    health_reporter.set_serving::<InferenceServer<InferenceService>>().await;
-    let reflect = |error: tonic_reflection::server::Error| Error::Serve(error.to_string());
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let soon = timeouts.transfer.max(SOONEST);
-    Ok(Server::builder()
-        .max_concurrent_streams(CALLS)
-        .http2_keepalive_interval(Some(timeouts.keepalive))
-        .http2_keepalive_timeout(Some(GONE))
-        .add_service(Timely::new(health, soon))
-        .add_service(reflection().build_v1().map_err(reflect)?)
-        .add_service(reflection().build_v1alpha().map_err(reflect)?)
+    let (router, health) = router(engine, memory, timeouts).await?;
+    health.set_serving::<TrainingServer<TrainingService>>().await;
+    let soon = soon(timeouts);
+    Ok(router
         .add_service(Timely::new(ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS), soon))
-        .add_service(Timely::new(TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION), soon))
-        .add_service(inference))
+        .add_service(Timely::new(TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION), soon)))
 }
