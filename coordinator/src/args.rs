@@ -20,7 +20,11 @@ use std::{
 
 /// Steers a training run: waits for workers, trains, evaluates, saves, and answers predictions meanwhile.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "coordinator", version)]
+#[command(
+    name = "coordinator",
+    version,
+    after_help = "coordinator serve RUN_OR_CHECKPOINT answers predictions without training: coordinator serve --help"
+)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub struct Args {
     /// Workers to wait for before the first step
@@ -148,7 +152,7 @@ impl Args {
 }
 
 /// The address of one machine, as others can reach it.
-fn one_machine(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn one_machine(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|error: AddrParseError| error.to_string())?;
     let ip = address.ip();
     if ip.is_multicast() || ip == Ipv4Addr::BROADCAST {

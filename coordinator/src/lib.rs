@@ -8,10 +8,11 @@
 //!
 //! - `args` and `settings`: from flags to a configuration. `begin`: what is in the run directory, and where the run begins.
 //! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers.
+//! - `serve`: predictions without training. `server`: what both serve on the one port.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
 //! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
 //! - `alerts`: what somebody has to be told at once, and how.
-//! - `predict`: pictures and the model. `local`: workers on this machine.
+//! - `local`: workers on this machine.
 //!
 //! # Example
 //!
@@ -35,8 +36,9 @@ mod helm;
 mod journal;
 mod local;
 mod memory;
-mod predict;
 mod run;
+mod serve;
+mod server;
 mod services;
 mod settings;
 mod strangers;
@@ -48,5 +50,5 @@ pub use display::Display;
 pub use error::Error;
 pub use local::LocalProcesses;
 pub use memory::give_back_freed_memory;
-pub use predict::{Patience, Picture, PictureError, resize_rgb};
 pub use run::run;
+pub use serve::{ServeArgs, run_serve};
