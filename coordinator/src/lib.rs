@@ -39,11 +39,13 @@ mod services;
 mod settings;
 mod strangers;
 mod summary;
+mod web;
 
-pub use args::Args;
+pub use args::{Args, Command, View};
 pub use display::Display;
 pub use error::Error;
 pub use local::LocalProcesses;
 pub use memory::give_back_freed_memory;
 pub use predict::{Patience, Picture, PictureError, resize_rgb};
 pub use run::run;
+pub use web::{Http, view};

@@ -1,6 +1,6 @@
 //! `coordinator`: steers a training run.
 
-use coordinator::{Args, Display, Error, LocalProcesses, give_back_freed_memory, run};
+use coordinator::{Args, Command, Display, Error, LocalProcesses, give_back_freed_memory, run, view};
 use plan::Timeouts;
 use program::{FAREWELL, Usage, arguments, print, signals};
 use std::{ffi::OsString, process::ExitCode};
@@ -72,6 +72,9 @@ fn serve(args: Args, display: &Display) -> Result<(), Error> {
     let address = args.listen;
     let ours = local.clone();
     let result = runtime.block_on(async {
+        if let Some(Command::View(asked)) = &args.command {
+            return view(asked, args.http, &args.data_dir, display, stop).await;
+        }
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
         run(args, listener, display.clone(), stop, ours).await
     });

@@ -10,10 +10,12 @@ use crate::{
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     predict::{Decoders, Memory, Predictor},
     services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, Timely, TrainingService},
+    web::{Asked, Http, Site},
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
-use data::{DatasetSpec, Split};
+use data::Split;
+use page::{Images, Model, Shown};
 use plan::Timeouts;
 use proto::v1::{
     Run, cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer,
@@ -65,6 +67,7 @@ pub async fn run(
     let mut stop = Box::pin(async move { format!("asked to by {}", stop.await) });
     let timeouts = Timeouts::new(args.failure_timeout)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
+    let page = args.http.unwrap_or(Http::On(address.ip())).bind().await?;
     let Some(begun) = begin_unless(&mut stop, args.clone()).await? else { return Ok(()) };
     tracing::info!("run {} in {}, listening on {address}", begun.run_id, begun.run_dir.display());
     let complete = begun.start.is_complete(begun.config.epochs);
@@ -75,7 +78,10 @@ pub async fn run(
         }
     }
     let (run_dir, profile) = (begun.run_dir.clone(), profile_dir(&args, &begun.run_dir));
-    let running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    let mut running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    if let Some(listener) = page {
+        running.site = Some(Site::start(listener, vec![running.shown.clone()], true, &display)?);
+    }
     let workers = program.filter(|_| !complete).map(|program| {
         LocalWorkers::start(&LocalOptions {
             program,
@@ -107,6 +113,10 @@ struct Running {
     server: Served,
     /// The server closes when this is dropped.
     close: oneshot::Sender<()>,
+    /// What the page shows.
+    shown: Shown,
+    /// The page, where there is one.
+    site: Option<Site>,
 }
 
 /// Takes the helm of the run that has `begun`, and serves on `listener`.
@@ -133,6 +143,10 @@ async fn start(
         tickets: tickets.clone(),
     };
     let (inputs, receiver) = mpsc::channel(INPUTS);
+    let chronicle = watch::Sender::new(journal.chronicle()?);
+    let followed = chronicle.subscribe();
+    let name = run_dir.display().to_string();
+    let images = test_images(args, &config);
     let options = HelmOptions {
         options: steering_options(args, &config, timeouts),
         config,
@@ -143,7 +157,7 @@ async fn start(
         timeouts,
         tickets,
         run_dir,
-        chronicle: watch::Sender::new(journal.chronicle()?),
+        chronicle,
         journal,
         retention: Retention { last: args.keep, best: true },
         predictor: predictor.clone(),
@@ -155,9 +169,12 @@ async fn start(
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
-    let router = services(timeouts, cluster, training, (predictor, dataset), memory).await?;
+    let inference = InferenceService::new(predictor, Decoders::new(memory, dataset.shape), &dataset);
+    let model = Some(Arc::new(Asked(inference.clone())) as Arc<dyn Model>);
+    let shown = Shown { images: Some(images), model, ..Shown::new(&name, view.clone(), followed) };
+    let router = services(timeouts, cluster, training, inference, memory).await?;
     let (server, close) = serve(router, listener, timeouts);
-    Ok(Running { inputs, view, helm_ended, server, close })
+    Ok(Running { inputs, view, helm_ended, server, close, shown, site: None })
 }
 
 impl Running {
@@ -170,7 +187,7 @@ impl Running {
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
     ) -> Result<(), Error> {
-        let Self { inputs, view, mut helm_ended, mut server, close } = self;
+        let Self { inputs, view, mut helm_ended, mut server, close, shown: _, site } = self;
         let mut stopping = false;
         let mut tick = interval(timeouts.tick);
         let result = loop {
@@ -202,6 +219,9 @@ impl Running {
             stop.await;
         }
         drop(close);
+        if let Some(site) = site {
+            site.close().await;
+        }
         // Streams of workers that are gone may linger; they are not waited for.
         let _ = timeout(GRACE, server).await;
         result
@@ -257,6 +277,15 @@ fn profile_dir(args: &Args, run_dir: &Path) -> Option<PathBuf> {
     args.profile.as_ref()?.directory(run_dir.join("profile"))
 }
 
+/// The test images, for those who look at them.
+fn test_images(args: &Args, config: &RunConfig) -> Arc<Images> {
+    let (spec, limit) = (Arc::new(config.dataset.clone()), config.test_samples as usize);
+    let data_dir = args.data_dir.clone();
+    Arc::new(Images::new(move || {
+        importers::open(&spec, &data_dir, Split::Test, Some(limit)).map_err(|error| error.to_string())
+    }))
+}
+
 /// That the data set is there, as far as `config` uses it.
 fn check_data(args: &Args, config: &RunConfig) -> Result<(), Error> {
     let spec = Arc::new(config.dataset.clone());
@@ -309,11 +338,10 @@ async fn services(
     timeouts: Timeouts,
     cluster: ClusterService,
     training: TrainingService,
-    (predictor, dataset): (Predictor, Arc<DatasetSpec>),
+    inference: InferenceService,
     memory: Memory,
 ) -> Result<Router, Error> {
-    let inference =
-        InferenceServer::new(InferenceService::new(predictor, Decoders::new(memory, dataset.shape), &dataset));
+    let inference = InferenceServer::new(inference);
     let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
