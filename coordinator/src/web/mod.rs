@@ -11,12 +11,7 @@ pub use model::Asked;
 use crate::{display::Display, error::Error};
 use page::{Limits, Names, Page, Shown, serve};
 use std::{fs, time::Duration};
-use tokio::{
-    net::TcpListener,
-    sync::oneshot,
-    task::JoinHandle,
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 /// How long answers under way are waited for.
 const GRACE: Duration = Duration::from_secs(2);
@@ -55,7 +50,6 @@ impl Site {
         drop(self.close);
         let _ = timeout(GRACE, self.server).await;
     }
-
 }
 
 /// The machine's name.

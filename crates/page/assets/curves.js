@@ -93,7 +93,7 @@ const fade = stroke => `color-mix(in srgb, ${stroke} 35%, transparent)`;
 function axes(chart) {
   const line = { stroke: colour('muted'), grid: { stroke: colour('grid'), width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
   const below = view.x === 'time' ? (u, values) => values.map(value => duration(value).replace(/ 00? ?s$/, '')) : (u, values) => values.map(value => Number.isInteger(value) ? value : '');
-  const beside = chart.id === 'accuracy' ? value => `${Math.round(100 * value)} %` : value => String(Number(value.toPrecision(3)));
+  const beside = chart.id === 'accuracy' ? value => `${Number((100 * value).toFixed(1))} %` : value => String(Number(value.toPrecision(3)));
   return [
     { ...line, size: 28, gap: 4, space: view.x === 'time' ? 80 : 50, values: below },
     { ...line, size: 52, gap: 4, space: chart.low ? 24 : 36, values: (u, values) => values.map(value => value === null ? '' : beside(value)) },
@@ -172,7 +172,7 @@ function build(chart) {
     padding: [chart.low ? 6 : 14, 8, 0, 0],
     legend: { show: false },
     scales: {
-      x: { time: false, range: (u, low, high) => [view.x === 'time' ? 0 : Math.min(low ?? 0, 1) === low ? low : low ?? 0, high > (low ?? 0) ? high : (low ?? 0) + 1] },
+      x: { time: false, range: reach },
       y: { distr: chart.log && view.log ? 3 : 1 },
     },
     cursor: { sync: { key: 'epochs' }, points: { size: 6 }, drag: { x: true, y: false } },
@@ -181,6 +181,13 @@ function build(chart) {
   it.u = new uPlot(options, aligned(chart), plot);
   plot.firstElementChild.setAttribute('aria-hidden', 'true');
   return it;
+}
+
+/** All there is, from the beginning; or the part that a person has dragged over. */
+function reach(u, low, high) {
+  if (low === null || low === undefined) return [0, 1];
+  const all = low === u.data[0][0], first = view.x === 'time' || low <= 1 ? 0 : low - 1;
+  return [all ? first : low, high > low || !all ? high : low + (low - first || 1)];
 }
 
 function place(chart) {

@@ -25,12 +25,15 @@ function tiles(of) {
   const last = epochs.test_accuracy.at(-1);
   const best = number(run.best_accuracy);
   const over = isOver(run);
+  // After the end, what an epoch in progress would have is that of the last one.
+  const now = name => number(run[name] ?? epochs[name].at(-1));
+  const speed = number(run.images_per_second) || (over ? number(epochs.images_per_second.at(-1)) : 0);
   return [
     ['Test accuracy', percent(number(last)), Number.isFinite(best) ? `best ${percent(best)}` : 'after the first epoch'],
-    ['Train accuracy', percent(number(run.train_accuracy)), 'of the epoch so far'],
-    ['Train loss', loss(number(run.train_loss)), epochs.test_loss.length ? `test ${loss(number(epochs.test_loss.at(-1)))}` : 'test after the first epoch'],
+    ['Train accuracy', percent(now('train_accuracy')), over ? 'of the last epoch' : 'of the epoch so far'],
+    ['Train loss', loss(now('train_loss')), epochs.test_loss.length ? `test ${loss(number(epochs.test_loss.at(-1)))}` : 'test after the first epoch'],
     ['Learning rate', rate(number(run.learning_rate)), of.about?.config?.schedule?.kind ?? ''],
-    ['Images a second', run.images_per_second ? whole(number(run.images_per_second)) : '–', over ? 'over the run' : 'by all workers'],
+    ['Images a second', speed ? whole(speed) : '–', over ? 'as last measured' : 'by all workers'],
     ['Workers', over && !members ? '–' : String(members), spare ? `and ${spare} that wait or prepare` : `generation ${run.generation}`],
     [over ? 'Took' : 'At work for', duration(number(run.wall_seconds)), of.recoveries.length ? `${of.recoveries.length} failures survived` : 'no failures'],
   ];
@@ -52,7 +55,9 @@ export function showNow() {
   at('progress').dataset.state = run.state;
   const [where, left] = at('where').children;
   const epoch = Math.min(run.epoch + 1, total(of) || run.epoch + 1);
-  say(where, `Epoch ${epoch} of ${total(of)} · step ${whole(run.step)} of ${whole(run.steps_per_epoch)}`);
+
+  if (isOver(run) || !store.about.live) say(where, `${whole(of.epochs.epoch.length)} of ${whole(total(of))} epochs done`);
+  else say(where, `Epoch ${epoch} of ${total(of)} · step ${whole(run.step)} of ${whole(run.steps_per_epoch)}`);
   const rest = number(run.seconds_left);
   say(left, isOver(run) || !Number.isFinite(rest) ? '' : `about ${duration(rest)} left`);
   const shown = tiles(of);

@@ -155,7 +155,8 @@ pub(crate) async fn image(
         }
         images::png(dataset.pixels(index), dataset.spec().shape).map_err(|error| error.to_string())
     });
-    let png = drawn.await.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")))?.map_err(missing)?;
+    let png =
+        drawn.await.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")))?.map_err(missing)?;
     let mut response = png.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/png"));

@@ -56,7 +56,8 @@ pub(crate) const ASSETS: [Asset; 16] = [
 
 /// Serves them.
 pub(crate) fn router() -> Router<Arc<Inner>> {
-    let mut router = Router::new().route("/", get(|request: Request| async move { answer(&ASSETS[0], request.headers()) }));
+    let mut router =
+        Router::new().route("/", get(|request: Request| async move { answer(&ASSETS[0], request.headers()) }));
     for asset in &ASSETS {
         let path = format!("/{}", asset.name);
         router = router.route(&path, get(move |request: Request| async move { answer(asset, request.headers()) }));
@@ -69,8 +70,7 @@ fn answer(asset: &'static Asset, asked: &HeaderMap) -> Response {
     let known = asked.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| {
         tags.split(',').map(|known| known.trim().trim_start_matches("W/")).any(|known| known == tag || known == "*")
     });
-    let mut response =
-        if known { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_response() };
+    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_response() };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
     // Another version of the program may be on the same port tomorrow: browsers keep it, and ask whether it is the same.

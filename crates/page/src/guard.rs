@@ -91,7 +91,9 @@ mod tests {
     #[test]
     fn a_page_on_loopback_has_names_of_this_machine_alone() {
         let names = Names::Only(vec!["node7".to_owned()]);
-        for host in ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:8080", "a.localhost:1", "Node7:8080", "10.0.0.1"] {
+        for host in
+            ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:8080", "a.localhost:1", "Node7:8080", "10.0.0.1"]
+        {
             assert!(names.has(host), "{host}");
         }
         for host in ["evil.example", "evil.example:8080", "localhost.evil.example", ""] {

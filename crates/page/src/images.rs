@@ -42,8 +42,10 @@ impl Images {
 pub(crate) fn png(planes: &[u8], shape: ImageShape) -> Result<Vec<u8>, png::EncodingError> {
     let area = (shape.width * shape.height) as usize;
     let channels = if shape.channels >= 3 { 3 } else { 1 };
-    let pixels: Vec<u8> =
-        (0..area).flat_map(|place| (0..channels).map(move |channel| channel * area + place)).map(|at| planes[at]).collect();
+    let pixels: Vec<u8> = (0..area)
+        .flat_map(|place| (0..channels).map(move |channel| channel * area + place))
+        .map(|at| planes[at])
+        .collect();
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, shape.width, shape.height);
     encoder.set_color(if channels == 3 { png::ColorType::Rgb } else { png::ColorType::Grayscale });

@@ -37,7 +37,8 @@ impl Live {
     }
 
     fn with(names: Names, change: impl FnOnce(&mut Shown)) -> Self {
-        let run = watch::Sender::new(Run { state: RunState::Training.into(), reason: "steps".to_owned(), ..Run::default() });
+        let run =
+            watch::Sender::new(Run { state: RunState::Training.into(), reason: "steps".to_owned(), ..Run::default() });
         let chronicle = watch::Sender::new(Chronicle::default());
         let mut shown = Shown::new("resnet20", run.subscribe(), chronicle.subscribe());
         change(&mut shown);
@@ -112,7 +113,7 @@ fn record(epoch: u32) -> Fact {
     let record: EpochRecord = serde_json::from_value(json!({
         "epoch": epoch, "train_loss": 0.5, "train_accuracy": 0.25, "train_images": 20, "test_loss": "NaN",
         "test_accuracy": 0.85, "confusion": confusion, "lr": 0.1, "seconds": 3.0, "train_seconds": 2.0,
-        "images_per_second": 10.0, "note": null, "schedule": schedule::ScheduleState::default(),
+        "images_per_second": 10.0, "note": null, "schedule": schedule::ScheduleState::new(0.1),
     }))
     .unwrap();
     Fact::Epoch(Box::new(record))
@@ -121,14 +122,17 @@ fn record(epoch: u32) -> Fact {
 #[tokio::test]
 async fn every_file_is_served_with_its_kind_and_kept_by_its_tag() {
     let live = Live::new();
-    for (path, kind) in [("/", "text/html"), ("/index.html", "text/html"), ("/style.css", "text/css"), ("/app.js", "text/javascript")] {
+    for (path, kind) in
+        [("/", "text/html"), ("/index.html", "text/html"), ("/style.css", "text/css"), ("/app.js", "text/javascript")]
+    {
         let (status, headers, body) = live.get(path).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(headers[header::CONTENT_TYPE].to_str().unwrap().starts_with(kind), "{path}");
         assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'self'"));
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert!(!body.is_empty());
-        let again = Request::get(path).header(header::IF_NONE_MATCH, &headers[header::ETAG]).body(Body::empty()).unwrap();
+        let again =
+            Request::get(path).header(header::IF_NONE_MATCH, &headers[header::ETAG]).body(Body::empty()).unwrap();
         let (status, _, body) = live.ask(again).await;
         assert_eq!((status, body.len()), (StatusCode::NOT_MODIFIED, 0));
     }
@@ -152,7 +156,11 @@ fn the_files_are_small_and_need_nothing_from_elsewhere() {
         for absolute in ["href=\"/", "src=\"/", "'/api", "`/api", "fetch('/", "from '/"] {
             assert!(!places.contains(absolute), "{} has {absolute}", asset.name);
         }
-        assert!(!places.contains("style=\"") && !places.contains("onclick=\""), "{} has what its policy refuses", asset.name);
+        assert!(
+            !places.contains("style=\"") && !places.contains("onclick=\""),
+            "{} has what its policy refuses",
+            asset.name
+        );
     }
     let named = ASSETS.iter().map(|asset| asset.name);
     let page = std::str::from_utf8(ASSETS[0].bytes).unwrap();
@@ -171,7 +179,10 @@ async fn a_run_is_there_as_json() {
     live.add(Fact::Event("two".to_owned()));
     live.add(Fact::Checkpoint { name: "epoch-2".to_owned(), steps_done: 9 });
     let about = live.json("/api/about").await;
-    assert_eq!((&about["live"], &about["runs"][0]["config"]["epochs"], &about["runs"][0]["model"]), (&json!(true), &json!(20), &json!(false)));
+    assert_eq!(
+        (&about["live"], &about["runs"][0]["config"]["epochs"], &about["runs"][0]["model"]),
+        (&json!(true), &json!(20), &json!(false))
+    );
     let run = live.json("/api/run").await;
     assert_eq!((&run["state"], &run["reason"]), (&json!("training"), &json!("steps")));
     let epochs = live.json("/api/epochs").await;
@@ -247,6 +258,7 @@ async fn a_reader_that_is_behind_is_sent_away_and_a_page_that_closes_ends_all() 
         heard += usize::from(name == "event");
     }
     assert!(heard < 400, "it has missed some, and is not told the rest as if it had not");
+    drop(slow);
     assert_eq!(live.page.readers(), 1);
     live.page.close();
     while quick.next().await.is_some() {}
@@ -366,7 +378,10 @@ async fn images_come_with_what_the_model_takes_them_for() {
         }
         sleep(Duration::from_millis(5)).await;
     };
-    assert_eq!((&found["count"], &found["checkpoint"], &found["is_newest"]), (&json!(13), &json!("epoch-1"), &json!(true)));
+    assert_eq!(
+        (&found["count"], &found["checkpoint"], &found["is_newest"]),
+        (&json!(13), &json!("epoch-1"), &json!(true))
+    );
     assert_eq!(live.json("/api/mistakes").await["count"], 0, "it makes none");
 }
 
