@@ -46,9 +46,15 @@ impl Page {
         Self { inner: Arc::new(Inner { runs, hub, survey: Arc::default(), pictures, names }) }
     }
 
-    /// What is served. Other services can be merged into it.
+    /// What is served.
     #[must_use]
     pub fn router(&self) -> Router {
+        self.router_with(Router::new())
+    }
+
+    /// What is served, with other services beside it. What is refused here is refused there.
+    #[must_use]
+    pub fn router_with(&self, others: Router) -> Router {
         let inner = &self.inner;
         let api = Router::new()
             .route("/about", get(api::about))
@@ -67,8 +73,9 @@ impl Page {
             .nest("/api", api)
             .merge(assets::router())
             .layer(from_fn(guard::headers))
-            .layer(from_fn_with_state(inner.names.clone(), guard::check))
             .with_state(Arc::clone(inner))
+            .merge(others)
+            .layer(from_fn_with_state(inner.names.clone(), guard::check))
     }
 
     /// How many readers follow the live run.
