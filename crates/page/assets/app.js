@@ -61,8 +61,9 @@ onView(changed => {
   showControls();
   if (has('theme')) dress();
   if (has('theme', 's', 'log', 'x', 'marks', 'hide')) showCurves();
-  if (has('theme', 'hide')) compare();
-  if (has('e')) showClasses();
+  if (has('theme', 'hide', 'run')) compare();
+  if (has('run')) [showNow, showWorkers, showGenerations, showCheckpoints, showLog].forEach(show => show());
+  if (has('e', 'run')) showClasses();
   if (has('f')) showLog();
   if (has('from')) showGrid();
 });

@@ -1,8 +1,8 @@
 // How well each class is told, and which are taken for which.
 
 import { at, el, percent, say, table, whole } from './dom.js';
-import { ask, store } from './store.js';
-import { classes } from './now.js';
+import { ask } from './store.js';
+import { chosen, classes } from './now.js';
 import { choose, view } from './view.js';
 import { picture } from './model.js';
 
@@ -13,25 +13,25 @@ let shown = '', busy = false;
 
 /** Asks for the chosen epoch, if another one is shown. */
 export async function showClasses() {
-  const of = store.runs[0];
+  const of = chosen();
   if (!of) return;
   const { epoch: done } = of.epochs, slider = at('epoch');
-  const chosen = view.e && done.includes(view.e - 1) ? view.e : done.length ? done.at(-1) + 1 : 0;
+  const epoch = view.e && done.includes(view.e - 1) ? view.e : done.length ? done.at(-1) + 1 : 0;
   slider.disabled = !done.length;
   slider.min = done.length ? done[0] + 1 : 1;
   slider.max = done.length ? done.at(-1) + 1 : 1;
-  slider.value = chosen;
-  say(at('epoch-value'), chosen ? String(chosen) : '–');
+  slider.value = epoch;
+  say(at('epoch-value'), epoch ? String(epoch) : '–');
   at('epoch-last').disabled = !view.e;
-  const key = `${chosen} ${of.epochs.test_loss.at(chosen - 1 - (done[0] ?? 0))}`;
-  if (!chosen) {
+  const key = `${view.run} ${epoch} ${of.epochs.test_loss.at(epoch - 1 - (done[0] ?? 0))}`;
+  if (!epoch) {
     at('per-class').replaceChildren(el('h3', {}, 'Accuracy of each class'), el('p', { className: 'quiet' }, 'Known after the first epoch.'));
     at('confusion').replaceChildren(el('h3', {}, 'Taken for'), el('p', { className: 'quiet' }, 'Known after the first epoch.'));
   }
-  if (!chosen || busy || key === shown) return;
+  if (!epoch || busy || key === shown) return;
   busy = true;
   try {
-    const found = await ask(`confusion?run=0&epoch=${chosen - 1}`);
+    const found = await ask(`confusion?run=${view.run}&epoch=${epoch - 1}`);
     shown = key;
     draw(of, found);
   } catch { /* The banner tells of a coordinator that is gone. */ }
@@ -135,7 +135,7 @@ async function openCell(truth, answer, names) {
 
 /** Mistakes, and how far the search for them is, until they are there. */
 export async function showMistakes(node, query, goesOn, counts) {
-  const names = classes(store.runs[0]);
+  const names = classes(chosen());
   while (goesOn()) {
     let found;
     try { found = await ask('mistakes' + query); } catch (error) {

@@ -3,7 +3,7 @@
 import { at, colour, el, duration, loss, number, percent, rate, say, table } from './dom.js';
 import { KINDS, marksOf } from './marks.js';
 import { store } from './store.js';
-import { done, isOver } from './now.js';
+import { chosen, done, isOver } from './now.js';
 import { view } from './view.js';
 
 const CHARTS = [
@@ -109,11 +109,14 @@ function drawMarks(u, chart) {
   ctx.rect(bbox.left, 0, bbox.width, bbox.top + bbox.height);
   ctx.clip();
   ctx.textAlign = 'center';
+  const dense = bbox.width / px < 8 * chart.marks.filter(mark => mark.kind === 'checkpoint').length;
   ctx.font = `${11 * px}px system-ui, sans-serif`;
   for (const mark of chart.marks) {
     const kind = KINDS[mark.kind], x = Math.round(u.valToPos(mark.place, 'x', true));
     ctx.strokeStyle = ctx.fillStyle = colour(kind.colour);
-    if (mark.kind === 'checkpoint') {
+    if (mark.kind === 'checkpoint' && dense) {
+      ctx.fillRect(x, bbox.top + bbox.height - 4 * px, 1, 4 * px);
+    } else if (mark.kind === 'checkpoint') {
       ctx.beginPath();
       ctx.moveTo(x - 3 * px, bbox.top + bbox.height);
       ctx.lineTo(x + 3 * px, bbox.top + bbox.height);
@@ -144,7 +147,7 @@ function showLegend(chart) {
   const smoothed = view.s > 0;
   chart.values.forEach(({ node, series, lines }) => {
     const data = u.data[smoothed && lines !== 'learning_rate' ? series + 1 : series] ?? [];
-    const value = index === null || index === undefined ? data.findLast(value => value !== null) : data[index];
+    const value = index === null || index === undefined ? data.findLast(value => value !== null && value !== undefined) : data[index];
     say(node, chart.text(value ?? NaN));
   });
   const x = index === null || index === undefined ? undefined : u.data[0][index];
@@ -169,7 +172,7 @@ function build(chart) {
   const it = { ...chart, box, plot, values, where, told, marks: null };
   const options = {
     width: 300, height: chart.low ? 110 : 240, series: [{}, ...series], axes: axes(chart),
-    padding: [chart.low ? 6 : 14, 8, 0, 0],
+    padding: [chart.low ? 6 : 14, 18, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: false, range: reach },
@@ -233,7 +236,7 @@ function legendOfMarks() {
 
 /** The curves for those who read them. */
 export function showText() {
-  const of = store.runs[0];
+  const of = chosen();
   if (!of) return;
   const marks = marksOf(of), { epochs } = of;
   const heads = [{ name: 'Epoch', number: true }, ...['Train loss', 'Test loss', 'Train accuracy', 'Test accuracy', 'Learning rate', 'Time'].map(name => ({ name, number: true })), { name: 'What happened' }];

@@ -1,13 +1,13 @@
 // What happened, in words.
 
 import { at, clock, el, say, whole } from './dom.js';
-import { store } from './store.js';
+import { chosen } from './now.js';
 import { choose, view } from './view.js';
 
 const SHOWN = 500;
 
 export function showLog() {
-  const of = store.runs[0];
+  const of = chosen();
   if (!of) return;
   const wanted = view.f.toLowerCase();
   const found = wanted ? of.events.filter(event => event.text.toLowerCase().includes(wanted)) : of.events;

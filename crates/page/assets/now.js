@@ -2,9 +2,13 @@
 
 import { at, colour, duration, el, loss, number, percent, rate, say, whole } from './dom.js';
 import { store } from './store.js';
+import { choose, view } from './view.js';
 
 const MARKS = { training: '▶', evaluating: '◉', waiting: '…', forming: '↻', saving: '⤓', stopping: '◼', finished: '✓', stopped: '◼', failed: '✕', unknown: '?' };
 const OVER = ['finished', 'stopped', 'failed'];
+
+/** The run that is shown in full: of several, the one that a person chose. */
+export const chosen = () => store.runs[view.run] ?? store.runs[0];
 
 /** Epochs done, as a number with a fraction. */
 export function done(of) {
@@ -35,12 +39,12 @@ function tiles(of) {
     ['Learning rate', rate(number(run.learning_rate)), of.about?.config?.schedule?.kind ?? ''],
     ['Images a second', speed ? whole(speed) : '–', over ? 'as last measured' : 'by all workers'],
     ['Workers', over && !members ? '–' : String(members), spare ? `and ${spare} that wait or prepare` : `generation ${run.generation}`],
-    [over ? 'Took' : 'At work for', duration(number(run.wall_seconds)), of.recoveries.length ? `${of.recoveries.length} failures survived` : 'no failures'],
+    [over ? 'Took' : 'At work for', duration(number(run.wall_seconds)), of.recoveries.length ? `${of.recoveries.length} ${of.recoveries.length === 1 ? 'failure' : 'failures'} survived` : 'no failures'],
   ];
 }
 
 export function showNow() {
-  const of = store.runs[0];
+  const of = chosen();
   if (!of?.run) return;
   const { run } = of;
   document.body.classList.toggle('stale', !store.connected);
@@ -111,9 +115,10 @@ export function showComparison(hidden, toggle) {
   ];
   const heads = ['Run', 'Epochs', 'Best accuracy', 'Last accuracy', 'Test loss', 'Train loss', 'Trained for', 'Model', 'End'];
   const rows = store.runs.map((of, index) => el('tr', {},
-    el('th', { scope: 'row' }, el('label', { className: 'switch' },
-      el('input', { type: 'checkbox', checked: !hidden.has(index), onchange: () => toggle(index) }),
-      el('i', { className: 'swatch', style: { background: colour('run-' + index % 7) } }), of.about.name)),
+    el('th', { scope: 'row' },
+      el('input', { type: 'checkbox', checked: !hidden.has(index), onchange: () => toggle(index), ariaLabel: `Curves of ${of.about.name}` }),
+      el('i', { className: 'swatch', style: { background: colour('run-' + index % 7) } }),
+      el('button', { type: 'button', className: 'name', ariaPressed: String(of === chosen()), title: 'Show this run below', onclick: () => choose({ run: index }) }, of.about.name)),
     values(of).map((value, column) => el('td', { className: column < 6 ? 'number' : '' }, value))));
   node.replaceChildren(el('div', { className: 'scroll' }, el('table', {},
     el('caption', { className: 'hidden' }, 'Runs that are compared'),

@@ -1,8 +1,8 @@
 // What a person has chosen to see. All of it is in the URL.
 
-const defaults = { s: 0, log: 0, x: 'epoch', marks: 1, e: 0, f: '', theme: '', at: '', from: 0, hide: '' };
+const defaults = { s: 0, log: 0, x: 'epoch', marks: 1, e: 0, f: '', theme: '', at: '', from: 0, hide: '', run: 0 };
 
-/** The choices: s smoothing, log axis, x along, marks, e epoch (0: latest), f filter, theme, at section, from image, hide runs. */
+/** The choices: s smoothing, log axis, x along, marks, e epoch (0: latest), f filter, theme, at section, from image, hide runs, run in full. */
 export const view = { ...defaults };
 
 const listeners = [];

@@ -2,7 +2,7 @@
 
 import { at, clock, colour, duration, el, number, percent, ranges, table, whole } from './dom.js';
 import { store } from './store.js';
-import { isOver } from './now.js';
+import { chosen, isOver } from './now.js';
 
 function health(worker) {
   if (worker.back_in_seconds !== null && worker.set_aside) return ['bad', '✕', `set aside: ${worker.set_aside}; tried again in ${duration(worker.back_in_seconds)}`];
@@ -21,7 +21,7 @@ function split(worker) {
 }
 
 export function showWorkers() {
-  const { run } = store.runs[0] ?? {};
+  const { run } = chosen() ?? {};
   if (!run) return;
   const members = run.workers.filter(worker => worker.rank !== null).length;
   const shards = run.workers.reduce((sum, worker) => sum + worker.shards.length, 0);
@@ -40,7 +40,7 @@ const ROWS = 16, ROW = 22, TOP = 6;
 
 /** A line for each worker: from when to when it was a member, and where a failure was survived. */
 export function showGenerations() {
-  const of = store.runs[0];
+  const of = chosen();
   const node = at('generations');
   if (!of?.generations.length) {
     node.replaceChildren(el('h3', {}, 'Generations'), el('p', { className: 'quiet' }, 'None has been formed yet.'));
@@ -76,7 +76,7 @@ export function showGenerations() {
 }
 
 export function showCheckpoints() {
-  const of = store.runs[0], node = at('checkpoints-table');
+  const of = chosen(), node = at('checkpoints-table');
   if (!of) return;
   const steps = of.run?.steps_per_epoch || 1;
   if (!of.checkpoints.length) {
