@@ -8,9 +8,11 @@ use std::{
     collections::BTreeMap,
     f64::consts::E,
     fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
 };
 use system_tests::{Browser, Coordinator, binary, data_dir, scratch};
 
@@ -137,11 +139,16 @@ fn keys_change_the_view_and_the_url_holds_it() {
     for part in ["log=1", "theme=dark", "s=0.1", "x=time", "f=lost"] {
         assert!(hash.contains(part), "{hash} has no {part}");
     }
-    browser.open(&format!("{}{hash}", viewer.url));
+    // As it was, and behind a proxy too.
+    let behind = proxy(&viewer.url);
+    browser.requests();
+    browser.open(&format!("{behind}{hash}"));
     browser.wait_for("document.querySelectorAll('#events-list li').length === 1");
     let same = "document.querySelector('#log').checked && document.documentElement.dataset.theme === 'dark' \
                 && document.querySelector('#x').value === 'time'";
     assert_eq!(browser.evaluate(same), true);
+    browser.wait_for("document.querySelector('#confusion .matrix')");
+    assert_all_from(&mut browser, &behind);
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -231,7 +238,7 @@ impl Viewer {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let url = lines.find_map(|line| Some(line.split_once("page on ")?.1.to_owned())).unwrap();
         // It says nothing more; what it would say is not to fill a pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        thread::spawn(move || lines.for_each(drop));
         Self { child, url }
     }
 }
@@ -242,6 +249,43 @@ impl Drop for Viewer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A proxy that serves what is at `to` under `/prefix/`.
+fn proxy(to: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let to = to.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    thread::spawn(move || {
+        for browser in listener.incoming().map_while(Result::ok) {
+            let to = to.clone();
+            // A browser that is gone is the end of its connection alone.
+            thread::spawn(move || drop(pass_on(browser, &to)));
+        }
+    });
+    format!("http://{address}/prefix/")
+}
+
+/// Passes one request on, and its answer back.
+fn pass_on(browser: TcpStream, to: &str) -> io::Result<()> {
+    let (mut server, mut answers) = (TcpStream::connect(to)?, browser.try_clone()?);
+    let mut requests = BufReader::new(browser);
+    let mut line = String::new();
+    requests.read_line(&mut line)?;
+    server.write_all(line.replacen(" /prefix/", " /", 1).as_bytes())?;
+    // One request a connection.
+    server.write_all(b"Connection: close\r\n")?;
+    loop {
+        line.clear();
+        requests.read_line(&mut line)?;
+        if !line.to_ascii_lowercase().starts_with("connection:") {
+            server.write_all(line.as_bytes())?;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    io::copy(&mut server, &mut answers).map(drop)
 }
 
 /// The files of a directory, with what is in them.

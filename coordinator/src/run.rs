@@ -80,7 +80,13 @@ pub async fn run(
     let (run_dir, profile) = (begun.run_dir.clone(), profile_dir(&args, &begun.run_dir));
     let mut running = start(&args, begun, &display, timeouts, listener, complete).await?;
     if let Some(listener) = page {
-        running.site = Some(Site::start(listener, vec![running.shown.clone()], true, &display)?);
+        running.site = Some(Site::start(
+            listener,
+            vec![running.shown.clone()],
+            true,
+            connections::of_the_page(connections::most()),
+            &display,
+        )?);
     }
     let workers = program.filter(|_| !complete).map(|program| {
         LocalWorkers::start(&LocalOptions {
@@ -316,7 +322,8 @@ type Served = JoinHandle<Result<(), tonic::transport::Error>>;
 /// Serves on `listener`, until the sender is dropped.
 fn serve(router: Router, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
     let (close, closed) = oneshot::channel::<()>();
-    let incoming = connections::incoming(listener, connections::most(), timeouts.request);
+    let most = connections::most();
+    let incoming = connections::incoming(listener, most - connections::of_the_page(most), timeouts.request);
     let server = router.serve_with_incoming_shutdown(incoming, async {
         // Dropping the sender closes as well.
         let _ = closed.await;

@@ -2,6 +2,7 @@
 
 use crate::{
     args::View,
+    connections::{most, of_the_page},
     display::Display,
     error::Error,
     web::{Http, Site},
@@ -35,7 +36,7 @@ pub async fn view(
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
     let http = http.unwrap_or(Http::On(Ipv4Addr::LOCALHOST.into()));
     let listener = http.bind().await?.ok_or(Error::NoPage)?;
-    let site = Site::start(listener, runs, false, display)?;
+    let site = Site::start(listener, runs, false, of_the_page(most()), display)?;
     stop.await;
     site.close().await;
     Ok(())

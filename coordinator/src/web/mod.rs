@@ -25,16 +25,22 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves a page of `runs` on `listener`, and says where. A `live` run is followed.
+    /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. A `live` run is followed.
     ///
     /// # Errors
     /// If the listener has no address.
-    pub fn start(listener: TcpListener, runs: Vec<Shown>, live: bool, display: &Display) -> Result<Self, Error> {
+    pub fn start(
+        listener: TcpListener,
+        runs: Vec<Shown>,
+        live: bool,
+        connections: usize,
+        display: &Display,
+    ) -> Result<Self, Error> {
         let address = listener.local_addr().map_err(|error| Error::Serve(error.to_string()))?;
         let names = if address.ip().is_loopback() { Names::Only(own_names()) } else { Names::Any };
         let page = Page::guarded(runs, live, names);
         let (close, closed) = oneshot::channel();
-        let limits = Limits { grace: GRACE, ..Limits::default() };
+        let limits = Limits { connections, grace: GRACE, ..Limits::default() };
         let server = tokio::spawn(serve(listener, page.router(), limits, async {
             // Dropping the sender closes as well.
             let _ = closed.await;
