@@ -3,8 +3,8 @@
 //! Every flag is also read from an environment variable, and from a file that `--config` names. The command line
 //! outweighs the environment, and the environment outweighs the file.
 
-use crate::{alerts::AlertArgs, error::Error};
-use clap::Parser;
+use crate::{alerts::AlertArgs, error::Error, web::Http};
+use clap::{Parser, Subcommand};
 use config::{Asked, RunConfig};
 use program::{BadVariable, Format, Traces, Usage, arguments};
 use std::{
@@ -27,6 +27,10 @@ use std::{
 )]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub struct Args {
+    /// Something else than to steer a run
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Workers to wait for before the first step
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub workers: usize,
@@ -81,6 +85,11 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = one_machine)]
     pub listen: SocketAddr,
 
+    /// The address of the page that shows the run in a browser; without a port, the first that is free from 8080 on; or off
+    /// [default: the address of --listen, without its port]
+    #[arg(long, value_name = "ADDR|off", global = true)]
+    pub http: Option<Http>,
+
     /// How long a silent or stuck worker is waited for, from 500ms to 1h; the other time-outs follow from it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub failure_timeout: Duration,
@@ -113,6 +122,21 @@ pub struct Args {
     /// A file in TOML that sets any of these flags
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// What a coordinator does beside steering a run.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Shows runs that are over in a browser, and compares several. It changes nothing in their directories
+    View(View),
+}
+
+/// Which runs are shown.
+#[derive(Debug, Clone, clap::Args)]
+pub struct View {
+    /// Run directories
+    #[arg(value_name = "RUN_DIR", required = true)]
+    pub run_dirs: Vec<PathBuf>,
 }
 
 impl Args {

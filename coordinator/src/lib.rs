@@ -43,12 +43,14 @@ mod services;
 mod settings;
 mod strangers;
 mod summary;
+mod web;
 
 pub use alerts::AlertArgs;
-pub use args::Args;
+pub use args::{Args, Command, View};
 pub use display::Display;
 pub use error::Error;
 pub use local::LocalProcesses;
 pub use memory::give_back_freed_memory;
 pub use run::run;
 pub use serve::{ServeArgs, run_serve};
+pub use web::{Http, view};

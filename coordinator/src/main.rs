@@ -1,6 +1,8 @@
 //! `coordinator`: steers a training run.
 
-use coordinator::{Args, Display, Error, LocalProcesses, ServeArgs, give_back_freed_memory, run, run_serve};
+use coordinator::{
+    Args, Command, Display, Error, LocalProcesses, ServeArgs, give_back_freed_memory, run, run_serve, view,
+};
 use plan::Timeouts;
 use program::{FAREWELL, Format, Usage, arguments, print, signals};
 use std::{ffi::OsString, process::ExitCode};
@@ -98,6 +100,9 @@ fn train(args: Args, display: &Display) -> Result<(), Error> {
     let address = args.listen;
     let ours = local.clone();
     let result = runtime.block_on(async {
+        if let Some(Command::View(asked)) = &args.command {
+            return view(asked, args.http, &args.data_dir, display, stop).await;
+        }
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
         run(args, listener, display.clone(), stop, ours).await
     });

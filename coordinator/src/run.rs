@@ -4,18 +4,20 @@ use crate::{
     alerts::Alerts,
     args::Args,
     begin::{Begun, begin},
-    complete,
+    complete, connections,
     display::Display,
     error::Error,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     server::{GRACE, Served, broken, engine, router, serve, soon},
-    services::{ClusterOptions, ClusterService, Timely, TrainingService},
+    services::{ClusterOptions, ClusterService, StandardBackend, Timely, TrainingService},
+    web::{Asked, Http, Site, beside},
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
 use data::Split;
 use inference::{Engine, EngineOptions, Memory, Source};
+use page::{Images, Model, Shown};
 use plan::Timeouts;
 use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
 use std::{
@@ -56,6 +58,7 @@ pub async fn run(
     let mut stop = Box::pin(async move { format!("asked to by {}", stop.await) });
     let timeouts = Timeouts::new(args.failure_timeout)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
+    let page = args.http.unwrap_or(Http::On(address.ip())).bind().await?;
     let Some(begun) = begin_unless(&mut stop, args.clone()).await? else { return Ok(()) };
     tracing::info!("run {} in {}, listening on {address}", begun.run_id, begun.run_dir.display());
     let complete = begun.start.is_complete(begun.config.epochs);
@@ -66,7 +69,16 @@ pub async fn run(
         }
     }
     let (run_dir, profile) = (begun.run_dir.clone(), profile_dir(&args, &begun.run_dir));
-    let running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    let mut running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    if let Some(listener) = page {
+        running.site = Some(Site::start(
+            listener,
+            vec![running.shown.clone()],
+            Some(running.others.clone()),
+            connections::of_the_page(connections::most()),
+            &display,
+        )?);
+    }
     let workers = program.filter(|_| !complete).map(|program| {
         LocalWorkers::start(&LocalOptions {
             program,
@@ -100,6 +112,12 @@ struct Running {
     server: Served,
     /// The server closes when this is dropped.
     close: oneshot::Sender<()>,
+    /// What the page shows.
+    shown: Shown,
+    /// What is served on the page's port beside it.
+    others: axum::Router,
+    /// The page, where there is one.
+    site: Option<Site>,
 }
 
 /// Takes the helm of the run that has `begun`, and serves on `listener`.
@@ -135,6 +153,10 @@ async fn start(
         tickets: tickets.clone(),
     };
     let (inputs, receiver) = mpsc::channel(INPUTS);
+    let chronicle = watch::Sender::new(journal.chronicle()?);
+    let followed = chronicle.subscribe();
+    let name = run_dir.display().to_string();
+    let images = test_images(args, &config);
     let options = HelmOptions {
         options: steering_options(args, &config, timeouts),
         config,
@@ -145,7 +167,7 @@ async fn start(
         timeouts,
         tickets,
         run_dir,
-        chronicle: watch::Sender::new(journal.chronicle()?),
+        chronicle,
         journal,
         retention: Retention { last: args.keep, best: true },
         engine: engine.clone(),
@@ -157,9 +179,16 @@ async fn start(
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
+    let shown = Shown {
+        images: Some(images),
+        model: Some(Arc::new(Asked(engine.clone())) as Arc<dyn Model>),
+        ..Shown::new(&name, view.clone(), followed.clone())
+    };
+    let standard = Arc::new(StandardBackend::new(engine.clone(), &model));
+    let others = beside(standard, memory, view.clone(), followed);
     let router = services(timeouts, cluster, training, (engine, &model, memory)).await?;
     let (server, close) = serve(router, listener, timeouts);
-    Ok(Running { inputs, view, helm_ended, server, close })
+    Ok(Running { inputs, view, helm_ended, server, close, shown, others, site: None })
 }
 
 impl Running {
@@ -173,7 +202,7 @@ impl Running {
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
     ) -> Result<(), Error> {
-        let Self { inputs, view, mut helm_ended, mut server, close } = self;
+        let Self { inputs, view, mut helm_ended, mut server, close, shown: _, others: _, site } = self;
         let mut stopping = false;
         let mut tick = interval(timeouts.tick);
         let result = loop {
@@ -208,6 +237,9 @@ impl Running {
             stop.await;
         }
         drop(close);
+        if let Some(site) = site {
+            site.close().await;
+        }
         // Streams of workers that are gone may linger; they are not waited for.
         let _ = timeout(GRACE, server).await;
         result
@@ -261,6 +293,15 @@ fn steering_options(args: &Args, config: &RunConfig, timeouts: Timeouts) -> Opti
 /// Where traces of local workers go, if they are wanted.
 fn profile_dir(args: &Args, run_dir: &Path) -> Option<PathBuf> {
     args.profile.as_ref()?.directory(run_dir.join("profile"))
+}
+
+/// The test images, for those who look at them.
+fn test_images(args: &Args, config: &RunConfig) -> Arc<Images> {
+    let (spec, limit) = (Arc::new(config.dataset.clone()), config.test_samples as usize);
+    let data_dir = args.data_dir.clone();
+    Arc::new(Images::new(move || {
+        importers::open(&spec, &data_dir, Split::Test, Some(limit)).map_err(|error| error.to_string())
+    }))
 }
 
 /// That the data set is there, as far as `config` uses it.

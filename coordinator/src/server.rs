@@ -80,7 +80,8 @@ pub(crate) async fn router(
 /// Serves on `listener`, until the sender is dropped.
 pub(crate) fn serve(router: Router, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
     let (close, closed) = oneshot::channel::<()>();
-    let incoming = connections::incoming(listener, connections::most(), timeouts.request);
+    let most = connections::most();
+    let incoming = connections::incoming(listener, most - connections::of_the_page(most), timeouts.request);
     let server = router.serve_with_incoming_shutdown(incoming, async {
         // Dropping the sender closes as well.
         let _ = closed.await;

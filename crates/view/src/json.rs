@@ -101,6 +101,16 @@ impl<'a> RunView<'a> {
     #[must_use]
     pub fn new(run: &'a Run) -> Self {
         Self {
+            epochs: run.epochs.iter().map(EpochView::new).collect(),
+            config: run.config.as_ref().map(proto::to_value),
+            ..Self::brief(run)
+        }
+    }
+
+    /// Of `run`, without its epochs and its configuration: for those who have them already.
+    #[must_use]
+    pub fn brief(run: &'a Run) -> Self {
+        Self {
             id: &run.id,
             state: word(run.state()),
             reason: &run.reason,
@@ -114,8 +124,8 @@ impl<'a> RunView<'a> {
             seconds_left: run.seconds_left,
             generation: run.generation,
             workers: run.workers.iter().map(WorkerView::new).collect(),
-            epochs: run.epochs.iter().map(EpochView::new).collect(),
-            config: run.config.as_ref().map(proto::to_value),
+            epochs: Vec::new(),
+            config: None,
             checkpoint: &run.checkpoint,
             best_checkpoint: &run.best_checkpoint,
             best_accuracy: run.best_accuracy,
