@@ -56,7 +56,7 @@ pub enum Command {
     Watch(Watch),
     /// End the run after the step in progress, saved; the same command of the coordinator goes on from there.
     Stop(Stop),
-    /// Tell what is in pictures, by the newest checkpoint of the run.
+    /// Tell what is in pictures, by a checkpoint of the run.
     Predict(Predict),
     /// Show the layers and sizes of a model. Needs no coordinator.
     Summary(Summary),
@@ -128,13 +128,17 @@ pub struct Stop {
 /// The pictures to be classified, and how much is shown of each.
 #[derive(Debug, clap::Args)]
 pub struct Predict {
-    /// PNG or JPEG files, http or https URLs of such, or files of raw pixels: a byte each, one channel after the other.
+    /// PNG or JPEG files, directories of such, http or https URLs, or files of raw pixels: a byte each, one channel after the other.
     #[arg(required = true, value_name = "FILE_OR_URL")]
     pub images: Vec<ImageAt>,
 
     /// How many classes to show, the most probable first.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
     pub top: u8,
+
+    /// Which checkpoint answers: newest, best (by test accuracy), or one by its name, such as step-00007820.
+    #[arg(long, value_name = "newest|best|NAME", default_value = "newest")]
+    pub checkpoint: String,
 }
 
 /// The address in `text`; the usual one if there is none.

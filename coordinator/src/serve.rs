@@ -117,12 +117,10 @@ async fn follow(engine: Engine, source: Source, mut newest: String) -> std::conv
         // What cannot be read now may be read at the next look.
         let Ok(models) = engine.models().await else { continue };
         let Some(name) = models.last().map(|model| model.name.clone()).filter(|name| *name != newest) else { continue };
-        let path = store.path(&name);
-        match spawn_blocking(move || checkpoint::read(&path)).await {
-            Ok(Ok((manifest, state))) => {
-                tracing::info!("answering by {name} from now on");
-                engine.load(&name, &manifest, Arc::new(state));
-            }
+        let (path, engine, of) = (store.path(&name), engine.clone(), name.clone());
+        let load = move || checkpoint::read(&path).map(|(manifest, state)| engine.load(&of, &manifest, &state));
+        match spawn_blocking(load).await {
+            Ok(Ok(())) => tracing::info!("answering by {name} from now on"),
             Ok(Err(error)) => tracing::warn!("{error}; {newest} goes on answering"),
             Err(_) => continue,
         }

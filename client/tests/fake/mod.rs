@@ -1,7 +1,8 @@
 //! A coordinator that says what a test wants.
 
 use proto::v1::{
-    GetRunRequest, PredictRequest, PredictResponse, Run, RunState, StopRunRequest, StopRunResponse, WatchRunRequest,
+    GetRunRequest, ListModelsRequest, ListModelsResponse, PredictRequest, PredictResponse, PredictStreamResponse, Run,
+    RunState, StopRunRequest, StopRunResponse, WatchRunRequest,
     inference_server::{Inference, InferenceServer},
     predict_request::Image,
     training_server::{Training, TrainingServer},
@@ -17,7 +18,7 @@ use std::{
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 /// A coordinator on a port of its own, until it is dropped.
 pub struct Fake {
@@ -87,7 +88,7 @@ impl Training for Service {
 
 #[tonic::async_trait]
 impl Inference for Service {
-    /// A cat for "ok MILLISECONDS", a dog for raw pixels; "busy" works the second time, "early" never.
+    /// As a coordinator that knows of one image only: a cat for "ok MILLISECONDS", a dog for raw pixels; "busy" works the second time, "early" never.
     async fn predict(&self, request: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
         let class_index = match request.into_inner().image {
             Some(Image::File(file)) if file.len() == 3072 => 1,
@@ -116,6 +117,20 @@ impl Inference for Service {
             classes: vec!["cat".to_owned(), "dog".to_owned()],
             checkpoint: "step-000010".to_owned(),
             checkpoint_accuracy: Some(0.812),
+            ..PredictResponse::default()
         }))
+    }
+
+    type PredictStreamStream = tokio_stream::Empty<Result<PredictStreamResponse, Status>>;
+
+    async fn predict_stream(
+        &self,
+        _: Request<Streaming<PredictRequest>>,
+    ) -> Result<Response<Self::PredictStreamStream>, Status> {
+        Err(Status::unimplemented("one request at a time, as before there were streams"))
+    }
+
+    async fn list_models(&self, _: Request<ListModelsRequest>) -> Result<Response<ListModelsResponse>, Status> {
+        Err(Status::unimplemented("nothing is listed, as before there were lists"))
     }
 }
