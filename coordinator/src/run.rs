@@ -6,6 +6,7 @@ use crate::{
     complete, connections,
     display::Display,
     error::Error,
+    health,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     predict::{Decoders, Memory, Predictor},
@@ -133,6 +134,8 @@ async fn start(
         tickets: tickets.clone(),
     };
     let (inputs, receiver) = mpsc::channel(INPUTS);
+    let chronicle = watch::Sender::new(journal.chronicle()?);
+    let (told, of_run) = (chronicle.subscribe(), cluster.store.of_run(&run_id));
     let options = HelmOptions {
         options: steering_options(args, &config, timeouts),
         config,
@@ -143,19 +146,21 @@ async fn start(
         timeouts,
         tickets,
         run_dir,
-        chronicle: watch::Sender::new(journal.chronicle()?),
+        chronicle,
         journal,
         retention: Retention { last: args.keep, best: true },
         predictor: predictor.clone(),
+        wanted: args.workers,
+        weights_sha256: newest.as_ref().map_or_else(String::new, |(_, manifest, _)| manifest.weights_sha256.clone()),
         display: display.clone(),
         newest: newest.map(|(name, manifest, state)| (name, manifest.test_accuracy, state)),
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
-    let training = TrainingService::new(view.clone(), inputs.clone());
+    let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
-    let router = services(timeouts, cluster, training, (predictor, dataset), memory).await?;
+    let router = services((timeouts, view.clone()), cluster, training, (predictor, dataset), memory).await?;
     let (server, close) = serve(router, listener, timeouts);
     Ok(Running { inputs, view, helm_ended, server, close })
 }
@@ -306,7 +311,7 @@ fn broken(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Erro
 
 /// All that is served on the one port.
 async fn services(
-    timeouts: Timeouts,
+    (timeouts, view): (Timeouts, watch::Receiver<Run>),
     cluster: ClusterService,
     training: TrainingService,
     (predictor, dataset): (Predictor, Arc<DatasetSpec>),
@@ -315,9 +320,7 @@ async fn services(
     let inference =
         InferenceServer::new(InferenceService::new(predictor, Decoders::new(memory, dataset.shape), &dataset));
     let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
-    let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
-    health_reporter.set_serving::<InferenceServer<InferenceService>>().await;
+    let health = health::service(view).await;
     let reflect = |error: tonic_reflection::server::Error| Error::Serve(error.to_string());
     let reflection = || {
         tonic_reflection::server::Builder::configure()

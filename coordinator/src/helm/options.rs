@@ -43,4 +43,8 @@ pub struct HelmOptions {
     pub display: Display,
     /// The state to answer predictions from before the first new checkpoint.
     pub newest: Option<(String, Option<f64>, Arc<State>)>,
+    /// Of that state's weights; empty without one.
+    pub weights_sha256: String,
+    /// Workers that somebody wants. With fewer the run is degraded.
+    pub wanted: usize,
 }
