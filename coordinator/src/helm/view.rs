@@ -69,6 +69,10 @@ impl Helm {
             // Over for the machine, but not on disk yet.
             status.state = RunState::Saving;
         }
+        if status.state == RunState::Paused && !self.saver.is_idle() {
+            // It counts as paused once nothing can be lost.
+            status = Status { state: RunState::Saving, reason: format!("saving the newest state: {}", status.reason) };
+        }
         if status.state == RunState::Waiting && !self.trouble.is_empty() {
             status.reason = format!("{}; {}", status.reason, self.trouble);
         }

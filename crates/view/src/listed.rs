@@ -90,7 +90,9 @@ mod tests {
     fn names_as_scripts_expect() {
         let checkpoint = Checkpoint { name: "a".to_owned(), test_loss: Some(f64::NAN), ..Checkpoint::default() };
         let json = serde_json::to_string(&CheckpointView::new(&checkpoint)).unwrap();
-        assert!(json.starts_with(r#"{"name":"a","epoch":0,"step":0,"steps_done":0,"test_accuracy":null,"test_loss":"NaN""#));
+        assert!(
+            json.starts_with(r#"{"name":"a","epoch":0,"step":0,"steps_done":0,"test_accuracy":null,"test_loss":"NaN""#)
+        );
         let event = Event { number: 3, at: 1.5, text: "w came".to_owned() };
         assert_eq!(serde_json::to_string(&EventView::new(&event)).unwrap(), r#"{"number":3,"at":1.5,"text":"w came"}"#);
         let members = vec!["a".to_owned()];
