@@ -3,7 +3,7 @@
 //! Every flag is also read from an environment variable, and from a file that `--config` names. The command line
 //! outweighs the environment, and the environment outweighs the file.
 
-use crate::error::Error;
+use crate::{alerts::AlertArgs, error::Error};
 use clap::Parser;
 use config::{Asked, RunConfig};
 use program::{BadVariable, Format, Traces, Usage, arguments};
@@ -93,6 +93,10 @@ pub struct Args {
     /// Go on answering predictions when training is over
     #[arg(long)]
     pub serve: bool,
+
+    /// Who is told at once when something happens
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 
     /// What pictures that are to be predicted may take of the memory in all, in MiB; what does not fit waits, or is refused
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]

@@ -10,6 +10,7 @@
 //! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
 //! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
+//! - `alerts`: what somebody has to be told at once, and how.
 //! - `predict`: pictures and the model. `local`: workers on this machine.
 //!
 //! # Example
@@ -23,6 +24,7 @@
 //! # Ok::<(), coordinator::Error>(())
 //! ```
 
+mod alerts;
 mod args;
 mod begin;
 mod complete;
@@ -41,6 +43,7 @@ mod settings;
 mod strangers;
 mod summary;
 
+pub use alerts::AlertArgs;
 pub use args::Args;
 pub use display::Display;
 pub use error::Error;

@@ -1,6 +1,7 @@
 //! A coordinator from its start to its end.
 
 use crate::{
+    alerts::Alerts,
     args::Args,
     begin::{Begun, begin},
     complete, connections,
@@ -92,8 +93,10 @@ pub async fn run(
             processes,
         })
     });
+    let told = || Alerts::start(args.alerts.options(), &run_dir, running.view.clone(), running.inputs.clone());
+    let alerts = (!complete).then(told).transpose()?;
     let serve = args.serve.then_some(address);
-    running.until_over(workers, stop, timeouts, serve).await
+    running.until_over(workers, alerts, stop, timeouts, serve).await
 }
 
 /// A coordinator at work.
@@ -171,6 +174,7 @@ impl Running {
     async fn until_over(
         self,
         mut workers: Option<LocalWorkers>,
+        alerts: Option<Alerts>,
         mut stop: impl Future<Output = String> + Unpin,
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
@@ -202,6 +206,9 @@ impl Running {
             Some(workers) => workers.end(result).await,
             None => result,
         };
+        if let Some(alerts) = alerts {
+            alerts.end().await;
+        }
         if let Some(address) = serve.filter(|_| result.is_ok() && !stopping) {
             tracing::info!("training is over; answering predictions on {address} until stopped");
             stop.await;

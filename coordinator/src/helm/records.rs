@@ -4,7 +4,7 @@
 use crate::{
     error::Error,
     journal::{Entry, Journal, now},
-    summary,
+    summary::{self, EventFiles},
 };
 use chronicle::Chronicle;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub struct Records {
     run_dir: PathBuf,
     /// The epochs that are done.
     history: Vec<EpochRecord>,
+    /// The same for TensorBoard.
+    events: EventFiles,
     /// Whether metrics.jsonl lacks epochs, or ends in half a line.
     metrics_behind: bool,
     /// Whether people were told that the disk takes nothing.
@@ -35,9 +37,11 @@ impl Records {
         run_dir: PathBuf,
         history: Vec<EpochRecord>,
     ) -> Self {
-        let mut records = Self { journal, chronicle, run_dir, history, metrics_behind: false, told: false };
+        let events = EventFiles::new(&run_dir);
+        let mut records = Self { journal, chronicle, run_dir, history, events, metrics_behind: false, told: false };
         if !records.history.is_empty() {
             records.write_metrics();
+            records.events.write(&records.history);
         }
         records
     }
@@ -67,6 +71,11 @@ impl Records {
         self.journal.record(at, entries)?;
         self.chronicle.send_modify(|chronicle| facts.into_iter().for_each(|fact| chronicle.add(at, fact)));
         self.tell();
+        if again {
+            self.events.write(&self.history);
+        } else if !done.is_empty() {
+            self.events.add(&self.history);
+        }
         if again || (self.metrics_behind && !done.is_empty()) {
             self.write_metrics();
             return Ok(());

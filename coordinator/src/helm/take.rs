@@ -125,6 +125,10 @@ impl Helm {
             HelmInput::Pause { reason, answer } => return self.pause(&reason, answer),
             HelmInput::Resume { answer } => return self.resume(answer),
             HelmInput::Save { answer } => return self.save_now(answer),
+            HelmInput::Note { text } => {
+                self.recorder.record(Entry::Event(text));
+                return;
+            }
             HelmInput::Trouble { text } => {
                 self.trouble = text;
                 return;
