@@ -28,7 +28,8 @@ impl Lookout {
     fn look_at_headway(&mut self, run: &Run, at: Duration) {
         let place = (run.epoch, run.step, run.epochs.len());
         let since = match self.reached {
-            Some((before, since)) if before == place => since,
+            // A run that is paused stands still by right.
+            Some((before, since)) if before == place && run.state() != RunState::Paused => since,
             _ => at,
         };
         self.reached = Some((place, since));
