@@ -16,13 +16,15 @@ const INTERVAL: Duration = Duration::from_millis(200);
 pub async fn pause(coordinator: &Coordinator, options: &Pause, output: &Output) -> Result<(), Failure> {
     coordinator.pause(&options.reason).await?;
     let mut views = coordinator.watch(INTERVAL).await?;
+    let mut before = None;
     let run = loop {
         let run = views.next().await?;
         if options.no_wait || run.state() == RunState::Paused {
             break run;
         }
-        // Someone may have it go on before it has halted: it then never pauses.
-        if view::is_over(run.state()) {
+        // No generation is formed in a pause: someone has the run go on.
+        let goes_on = run.generation > *before.get_or_insert(run.generation);
+        if goes_on || view::is_over(run.state()) {
             let (state, reason) = (view::word(run.state()), one_line(&run.reason));
             return Err(Failure::NotPaused { state, reason });
         }

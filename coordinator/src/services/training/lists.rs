@@ -4,22 +4,16 @@ use super::pages::Page;
 use checkpoint::{Manifest, Store};
 use chronicle::Chronicle;
 use proto::v1;
+use steering::EpochRecord;
 use tokio::task::spawn_blocking;
 use tonic::Status;
 use view::records::{self, Stored};
 
-/// Counts of answers on a page at most: some hundred kilobytes of them.
-const COUNTS: usize = 1 << 18;
-
 pub fn epochs(chronicle: &Chronicle, request: &v1::ListEpochsRequest) -> Result<v1::ListEpochsResponse, Status> {
     let list = ("epochs", chronicle.id(), request.with_confusion);
-    let mut page = Page::new(&list, request.page_size, &request.page_token)?;
-    if let Some(first) = chronicle.epochs().first().filter(|_| request.with_confusion) {
-        page = page.at_most(COUNTS / first.confusion.counts().len().max(1));
-    }
-    let (records, next_page_token) =
-        page.of(chronicle.epochs().iter().map(|record| (record.epoch.into(), record)), false);
-    let epochs = records.into_iter().map(|record| records::whole_epoch(record, request.with_confusion)).collect();
+    let page = Page::new(&list, request.page_size, &request.page_token)?;
+    let message = |record: &EpochRecord| (record.epoch.into(), records::whole_epoch(record, request.with_confusion));
+    let (epochs, next_page_token) = page.of(chronicle.epochs().iter().map(message), false);
     Ok(v1::ListEpochsResponse { epochs, next_page_token })
 }
 
@@ -28,9 +22,8 @@ pub fn generations(
     request: &v1::ListGenerationsRequest,
 ) -> Result<v1::ListGenerationsResponse, Status> {
     let page = Page::new(&("generations", chronicle.id()), request.page_size, &request.page_token)?;
-    let keyed = chronicle.generations().map(|generation| (generation.generation, generation));
+    let keyed = chronicle.generations().map(|generation| (generation.generation, records::generation(generation)));
     let (generations, next_page_token) = page.of(keyed, false);
-    let generations = generations.into_iter().map(records::generation).collect();
     Ok(v1::ListGenerationsResponse { generations, next_page_token })
 }
 
@@ -39,8 +32,7 @@ pub fn recoveries(
     request: &v1::ListRecoveriesRequest,
 ) -> Result<v1::ListRecoveriesResponse, Status> {
     let page = Page::new(&("recoveries", chronicle.id()), request.page_size, &request.page_token)?;
-    let (recoveries, next_page_token) = page.of((0..).zip(chronicle.recoveries()), false);
-    let recoveries = recoveries.into_iter().map(records::recovery).collect();
+    let (recoveries, next_page_token) = page.of((0..).zip(chronicle.recoveries().map(records::recovery)), false);
     Ok(v1::ListRecoveriesResponse { recoveries, next_page_token })
 }
 
@@ -49,14 +41,11 @@ pub fn events(chronicle: &Chronicle, request: &v1::ListEventsRequest) -> Result<
     let list = ("events", chronicle.id(), request.newest_first, request.from_number, &filter);
     let page = Page::new(&list, request.page_size, &request.page_token)?;
     let fits = |event: &&chronicle::Event| filter.is_empty() || event.text.to_lowercase().contains(&filter);
-    let keyed = |event| {
-        let event: &chronicle::Event = event;
-        (event.number, event)
-    };
+    let keyed = |event: &chronicle::Event| (event.number, records::event(event));
     let all = chronicle.events_from(request.from_number).filter(fits);
     let (events, next_page_token) =
         if request.newest_first { page.of(all.rev().map(keyed), true) } else { page.of(all.map(keyed), false) };
-    Ok(v1::ListEventsResponse { events: events.into_iter().map(records::event).collect(), next_page_token })
+    Ok(v1::ListEventsResponse { events, next_page_token })
 }
 
 pub fn checkpoints(

@@ -2,6 +2,7 @@
 //! that was sent. So nothing is sent twice or left out while a list grows.
 
 use crate::services::wrong_argument;
+use prost::Message;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use tonic::Status;
 
@@ -9,6 +10,8 @@ use tonic::Status;
 const USUAL: usize = 100;
 /// And at the most.
 const MOST: usize = 1000;
+/// Bytes after which nothing more goes on a page. Clients usually take messages of 4 MiB.
+const BYTES: usize = 1 << 20;
 /// Digits of a key in a token, and of its check.
 const DIGITS: usize = 16;
 
@@ -44,21 +47,19 @@ impl Page {
         Ok(Self { after: Some(after), ..page })
     }
 
-    /// The same page with at most so many items, but one at least.
-    #[must_use]
-    pub fn at_most(self, size: usize) -> Self {
-        Self { size: self.size.min(size.max(1)), ..self }
-    }
-
-    /// The page's items, and the token of the next one; empty if there is none. The keys of `items` grow, or fall if `falling`.
-    pub fn of<T>(&self, items: impl Iterator<Item = (u64, T)>, falling: bool) -> (Vec<T>, String) {
+    /// The page's items, and the token of the next one; empty if there is none. The keys of `items` grow, or fall if `falling`. A
+    /// page of large items is shorter.
+    pub fn of<T: Message>(&self, items: impl Iterator<Item = (u64, T)>, falling: bool) -> (Vec<T>, String) {
         let comes = |key: u64| self.after.is_none_or(|after| if falling { key < after } else { key > after });
         let mut items = items.skip_while(|(key, _)| !comes(*key)).peekable();
         let (mut page, mut last) = (Vec::new(), None);
+        let mut bytes = 0;
         while page.len() < self.size
+            && bytes < BYTES
             && let Some((key, item)) = items.next()
         {
             last = Some(key);
+            bytes += item.encoded_len();
             page.push(item);
         }
         let more = items.peek().is_some();
@@ -123,7 +124,8 @@ mod tests {
     fn pages_are_bounded() {
         let len = |size| Page::new(&"list", size, "").unwrap().of((0..5000).map(|key| (key, key)), false).0.len();
         assert_eq!([0, 7, 5000].map(len), [USUAL, 7, MOST]);
-        let few = Page::new(&"list", 0, "").unwrap().at_most(0);
-        assert_eq!(few.of((0..9).map(|key| (key, key)), false).0.len(), 1);
+        let large = |key| (key, "x".repeat(BYTES / 2));
+        let (items, next) = Page::new(&"list", 0, "").unwrap().of((0..9).map(large), false);
+        assert_eq!((items.len(), next.is_empty()), (2, false));
     }
 }
