@@ -7,6 +7,7 @@ use crate::{
     complete, connections,
     display::Display,
     error::Error,
+    health,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     server::{GRACE, Served, broken, engine, router, serve, soon},
@@ -135,6 +136,7 @@ async fn start(
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());
     let store = Store::new(run_dir.join("checkpoints"));
+    let weights_sha256 = newest.as_ref().map_or_else(String::new, |(_, manifest, _)| manifest.weights_sha256.clone());
     let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
     let engine = engine(EngineOptions {
         dataset: Arc::clone(&dataset),
@@ -157,6 +159,7 @@ async fn start(
     let followed = chronicle.subscribe();
     let name = run_dir.display().to_string();
     let images = test_images(args, &config);
+    let (told, of_run) = (chronicle.subscribe(), cluster.store.of_run(&run_id));
     let options = HelmOptions {
         options: steering_options(args, &config, timeouts),
         config,
@@ -171,13 +174,15 @@ async fn start(
         journal,
         retention: Retention { last: args.keep, best: true },
         engine: engine.clone(),
+        wanted: args.workers,
+        weights_sha256,
         display: display.clone(),
         newest: known,
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
-    let training = TrainingService::new(view.clone(), inputs.clone());
+    let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
     let shown = Shown {
         images: Some(images),
@@ -186,7 +191,7 @@ async fn start(
     };
     let standard = Arc::new(StandardBackend::new(engine.clone(), &model));
     let others = beside(standard, memory, view.clone(), followed);
-    let router = services(timeouts, cluster, training, (engine, &model, memory)).await?;
+    let router = services((timeouts, view.clone()), cluster, training, (engine, &model, memory)).await?;
     let (server, close) = serve(router, listener, timeouts);
     Ok(Running { inputs, view, helm_ended, server, close, shown, others, site: None })
 }
@@ -330,13 +335,13 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
 
 /// All that is served on the one port.
 async fn services(
-    timeouts: Timeouts,
+    (timeouts, view): (Timeouts, watch::Receiver<Run>),
     cluster: ClusterService,
     training: TrainingService,
     (engine, model, memory): (Engine, &str, Memory),
 ) -> Result<Router, Error> {
     let (router, health) = router(engine, model, memory, timeouts).await?;
-    health.set_serving::<TrainingServer<TrainingService>>().await;
+    health::report(health, view).await;
     let soon = soon(timeouts);
     Ok(router
         .add_service(Timely::new(ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS), soon))
