@@ -197,12 +197,12 @@ impl Drop for Served {
     }
 }
 
-fn of_checkpoint(name: &str) -> Option<ModelSelector> {
+fn of_checkpoint(name: &str) -> ModelSelector {
     let which = match name {
         "best" => Which::Best(Choice {}),
         name => Which::Checkpoint(name.to_owned()),
     };
-    Some(ModelSelector { which: Some(which) })
+    ModelSelector { which: Some(which) }
 }
 
 fn pixels(planes: &[u8]) -> v1::Image {
@@ -275,14 +275,14 @@ async fn a_finished_run_is_served_without_training() {
     for model in &names {
         let request = PredictRequest {
             images: vec![pixels(&planes[..3072])],
-            model: of_checkpoint(&model.name),
+            model: Some(of_checkpoint(&model.name)),
             ..PredictRequest::default()
         };
         let answer = client.predict(request).await.unwrap().into_inner();
         assert_eq!((&answer.checkpoint, answer.checkpoint_accuracy), (&model.name, model.accuracy));
     }
     let request =
-        |name: &str, images| PredictRequest { images, model: of_checkpoint(name), ..PredictRequest::default() };
+        |name: &str, images| PredictRequest { images, model: Some(of_checkpoint(name)), ..PredictRequest::default() };
     let best = client.predict(request("best", vec![pixels(&planes[..3072])])).await.unwrap().into_inner();
     assert!(names.iter().all(|model| model.accuracy <= best.checkpoint_accuracy));
     let none = client.predict(request("step-1", vec![pixels(&planes[..3072])])).await.unwrap_err();
