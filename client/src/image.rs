@@ -62,7 +62,7 @@ impl ImageAt {
             return Err(failure("it is empty".to_owned()));
         }
         // Whether it is a picture or raw pixels is seen where the data set is known.
-        Ok(PredictRequest { image: Some(Image::File(bytes)) })
+        Ok(PredictRequest { image: Some(Image::File(bytes)), ..PredictRequest::default() })
     }
 }
 

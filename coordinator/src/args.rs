@@ -3,8 +3,8 @@
 //! Every flag is also read from an environment variable, and from a file that `--config` names. The command line
 //! outweighs the environment, and the environment outweighs the file.
 
-use crate::{error::Error, web::Http};
-use clap::{Parser, Subcommand};
+use crate::{alerts::AlertArgs, error::Error, web::Http};
+use clap::Parser;
 use config::{Asked, RunConfig};
 use program::{BadVariable, Format, Traces, Usage, arguments};
 use std::{
@@ -20,13 +20,14 @@ use std::{
 
 /// Steers a training run: waits for workers, trains, evaluates, saves, and answers predictions meanwhile.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "coordinator", version)]
+#[command(
+    name = "coordinator",
+    version,
+    after_help = "coordinator serve RUN_OR_CHECKPOINT answers predictions without training: coordinator serve --help\n\
+                  coordinator view RUN_DIR... shows runs that are over in a browser: coordinator view --help"
+)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub struct Args {
-    /// Something else than to steer a run
-    #[command(subcommand)]
-    pub command: Option<Command>,
-
     /// Workers to wait for before the first step
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub workers: usize,
@@ -83,7 +84,7 @@ pub struct Args {
 
     /// The address of the page that shows the run in a browser; without a port, the first that is free from 8080 on; or off
     /// [default: the address of --listen, without its port]
-    #[arg(long, value_name = "ADDR|off", global = true)]
+    #[arg(long, value_name = "ADDR|off")]
     pub http: Option<Http>,
 
     /// How long a silent or stuck worker is waited for, from 500ms to 1h; the other time-outs follow from it
@@ -103,6 +104,10 @@ pub struct Args {
     #[arg(long)]
     pub serve: bool,
 
+    /// Who is told at once when something happens
+    #[command(flatten)]
+    pub alerts: AlertArgs,
+
     /// What pictures that are to be predicted may take of the memory in all, in MiB; what does not fit waits, or is refused
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub predict_memory: u32,
@@ -114,21 +119,6 @@ pub struct Args {
     /// A file in TOML that sets any of these flags
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-}
-
-/// What a coordinator does beside steering a run.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// Shows runs that are over in a browser, and compares several. It changes nothing in their directories
-    View(View),
-}
-
-/// Which runs are shown.
-#[derive(Debug, Clone, clap::Args)]
-pub struct View {
-    /// Run directories
-    #[arg(value_name = "RUN_DIR", required = true)]
-    pub run_dirs: Vec<PathBuf>,
 }
 
 impl Args {
@@ -168,7 +158,7 @@ impl Args {
 }
 
 /// The address of one machine, as others can reach it.
-fn one_machine(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn one_machine(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|error: AddrParseError| error.to_string())?;
     let ip = address.ip();
     if ip.is_multicast() || ip == Ipv4Addr::BROADCAST {

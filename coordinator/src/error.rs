@@ -123,6 +123,14 @@ pub enum Error {
         /// Which directory.
         run_dir: PathBuf,
     },
+    /// There is nothing to answer predictions from.
+    #[error("cannot serve {}: {why}; give a run directory or a checkpoint", path.display())]
+    NothingToServe {
+        /// What was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Local workers cannot be started.
     #[error("cannot start a worker: {0}")]
     Spawn(String),
@@ -164,7 +172,7 @@ impl Error {
             Self::Spawn(_) => 5,
             Self::Data(_) => 6,
             Self::Failed(_) => 7,
-            Self::Checkpoint(_) | Self::NothingToGoOnFrom { .. } => 8,
+            Self::Checkpoint(_) | Self::NothingToGoOnFrom { .. } | Self::NothingToServe { .. } => 8,
             Self::RunDir { .. } | Self::Chronicle(_) => 9,
         }
     }

@@ -8,9 +8,11 @@
 //!
 //! - `args` and `settings`: from flags to a configuration. `begin`: what is in the run directory, and where the run begins.
 //! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers.
+//! - `serve`: predictions without training. `server`: what both serve on the one port.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
 //! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
-//! - `predict`: pictures and the model. `local`: workers on this machine.
+//! - `alerts`: what somebody has to be told at once, and how.
+//! - `local`: workers on this machine.
 //!
 //! # Example
 //!
@@ -23,6 +25,7 @@
 //! # Ok::<(), coordinator::Error>(())
 //! ```
 
+mod alerts;
 mod args;
 mod begin;
 mod complete;
@@ -33,19 +36,21 @@ mod helm;
 mod journal;
 mod local;
 mod memory;
-mod predict;
 mod run;
+mod serve;
+mod server;
 mod services;
 mod settings;
 mod strangers;
 mod summary;
 mod web;
 
-pub use args::{Args, Command, View};
+pub use alerts::AlertArgs;
+pub use args::Args;
 pub use display::Display;
 pub use error::Error;
 pub use local::LocalProcesses;
 pub use memory::give_back_freed_memory;
-pub use predict::{Patience, Picture, PictureError, resize_rgb};
 pub use run::run;
-pub use web::{Http, view};
+pub use serve::{ServeArgs, run_serve};
+pub use web::{Http, ViewArgs, view};

@@ -1,10 +1,15 @@
 //! `coordinator`: steers a training run.
 
-use coordinator::{Args, Command, Display, Error, LocalProcesses, give_back_freed_memory, run, view};
+use coordinator::{
+    Args, Display, Error, LocalProcesses, ServeArgs, ViewArgs, give_back_freed_memory, run, run_serve, view,
+};
 use plan::Timeouts;
-use program::{FAREWELL, Usage, arguments, print, signals};
+use program::{FAREWELL, Format, Usage, arguments, print, signals};
 use std::{ffi::OsString, process::ExitCode};
-use tokio::{net::TcpListener, runtime};
+use tokio::{
+    net::TcpListener,
+    runtime::{self, Runtime},
+};
 
 const NAME: &str = "coordinator";
 
@@ -12,10 +17,18 @@ fn main() -> ExitCode {
     give_back_freed_memory();
     let line: Vec<OsString> = std::env::args_os().collect();
     let format = arguments::wanted_format(&line);
-    let result = match Args::read(&line) {
-        Ok(args) if args.explain_timeouts => explain(&args),
-        Ok(args) => return start(args),
-        Err(error) => Err(error),
+    let result = match ServeArgs::read(&line) {
+        Some(Ok(args)) => return start(args.log_format, |display| serve(args, display)),
+        Some(Err(error)) => Err(error),
+        None => match ViewArgs::read(&line) {
+            Some(Ok(args)) => return start(args.log_format, |display| show(&args, display)),
+            Some(Err(error)) => Err(error),
+            None => match Args::read(&line) {
+                Ok(args) if args.explain_timeouts => explain(&args),
+                Ok(args) => return start(args.log_format, |display| train(args, display)),
+                Err(error) => Err(error),
+            },
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,8 +44,8 @@ fn explain(args: &Args) -> Result<(), Error> {
     print(&Timeouts::new(args.failure_timeout)?.to_string()).map_err(Error::Output)
 }
 
-fn start(args: Args) -> ExitCode {
-    let format = args.log_format;
+/// Does `work` with a terminal and a log of this format.
+fn start(format: Format, work: impl FnOnce(&Display) -> Result<(), Error>) -> ExitCode {
     let result = Display::new(format).and_then(|display| {
         // On a terminal the bar tells what plain lines would.
         let level = if display.has_bar() { "warn" } else { "info" };
@@ -46,7 +59,7 @@ fn start(args: Args) -> ExitCode {
             return ExitCode::from(error.exit_code());
         }
     };
-    let result = serve(args, &display);
+    let result = work(&display);
     display.finish();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,7 +70,37 @@ fn start(args: Args) -> ExitCode {
     }
 }
 
-fn serve(args: Args, display: &Display) -> Result<(), Error> {
+/// Answers predictions until a signal asks for the end.
+fn serve(args: ServeArgs, display: &Display) -> Result<(), Error> {
+    let log = display.log().clone();
+    let stop = signals::stop_request(move || log.finish()).map_err(|error| Error::Serve(error.to_string()))?;
+    let runtime = runtime()?;
+    let address = args.listen;
+    let result = runtime.block_on(async {
+        let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+        run_serve(args, listener, stop).await
+    });
+    runtime.shutdown_timeout(FAREWELL);
+    result
+}
+
+/// Shows runs that are over, until a signal asks for the end.
+fn show(args: &ViewArgs, display: &Display) -> Result<(), Error> {
+    let log = display.log().clone();
+    let stop = signals::stop_request(move || log.finish()).map_err(|error| Error::Serve(error.to_string()))?;
+    let runtime = runtime()?;
+    let result = runtime.block_on(view(args, display, stop));
+    runtime.shutdown_timeout(FAREWELL);
+    result
+}
+
+fn runtime() -> Result<Runtime, Error> {
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Error::Serve(error.to_string()))
+}
+
+/// Trains, and answers predictions meanwhile.
+fn train(args: Args, display: &Display) -> Result<(), Error> {
     let local = LocalProcesses::default();
     let (impatient, log) = (local.clone(), display.log().clone());
     // Whoever asks twice waits for nothing more, but leaves nothing behind.
@@ -67,14 +110,10 @@ fn serve(args: Args, display: &Display) -> Result<(), Error> {
         log.finish();
     };
     let stop = signals::stop_request(at_once).map_err(|error| Error::Serve(error.to_string()))?;
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Error::Serve(error.to_string()))?;
+    let runtime = runtime()?;
     let address = args.listen;
     let ours = local.clone();
     let result = runtime.block_on(async {
-        if let Some(Command::View(asked)) = &args.command {
-            return view(asked, args.http, &args.data_dir, display, stop).await;
-        }
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
         run(args, listener, display.clone(), stop, ours).await
     });

@@ -1,6 +1,7 @@
 //! A coordinator from its start to its end.
 
 use crate::{
+    alerts::Alerts,
     args::Args,
     begin::{Begun, begin},
     complete, connections,
@@ -8,49 +9,39 @@ use crate::{
     error::Error,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
-    predict::{Decoders, Memory, Predictor},
-    services::{Admission, ClusterOptions, ClusterService, InferenceService, LARGEST_MESSAGE, Timely, TrainingService},
+    server::{GRACE, Served, broken, engine, router, serve, soon},
+    services::{ClusterOptions, ClusterService, Timely, TrainingService},
     web::{Asked, Http, Site},
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
 use data::Split;
+use inference::{Engine, EngineOptions, Memory, Source};
 use page::{Images, Model, Shown};
 use plan::Timeouts;
-use proto::v1::{
-    Run, cluster_server::ClusterServer, inference_server::InferenceServer, training_server::TrainingServer,
-};
+use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
 use std::{
     future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 use steering::{Course, Options};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
-    task::{JoinError, JoinHandle, spawn_blocking},
+    task::spawn_blocking,
     time::{interval, timeout},
 };
-use tonic::transport::{Server, server::Router};
+use tonic::transport::server::Router;
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
-/// Calls of one connection at a time.
-const CALLS: u32 = 256;
 /// What workers and clients say at a time, but for pictures.
 const LARGEST_WORDS: usize = 1 << 20;
 const LARGEST_QUESTION: usize = 1 << 16;
-/// Until a connection is gone that answers no question: on a slow line that waits behind all that was sent.
-const GONE: Duration = Duration::from_mins(2);
-/// The shortest deadline of a request: a busy disk may be read for it.
-const SOONEST: Duration = Duration::from_secs(10);
-/// How long clients get to take their last answers.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end. Its value
 /// says who asks. The processes of local workers are known to `processes`.
 ///
@@ -103,8 +94,10 @@ pub async fn run(
             processes,
         })
     });
+    let told = || Alerts::start(args.alerts.options(), &run_dir, running.view.clone(), running.inputs.clone());
+    let alerts = (!complete).then(told).transpose()?;
     let serve = args.serve.then_some(address);
-    running.until_over(workers, stop, timeouts, serve).await
+    running.until_over(workers, alerts, stop, timeouts, serve).await
 }
 
 /// A coordinator at work.
@@ -135,12 +128,21 @@ async fn start(
     complete: bool,
 ) -> Result<Running, Error> {
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
-    let predictor = Predictor::start(config.clone())?;
+    let model = config.model.clone();
     let architecture = config.architecture()?;
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());
+    let store = Store::new(run_dir.join("checkpoints"));
+    let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
+    let engine = engine(EngineOptions {
+        dataset: Arc::clone(&dataset),
+        source: Source::Store(store.of_run(&run_id)),
+        memory: Memory::from_mib(args.predict_memory),
+        newest,
+    });
+    let engine = engine.await?;
     let cluster = ClusterOptions {
-        store: Store::new(run_dir.join("checkpoints")),
+        store,
         run_id: run_id.clone(),
         slots: checkpoint::slots(&config, architecture.layout()),
         dataset: Arc::clone(&dataset),
@@ -166,19 +168,18 @@ async fn start(
         chronicle,
         journal,
         retention: Retention { last: args.keep, best: true },
-        predictor: predictor.clone(),
+        engine: engine.clone(),
         display: display.clone(),
-        newest: newest.map(|(name, manifest, state)| (name, manifest.test_accuracy, state)),
+        newest: known,
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
-    let inference = InferenceService::new(predictor, Decoders::new(memory, dataset.shape), &dataset);
-    let model = Some(Arc::new(Asked(inference.clone())) as Arc<dyn Model>);
-    let shown = Shown { images: Some(images), model, ..Shown::new(&name, view.clone(), followed) };
-    let router = services(timeouts, cluster, training, inference, memory).await?;
+    let asked = Some(Arc::new(Asked(engine.clone())) as Arc<dyn Model>);
+    let shown = Shown { images: Some(images), model: asked, ..Shown::new(&name, view.clone(), followed) };
+    let router = services(timeouts, cluster, training, (engine, &model, memory)).await?;
     let (server, close) = serve(router, listener, timeouts);
     Ok(Running { inputs, view, helm_ended, server, close, shown, site: None })
 }
@@ -189,6 +190,7 @@ impl Running {
     async fn until_over(
         self,
         mut workers: Option<LocalWorkers>,
+        alerts: Option<Alerts>,
         mut stop: impl Future<Output = String> + Unpin,
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
@@ -220,6 +222,9 @@ impl Running {
             Some(workers) => workers.end(result).await,
             None => result,
         };
+        if let Some(alerts) = alerts {
+            alerts.end().await;
+        }
         if let Some(address) = serve.filter(|_| result.is_ok() && !stopping) {
             tracing::info!("training is over; answering predictions on {address} until stopped");
             stop.await;
@@ -316,58 +321,17 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
     }
 }
 
-/// What the server comes to.
-type Served = JoinHandle<Result<(), tonic::transport::Error>>;
-
-/// Serves on `listener`, until the sender is dropped.
-fn serve(router: Router, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
-    let (close, closed) = oneshot::channel::<()>();
-    let most = connections::most();
-    let incoming = connections::incoming(listener, most - connections::of_the_page(most), timeouts.request);
-    let server = router.serve_with_incoming_shutdown(incoming, async {
-        // Dropping the sender closes as well.
-        let _ = closed.await;
-    });
-    (tokio::spawn(server), close)
-}
-
-/// Why the server has ended, which it is not to do by itself.
-fn broken(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Error {
-    Error::Serve(match ended {
-        Ok(Ok(())) => "it closed".to_owned(),
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
-    })
-}
-
 /// All that is served on the one port.
 async fn services(
     timeouts: Timeouts,
     cluster: ClusterService,
     training: TrainingService,
-    inference: InferenceService,
-    memory: Memory,
+    (engine, model, memory): (Engine, &str, Memory),
 ) -> Result<Router, Error> {
-    let inference = InferenceServer::new(inference);
-    let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
-    let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<TrainingServer<TrainingService>>().await;
-    health_reporter.set_serving::<InferenceServer<InferenceService>>().await;
-    let reflect = |error: tonic_reflection::server::Error| Error::Serve(error.to_string());
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let soon = timeouts.transfer.max(SOONEST);
-    Ok(Server::builder()
-        .max_concurrent_streams(CALLS)
-        .http2_keepalive_interval(Some(timeouts.keepalive))
-        .http2_keepalive_timeout(Some(GONE))
-        .add_service(Timely::new(health, soon))
-        .add_service(reflection().build_v1().map_err(reflect)?)
-        .add_service(reflection().build_v1alpha().map_err(reflect)?)
+    let (router, health) = router(engine, model, memory, timeouts).await?;
+    health.set_serving::<TrainingServer<TrainingService>>().await;
+    let soon = soon(timeouts);
+    Ok(router
         .add_service(Timely::new(ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS), soon))
-        .add_service(Timely::new(TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION), soon))
-        .add_service(inference))
+        .add_service(Timely::new(TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION), soon)))
 }

@@ -2,7 +2,7 @@
 
     python tests/golden/resize.py
 
-Pictures are interleaved RGB, drawn as in drawn.py and in coordinator/tests/resize.rs: byte i of a picture of `width`
+Pictures are interleaved RGB, drawn as in drawn.py and in crates/inference/tests/resize.rs: byte i of a picture of `width`
 by `height` is byte i % 16 of the Philox block with key 0 and counter (i // 16, width, height, 18). Neighbours have
 nothing in common, so that every weight of every window shows. Each row of the file: width, height, the first 24 bytes
 of the result, and the SHA-256 of all of it.

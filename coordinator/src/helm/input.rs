@@ -80,6 +80,11 @@ pub enum HelmInput {
         /// In words.
         reason: String,
     },
+    /// Something that a person would want to know, for the journal. The log has it already.
+    Note {
+        /// In words.
+        text: String,
+    },
     /// Why workers do not come, for people who see the run wait for them; empty: nothing is wrong.
     Trouble {
         /// In words.

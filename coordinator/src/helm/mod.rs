@@ -41,7 +41,6 @@ use state::State;
 use std::{
     collections::{HashMap, VecDeque},
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use steering::{Ending, Steering, WorkerId};
@@ -131,10 +130,7 @@ impl Helm {
     ) -> Result<(Self, watch::Receiver<v1::Run>), Error> {
         let store = Store::new(options.run_dir.join("checkpoints")).of_run(&options.run_id);
         let best = store.best()?.and_then(|(name, manifest)| Some((name, manifest.test_accuracy?)));
-        if let Some((name, accuracy, state)) = &options.newest {
-            options.predictor.load(name, *accuracy, Arc::clone(state));
-        }
-        let saver = Saver::start(store.clone(), options.retention, options.predictor, inputs.clone())?;
+        let saver = Saver::start(store.clone(), options.retention, options.engine, inputs.clone())?;
         if options.precision != PrecisionChoice::Open {
             saver.set_config(&options.run_id, &options.config);
         }
@@ -171,7 +167,7 @@ impl Helm {
             deaf: Vec::new(),
             next_worker: 1,
             states: HashMap::new(),
-            newest: options.newest.map(|(name, accuracy, _)| (name, accuracy)),
+            newest: options.newest,
             best,
             began: Instant::now(),
             shown: Instant::now(),

@@ -1,13 +1,13 @@
 //! What a helm is made of.
 
 use super::{PrecisionChoice, Tickets};
-use crate::{display::Display, journal::Journal, predict::Predictor};
+use crate::{display::Display, journal::Journal};
 use checkpoint::Retention;
 use chronicle::Chronicle;
 use config::RunConfig;
+use inference::Engine;
 use plan::Timeouts;
-use state::State;
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 use steering::{Options, Start};
 use tokio::sync::watch;
 
@@ -38,9 +38,9 @@ pub struct HelmOptions {
     /// Which checkpoints stay.
     pub retention: Retention,
     /// Who answers predictions.
-    pub predictor: Predictor,
+    pub engine: Engine,
     /// What a person looks at.
     pub display: Display,
-    /// The state to answer predictions from before the first new checkpoint.
-    pub newest: Option<(String, Option<f64>, Arc<State>)>,
+    /// Name and test accuracy of the newest checkpoint, before the first new one.
+    pub newest: Option<(String, Option<f64>)>,
 }

@@ -1,8 +1,9 @@
 //! The thread that writes checkpoints, so that nothing waits for a disk.
 
-use crate::{error::Error, helm::input::HelmInput, predict::Predictor};
+use crate::{error::Error, helm::input::HelmInput};
 use checkpoint::{Manifest, Retention, Store};
 use config::RunConfig;
+use inference::Engine;
 use plan::Position;
 use schedule::ScheduleState;
 use state::State;
@@ -61,7 +62,7 @@ impl Saver {
     pub fn start(
         store: Store,
         retention: Retention,
-        predictor: Predictor,
+        engine: Engine,
         inputs: async_mpsc::Sender<HelmInput>,
     ) -> Result<Self, Error> {
         let (jobs, receiver) = mpsc::sync_channel::<SaveJob>(1);
@@ -79,7 +80,7 @@ impl Saver {
                 };
                 let result = store.write(&saved);
                 if let Ok((name, manifest)) = &result {
-                    predictor.load(name, manifest.test_accuracy, Arc::clone(&job.state));
+                    engine.load(name, manifest, Arc::clone(&job.state));
                     if let Err(error) = store.prune(retention) {
                         tracing::warn!("old checkpoints stay: {error}");
                     }

@@ -121,6 +121,10 @@ impl Helm {
                 self.gives_up = self.ending.is_some();
                 self.steering.stop(self.now(), &reason)
             }
+            HelmInput::Note { text } => {
+                self.recorder.record(Entry::Event(text));
+                return;
+            }
             HelmInput::Trouble { text } => {
                 self.trouble = text;
                 return;

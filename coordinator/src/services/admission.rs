@@ -1,6 +1,10 @@
 //! Predictions are let in one by one: the memory of a request is counted before it is read.
 
-use crate::predict::{Budget, Memory, Refused, Share};
+use crate::services::{
+    busy, late,
+    messages::{Admissions, Messages},
+};
+use ::inference::{Budget, Memory, Refused, Share};
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -22,22 +26,31 @@ const WAITING: usize = 256;
 /// How long they wait.
 const WAIT: Duration = Duration::from_secs(20);
 /// From its first byte to the answer.
-const REQUEST: Duration = Duration::from_mins(1);
+pub(super) const REQUEST: Duration = Duration::from_mins(1);
 /// Bytes that have to come in each [`TICK`] while others wait for memory. Who announces much and sends little keeps it
 /// from them.
-const PACE: usize = 32 << 10;
+pub(super) const PACE: usize = 32 << 10;
 /// So many times in a row a request is too slow before it is given up.
-const SLOW: u32 = 2;
+pub(super) const SLOW: u32 = 2;
 /// How often that is looked at.
-const TICK: Duration = Duration::from_millis(500);
+pub(super) const TICK: Duration = Duration::from_millis(500);
 /// Before a message of gRPC: whether it is compressed, and four bytes of length.
-const HEAD: usize = 5;
+pub(super) const HEAD: usize = 5;
 /// A message is there twice while it is decoded.
-const COPIES: u64 = 2;
+pub(super) const COPIES: u64 = 2;
 
 /// That the memory of a request was counted: it is given back when the last of these is dropped.
 #[derive(Debug, Clone)]
 pub struct Admitted(#[allow(dead_code, reason = "held until it is dropped")] Arc<Share>);
+
+impl Admitted {
+    pub(super) fn new(share: Share) -> Self {
+        Self(Arc::new(share))
+    }
+}
+
+/// The call that has many messages.
+const STREAM: &str = "/PredictStream";
 
 /// A service whose requests wait until there is memory for them.
 #[derive(Debug, Clone)]
@@ -51,6 +64,12 @@ impl<S> Admission<S> {
     #[must_use]
     pub fn new(service: S, memory: Memory) -> Self {
         Self { service, memory: Budget::new(memory.requests(), WAITING, WAIT) }
+    }
+
+    /// Before another service, whose requests take their part of the same memory.
+    #[must_use]
+    pub fn beside<T>(&self, service: T) -> Admission<T> {
+        Admission { service, memory: self.memory.clone() }
     }
 }
 
@@ -76,6 +95,9 @@ where
         let clone = self.service.clone();
         let mut service = std::mem::replace(&mut self.service, clone);
         let memory = self.memory.clone();
+        if request.uri().path().ends_with(STREAM) {
+            return Box::pin(service.call(admit_stream(memory, request)));
+        }
         Box::pin(async move {
             let answer = async {
                 match admit(&memory, request).await {
@@ -83,8 +105,7 @@ where
                     Err(status) => Ok(status.into_http()),
                 }
             };
-            let late = || Status::deadline_exceeded(format!("the request took longer than {} s", REQUEST.as_secs()));
-            timeout(REQUEST, answer).await.unwrap_or_else(|_| Ok(late().into_http()))
+            timeout(REQUEST, answer).await.unwrap_or_else(|_| Ok(late(REQUEST).into_http()))
         })
     }
 }
@@ -93,17 +114,38 @@ where
 async fn admit(memory: &Budget, request: http::Request<Body>) -> Result<http::Request<Body>, Status> {
     let (mut parts, body) = request.into_parts();
     let (length, body) = Message::begin(body, memory.clone()).await?;
-    let need = COPIES * length as u64;
-    let share = memory.share(need).await.map_err(|refused| match refused {
-        Refused::Busy => Status::resource_exhausted("too many requests wait to be read; try again later"),
+    let share = memory.share(COPIES * length as u64).await.map_err(|refused| refusal(refused, length))?;
+    parts.extensions.insert(Admitted::new(share));
+    Ok(http::Request::from_parts(parts, Body::new(body)))
+}
+
+/// The request, whose messages have their memory counted one by one.
+fn admit_stream(memory: Budget, request: http::Request<Body>) -> http::Request<Body> {
+    let (mut parts, body) = request.into_parts();
+    let admissions = Admissions::default();
+    parts.extensions.insert(admissions.clone());
+    http::Request::from_parts(parts, Body::new(Messages::new(body, memory, admissions)))
+}
+
+/// Why a message of `length` bytes is not read.
+pub(super) fn refusal(refused: Refused, length: usize) -> Status {
+    match refused {
+        Refused::Busy => busy("too many requests wait to be read; try again later", "TOO_MANY_REQUESTS", WAIT / 4),
         Refused::TooMuch => Status::invalid_argument(format!(
             "a request of {length} bytes takes more memory than the coordinator gives; give a smaller version of the \
              picture, or raise --predict-memory of the coordinator to {}",
-            Memory::mib_for_request(need)
+            Memory::mib_for_request(COPIES * length as u64)
         )),
-    })?;
-    parts.extensions.insert(Admitted(Arc::new(share)));
-    Ok(http::Request::from_parts(parts, Body::new(body)))
+    }
+}
+
+pub(super) fn too_large(length: usize) -> Status {
+    Status::invalid_argument(format!("a request of {length} bytes is too long: {LARGEST_MESSAGE} is the limit"))
+}
+
+pub(super) fn too_slow(came: usize) -> Status {
+    let why = format!("{came} bytes in {} s are too slow while others wait for memory", TICK.as_secs_f64());
+    busy(&why, "TOO_SLOW", WAIT / 4)
 }
 
 /// A body of which the beginning was read already: one message, and no more than that.
@@ -134,8 +176,7 @@ impl Message {
         }
         let length = u32::from_be_bytes([begun[1], begun[2], begun[3], begun[4]]) as usize;
         if length > LARGEST_MESSAGE {
-            let why = format!("a request of {length} bytes is too long: {LARGEST_MESSAGE} is the limit");
-            return Err(Status::invalid_argument(why));
+            return Err(too_large(length));
         }
         let left = (HEAD + length).checked_sub(begun.len()).ok_or_else(too_long)?;
         let mut tick = interval(TICK);
@@ -150,8 +191,7 @@ impl Message {
             let came = std::mem::take(&mut self.came);
             self.slow = if came < PACE && self.memory.is_waited_for() { self.slow + 1 } else { 0 };
             if self.slow >= SLOW {
-                let why = format!("{came} bytes in {} s are too slow while others wait for memory", TICK.as_secs_f64());
-                return Poll::Ready(Status::resource_exhausted(why));
+                return Poll::Ready(too_slow(came));
             }
         }
     }

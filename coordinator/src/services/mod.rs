@@ -4,19 +4,28 @@ mod admission;
 mod cluster;
 mod deadline;
 mod inference;
+mod messages;
+mod open_inference;
+mod stream;
 mod training;
 
 pub use admission::{Admission, LARGEST_MESSAGE};
 pub use cluster::{ClusterOptions, ClusterService};
 pub use deadline::Timely;
 pub use inference::InferenceService;
+pub use open_inference::StandardBackend;
 pub use training::TrainingService;
 
-use crate::{
-    helm::{Refusal, RefusalKind},
-    predict::{PictureError, PredictError},
-};
-use tonic::Status;
+use crate::helm::{Refusal, RefusalKind};
+use ::inference::{PictureError, PredictError};
+use std::{collections::HashMap, time::Duration};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Whose reasons those of errors are.
+const DOMAIN: &str = "coxswain";
+/// When it is worth to try again where a checkpoint is missing.
+const NEXT_EPOCH: Duration = Duration::from_secs(5);
 
 // The one table from errors to gRPC status.
 
@@ -30,23 +39,49 @@ impl From<Refusal> for Status {
     }
 }
 
-impl From<PictureError> for Status {
-    fn from(error: PictureError) -> Self {
-        match error {
-            PictureError::Busy => Self::resource_exhausted(error.to_string()),
-            _ => Self::invalid_argument(error.to_string()),
-        }
+/// Of a request that gets no answer. `field` tells where an image is, and `retry` when it is worth to try again.
+fn unanswered(error: &PredictError, field: &dyn Fn(usize) -> String, retry: Duration) -> Status {
+    let why = error.to_string();
+    match error {
+        PredictError::NoImages => bad_request("images", &why, "NO_IMAGE"),
+        PredictError::TooMany { .. } => bad_request("images", &why, "TOO_MANY_IMAGES"),
+        PredictError::Image { why: PictureError::Busy, .. } => busy(&why, "DECODERS_BUSY", retry),
+        PredictError::Image { index, .. } => bad_request(&field(*index), &why, "BAD_IMAGE"),
+        PredictError::NotFound { .. } => detailed(Code::NotFound, &why, "NO_SUCH_CHECKPOINT", None),
+        PredictError::Unusable { .. } => detailed(Code::DataLoss, &why, "UNUSABLE_CHECKPOINT", None),
+        PredictError::Full { retry, .. } => busy(&why, "QUEUE_FULL", *retry),
+        PredictError::NoCheckpoint => detailed(Code::Unavailable, &why, "NO_CHECKPOINT", Some(NEXT_EPOCH)),
+        PredictError::NoBest => detailed(Code::Unavailable, &why, "NO_BEST", Some(NEXT_EPOCH)),
+        PredictError::Ending => detailed(Code::Unavailable, &why, "ENDING", Some(NEXT_EPOCH)),
+        PredictError::Late => detailed(Code::DeadlineExceeded, &why, "DEADLINE", None),
+        PredictError::Model(_) => detailed(Code::Internal, &why, "MODEL_FAILED", None),
     }
 }
 
-impl From<PredictError> for Status {
-    fn from(error: PredictError) -> Self {
-        match error {
-            PredictError::NoCheckpoint | PredictError::Ending => Self::unavailable(error.to_string()),
-            PredictError::Busy => Self::resource_exhausted(error.to_string()),
-            PredictError::Model(_) => Self::internal(error.to_string()),
-        }
+/// Of a field of a request.
+fn bad_request(field: &str, why: &str, reason: &str) -> Status {
+    let mut details = ErrorDetails::with_bad_request_violation(field, why);
+    details.set_error_info(reason, DOMAIN, HashMap::<String, String>::new());
+    Status::with_error_details(Code::InvalidArgument, why, details)
+}
+
+/// Of what may succeed later.
+fn busy(why: &str, reason: &str, retry: Duration) -> Status {
+    detailed(Code::ResourceExhausted, why, reason, Some(retry))
+}
+
+/// Of a request that takes longer than `limit`.
+fn late(limit: Duration) -> Status {
+    let why = format!("the request took longer than {} s", limit.as_secs());
+    detailed(Code::DeadlineExceeded, &why, "DEADLINE", None)
+}
+
+fn detailed(code: Code, why: &str, reason: &str, retry: Option<Duration>) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::<String, String>::new());
+    if retry.is_some() {
+        details.set_retry_info(retry);
     }
+    Status::with_error_details(code, why, details)
 }
 
 /// The status of a call that comes when the run is over.

@@ -5,7 +5,7 @@ mod finished;
 mod model;
 
 pub use address::Http;
-pub use finished::view;
+pub use finished::{ViewArgs, view};
 pub use model::Asked;
 
 use crate::{display::Display, error::Error};

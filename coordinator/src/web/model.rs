@@ -1,24 +1,27 @@
 //! The page asks the model that everybody asks.
 
 use bytes::Bytes;
+use inference::{Engine, Image, PictureError, PredictError, Which};
 use page::{Answer, Answering, Model, Refusal};
-use proto::v1::{PredictRequest, inference_server::Inference, predict_request::Image};
-use std::fmt::Debug;
-use tonic::{Code, Request, Status};
+use std::time::{Duration, Instant};
 
-/// Something that answers predictions over gRPC, asked without it.
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The engine of predictions, as the page asks it.
 #[derive(Debug)]
-pub struct Asked<T>(pub T);
+pub struct Asked(pub Engine);
 
-impl<T: Inference + Debug> Asked<T> {
+impl Asked {
     async fn ask(&self, image: Image) -> Result<Answer, Refusal> {
-        let request = Request::new(PredictRequest { image: Some(image) });
-        let answer = self.0.predict(request).await.map_err(|status| refusal(&status))?.into_inner();
-        Ok(Answer { probabilities: answer.probabilities, checkpoint: answer.checkpoint })
+        let deadline = Some(Instant::now() + PATIENCE);
+        let answer = self.0.predict(vec![image], Which::Newest, deadline, ()).await.map_err(|error| refusal(&error))?;
+        let probabilities = answer.predictions.into_iter().next().map(|prediction| prediction.probabilities);
+        Ok(Answer { probabilities: probabilities.unwrap_or_default(), checkpoint: answer.checkpoint })
     }
 }
 
-impl<T: Inference + Debug> Model for Asked<T> {
+impl Model for Asked {
     fn of_file(&self, file: Bytes) -> Answering<'_> {
         Box::pin(self.ask(Image::File(file.into())))
     }
@@ -28,11 +31,15 @@ impl<T: Inference + Debug> Model for Asked<T> {
     }
 }
 
-fn refusal(status: &Status) -> Refusal {
-    let why = status.message().to_owned();
-    match status.code() {
-        Code::InvalidArgument => Refusal::Picture(why),
-        Code::FailedPrecondition | Code::ResourceExhausted | Code::Unavailable | Code::Cancelled => Refusal::Later(why),
+fn refusal(error: &PredictError) -> Refusal {
+    let why = error.to_string();
+    match error {
+        PredictError::Image { why: PictureError::Busy, .. }
+        | PredictError::NoCheckpoint
+        | PredictError::Full { .. }
+        | PredictError::Ending
+        | PredictError::Late => Refusal::Later(why),
+        PredictError::Image { .. } => Refusal::Picture(why),
         _ => Refusal::Broken(why),
     }
 }

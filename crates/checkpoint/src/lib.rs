@@ -51,6 +51,6 @@ pub use error::Error;
 pub use initial::{initial_state, slots};
 pub use manifest::{FileDigest, Manifest};
 pub use read::{read, read_manifest};
-pub use retention::Retention;
+pub use retention::{Retention, best};
 pub use store::{Found, PassedOver, Saved, Store};
 pub use tensors::weights_sha256;

@@ -22,7 +22,8 @@ impl Retention {
 }
 
 /// The checkpoint with the highest test accuracy, among those whose test loss is a number; of equals the first.
-pub(crate) fn best(checkpoints: &[Manifest]) -> Option<usize> {
+#[must_use]
+pub fn best(checkpoints: &[Manifest]) -> Option<usize> {
     let mut best: Option<(usize, f64)> = None;
     for (index, manifest) in checkpoints.iter().enumerate() {
         if let Some(accuracy) = manifest.test_accuracy

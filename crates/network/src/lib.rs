@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `network`: the parts in their order; forward, inference, and the backward pass written out.
+//! - `frozen`: a network that only answers. An image's logits are the same bytes in any batch.
 //! - `part`: the kinds of parts, a file each.
 //! - `buffers`: the flat buffers, and views into them by name.
 //!
@@ -29,9 +30,11 @@
 
 mod buffers;
 mod error;
+mod frozen;
 mod network;
 mod part;
 
 pub use buffers::Buffers;
 pub use error::NetworkError;
+pub use frozen::FrozenNetwork;
 pub use network::{Network, Tape};

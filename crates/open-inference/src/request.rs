@@ -8,7 +8,7 @@ use crate::{
 use bytes::Bytes;
 
 /// Images of a request at the most.
-const MOST: i64 = 4096;
+const MOST: i64 = 1024;
 
 /// A tensor of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

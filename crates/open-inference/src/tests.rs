@@ -121,8 +121,8 @@ async fn what_makes_no_sense_is_told_apart() {
         (InvalidArgument, "there is no input \"picture\"", |request| request.inputs[0].name = "picture".to_owned()),
         (InvalidArgument, "the model takes UINT8", |request| request.inputs[0].datatype = "FP32".to_owned()),
         (InvalidArgument, "takes [-1, 1, 2, 2]", |request| request.inputs[0].shape = vec![1, 2, 2, 1]),
-        (InvalidArgument, "from 1 to 4096", |request| request.inputs[0].shape = vec![-1, 1, 2, 2]),
-        (InvalidArgument, "4096 images have 16384", |request| request.inputs[0].shape = vec![4096, 1, 2, 2]),
+        (InvalidArgument, "from 1 to 1024", |request| request.inputs[0].shape = vec![-1, 1, 2, 2]),
+        (InvalidArgument, "1024 images have 4096", |request| request.inputs[0].shape = vec![1024, 1, 2, 2]),
         (InvalidArgument, "holds nothing", |request| request.raw_input_contents.clear()),
         (InvalidArgument, "2 entries", |request| request.raw_input_contents.push(vec![].into())),
         (InvalidArgument, "no output \"logits\"", |request| {

@@ -12,6 +12,7 @@
 //!
 //! - `path`: which way a tensor takes: that of a processor or that of a GPU. `units` and `widest`: what a processor has.
 //! - `convolution`: by `winograd`, by `columns`, or by libtorch.
+//! - `frozen`: a convolution of which an image is the same bytes in any batch.
 //! - `max_pool`: the largest of the pixels under a window.
 //! - [`norm`]: normalisation and what follows it.
 //! - [`sgd`] and `elementwise`: steps of optimisers.
@@ -38,6 +39,7 @@ mod convolution;
 mod element;
 mod elementwise;
 mod ffi;
+mod frozen;
 mod mark;
 mod max_pool;
 mod memory;
@@ -56,6 +58,7 @@ pub use ffi::{
     channels_last, cpu_capability, is_deterministic, keep_all_bits, keeps_all_bits, libtorch_version, pin_memory,
     set_deterministic,
 };
+pub use frozen::Frozen;
 pub use mark::Mark;
 pub use max_pool::MaxPool;
 pub use path::{go_as_on_a_gpu, is_processors};

@@ -81,7 +81,7 @@ impl Subject {
     }
 
     /// The images as the script has them for this model.
-    fn sized(&self, images: &Tensor) -> Tensor {
+    pub fn sized(&self, images: &Tensor) -> Tensor {
         if self.is_large { images.upsample_nearest2d([64, 64], None, None) } else { images.shallow_clone() }
     }
 

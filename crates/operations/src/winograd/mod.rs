@@ -13,6 +13,7 @@
 
 mod correlate;
 mod filter;
+mod filters;
 mod multiply;
 mod packed;
 mod points;
@@ -28,6 +29,7 @@ use crate::parallel::{parallel, pieces, threads};
 use crate::widest::arch;
 use correlate::{Correlate, Pack};
 use filter::Direction;
+pub(crate) use filters::Filters;
 use packed::{Aligned, GROUP};
 use pulp::Arch;
 use shape::TileShape;
@@ -51,20 +53,37 @@ const WORTH_A_THREAD: usize = 1 << 22;
 
 /// Whether the kernels take a convolution of `input` with `weight`.
 pub(crate) fn fits(input: &Tensor, weight: &Tensor, (stride, padding): (i64, i64)) -> bool {
-    let (size, filters) = (input.size(), weight.size());
-    let ([_, inputs, height, width], [outputs, _, rows, columns]) = (&size[..], &filters[..]) else { return false };
-    let whole = |value: &i64, unit: i64| *value > 0 && value % unit == 0;
-    is_processors(input.device())
-        && [input.kind(), weight.kind()] == [Kind::Float; 2]
+    fits_weight(weight, (stride, padding)) && fits_input(input, weight.size()[1])
+}
+
+/// Whether there are inputs that the kernels convolve with `weight`.
+fn fits_weight(weight: &Tensor, place: (i64, i64)) -> bool {
+    let size = weight.size();
+    let [outputs, inputs, rows, columns] = size[..] else { return false };
+    is_processors(weight.device())
+        && weight.kind() == Kind::Float
         && weight.is_contiguous()
-        && pixels::<f32>(input).is_ok()
-        && (stride, padding) == (1, 1)
-        && [*rows, *columns] == [TAPS as i64; 2]
+        && place == (1, 1)
+        && [rows, columns] == [TAPS as i64; 2]
         && whole(inputs, CHANNELS)
         && whole(outputs, CHANNELS)
+        && !matches!(arch(), Arch::Scalar)
+}
+
+/// Whether the kernels take `input`, which is to have `inputs` channels.
+fn fits_input(input: &Tensor, inputs: i64) -> bool {
+    let size = input.size();
+    let [_, channels, height, width] = size[..] else { return false };
+    is_processors(input.device())
+        && input.kind() == Kind::Float
+        && pixels::<f32>(input).is_ok()
+        && channels == inputs
         && whole(height, OUTPUTS as i64)
         && whole(width, OUTPUTS as i64)
-        && !matches!(arch(), Arch::Scalar)
+}
+
+fn whole(value: i64, unit: i64) -> bool {
+    value > 0 && value % unit == 0
 }
 
 /// The output for what [`fits`].
@@ -110,12 +129,15 @@ pub(crate) fn backward(
 
 fn correlate(input: &Tensor, weight: &Tensor, shape: TileShape, direction: Direction) -> Result<Tensor, TchError> {
     let filters = arch().dispatch(Pack { weight: dense(weight, weight.numel())?, shape, direction });
+    with_filters(input, &filters, shape)
+}
+
+fn with_filters(input: &Tensor, filters: &Aligned, shape: TileShape) -> Result<Tensor, TchError> {
     let size = [shape.images, shape.height, shape.width, shape.outputs].map(|size| size as i64);
     let mut output = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?.f_permute([0, 3, 1, 2])?;
     {
         let input = pixels::<f32>(input)?;
         let mut rest = pixels_mut::<f32>(&mut output)?;
-        let filters = &filters;
         parallel(shares(shape).map(|images| {
             let len = shape.image(shape.inputs);
             let piece = Correlate {
@@ -131,7 +153,11 @@ fn correlate(input: &Tensor, weight: &Tensor, shape: TileShape, direction: Direc
 }
 
 fn shape(input: &Tensor, weight: &Tensor) -> TileShape {
-    let (size, outputs) = (input.size(), weight.size()[0]);
+    shape_of(input, weight.size()[0])
+}
+
+fn shape_of(input: &Tensor, outputs: i64) -> TileShape {
+    let size = input.size();
     let [images, inputs, height, width] = [0, 1, 2, 3].map(|axis| size[axis] as usize);
     TileShape { images, height, width, inputs, outputs: outputs as usize }
 }

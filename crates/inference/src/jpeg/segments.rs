@@ -4,7 +4,7 @@
 //! a picture is whole if its end is found. If one scan holds all of it, any marker behind that scan is enough.
 
 use super::FORMAT;
-use crate::predict::error::PictureError;
+use crate::error::PictureError;
 use std::ops::Range;
 
 // Markers: the byte behind 0xff.

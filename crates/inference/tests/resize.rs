@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use coordinator::resize_rgb;
+use inference::resize_rgb;
 use plan::random::philox;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -26,7 +26,7 @@ fn picture(width: u32, height: u32) -> Vec<u8> {
 
 #[test]
 fn every_size_is_as_pillow_makes_it() {
-    let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/resize.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../../../tests/golden/resize.json")).unwrap();
     assert!(golden.pictures.len() > 5);
     for (width, height, first, sha256) in golden.pictures {
         let resized = resize_rgb(&picture(width, height), width as usize, height as usize, 32, 32);

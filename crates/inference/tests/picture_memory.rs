@@ -4,7 +4,7 @@
 
 mod golden;
 
-use coordinator::{Patience, Picture};
+use inference::{Patience, Picture};
 use peak_alloc::PeakAlloc;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, set_hook},

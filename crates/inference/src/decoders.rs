@@ -1,6 +1,6 @@
 //! Pictures are decoded beside everything else: few at a time, in memory that was counted, and not for ever.
 
-use crate::predict::{
+use crate::{
     budget::{Budget, Memory, Refused},
     error::PictureError,
     patience::Patience,

@@ -2,7 +2,7 @@
 
 mod segments;
 
-use crate::predict::{Patience, PictureError, Size, patience::Watched, resize::Resizer};
+use crate::{Patience, PictureError, Size, patience::Watched, resize::Resizer};
 use segments::Frame;
 use zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;

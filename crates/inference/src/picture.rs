@@ -1,6 +1,6 @@
 //! From the bytes of a picture's file to what a model takes.
 
-use crate::predict::{error::PictureError, jpeg::Jpeg, patience::Patience, png::Png};
+use crate::{error::PictureError, jpeg::Jpeg, patience::Patience, png::Png};
 use data::ImageShape;
 
 /// A side of a picture longer than this is refused.

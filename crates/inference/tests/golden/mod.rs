@@ -26,7 +26,7 @@ pub struct Whole {
 }
 
 pub fn pictures() -> Vec<Whole> {
-    let golden: Golden = serde_json::from_str(include_str!("../../../tests/golden/pictures.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../../../../tests/golden/pictures.json")).unwrap();
     let bytes = |hex: &str| {
         let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
         digits.map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect()

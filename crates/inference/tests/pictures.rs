@@ -4,7 +4,7 @@
 
 mod golden;
 
-use coordinator::{Patience, Picture, PictureError, resize_rgb};
+use inference::{Patience, Picture, PictureError, resize_rgb};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! PNG files. They are decoded row by row, so that only interlaced ones take much memory.
 
-use crate::predict::{error::PictureError, patience::Patience, picture::Size, resize::Resizer};
+use crate::{error::PictureError, patience::Patience, picture::Size, resize::Resizer};
 use png::{BitDepth, Decoder, DecodingError, InterlaceInfo, Limits, Transformations, expand_interlaced_row};
 use std::io::{Cursor, ErrorKind};
 

@@ -1,0 +1,205 @@
+//! `coordinator serve`: answers predictions from what a run has left, without training.
+//!
+//! It only reads. So it can stand beside the coordinator of the run, and on a disk that cannot be written to.
+
+use crate::{
+    args::one_machine,
+    error::Error,
+    server::{GRACE, broken, engine, router, serve},
+};
+use checkpoint::{Manifest, Store};
+use clap::Parser;
+use inference::{Engine, EngineOptions, Memory, Source};
+use plan::Timeouts;
+use program::{Format, arguments};
+use state::State;
+use std::{
+    ffi::OsString,
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    task::spawn_blocking,
+    time::{interval, timeout},
+};
+
+/// How often a run directory is looked at for newer checkpoints.
+const LOOK: Duration = Duration::from_secs(2);
+/// Silent connections are looked after as in a run with the default time-outs.
+const FAILURE: Duration = Duration::from_secs(10);
+/// The word that stands before the other arguments.
+const WORD: &str = "serve";
+
+/// Answers predictions from a run directory or one checkpoint, without training
+#[derive(Debug, Clone, Parser)]
+#[command(name = "coordinator serve", version)]
+pub struct ServeArgs {
+    /// A run directory: its newest, its best and all its checkpoints answer, those that come later too. Or one checkpoint
+    #[arg(value_name = "RUN_OR_CHECKPOINT")]
+    pub path: PathBuf,
+
+    /// The address for clients
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = one_machine)]
+    pub listen: SocketAddr,
+
+    /// What pictures that are to be predicted may take of the memory in all, in MiB; what does not fit waits, or is refused
+    #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
+    pub predict_memory: u32,
+
+    /// Log lines as text or as JSON
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub log_format: Format,
+}
+
+impl ServeArgs {
+    /// Reads a command line that begins with `coordinator serve`, and the environment. `None` if it begins otherwise.
+    ///
+    /// # Errors
+    /// What makes no sense, or which help was asked for.
+    pub fn read(line: &[OsString]) -> Option<Result<Self, Error>> {
+        let rest = line.get(1).filter(|word| *word == WORD).map(|_| &line[1..])?;
+        Some(arguments::read(arguments::command::<Self>(&[]), rest, &[]).map_err(Error::from))
+    }
+}
+
+/// What there is to answer from.
+struct Found {
+    source: Source,
+    name: String,
+    manifest: Manifest,
+    state: State,
+}
+
+/// Answers predictions on `listener` until `stop` ends.
+///
+/// # Errors
+/// If there is nothing to answer from, or the server breaks.
+pub async fn run_serve(
+    args: ServeArgs,
+    listener: TcpListener,
+    stop: impl Future<Output = String>,
+) -> Result<(), Error> {
+    let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
+    let timeouts = Timeouts::new(FAILURE)?;
+    let path = args.path.clone();
+    let found = spawn_blocking(move || find(&path)).await.map_err(|error| Error::Serve(error.to_string()))??;
+    let Found { source, name, manifest, state } = found;
+    let memory = Memory::from_mib(args.predict_memory);
+    let dataset = Arc::new(manifest.config.dataset.clone());
+    let model = manifest.config.model.clone();
+    let newest = Some((name.clone(), manifest, Arc::new(state)));
+    let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
+    let (router, _) = router(engine.clone(), &model, memory, timeouts).await?;
+    let (mut server, close) = serve(router, listener, timeouts);
+    tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
+    let reason = tokio::select! {
+        ended = &mut server => return Err(broken(ended)),
+        reason = stop => reason,
+        never = follow(engine, source, name) => match never {},
+    };
+    tracing::info!("ending, asked to by {reason}");
+    drop(close);
+    // Clients that read nothing are not waited for.
+    let _ = timeout(GRACE, server).await;
+    Ok(())
+}
+
+/// Has newer checkpoints answer as they come.
+async fn follow(engine: Engine, source: Source, mut newest: String) -> std::convert::Infallible {
+    let Source::Store(store) = source else { return std::future::pending().await };
+    let mut look = interval(LOOK);
+    loop {
+        look.tick().await;
+        // What cannot be read now may be read at the next look.
+        let Ok(models) = engine.models().await else { continue };
+        let Some(name) = models.last().map(|model| model.name.clone()).filter(|name| *name != newest) else { continue };
+        let path = store.path(&name);
+        match spawn_blocking(move || checkpoint::read(&path)).await {
+            Ok(Ok((manifest, state))) => {
+                tracing::info!("answering by {name} from now on");
+                engine.load(&name, &manifest, Arc::new(state));
+            }
+            Ok(Err(error)) => tracing::warn!("{error}; {newest} goes on answering"),
+            Err(_) => continue,
+        }
+        newest = name;
+    }
+}
+
+/// What is at `path`.
+fn find(path: &Path) -> Result<Found, Error> {
+    let nothing = |why: String| Error::NothingToServe { path: path.to_owned(), why };
+    if !path.try_exists().map_err(|error| nothing(error.to_string()))? {
+        return Err(nothing("there is nothing".to_owned()));
+    }
+    match checkpoint::read(path) {
+        Ok((manifest, state)) => {
+            let path = path.canonicalize().map_err(|error| nothing(error.to_string()))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Ok(Found { source: Source::One(path), name, manifest, state });
+        }
+        Err(checkpoint::Error::NotACheckpoint { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let store = Store::new(path.join("checkpoints"));
+    if !store.root().is_dir() {
+        return Err(nothing("it is neither: it has no manifest.json and no folder checkpoints".to_owned()));
+    }
+    let (newest, passed_over) = store.newest()?;
+    let Some((name, manifest, state)) = newest else {
+        let why: Vec<String> = passed_over.iter().map(|passed| format!("{}: {}", passed.name, passed.why)).collect();
+        let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+        return Err(nothing(format!("there is no checkpoint in it that can be read{why}")));
+    };
+    for passed in &passed_over {
+        tracing::warn!("{} cannot answer: {}", passed.name, passed.why);
+    }
+    // Those of other runs do not count, as for the run's own coordinator.
+    let store = store.of_run(&manifest.run_id);
+    Ok(Found { source: Source::Store(store), name, manifest, state })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_word_serve_is_its_own() {
+        let read = |words: &[&str]| {
+            let line: Vec<OsString> = ["coordinator"].iter().chain(words).map(OsString::from).collect();
+            ServeArgs::read(&line)
+        };
+        assert!(read(&[]).is_none() && read(&["--serve"]).is_none());
+        let args = read(&["serve", "runs/a", "--listen", "127.0.0.1:0"]).unwrap().unwrap();
+        assert_eq!((args.path, args.listen.port()), (PathBuf::from("runs/a"), 0));
+        assert!(read(&["serve"]).unwrap().is_err(), "of what?");
+    }
+
+    #[test]
+    fn what_is_neither_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let why = |path: &Path| find(path).map(|_| ()).unwrap_err().to_string();
+        assert!(why(&directory.path().join("no")).contains("there is nothing"));
+        assert!(why(directory.path()).contains("no manifest.json and no folder checkpoints"));
+        std::fs::create_dir(directory.path().join("checkpoints")).unwrap();
+        assert!(why(directory.path()).contains("no checkpoint in it"));
+        std::fs::write(directory.path().join("manifest.json"), "{}").unwrap();
+        assert!(why(directory.path()).contains("damaged"));
+    }
+
+    #[test]
+    fn the_reference_page_tells_of_every_flag() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
+        let section = program::reference::section(&arguments_command(), &[]);
+        program::reference::check(&page, "coordinator serve", &section).unwrap();
+    }
+
+    fn arguments_command() -> clap::Command {
+        use clap::CommandFactory;
+        ServeArgs::command()
+    }
+}

@@ -1,0 +1,99 @@
+//! What is served on the one port, whether a run is trained there or not.
+
+use crate::{
+    connections,
+    error::Error,
+    services::{Admission, InferenceService, LARGEST_MESSAGE, StandardBackend, Timely},
+};
+use inference::{Engine, EngineOptions, Memory};
+use open_inference::OpenInference;
+use plan::Timeouts;
+use proto::{
+    open_inference::grpc_inference_service_server::GrpcInferenceServiceServer, v1::inference_server::InferenceServer,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::{JoinError, JoinHandle, spawn_blocking},
+};
+use tonic::transport::{Server, server::Router};
+use tonic_health::server::HealthReporter;
+
+/// Calls of one connection at a time.
+const CALLS: u32 = 256;
+/// Until a connection is gone that answers no question: on a slow line that waits behind all that was sent.
+const GONE: Duration = Duration::from_mins(2);
+/// The shortest deadline of a request: a busy disk may be read for it.
+const SOONEST: Duration = Duration::from_secs(10);
+/// How long clients get to take their last answers.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// What the server comes to.
+pub(crate) type Served = JoinHandle<Result<(), tonic::transport::Error>>;
+
+/// The engine of predictions, with the newest checkpoint ready.
+pub(crate) async fn engine(options: EngineOptions) -> Result<Engine, Error> {
+    let started = spawn_blocking(move || Engine::start(options)).await;
+    let started = started.map_err(|error| Error::Serve(error.to_string()))?;
+    started.map_err(|error| Error::Serve(error.to_string()))
+}
+
+/// The deadline of small requests.
+pub(crate) fn soon(timeouts: Timeouts) -> Duration {
+    timeouts.transfer.max(SOONEST)
+}
+
+/// Predictions by `engine`, whose requests take their part of `memory` at the most, health and reflection.
+pub(crate) async fn router(
+    engine: Engine,
+    model: &str,
+    memory: Memory,
+    timeouts: Timeouts,
+) -> Result<(Router, HealthReporter), Error> {
+    let standard = OpenInference::new(Arc::new(StandardBackend::new(engine.clone(), model)));
+    let standard = GrpcInferenceServiceServer::new(standard).max_decoding_message_size(LARGEST_MESSAGE);
+    let inference = InferenceServer::new(InferenceService::new(engine));
+    let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
+    let standard = inference.beside(standard);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<InferenceServer<InferenceService>>().await;
+    reporter.set_serving::<GrpcInferenceServiceServer<OpenInference>>().await;
+    let reflect = |error: tonic_reflection::server::Error| Error::Serve(error.to_string());
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let router = Server::builder()
+        .max_concurrent_streams(CALLS)
+        .http2_keepalive_interval(Some(timeouts.keepalive))
+        .http2_keepalive_timeout(Some(GONE))
+        .add_service(Timely::new(health, soon(timeouts)))
+        .add_service(reflection().build_v1().map_err(reflect)?)
+        .add_service(reflection().build_v1alpha().map_err(reflect)?)
+        .add_service(inference)
+        .add_service(standard);
+    Ok((router, reporter))
+}
+
+/// Serves on `listener`, until the sender is dropped.
+pub(crate) fn serve(router: Router, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
+    let (close, closed) = oneshot::channel::<()>();
+    let most = connections::most();
+    let incoming = connections::incoming(listener, most - connections::of_the_page(most), timeouts.request);
+    let server = router.serve_with_incoming_shutdown(incoming, async {
+        // Dropping the sender closes as well.
+        let _ = closed.await;
+    });
+    (tokio::spawn(server), close)
+}
+
+/// Why the server has ended, which it is not to do by itself.
+pub(crate) fn broken(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Error {
+    Error::Serve(match ended {
+        Ok(Ok(())) => "it closed".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    })
+}

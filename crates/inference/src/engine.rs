@@ -1,0 +1,243 @@
+//! The handle on the models, for services.
+
+use crate::{
+    answer::{Answer, Image, MOST_IMAGES, ModelInfo, PredictError, Which},
+    budget::Memory,
+    decoders::Decoders,
+    error::PictureError,
+    loader::Loader,
+    model::Model,
+    pace::Pace,
+    picture::Picture,
+    source::Source,
+    task::{self, Pixels, Request},
+    thread::{Message, Models},
+};
+use checkpoint::Manifest;
+use data::{DatasetSpec, Normaliser};
+use state::State;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+use tokio::{
+    sync::{Semaphore, oneshot},
+    task::spawn_blocking,
+    time::timeout_at,
+};
+
+/// Images that may wait, or be worked at.
+const QUEUE: usize = 2048;
+/// Messages of the loader beside the requests.
+const FURTHER: usize = 16;
+/// Bytes of models that are kept beside the newest.
+const KEEP: usize = 256 << 20;
+
+/// What an engine answers from.
+#[derive(Debug)]
+pub struct EngineOptions {
+    /// Shape, classes and normalisation.
+    pub dataset: Arc<DatasetSpec>,
+    /// Where checkpoints are.
+    pub source: Source,
+    /// What pictures may take of the memory.
+    pub memory: Memory,
+    /// The newest checkpoint, where there is one already.
+    pub newest: Option<(String, Manifest, Arc<State>)>,
+}
+
+/// Why an engine cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// There is no thread to be had.
+    #[error("there is no thread for predictions: {0}")]
+    Thread(#[from] io::Error),
+    /// The newest checkpoint cannot answer.
+    #[error("{0}")]
+    Newest(PredictError),
+}
+
+/// Answers what is in images, by the checkpoints of one data set. Clones share threads, queue and models. The threads end with the
+/// last clone.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    messages: mpsc::SyncSender<Message>,
+    loader: Loader,
+    /// Of the queue, in images.
+    room: Arc<Semaphore>,
+    coming: Arc<AtomicUsize>,
+    pace: Pace,
+    decoders: Decoders,
+    dataset: Arc<DatasetSpec>,
+    source: Source,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.loader.close();
+    }
+}
+
+/// A request on its way to the queue.
+struct Coming<'a>(&'a AtomicUsize);
+
+impl<'a> Coming<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// Starts the threads. Makes the newest checkpoint ready first, which takes a while for a large model.
+    ///
+    /// # Errors
+    /// If there is no thread to be had, or the newest checkpoint cannot answer.
+    pub fn start(options: EngineOptions) -> Result<Self, StartError> {
+        let EngineOptions { dataset, source, memory, newest } = options;
+        let newest = newest.map(|(name, manifest, state)| {
+            let model = Model::new(&name, &manifest, &state, &dataset);
+            model.map(Box::new).map_err(|why| StartError::Newest(PredictError::Unusable { name, why }))
+        });
+        let (messages, receiver) = mpsc::sync_channel(QUEUE + FURTHER);
+        let (loader, pace, coming) = (Loader::default(), Pace::default(), Arc::<AtomicUsize>::default());
+        let models = Models {
+            messages: receiver,
+            loader: loader.clone(),
+            normaliser: Normaliser::new(&dataset),
+            pace: pace.clone(),
+            coming: Arc::clone(&coming),
+            newest: newest.transpose()?,
+            keep: KEEP,
+        };
+        thread::Builder::new().name("predict".to_owned()).spawn(move || models.run())?;
+        loader.start(source.clone(), Arc::clone(&dataset), messages.clone())?;
+        let decoders = Decoders::new(memory, dataset.shape);
+        let room = Arc::new(Semaphore::new(QUEUE));
+        Ok(Self(Arc::new(Inner { messages, loader, room, coming, pace, decoders, dataset, source })))
+    }
+
+    /// The data set of its checkpoints.
+    #[must_use]
+    pub fn dataset(&self) -> &DatasetSpec {
+        &self.0.dataset
+    }
+
+    /// Has the newest checkpoint be this one from now on. It is made ready beside the answers, and takes the place of the one before
+    /// between two pieces of work. No request fails for it.
+    pub fn load(&self, name: &str, manifest: &Manifest, state: Arc<State>) {
+        self.0.loader.newest(name, manifest, state);
+    }
+
+    /// The checkpoints that can answer, oldest first.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub async fn models(&self) -> Result<Vec<ModelInfo>, PredictError> {
+        let source = self.0.source.clone();
+        let models = spawn_blocking(move || source.models()).await.map_err(|_| PredictError::Ending)?;
+        models.map_err(|error| PredictError::Unusable { name: "list".to_owned(), why: error.to_string() })
+    }
+
+    /// What `which` checkpoint makes of each of `images`. The same image gets the same bytes from the same checkpoint, whatever
+    /// comes with it. `held` is dropped once the files were decoded and the answer is there, even if nobody waits any more. Who drops
+    /// the future asks for nothing more: what was not begun is not computed.
+    ///
+    /// # Errors
+    /// If there is no answer; the error says why. One image that is no picture is the end of its request.
+    pub async fn predict(
+        &self,
+        images: Vec<Image>,
+        which: Which,
+        deadline: Option<Instant>,
+        held: impl Clone + Send + 'static,
+    ) -> Result<Answer, PredictError> {
+        let answer = self.answer(images, which, deadline, held);
+        match deadline {
+            Some(deadline) => timeout_at(deadline.into(), answer).await.unwrap_or(Err(PredictError::Late)),
+            None => answer.await,
+        }
+    }
+
+    async fn answer(
+        &self,
+        images: Vec<Image>,
+        which: Which,
+        deadline: Option<Instant>,
+        held: impl Clone + Send + 'static,
+    ) -> Result<Answer, PredictError> {
+        let Inner { messages, room, coming, .. } = &*self.0;
+        let all = images.len();
+        match all {
+            0 => return Err(PredictError::NoImages),
+            1..=MOST_IMAGES => {}
+            found => return Err(PredictError::TooMany { found }),
+        }
+        let room = Arc::clone(room).try_acquire_many_owned(all as u32).map_err(|_| self.full())?;
+        let on_its_way = Coming::new(coming);
+        let mut pixels = Vec::with_capacity(all);
+        for (index, image) in images.into_iter().enumerate() {
+            let decoded = self.decode(image, held.clone()).await;
+            pixels.push(decoded.map_err(|why| PredictError::of_image(index, all, why))?);
+        }
+        let best = if which == Which::Best { self.best().await? } else { None };
+        let name = task::name(which, || best)?;
+        let (answer, answered) = oneshot::channel();
+        let request = Request { images: pixels, name, deadline, queued_at: Instant::now(), answer, room };
+        // Before it is there: the thread would wait for it.
+        drop(on_its_way);
+        messages.try_send(Message::Request(request)).map_err(|error| match error {
+            mpsc::TrySendError::Full(_) => self.full(),
+            mpsc::TrySendError::Disconnected(_) => PredictError::Ending,
+        })?;
+        answered.await.unwrap_or(Err(PredictError::Ending))
+    }
+
+    fn full(&self) -> PredictError {
+        let waiting = QUEUE - self.0.room.available_permits();
+        PredictError::Full { waiting, retry: self.retry() }
+    }
+
+    /// When it is worth to try again after a request was refused.
+    #[must_use]
+    pub fn retry(&self) -> Duration {
+        self.0.pace.retry(QUEUE - self.0.room.available_permits())
+    }
+
+    /// The name of the checkpoint with the highest test accuracy.
+    async fn best(&self) -> Result<Option<String>, PredictError> {
+        let models = self.models().await?;
+        if models.is_empty() {
+            return Err(PredictError::NoCheckpoint);
+        }
+        Ok(models.into_iter().find(|model| model.best).map(|model| model.name))
+    }
+
+    async fn decode(&self, image: Image, held: impl Send + 'static) -> Result<Pixels, PictureError> {
+        let shape = self.0.dataset.shape;
+        match image {
+            Image::File(planes) if planes.len() == shape.len() && !Picture::is_one(&planes) => {
+                Ok(Pixels::Planes(planes))
+            }
+            Image::File(file) => self.0.decoders.decode(file, held).await.map(Pixels::Interleaved),
+            Image::Pixels(planes) if planes.len() == shape.len() => Ok(Pixels::Planes(planes)),
+            Image::Pixels(planes) => Err(PictureError::WrongPixels { found: planes.len(), shape }),
+        }
+    }
+}
