@@ -233,7 +233,7 @@ struct Viewer {
 impl Viewer {
     fn start(run_dirs: &[&Path]) -> Self {
         let mut command = Command::new(binary("coordinator"));
-        command.args(["--http", "127.0.0.1:0", "--data-dir"]).arg(data_dir()).arg("view").args(run_dirs);
+        command.args(["view", "--http", "127.0.0.1:0", "--data-dir"]).arg(data_dir()).args(run_dirs);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let url = lines.find_map(|line| Some(line.split_once("page on ")?.1.to_owned())).unwrap();

@@ -4,7 +4,7 @@
 //! outweighs the environment, and the environment outweighs the file.
 
 use crate::{alerts::AlertArgs, error::Error, web::Http};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use config::{Asked, RunConfig};
 use program::{BadVariable, Format, Traces, Usage, arguments};
 use std::{
@@ -23,14 +23,11 @@ use std::{
 #[command(
     name = "coordinator",
     version,
-    after_help = "coordinator serve RUN_OR_CHECKPOINT answers predictions without training: coordinator serve --help"
+    after_help = "coordinator serve RUN_OR_CHECKPOINT answers predictions without training: coordinator serve --help\n\
+                  coordinator view RUN_DIR... shows runs that are over in a browser: coordinator view --help"
 )]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub struct Args {
-    /// Something else than to steer a run
-    #[command(subcommand)]
-    pub command: Option<Command>,
-
     /// Workers to wait for before the first step
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub workers: usize,
@@ -87,7 +84,7 @@ pub struct Args {
 
     /// The address of the page that shows the run in a browser; without a port, the first that is free from 8080 on; or off
     /// [default: the address of --listen, without its port]
-    #[arg(long, value_name = "ADDR|off", global = true)]
+    #[arg(long, value_name = "ADDR|off")]
     pub http: Option<Http>,
 
     /// How long a silent or stuck worker is waited for, from 500ms to 1h; the other time-outs follow from it
@@ -122,21 +119,6 @@ pub struct Args {
     /// A file in TOML that sets any of these flags
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-}
-
-/// What a coordinator does beside steering a run.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// Shows runs that are over in a browser, and compares several. It changes nothing in their directories
-    View(View),
-}
-
-/// Which runs are shown.
-#[derive(Debug, Clone, clap::Args)]
-pub struct View {
-    /// Run directories
-    #[arg(value_name = "RUN_DIR", required = true)]
-    pub run_dirs: Vec<PathBuf>,
 }
 
 impl Args {

@@ -47,11 +47,11 @@ mod summary;
 mod web;
 
 pub use alerts::AlertArgs;
-pub use args::{Args, Command, View};
+pub use args::Args;
 pub use display::Display;
 pub use error::Error;
 pub use local::LocalProcesses;
 pub use memory::give_back_freed_memory;
 pub use run::run;
 pub use serve::{ServeArgs, run_serve};
-pub use web::{Http, view};
+pub use web::{Http, ViewArgs, view};

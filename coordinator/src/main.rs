@@ -1,7 +1,7 @@
 //! `coordinator`: steers a training run.
 
 use coordinator::{
-    Args, Command, Display, Error, LocalProcesses, ServeArgs, give_back_freed_memory, run, run_serve, view,
+    Args, Display, Error, LocalProcesses, ServeArgs, ViewArgs, give_back_freed_memory, run, run_serve, view,
 };
 use plan::Timeouts;
 use program::{FAREWELL, Format, Usage, arguments, print, signals};
@@ -20,10 +20,14 @@ fn main() -> ExitCode {
     let result = match ServeArgs::read(&line) {
         Some(Ok(args)) => return start(args.log_format, |display| serve(args, display)),
         Some(Err(error)) => Err(error),
-        None => match Args::read(&line) {
-            Ok(args) if args.explain_timeouts => explain(&args),
-            Ok(args) => return start(args.log_format, |display| train(args, display)),
-            Err(error) => Err(error),
+        None => match ViewArgs::read(&line) {
+            Some(Ok(args)) => return start(args.log_format, |display| show(&args, display)),
+            Some(Err(error)) => Err(error),
+            None => match Args::read(&line) {
+                Ok(args) if args.explain_timeouts => explain(&args),
+                Ok(args) => return start(args.log_format, |display| train(args, display)),
+                Err(error) => Err(error),
+            },
         },
     };
     match result {
@@ -80,6 +84,16 @@ fn serve(args: ServeArgs, display: &Display) -> Result<(), Error> {
     result
 }
 
+/// Shows runs that are over, until a signal asks for the end.
+fn show(args: &ViewArgs, display: &Display) -> Result<(), Error> {
+    let log = display.log().clone();
+    let stop = signals::stop_request(move || log.finish()).map_err(|error| Error::Serve(error.to_string()))?;
+    let runtime = runtime()?;
+    let result = runtime.block_on(view(args, display, stop));
+    runtime.shutdown_timeout(FAREWELL);
+    result
+}
+
 fn runtime() -> Result<Runtime, Error> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(|error| Error::Serve(error.to_string()))
@@ -100,9 +114,6 @@ fn train(args: Args, display: &Display) -> Result<(), Error> {
     let address = args.listen;
     let ours = local.clone();
     let result = runtime.block_on(async {
-        if let Some(Command::View(asked)) = &args.command {
-            return view(asked, args.http, &args.data_dir, display, stop).await;
-        }
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
         run(args, listener, display.clone(), stop, ours).await
     });

@@ -1,41 +1,70 @@
 //! Runs that are over, beside each other.
 
 use crate::{
-    args::View,
     connections::{most, of_the_page},
     display::Display,
     error::Error,
     web::{Http, Site},
 };
 use chronicle::Chronicle;
+use clap::Parser;
 use page::{Images, Shown};
+use program::{Format, arguments};
 use proto::v1::{Run, RunState};
 use serde_json::Value;
 use std::{
+    ffi::OsString,
     fs,
     future::Future,
-    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use tokio::sync::watch;
 
+/// The word that stands before the other arguments.
+const WORD: &str = "view";
+
+/// Shows runs that are over in a browser, and compares several. It changes nothing in their directories
+#[derive(Debug, Clone, Parser)]
+#[command(name = "coordinator view", version)]
+pub struct ViewArgs {
+    /// Run directories
+    #[arg(value_name = "RUN_DIR", required = true)]
+    pub run_dirs: Vec<PathBuf>,
+
+    /// The address of the page; without a port, the first that is free from 8080 on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub http: Http,
+
+    /// Where the data set's files are, for its pictures
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// Log lines as text or as JSON
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub log_format: Format,
+}
+
+impl ViewArgs {
+    /// Reads a command line that begins with `coordinator view`, and the environment. `None` if it begins otherwise.
+    ///
+    /// # Errors
+    /// What makes no sense, or which help was asked for.
+    pub fn read(line: &[OsString]) -> Option<Result<Self, Error>> {
+        let rest = line.get(1).filter(|word| *word == WORD).map(|_| &line[1..])?;
+        Some(arguments::read(arguments::command::<Self>(&[]), rest, &[]).map_err(Error::from))
+    }
+}
+
 /// Shows runs that are over, until `stop` ends. Nothing in their directories changes.
 ///
 /// # Errors
 /// If one of them cannot be read, or the address cannot be had.
-pub async fn view(
-    asked: &View,
-    http: Option<Http>,
-    data_dir: &Path,
-    display: &Display,
-    stop: impl Future<Output = String>,
-) -> Result<(), Error> {
+pub async fn view(asked: &ViewArgs, display: &Display, stop: impl Future<Output = String>) -> Result<(), Error> {
     let names = names(&asked.run_dirs);
-    let runs = asked.run_dirs.iter().zip(&names).map(|(run_dir, name)| shown(run_dir, name, data_dir));
+    let runs = asked.run_dirs.iter().zip(&names).map(|(run_dir, name)| shown(run_dir, name, &asked.data_dir));
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
-    let http = http.unwrap_or(Http::On(Ipv4Addr::LOCALHOST.into()));
-    let listener = http.bind().await?.ok_or(Error::NoPage)?;
+    let listener = asked.http.bind().await?.ok_or(Error::NoPage)?;
     let site = Site::start(listener, runs, None, of_the_page(most()), display)?;
     stop.await;
     site.close().await;
@@ -128,6 +157,13 @@ fn images(chronicle: &Chronicle, data_dir: &Path) -> Option<Arc<Images>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reference_page_tells_of_every_flag() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
+        let command = <ViewArgs as clap::CommandFactory>::command();
+        program::reference::check(&page, "coordinator view", &program::reference::section(&command, &[])).unwrap();
+    }
 
     #[test]
     fn runs_are_called_by_the_shortest_name_that_tells_them_apart() {

@@ -7,7 +7,7 @@ mod model;
 
 pub use address::Http;
 pub use beside::beside;
-pub use finished::view;
+pub use finished::{ViewArgs, view};
 pub use model::Asked;
 
 use crate::{display::Display, error::Error};

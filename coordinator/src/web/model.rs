@@ -3,6 +3,10 @@
 use bytes::Bytes;
 use inference::{Engine, Image, PictureError, PredictError, Which};
 use page::{Answer, Answering, Model, Refusal};
+use std::time::{Duration, Instant};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The engine of predictions, as the page asks it.
 #[derive(Debug)]
@@ -10,10 +14,10 @@ pub struct Asked(pub Engine);
 
 impl Asked {
     async fn ask(&self, image: Image) -> Result<Answer, Refusal> {
-        let answer = self.0.predict(vec![image], Which::Newest, None, ()).await.map_err(|error| refusal(&error))?;
-        let first = answer.predictions.into_iter().next();
-        let probabilities = first.map_or_else(Vec::new, |prediction| prediction.probabilities);
-        Ok(Answer { probabilities, checkpoint: answer.checkpoint })
+        let deadline = Some(Instant::now() + PATIENCE);
+        let answer = self.0.predict(vec![image], Which::Newest, deadline, ()).await.map_err(|error| refusal(&error))?;
+        let probabilities = answer.predictions.into_iter().next().map(|prediction| prediction.probabilities);
+        Ok(Answer { probabilities: probabilities.unwrap_or_default(), checkpoint: answer.checkpoint })
     }
 }
 
@@ -30,11 +34,13 @@ impl Model for Asked {
 fn refusal(error: &PredictError) -> Refusal {
     let why = error.to_string();
     match error {
-        PredictError::Image { why: PictureError::Busy, .. } => Refusal::Later(why),
+        PredictError::Image { why: PictureError::Busy, .. }
+        | PredictError::NoCheckpoint
+        | PredictError::NoBest
+        | PredictError::Full { .. }
+        | PredictError::Ending
+        | PredictError::Late => Refusal::Later(why),
         PredictError::Image { .. } => Refusal::Picture(why),
-        PredictError::Full { .. } | PredictError::NoCheckpoint | PredictError::NoBest | PredictError::Ending => {
-            Refusal::Later(why)
-        }
         _ => Refusal::Broken(why),
     }
 }

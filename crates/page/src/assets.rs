@@ -35,10 +35,11 @@ macro_rules! asset {
 }
 
 /// All of them. The first is the page itself.
-pub(crate) const ASSETS: [Asset; 16] = [
+pub(crate) const ASSETS: [Asset; 17] = [
     asset!("index.html", HTML),
     asset!("style.css", CSS),
     asset!("app.js", SCRIPT),
+    asset!("boot.js", SCRIPT),
     asset!("classes.js", SCRIPT),
     asset!("curves.js", SCRIPT),
     asset!("dom.js", SCRIPT),
