@@ -1,7 +1,8 @@
 //! The command line.
 
 pub use crate::options::{
-    Checkpoints, Compare, Completions, Demands, Events, From, History, Man, Pause, Query, Status, Workers,
+    Checkpoints, Compare, Completions, Confusion, Demands, Evaluate, Events, From, Grid, History, Man, Out, Pause,
+    Plot, Query, Status, Workers,
 };
 
 use crate::image::ImageAt;
@@ -76,6 +77,14 @@ pub enum Command {
     Query(Query),
     /// Compare runs: their settings, their figures, their courses.
     Compare(Compare),
+    /// Draw curves of loss, accuracy and learning rate, of one run or several.
+    Plot(Plot),
+    /// Show how each class is recognised, and which are taken for which.
+    Confusion(Confusion),
+    /// Draw images of the test set with what a checkpoint makes of them: right in green, wrong in red.
+    Grid(Grid),
+    /// Evaluate a checkpoint on the test set.
+    Evaluate(Evaluate),
     /// Print what a shell needs to complete commands and flags.
     Completions(Completions),
     /// Print the manual page, or write those of all commands.

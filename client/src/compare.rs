@@ -2,7 +2,6 @@
 
 use crate::{
     args::Compare,
-    connect::Coordinator,
     error::Failure,
     look::{Ink, Look},
     output::Output,
@@ -10,11 +9,11 @@ use crate::{
     source::Source,
 };
 use plan::number;
-use program::{address, text::one_line};
+use program::text::one_line;
 use proto::v1::{Epoch, Run};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 use view::{Align, duration, percent, table, word};
 
 /// Test accuracies, in percent, of which it is told how soon they were reached.
@@ -42,20 +41,9 @@ pub struct Named {
 pub async fn compare(options: &Compare, output: &Output) -> Result<(), Failure> {
     let mut runs = Vec::new();
     for name in &options.runs {
-        runs.push(Named { name: name.clone(), run: source(name).await?.run().await? });
+        runs.push(Named { name: name.clone(), run: Source::named(name).await?.run().await? });
     }
     if output.json() { output.json_object(&json(&runs)) } else { output.lines(lines(&runs, output.look())) }
-}
-
-/// A run by the directory or the address that `name` is.
-async fn source(name: &str) -> Result<Source, Failure> {
-    if Path::new(name).is_dir() {
-        return Source::in_directory(Path::new(name));
-    }
-    match address::parse(name) {
-        Ok(uri) if !name.contains('/') || name.contains("://") => Coordinator::connect(&uri).await.map(Source::Live),
-        _ => Err(Failure::NoRun(format!("{name} is neither a directory nor an address"))),
-    }
 }
 
 /// Everything, as text.

@@ -120,6 +120,23 @@ pub enum Failure {
         /// In the coordinator's words.
         reason: String,
     },
+    /// The epoch that was asked for is not done.
+    #[error(
+        "{}; {done} are done",
+        wanted.map_or_else(|| "no epoch is done yet".to_owned(), |wanted| format!("epoch {wanted} is not there"))
+    )]
+    NoEpoch {
+        /// Counted from 1; `None` is the last.
+        wanted: Option<u32>,
+        /// How many are done.
+        done: usize,
+    },
+    /// The test set cannot be had.
+    #[error("{0}")]
+    Data(String),
+    /// A picture cannot be drawn.
+    #[error("cannot draw it: {0}")]
+    Drawing(String),
     /// A file cannot be written.
     #[error("cannot write {path}: {why}")]
     File {
@@ -163,7 +180,10 @@ impl Failure {
             | Self::Small { .. }
             | Self::Directory(_)
             | Self::Query(_)
-            | Self::NoRun(_) => 4,
+            | Self::NoRun(_)
+            | Self::NoEpoch { .. }
+            | Self::Data(_)
+            | Self::Drawing(_) => 4,
             Self::Unimplemented { .. }
             | Self::Refused { .. }
             | Self::Malformed(_)

@@ -6,9 +6,9 @@
 //!
 //! - [`args`] and [`options`]: the command line.
 //! - A command a file. To look at a run: [`status`], [`watch`], [`history`], [`workers`], [`events`], [`checkpoints`],
-//!   [`compare`]; [`query`] and its [`database`]. To steer it: [`stop`], [`pause`]. Others: [`predict`], [`summary`], [`papers`].
+//!   [`compare`], [`confusion`], [`plot`](mod@plot), [`grid`], [`evaluate`]; [`query`] and its [`database`]. To steer it: [`stop`], [`pause`]. Others: [`predict`], [`summary`], [`papers`].
 //! - [`source`]: where a run is looked at. It is a coordinator ([`connect`], [`lists`], [`steer`]) or a [`directory`].
-//! - [`image`] and [`download`] get pictures; [`output`] writes.
+//! - [`image`] and [`download`] get pictures; [`output`] writes. [`drawing`]: pictures in files. [`test_set`]: asked about as a whole.
 //! - [`requirement`]: what a run has to have reached. [`settings`]: its settings by name.
 //! - [`state`], [`look`] and [`csv`]: how things are shown. What the coordinator shows too is in the crate `view`.
 //! - [`error`]: why a command fails, and with which exit code.
@@ -27,13 +27,17 @@
 pub mod args;
 pub mod checkpoints;
 pub mod compare;
+pub mod confusion;
 pub mod connect;
 pub mod csv;
 pub mod database;
 pub mod directory;
 pub mod download;
+pub mod drawing;
 pub mod error;
+pub mod evaluate;
 pub mod events;
+pub mod grid;
 pub mod history;
 pub mod image;
 pub mod lists;
@@ -42,6 +46,7 @@ pub mod options;
 pub mod output;
 pub mod papers;
 pub mod pause;
+pub mod plot;
 pub mod predict;
 pub mod query;
 pub mod requirement;
@@ -52,6 +57,7 @@ pub mod status;
 pub mod steer;
 pub mod stop;
 pub mod summary;
+pub mod test_set;
 pub mod watch;
 pub mod workers;
 
@@ -87,6 +93,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
             Command::Resume => pause::resume(&Coordinator::connect(&url).await?, &output).await,
             Command::Query(options) => query::query(&url, &options, &output).await,
             Command::Compare(options) => compare::compare(&options, &output).await,
+            Command::Plot(options) => plot::plot(&url, &options, &output).await,
+            Command::Confusion(options) => confusion::confusion(&url, &options, &output).await,
+            Command::Grid(options) => grid::grid(&Coordinator::connect(&url).await?, options, &output).await,
+            Command::Evaluate(options) => {
+                evaluate::evaluate(&Coordinator::connect(&url).await?, options, &output).await
+            }
             Command::Completions(options) => papers::completions(&options, &output),
             Command::Man(options) => papers::man(&options, &output),
             Command::Watch(options) => watch::watch(&url, &options, &output).await,

@@ -1,6 +1,9 @@
 //! The flags of the commands that look at a run and steer it.
 
-use crate::requirement::{self, Requirement};
+use crate::{
+    drawing,
+    requirement::{self, Requirement},
+};
 use std::{path::PathBuf, time::Duration};
 
 /// Where a run is looked at, if not at its coordinator.
@@ -154,4 +157,109 @@ pub struct Man {
     /// Write a page for each command into this directory.
     #[arg(value_name = "DIR")]
     pub directory: Option<PathBuf>,
+}
+
+/// Into which file a picture goes.
+#[derive(Debug, clap::Args)]
+pub struct Out {
+    /// The file, by whose name it is SVG or PNG.
+    #[arg(long = "out", short = 'o', id = "out", value_name = "FILE", value_parser = drawing::file)]
+    pub file: PathBuf,
+
+    /// Light ink on a dark ground.
+    #[arg(long)]
+    pub dark: bool,
+}
+
+/// Which curves to draw, and how.
+#[derive(Debug, clap::Args)]
+pub struct Plot {
+    /// Directories of runs, and addresses of coordinators [default: the run of --coordinator, or of --run-dir].
+    #[arg(value_name = "RUN", conflicts_with = "run_dir")]
+    pub runs: Vec<String>,
+
+    /// Draw losses and rates on a logarithmic axis.
+    #[arg(long)]
+    pub log: bool,
+
+    /// How much of the line so far enters into each point, from 0 to 0.999. The raw line stays, faint.
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = smoothing)]
+    pub smoothing: f64,
+
+    /// Where it goes.
+    #[command(flatten)]
+    pub out: Out,
+    /// Which run.
+    #[command(flatten)]
+    pub from: From,
+}
+
+/// How much of the line so far enters into a point.
+fn smoothing(text: &str) -> Result<f64, String> {
+    let smoothing = text.parse::<f64>().ok().filter(|smoothing| (0.0..=0.999).contains(smoothing));
+    smoothing.ok_or_else(|| "it has to be from 0 to 0.999".to_owned())
+}
+
+/// Of which epoch, and whether to draw it.
+#[derive(Debug, clap::Args)]
+pub struct Confusion {
+    /// The epoch, from 1 [default: the last].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub epoch: Option<u32>,
+
+    /// Draw the matrix into this file, by whose name it is SVG or PNG.
+    #[arg(long = "out", short = 'o', id = "out", value_name = "FILE", value_parser = drawing::file)]
+    pub file: Option<PathBuf>,
+
+    /// Light ink on a dark ground.
+    #[arg(long)]
+    pub dark: bool,
+
+    /// Which run.
+    #[command(flatten)]
+    pub from: From,
+}
+
+/// Which images to draw, and by which checkpoint.
+#[derive(Debug, clap::Args)]
+pub struct Grid {
+    /// Images in a row.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub columns: u8,
+
+    /// Rows of images.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub rows: u8,
+
+    /// Which checkpoint answers: newest, best (by test accuracy), or one by its name, such as step-00007820.
+    #[arg(long, value_name = "newest|best|NAME", default_value = "newest")]
+    pub checkpoint: String,
+
+    /// Where the data set's files are.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// Where it goes.
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// Which checkpoint to evaluate, and on what.
+#[derive(Debug, clap::Args)]
+pub struct Evaluate {
+    /// Which checkpoint answers: newest, best (by test accuracy), or one by its name, such as step-00007820.
+    #[arg(long, value_name = "newest|best|NAME", default_value = "newest")]
+    pub checkpoint: String,
+
+    /// Only so many images, from the first on.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// Tell the class of each image as well.
+    #[arg(long)]
+    pub each: bool,
+
+    /// Where the data set's files are.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
 }

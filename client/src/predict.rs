@@ -66,7 +66,7 @@ pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: 
 }
 
 /// The checkpoint that `--checkpoint` asks for.
-fn selector(checkpoint: &str) -> ModelSelector {
+pub(crate) fn selector(checkpoint: &str) -> ModelSelector {
     let which = match checkpoint {
         "newest" => Which::Newest(Choice {}),
         "best" => Which::Best(Choice {}),

@@ -1,6 +1,7 @@
 //! Where a run is looked at: at its coordinator, or in the directory that it left.
 
 use crate::{args::From, connect::Coordinator, directory::Directory, error::Failure};
+use program::address;
 use proto::v1::{Checkpoint, Epoch, Event, Generation, Recovery, Run};
 use std::path::Path;
 use tonic::transport::Uri;
@@ -33,6 +34,20 @@ impl Source {
     /// If there is none, or it cannot be read.
     pub fn in_directory(run_dir: &Path) -> Result<Self, Failure> {
         Directory::read(run_dir).map(|directory| Self::Over(Box::new(directory)))
+    }
+
+    /// The run by the directory or the address that `name` is.
+    ///
+    /// # Errors
+    /// If it is neither, or there is no run.
+    pub async fn named(name: &str) -> Result<Self, Failure> {
+        if Path::new(name).is_dir() {
+            return Self::in_directory(Path::new(name));
+        }
+        match address::parse(name) {
+            Ok(uri) if !name.contains('/') || name.contains("://") => Coordinator::connect(&uri).await.map(Self::Live),
+            _ => Err(Failure::NoRun(format!("{name} is neither a directory nor an address"))),
+        }
     }
 
     /// The run as it stands.

@@ -1,0 +1,97 @@
+//! A job that trains, asked by the clients that people have: Triton's over gRPC and HTTP, and Prometheus'.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use proto::v1::RunState;
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
+use system_tests::{TestRun, binary, data_dir, python, scratch};
+
+const IMAGES: usize = 6;
+
+/// The first images of the test set, as files in `directory`.
+fn pictures(directory: &Path) -> Vec<PathBuf> {
+    let spec = Arc::new(importers::cifar10::spec());
+    let data = importers::open(&spec, &data_dir(), data::Split::Test, Some(IMAGES)).unwrap();
+    let picture = |index: usize| {
+        let pixels = data.pixels(index);
+        let rgb: Vec<u8> = (0..1024).flat_map(|i| [pixels[i], pixels[1024 + i], pixels[2048 + i]]).collect();
+        let path = directory.join(format!("{index}.png"));
+        let encoder = PngEncoder::new(File::create(&path).unwrap());
+        encoder.write_image(&rgb, 32, 32, ExtendedColorType::Rgb8).unwrap();
+        path
+    };
+    (0..IMAGES).map(picture).collect()
+}
+
+/// What a script in clients/ prints.
+fn client(script: &str, arguments: &[&str]) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
+    let output = Command::new(python()).arg(path).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What `cox predict` says of `files`, by one checkpoint.
+fn cox(url: &str, checkpoint: &str, files: &[PathBuf]) -> Vec<Value> {
+    let mut command = Command::new(binary("cox"));
+    command.args(["--coordinator", url, "--json", "predict", "--checkpoint", checkpoint]).args(files);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn triton_and_prometheus_find_what_they_expect_while_it_trains() {
+    let directory = scratch();
+    let files = pictures(directory.path());
+    let run = TestRun::small().local(1).epochs(60).with(&["--precision", "fp32", "--keep", "100"]);
+    let mut coordinator = run.start(&directory.path().join("run"));
+    let page = coordinator.page();
+    let http = page.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    coordinator.wait_until(|run| run.epochs.len() >= 2 && !run.checkpoint.is_empty());
+
+    let mut arguments = vec![coordinator.address(), http.as_str()];
+    arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
+    let said = client("triton.py", &arguments);
+    for (name, answer) in said["answers"].as_object().unwrap() {
+        // By the version that has answered, in the words of cox.
+        let checkpoint = format!("step-{:0>8}", answer["version"].as_str().unwrap());
+        let wanted = cox(&coordinator.url(), &checkpoint, &files);
+        for (index, wanted) in wanted.iter().enumerate() {
+            assert_eq!(answer["classes"][index], wanted["class"], "{name}");
+            let probabilities = wanted["probabilities"].as_object().unwrap().values();
+            for (got, wanted) in answer["probabilities"][index].as_array().unwrap().iter().zip(probabilities) {
+                assert_eq!(got.as_f64().unwrap() as f32, wanted.as_f64().unwrap() as f32, "{name}: {index}");
+            }
+        }
+    }
+    assert_eq!(said["answers"].as_object().unwrap().len(), 7);
+    for name in ["grpc", "http"] {
+        let told = &said["told"][name];
+        assert_eq!(told["shape"], json!([-1, 3, 32, 32]));
+        let has = |what: &str, words: &str| {
+            let said = told[what].as_str().unwrap();
+            assert!(said.contains(words), "{name}: {what}: {said}");
+        };
+        has("no picture", "PNG");
+        has("no model", "there is no model \"resnet7\"");
+        has("no version", "there is no version 999999");
+    }
+
+    let samples = client("scrape.py", &[&format!("{page}metrics")]);
+    let number = |name: &str| samples[name].as_str().unwrap_or_else(|| panic!("no {name}")).parse::<f64>().unwrap();
+    assert!(number("coxswain_epochs_total") >= 2.0 && number("coxswain_images_per_second") >= 0.0);
+    assert!((0.0..=1.0).contains(&number("coxswain_test_accuracy_ratio")));
+    assert_eq!(samples["coxswain_run_info"], "1.0");
+    let run = coordinator.run_state().unwrap();
+    assert_eq!(run.state(), RunState::Training, "all of this while it trained: {}", run.reason);
+    coordinator.terminate();
+    assert_eq!(coordinator.wait().code, 0);
+}
