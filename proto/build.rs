@@ -3,8 +3,14 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    const FILES: [&str; 3] = ["coxswain/v1/cluster.proto", "coxswain/v1/training.proto", "coxswain/v1/inference.proto"];
+    const FILES: [&str; 4] = [
+        "coxswain/v1/cluster.proto",
+        "coxswain/v1/training.proto",
+        "coxswain/v1/inference.proto",
+        "inference/grpc_predict_v2.proto",
+    ];
     println!("cargo::rerun-if-changed=coxswain");
+    println!("cargo::rerun-if-changed=inference");
     let descriptors = protox::compile(FILES, ["."])?;
     // Reflection serves these, so that any client can ask what the services are.
     let path = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin");
@@ -12,6 +18,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         path,
         protox::Compiler::new(["."])?.include_imports(true).open_files(FILES)?.encode_file_descriptor_set(),
     )?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    tonic_prost_build::configure().bytes(".inference").compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! The command line.
 
+pub use crate::options::{
+    Checkpoints, Compare, Completions, Demands, Events, From, History, Man, Pause, Query, Status, Workers,
+};
+
 use crate::image::ImageAt;
 use clap::{Parser, Subcommand};
 use program::{
@@ -14,12 +18,12 @@ use tonic::transport::Uri;
 const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:50051";
 
 /// Variables that other programs set as well.
-const ALIASES: &[Alias] = &[("coordinator", "COORDINATOR")];
+pub(crate) const ALIASES: &[Alias] = &[("coordinator", "COORDINATOR")];
 
 /// Watch a training run, ask it, look at a model.
 ///
 /// Exit codes: 0 done; 1 failed; 2 wrong usage. 3: the coordinator cannot be reached or is not ready. 4: wrong input, such as a
-/// file that is no image or a model that does not exist.
+/// file that is no image or a model that does not exist. 5: a requirement is not met.
 #[derive(Debug, Parser)]
 #[command(name = "cox", version)]
 pub struct Args {
@@ -51,9 +55,31 @@ impl Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the run as it stands.
-    Status,
+    Status(Status),
     /// Follow the run until it is over. Fails if the run does.
     Watch(Watch),
+    /// Show the epochs that are done, in a table. The best one is marked.
+    History(History),
+    /// Show the workers.
+    Workers(Workers),
+    /// Show what happened, in words.
+    Events(Events),
+    /// Show the checkpoints that were written.
+    Checkpoints(Checkpoints),
+    /// Save the state now, after the step in progress. Training goes on.
+    Checkpoint,
+    /// Halt training after the step in progress, saved. The workers stay.
+    Pause(Pause),
+    /// Go on after a pause.
+    Resume,
+    /// Ask all that is known of a run in SQL, which only reads.
+    Query(Query),
+    /// Compare runs: their settings, their figures, their courses.
+    Compare(Compare),
+    /// Print what a shell needs to complete commands and flags.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands.
+    Man(Man),
     /// End the run after the step in progress, saved; the same command of the coordinator goes on from there.
     Stop(Stop),
     /// Tell what is in pictures, by a checkpoint of the run.
@@ -111,6 +137,10 @@ pub struct Watch {
     /// How long to look for a coordinator that went away.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub patience: Duration,
+
+    /// Looked at when the run is over.
+    #[command(flatten)]
+    pub demands: Demands,
 }
 
 /// How to end a run.
@@ -185,7 +215,7 @@ mod tests {
             let args = parse(line).unwrap();
             assert!(args.json);
             assert_eq!(args.coordinator.to_string(), "http://h:1/");
-            assert!(matches!(args.command, Command::Status));
+            assert!(matches!(args.command, Command::Status(_)));
         }
     }
 

@@ -4,12 +4,12 @@ use crate::{
     args::Stop,
     connect::{Coordinator, Watch},
     error::Failure,
-    json,
     output::Output,
 };
 use program::text::one_line;
 use proto::v1::{Run, RunState};
 use std::time::Duration;
+use view::RunView;
 
 /// Between two looks at the run.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -32,7 +32,7 @@ pub async fn stop(coordinator: &Coordinator, options: &Stop, output: &Output) ->
         }
     };
     if output.json() {
-        output.json_object(&json::RunView::new(&run))?;
+        output.json_object(&RunView::new(&run))?;
     } else if run.state() != RunState::Failed {
         output.text(&render(&run))?;
     }

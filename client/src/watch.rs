@@ -4,17 +4,16 @@ use crate::{
     NAME, args,
     connect::Coordinator,
     error::Failure,
-    json,
     look::{Ink, Look},
     output::Output,
-    status,
+    requirement, status,
 };
 use program::{say, text::one_line};
 use proto::v1::{Run, RunState};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tonic::transport::Uri;
-use view::duration;
+use view::{RunView, duration};
 
 /// Before the first attempt to find a coordinator again; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -24,7 +23,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(15);
 /// Shows the run until it is over. A coordinator that was there and goes away is looked for.
 ///
 /// # Errors
-/// If the run failed, no coordinator was there, or none came back in time.
+/// If the run failed or has not reached what it was to, no coordinator was there, or none came back in time.
 pub async fn watch(url: &Uri, options: &args::Watch, output: &Output) -> Result<(), Failure> {
     let mut screen = Screen::new(output);
     let mut lost: Option<Instant> = None;
@@ -32,7 +31,7 @@ pub async fn watch(url: &Uri, options: &args::Watch, output: &Output) -> Result<
     loop {
         let connected = Instant::now();
         let failure = match follow(url, options.interval, &mut screen, &mut lost).await {
-            Ok(run) => return end(&run),
+            Ok(run) => return end(&run).and_then(|()| requirement::check(&options.demands, &run)),
             Err(failure) => failure,
         };
         // Nothing has been shown yet: more likely a wrong address than a coordinator that is being restarted.
@@ -99,7 +98,7 @@ impl<'a> Screen<'a> {
 
     fn show(&mut self, run: &Run) -> Result<(), Failure> {
         if self.output.json() {
-            return self.output.json_line(&json::RunView::new(run));
+            return self.output.json_line(&RunView::new(run));
         }
         if self.output.redraws() {
             return self.draw(&status::render(run, self.output.look()), "");

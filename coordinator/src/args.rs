@@ -3,7 +3,7 @@
 //! Every flag is also read from an environment variable, and from a file that `--config` names. The command line
 //! outweighs the environment, and the environment outweighs the file.
 
-use crate::error::Error;
+use crate::{alerts::AlertArgs, error::Error, web::Http};
 use clap::Parser;
 use config::{Asked, RunConfig};
 use program::{BadVariable, Format, Traces, Usage, arguments};
@@ -23,7 +23,8 @@ use std::{
 #[command(
     name = "coordinator",
     version,
-    after_help = "coordinator serve RUN_OR_CHECKPOINT answers predictions without training: coordinator serve --help"
+    after_help = "coordinator serve RUN_OR_CHECKPOINT answers predictions without training: coordinator serve --help\n\
+                  coordinator view RUN_DIR... shows runs that are over in a browser: coordinator view --help"
 )]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub struct Args {
@@ -81,6 +82,11 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = one_machine)]
     pub listen: SocketAddr,
 
+    /// The address of the page that shows the run in a browser; without a port, the first that is free from 8080 on; or off
+    /// [default: the address of --listen, without its port]
+    #[arg(long, value_name = "ADDR|off")]
+    pub http: Option<Http>,
+
     /// How long a silent or stuck worker is waited for, from 500ms to 1h; the other time-outs follow from it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub failure_timeout: Duration,
@@ -97,6 +103,10 @@ pub struct Args {
     /// Go on answering predictions when training is over
     #[arg(long)]
     pub serve: bool,
+
+    /// Who is told at once when something happens
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 
     /// What pictures that are to be predicted may take of the memory in all, in MiB; what does not fit waits, or is refused
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]

@@ -24,6 +24,9 @@ const OWN: u64 = 64;
 const MOST: u64 = 1 << 14;
 /// At least, however few files are allowed.
 const LEAST: u64 = 16;
+/// The part of them that is the page's, and how many of them at most.
+const PAGE: usize = 8;
+const MOST_OF_PAGE: usize = 1024;
 /// Between two words that there are too many.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -36,6 +39,12 @@ pub fn most() -> usize {
         Err(_) => OWN,
     };
     files.saturating_sub(OWN).clamp(LEAST, MOST) as usize
+}
+
+/// How many of `most` connections are left to the page.
+#[must_use]
+pub fn of_the_page(most: usize) -> usize {
+    (most / PAGE).min(MOST_OF_PAGE)
 }
 
 /// The connections that come to `listener`, `most` at a time. Who says nothing within `patience` is sent away, and so is who

@@ -118,6 +118,13 @@ impl Display {
         self.log.outlet().push(move || bar.finish_and_clear());
     }
 
+    /// Something that is to be seen beside a bar. Without one, the log has it.
+    pub fn tell(&self, text: &str) {
+        if self.bar.is_some() {
+            self.print(text.to_owned());
+        }
+    }
+
     /// The end of a run that was over before it began.
     pub fn over(&self, text: &str) {
         if let Some(bar) = &self.bar {

@@ -40,6 +40,20 @@ pub enum Error {
         /// The system's words.
         source: std::io::Error,
     },
+    /// The page's address is taken, or not of this machine.
+    #[error("cannot serve the page on {address}: {source}; choose another with --http, or --http off")]
+    Http {
+        /// What --http gave.
+        address: SocketAddr,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A page was asked for and cannot be served.
+    #[error("there is nothing to show a page on: name a free address with --http")]
+    NoPage,
+    /// A run that was to be shown cannot be.
+    #[error(transparent)]
+    Chronicle(#[from] chronicle::Error),
     /// The run directory holds another configuration.
     #[error(
         "{} holds a run with another configuration:\n{}\nGive it those values, or this run another --run-dir",
@@ -149,8 +163,9 @@ impl Error {
             | Self::Timeout(_)
             | Self::Dataset(_)
             | Self::Model(_) => 2,
-            Self::Listen { .. } | Self::Serve(_) => 3,
-            Self::ConfigChanged { .. }
+            Self::Listen { .. } | Self::Http { .. } | Self::NoPage | Self::Serve(_) => 3,
+            Self::Chronicle(chronicle::Error::Live { .. })
+            | Self::ConfigChanged { .. }
             | Self::CheckpointDiffers { .. }
             | Self::RunExists { .. }
             | Self::Busy { .. } => 4,
@@ -158,7 +173,7 @@ impl Error {
             Self::Data(_) => 6,
             Self::Failed(_) => 7,
             Self::Checkpoint(_) | Self::NothingToGoOnFrom { .. } | Self::NothingToServe { .. } => 8,
-            Self::RunDir { .. } => 9,
+            Self::RunDir { .. } | Self::Chronicle(_) => 9,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! - `serve`: predictions without training. `server`: what both serve on the one port.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
 //! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
+//! - `alerts`: what somebody has to be told at once, and how.
 //! - `local`: workers on this machine.
 //!
 //! # Example
@@ -24,12 +25,14 @@
 //! # Ok::<(), coordinator::Error>(())
 //! ```
 
+mod alerts;
 mod args;
 mod begin;
 mod complete;
 mod connections;
 mod display;
 mod error;
+mod health;
 mod helm;
 mod journal;
 mod local;
@@ -41,7 +44,9 @@ mod services;
 mod settings;
 mod strangers;
 mod summary;
+mod web;
 
+pub use alerts::AlertArgs;
 pub use args::Args;
 pub use display::Display;
 pub use error::Error;
@@ -49,3 +54,4 @@ pub use local::LocalProcesses;
 pub use memory::give_back_freed_memory;
 pub use run::run;
 pub use serve::{ServeArgs, run_serve};
+pub use web::{Http, ViewArgs, view};

@@ -1,6 +1,8 @@
 //! `coordinator`: steers a training run.
 
-use coordinator::{Args, Display, Error, LocalProcesses, ServeArgs, give_back_freed_memory, run, run_serve};
+use coordinator::{
+    Args, Display, Error, LocalProcesses, ServeArgs, ViewArgs, give_back_freed_memory, run, run_serve, view,
+};
 use plan::Timeouts;
 use program::{FAREWELL, Format, Usage, arguments, print, signals};
 use std::{ffi::OsString, process::ExitCode};
@@ -18,10 +20,14 @@ fn main() -> ExitCode {
     let result = match ServeArgs::read(&line) {
         Some(Ok(args)) => return start(args.log_format, |display| serve(args, display)),
         Some(Err(error)) => Err(error),
-        None => match Args::read(&line) {
-            Ok(args) if args.explain_timeouts => explain(&args),
-            Ok(args) => return start(args.log_format, |display| train(args, display)),
-            Err(error) => Err(error),
+        None => match ViewArgs::read(&line) {
+            Some(Ok(args)) => return start(args.log_format, |display| show(&args, display)),
+            Some(Err(error)) => Err(error),
+            None => match Args::read(&line) {
+                Ok(args) if args.explain_timeouts => explain(&args),
+                Ok(args) => return start(args.log_format, |display| train(args, display)),
+                Err(error) => Err(error),
+            },
         },
     };
     match result {
@@ -74,6 +80,16 @@ fn serve(args: ServeArgs, display: &Display) -> Result<(), Error> {
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
         run_serve(args, listener, stop).await
     });
+    runtime.shutdown_timeout(FAREWELL);
+    result
+}
+
+/// Shows runs that are over, until a signal asks for the end.
+fn show(args: &ViewArgs, display: &Display) -> Result<(), Error> {
+    let log = display.log().clone();
+    let stop = signals::stop_request(move || log.finish()).map_err(|error| Error::Serve(error.to_string()))?;
+    let runtime = runtime()?;
+    let result = runtime.block_on(view(args, display, stop));
     runtime.shutdown_timeout(FAREWELL);
     result
 }

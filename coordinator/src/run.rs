@@ -1,20 +1,24 @@
 //! A coordinator from its start to its end.
 
 use crate::{
+    alerts::Alerts,
     args::Args,
     begin::{Begun, begin},
-    complete,
+    complete, connections,
     display::Display,
     error::Error,
+    health,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     server::{GRACE, Served, broken, engine, router, serve, soon},
-    services::{ClusterOptions, ClusterService, Timely, TrainingService},
+    services::{ClusterOptions, ClusterService, StandardBackend, Timely, TrainingService},
+    web::{Asked, Http, Site, beside},
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
 use data::Split;
 use inference::{Engine, EngineOptions, Memory, Source};
+use page::{Images, Model, Shown};
 use plan::Timeouts;
 use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
 use std::{
@@ -55,6 +59,7 @@ pub async fn run(
     let mut stop = Box::pin(async move { format!("asked to by {}", stop.await) });
     let timeouts = Timeouts::new(args.failure_timeout)?;
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
+    let page = args.http.unwrap_or(Http::On(address.ip())).bind().await?;
     let Some(begun) = begin_unless(&mut stop, args.clone()).await? else { return Ok(()) };
     tracing::info!("run {} in {}, listening on {address}", begun.run_id, begun.run_dir.display());
     let complete = begun.start.is_complete(begun.config.epochs);
@@ -65,7 +70,16 @@ pub async fn run(
         }
     }
     let (run_dir, profile) = (begun.run_dir.clone(), profile_dir(&args, &begun.run_dir));
-    let running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    let mut running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    if let Some(listener) = page {
+        running.site = Some(Site::start(
+            listener,
+            vec![running.shown.clone()],
+            Some(running.others.clone()),
+            connections::of_the_page(connections::most()),
+            &display,
+        )?);
+    }
     let workers = program.filter(|_| !complete).map(|program| {
         LocalWorkers::start(&LocalOptions {
             program,
@@ -81,8 +95,10 @@ pub async fn run(
             processes,
         })
     });
+    let told = || Alerts::start(args.alerts.options(), &run_dir, running.view.clone(), running.inputs.clone());
+    let alerts = (!complete).then(told).transpose()?;
     let serve = args.serve.then_some(address);
-    running.until_over(workers, stop, timeouts, serve).await
+    running.until_over(workers, alerts, stop, timeouts, serve).await
 }
 
 /// A coordinator at work.
@@ -97,6 +113,12 @@ struct Running {
     server: Served,
     /// The server closes when this is dropped.
     close: oneshot::Sender<()>,
+    /// What the page shows.
+    shown: Shown,
+    /// What is served on the page's port beside it.
+    others: axum::Router,
+    /// The page, where there is one.
+    site: Option<Site>,
 }
 
 /// Takes the helm of the run that has `begun`, and serves on `listener`.
@@ -109,10 +131,12 @@ async fn start(
     complete: bool,
 ) -> Result<Running, Error> {
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
+    let model = config.model.clone();
     let architecture = config.architecture()?;
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());
     let store = Store::new(run_dir.join("checkpoints"));
+    let weights_sha256 = newest.as_ref().map_or_else(String::new, |(_, manifest, _)| manifest.weights_sha256.clone());
     let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
     let engine = engine(EngineOptions {
         dataset: Arc::clone(&dataset),
@@ -131,6 +155,11 @@ async fn start(
         tickets: tickets.clone(),
     };
     let (inputs, receiver) = mpsc::channel(INPUTS);
+    let chronicle = watch::Sender::new(journal.chronicle()?);
+    let followed = chronicle.subscribe();
+    let name = run_dir.display().to_string();
+    let images = test_images(args, &config);
+    let (told, of_run) = (chronicle.subscribe(), cluster.store.of_run(&run_id));
     let options = HelmOptions {
         options: steering_options(args, &config, timeouts),
         config,
@@ -141,20 +170,30 @@ async fn start(
         timeouts,
         tickets,
         run_dir,
+        chronicle,
         journal,
         retention: Retention { last: args.keep, best: true },
         engine: engine.clone(),
+        wanted: args.workers,
+        weights_sha256,
         display: display.clone(),
         newest: known,
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
-    let training = TrainingService::new(view.clone(), inputs.clone());
+    let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
-    let router = services(timeouts, cluster, training, (engine, memory)).await?;
+    let shown = Shown {
+        images: Some(images),
+        model: Some(Arc::new(Asked(engine.clone())) as Arc<dyn Model>),
+        ..Shown::new(&name, view.clone(), followed.clone())
+    };
+    let standard = Arc::new(StandardBackend::new(engine.clone(), &model));
+    let others = beside(standard, memory, view.clone(), followed);
+    let router = services((timeouts, view.clone()), cluster, training, (engine, &model, memory)).await?;
     let (server, close) = serve(router, listener, timeouts);
-    Ok(Running { inputs, view, helm_ended, server, close })
+    Ok(Running { inputs, view, helm_ended, server, close, shown, others, site: None })
 }
 
 impl Running {
@@ -163,11 +202,12 @@ impl Running {
     async fn until_over(
         self,
         mut workers: Option<LocalWorkers>,
+        alerts: Option<Alerts>,
         mut stop: impl Future<Output = String> + Unpin,
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
     ) -> Result<(), Error> {
-        let Self { inputs, view, mut helm_ended, mut server, close } = self;
+        let Self { inputs, view, mut helm_ended, mut server, close, shown: _, others: _, site } = self;
         let mut stopping = false;
         let mut tick = interval(timeouts.tick);
         let result = loop {
@@ -194,11 +234,17 @@ impl Running {
             Some(workers) => workers.end(result).await,
             None => result,
         };
+        if let Some(alerts) = alerts {
+            alerts.end().await;
+        }
         if let Some(address) = serve.filter(|_| result.is_ok() && !stopping) {
             tracing::info!("training is over; answering predictions on {address} until stopped");
             stop.await;
         }
         drop(close);
+        if let Some(site) = site {
+            site.close().await;
+        }
         // Streams of workers that are gone may linger; they are not waited for.
         let _ = timeout(GRACE, server).await;
         result
@@ -254,6 +300,15 @@ fn profile_dir(args: &Args, run_dir: &Path) -> Option<PathBuf> {
     args.profile.as_ref()?.directory(run_dir.join("profile"))
 }
 
+/// The test images, for those who look at them.
+fn test_images(args: &Args, config: &RunConfig) -> Arc<Images> {
+    let (spec, limit) = (Arc::new(config.dataset.clone()), config.test_samples as usize);
+    let data_dir = args.data_dir.clone();
+    Arc::new(Images::new(move || {
+        importers::open(&spec, &data_dir, Split::Test, Some(limit)).map_err(|error| error.to_string())
+    }))
+}
+
 /// That the data set is there, as far as `config` uses it.
 fn check_data(args: &Args, config: &RunConfig) -> Result<(), Error> {
     let spec = Arc::new(config.dataset.clone());
@@ -280,13 +335,13 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
 
 /// All that is served on the one port.
 async fn services(
-    timeouts: Timeouts,
+    (timeouts, view): (Timeouts, watch::Receiver<Run>),
     cluster: ClusterService,
     training: TrainingService,
-    (engine, memory): (Engine, Memory),
+    (engine, model, memory): (Engine, &str, Memory),
 ) -> Result<Router, Error> {
-    let (router, health) = router(engine, memory, timeouts).await?;
-    health.set_serving::<TrainingServer<TrainingService>>().await;
+    let (router, health) = router(engine, model, memory, timeouts).await?;
+    health::report(health, view).await;
     let soon = soon(timeouts);
     Ok(router
         .add_service(Timely::new(ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS), soon))

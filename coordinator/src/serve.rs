@@ -5,6 +5,7 @@
 use crate::{
     args::one_machine,
     error::Error,
+    health::READY,
     server::{GRACE, broken, engine, router, serve},
 };
 use checkpoint::{Manifest, Store};
@@ -26,6 +27,7 @@ use tokio::{
     task::spawn_blocking,
     time::{interval, timeout},
 };
+use tonic_health::ServingStatus;
 
 /// How often a run directory is looked at for newer checkpoints.
 const LOOK: Duration = Duration::from_secs(2);
@@ -93,7 +95,8 @@ pub async fn run_serve(
     let model = manifest.config.model.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
-    let (router, _) = router(engine.clone(), memory, timeouts).await?;
+    let (router, health) = router(engine.clone(), &model, memory, timeouts).await?;
+    health.set_service_status(READY, ServingStatus::Serving).await;
     let (mut server, close) = serve(router, listener, timeouts);
     tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
     let reason = tokio::select! {

@@ -3,12 +3,15 @@
 use crate::{
     connections,
     error::Error,
-    services::{Admission, InferenceService, LARGEST_MESSAGE, Timely},
+    services::{Admission, InferenceService, LARGEST_MESSAGE, StandardBackend, Timely},
 };
 use inference::{Engine, EngineOptions, Memory};
+use open_inference::OpenInference;
 use plan::Timeouts;
-use proto::v1::inference_server::InferenceServer;
-use std::time::Duration;
+use proto::{
+    open_inference::grpc_inference_service_server::GrpcInferenceServiceServer, v1::inference_server::InferenceServer,
+};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::oneshot,
@@ -44,13 +47,18 @@ pub(crate) fn soon(timeouts: Timeouts) -> Duration {
 /// Predictions by `engine`, whose requests take their part of `memory` at the most, health and reflection.
 pub(crate) async fn router(
     engine: Engine,
+    model: &str,
     memory: Memory,
     timeouts: Timeouts,
 ) -> Result<(Router, HealthReporter), Error> {
+    let standard = OpenInference::new(Arc::new(StandardBackend::new(engine.clone(), model)));
+    let standard = GrpcInferenceServiceServer::new(standard).max_decoding_message_size(LARGEST_MESSAGE);
     let inference = InferenceServer::new(InferenceService::new(engine));
     let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
+    let standard = inference.beside(standard);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<InferenceServer<InferenceService>>().await;
+    reporter.set_serving::<GrpcInferenceServiceServer<OpenInference>>().await;
     let reflect = |error: tonic_reflection::server::Error| Error::Serve(error.to_string());
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -64,14 +72,16 @@ pub(crate) async fn router(
         .add_service(Timely::new(health, soon(timeouts)))
         .add_service(reflection().build_v1().map_err(reflect)?)
         .add_service(reflection().build_v1alpha().map_err(reflect)?)
-        .add_service(inference);
+        .add_service(inference)
+        .add_service(standard);
     Ok((router, reporter))
 }
 
 /// Serves on `listener`, until the sender is dropped.
 pub(crate) fn serve(router: Router, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
     let (close, closed) = oneshot::channel::<()>();
-    let incoming = connections::incoming(listener, connections::most(), timeouts.request);
+    let most = connections::most();
+    let incoming = connections::incoming(listener, most - connections::of_the_page(most), timeouts.request);
     let server = router.serve_with_incoming_shutdown(incoming, async {
         // Dropping the sender closes as well.
         let _ = closed.await;

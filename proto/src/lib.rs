@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - [`v1`]: the generated messages and services.
+//! - [`v1`]: the generated messages and services. [`open_inference`]: those of the standard protocol for predictions.
 //! - `convert`: between messages and what they mean.
 //! - `state`: a state in pieces, and together again.
 //! - `values`: settings as messages.
@@ -37,6 +37,18 @@ pub use values::{to_message, to_value};
 )]
 pub mod v1 {
     tonic::include_proto!("coxswain.v1");
+}
+
+/// The Open Inference Protocol, version 2.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated; the .proto files document it"
+)]
+pub mod open_inference {
+    tonic::include_proto!("inference");
 }
 
 /// The compiled `.proto` files, for server reflection.

@@ -306,6 +306,17 @@ impl Coordinator {
         }
     }
 
+    /// The address of its page, once it has said it.
+    ///
+    /// # Panics
+    /// If that takes too long.
+    pub fn page(&mut self) -> String {
+        const WORDS: &str = "page on ";
+        self.wait_for(WORDS);
+        let rest = self.seen.split_once(WORDS).map_or("", |(_, rest)| rest);
+        rest.lines().next().unwrap_or_default().trim().to_owned()
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

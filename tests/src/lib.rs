@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask test` builds the programs and says where they, the data and Python are.
 
+mod browser;
 mod compare;
 mod coordinator;
 mod disk;
@@ -16,6 +17,7 @@ mod stall;
 mod test_run;
 mod worker;
 
+pub use browser::Browser;
 pub use compare::assert_same;
 pub use coordinator::{Coordinator, Ended, members};
 pub use disk::Disk;

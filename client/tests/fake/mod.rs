@@ -1,8 +1,11 @@
 //! A coordinator that says what a test wants.
 
 use proto::v1::{
-    GetRunRequest, ListModelsRequest, ListModelsResponse, PredictRequest, PredictResponse, PredictStreamResponse, Run,
-    RunState, StopRunRequest, StopRunResponse, WatchRunRequest,
+    GetRunRequest, ListCheckpointsRequest, ListCheckpointsResponse, ListEpochsRequest, ListEpochsResponse,
+    ListEventsRequest, ListEventsResponse, ListGenerationsRequest, ListGenerationsResponse, ListModelsRequest,
+    ListModelsResponse, ListRecoveriesRequest, ListRecoveriesResponse, PauseRunRequest, PauseRunResponse,
+    PredictRequest, PredictResponse, PredictStreamResponse, ResumeRunRequest, ResumeRunResponse, Run, RunState,
+    SaveCheckpointRequest, SaveCheckpointResponse, StopRunRequest, StopRunResponse, WatchRunRequest,
     inference_server::{Inference, InferenceServer},
     predict_request::Image,
     training_server::{Training, TrainingServer},
@@ -83,6 +86,56 @@ impl Training for Service {
         run.set_state(RunState::Stopped);
         run.reason = request.into_inner().reason;
         Ok(Response::new(StopRunResponse {}))
+    }
+
+    /// The epochs of the first view, one on a page.
+    async fn list_epochs(&self, request: Request<ListEpochsRequest>) -> Result<Response<ListEpochsResponse>, Status> {
+        let token = request.into_inner().page_token;
+        let place = if token.is_empty() { 0 } else { token.parse().unwrap() };
+        let epochs = self.views.lock().unwrap()[0][0].epochs.clone();
+        let next_page_token = if place + 1 < epochs.len() { (place + 1).to_string() } else { String::new() };
+        let epochs = epochs.into_iter().skip(place).take(1).collect();
+        Ok(Response::new(ListEpochsResponse { epochs, next_page_token }))
+    }
+
+    async fn list_checkpoints(
+        &self,
+        _: Request<ListCheckpointsRequest>,
+    ) -> Result<Response<ListCheckpointsResponse>, Status> {
+        Ok(Response::new(ListCheckpointsResponse::default()))
+    }
+
+    async fn list_generations(
+        &self,
+        _: Request<ListGenerationsRequest>,
+    ) -> Result<Response<ListGenerationsResponse>, Status> {
+        Ok(Response::new(ListGenerationsResponse::default()))
+    }
+
+    async fn list_recoveries(
+        &self,
+        _: Request<ListRecoveriesRequest>,
+    ) -> Result<Response<ListRecoveriesResponse>, Status> {
+        Ok(Response::new(ListRecoveriesResponse::default()))
+    }
+
+    async fn list_events(&self, _: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
+        Ok(Response::new(ListEventsResponse::default()))
+    }
+
+    async fn pause_run(&self, _: Request<PauseRunRequest>) -> Result<Response<PauseRunResponse>, Status> {
+        Err(Status::failed_precondition("the run is over already"))
+    }
+
+    async fn resume_run(&self, _: Request<ResumeRunRequest>) -> Result<Response<ResumeRunResponse>, Status> {
+        Err(Status::failed_precondition("the run is over already"))
+    }
+
+    async fn save_checkpoint(
+        &self,
+        _: Request<SaveCheckpointRequest>,
+    ) -> Result<Response<SaveCheckpointResponse>, Status> {
+        Err(Status::failed_precondition("the run is over already"))
     }
 }
 

@@ -3,11 +3,13 @@
 use super::{PrecisionChoice, Tickets};
 use crate::{display::Display, journal::Journal};
 use checkpoint::Retention;
+use chronicle::Chronicle;
 use config::RunConfig;
 use inference::Engine;
 use plan::Timeouts;
 use std::path::PathBuf;
 use steering::{Options, Start};
+use tokio::sync::watch;
 
 /// What the helm is made of.
 pub struct HelmOptions {
@@ -31,6 +33,8 @@ pub struct HelmOptions {
     pub run_dir: PathBuf,
     /// Where decisions are recorded before workers are told of them.
     pub journal: Journal,
+    /// What the run has been through, for those who look at it.
+    pub chronicle: watch::Sender<Chronicle>,
     /// Which checkpoints stay.
     pub retention: Retention,
     /// Who answers predictions.
@@ -39,4 +43,8 @@ pub struct HelmOptions {
     pub display: Display,
     /// Name and test accuracy of the newest checkpoint, before the first new one.
     pub newest: Option<(String, Option<f64>)>,
+    /// Of that checkpoint's weights; empty without one.
+    pub weights_sha256: String,
+    /// Workers that somebody wants. With fewer the run is degraded.
+    pub wanted: usize,
 }

@@ -3,18 +3,24 @@
 
 use crate::{
     error::Error,
-    journal::{Entry, Journal},
-    summary,
+    journal::{Entry, Journal, now},
+    summary::{self, EventFiles},
 };
+use chronicle::Chronicle;
 use std::path::PathBuf;
 use steering::EpochRecord;
+use tokio::sync::watch;
 
 /// The journal and metrics.jsonl of a run.
 pub struct Records {
     journal: Journal,
+    /// The same, for those who look at the run. They see what is recorded, also while a disk does not take it.
+    chronicle: watch::Sender<Chronicle>,
     run_dir: PathBuf,
     /// The epochs that are done.
     history: Vec<EpochRecord>,
+    /// The same for TensorBoard.
+    events: EventFiles,
     /// Whether metrics.jsonl lacks epochs, or ends in half a line.
     metrics_behind: bool,
     /// Whether people were told that the disk takes nothing.
@@ -25,10 +31,17 @@ impl Records {
     /// The records in `run_dir`. The epochs in `journal` are `history`. The file metrics.jsonl is written anew, as a
     /// killed coordinator may have left it without the last of them.
     #[must_use]
-    pub fn new(journal: Journal, run_dir: PathBuf, history: Vec<EpochRecord>) -> Self {
-        let mut records = Self { journal, run_dir, history, metrics_behind: false, told: false };
+    pub fn new(
+        journal: Journal,
+        chronicle: watch::Sender<Chronicle>,
+        run_dir: PathBuf,
+        history: Vec<EpochRecord>,
+    ) -> Self {
+        let events = EventFiles::new(&run_dir);
+        let mut records = Self { journal, chronicle, run_dir, history, events, metrics_behind: false, told: false };
         if !records.history.is_empty() {
             records.write_metrics();
+            records.events.write(&records.history);
         }
         records
     }
@@ -53,8 +66,16 @@ impl Records {
                 _ => {}
             }
         }
-        self.journal.record(entries)?;
+        let at = now();
+        let facts: Vec<_> = entries.iter().filter_map(Entry::fact).collect();
+        self.journal.record(at, entries)?;
+        self.chronicle.send_modify(|chronicle| facts.into_iter().for_each(|fact| chronicle.add(at, fact)));
         self.tell();
+        if again {
+            self.events.write(&self.history);
+        } else if !done.is_empty() {
+            self.events.add(&self.history);
+        }
         if again || (self.metrics_behind && !done.is_empty()) {
             self.write_metrics();
             return Ok(());

@@ -1,6 +1,7 @@
 //! The entries of a journal.
 
 use checkpoint::{FileDigest, Manifest};
+use chronicle::Fact;
 use config::RunConfig;
 use plan::Position;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,23 @@ pub enum Entry {
     Recovery(Recovery),
     /// Something happened, in words.
     Event(String),
+}
+
+impl Entry {
+    /// What it tells those who look at the run; `None` if that is nothing.
+    #[must_use]
+    pub fn fact(&self) -> Option<Fact> {
+        Some(match self.clone() {
+            Self::Run { id, config } => Fact::Run { id, config: config.values() },
+            Self::Generation { generation, members, reason } => Fact::Generation { generation, members, reason },
+            Self::Epoch(record) => Fact::Epoch(record),
+            Self::Rewind { epoch } => Fact::Rewind { epoch },
+            Self::Checkpoint { name, steps_done } => Fact::Checkpoint { name, steps_done },
+            Self::Recovery(recovery) => Fact::Recovery(recovery),
+            Self::Event(text) => Fact::Event(text),
+            Self::Void { .. } | Self::Import(_) | Self::ImportDone => return None,
+        })
+    }
 }
 
 /// A checkpoint that `--resume PATH` named.

@@ -7,6 +7,7 @@ mod write;
 pub use entry::{Content, Entry, Import};
 
 use crate::error::Error;
+use chronicle::{Chronicle, FILE, Trouble};
 use config::{AnyVersion, RunConfig};
 use rusqlite::{Connection, OptionalExtension};
 use serde::de::DeserializeOwned;
@@ -17,7 +18,6 @@ use std::{
 use steering::{EpochRecord, Recovery};
 use write::{Refused, write};
 
-const FILE: &str = "journal.sqlite";
 /// The key of the last generation whose states are void.
 const VOID: &str = "void";
 
@@ -72,17 +72,16 @@ impl Journal {
         }
     }
 
-    /// Records what happened. On a disk that is full or read-only that is done as soon as it can be:
+    /// Records what happened at `at`, in seconds since 1970. On a disk that is full or read-only that is done as soon as it can be:
     /// [`Self::catch_up`].
     ///
     /// # Errors
     /// If the journal is damaged.
-    pub fn record(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), Error> {
-        let now = now();
+    pub fn record(&mut self, at: f64, entries: impl IntoIterator<Item = Entry>) -> Result<(), Error> {
         // While a disk takes nothing, words for people are dropped once too much waits. All other entries are kept.
         let words = |entry: &Entry| matches!(entry, Entry::Event(_));
         let full = self.backlog.len() >= BACKLOG;
-        self.backlog.extend(entries.into_iter().filter(|entry| !full || !words(entry)).map(|entry| (now, entry)));
+        self.backlog.extend(entries.into_iter().filter(|entry| !full || !words(entry)).map(|entry| (at, entry)));
         self.catch_up()
     }
 
@@ -140,6 +139,17 @@ impl Journal {
             Some(why) => Err(Error::RunDir { operation: "write", path: self.path.clone(), why }),
             None => Ok(()),
         }
+    }
+
+    /// What the run has been through, for those who look at it.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn chronicle(&self) -> Result<Chronicle, Error> {
+        chronicle::read_from(&self.connection).map_err(|trouble| match trouble {
+            Trouble::Sqlite(error) => schema::failed("read", &self.path, &error),
+            Trouble::Json(why) => schema::damaged(&self.path, &why),
+        })
     }
 
     /// The last generation; 0 before the first.

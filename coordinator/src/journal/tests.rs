@@ -29,7 +29,7 @@ fn epoch(number: f64) -> EpochRecord {
 fn a_second_coordinator_is_kept_out() {
     let directory = tempfile::tempdir().unwrap();
     let mut first = Journal::open(directory.path()).unwrap();
-    first.record([generation(3)]).unwrap();
+    first.record(0.0, [generation(3)]).unwrap();
     assert!(matches!(Journal::open(directory.path()), Err(Error::Busy { .. })));
     drop(first);
     let journal = Journal::open(directory.path()).unwrap();
@@ -46,11 +46,11 @@ fn what_a_full_disk_does_not_take_is_written_later() {
     let pages: i64 = journal.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     limit(&journal, pages);
     let long = "what happened ".repeat(1000);
-    journal.record([Entry::Event(long.clone())]).unwrap();
+    journal.record(0.0, [Entry::Event(long.clone())]).unwrap();
     assert!(journal.refused().unwrap().contains("full"), "{:?}", journal.refused());
     assert!(matches!(journal.settle(), Err(Error::RunDir { .. })));
-    journal.record([generation(1)]).unwrap();
-    journal.record([generation(2)]).unwrap();
+    journal.record(0.0, [generation(1)]).unwrap();
+    journal.record(0.0, [generation(2)]).unwrap();
     assert_eq!(journal.last_generation().unwrap(), 0, "in their order, and none without those before");
     limit(&journal, 1000);
     journal.settle().unwrap();
@@ -68,7 +68,7 @@ fn numbers_that_are_none_are_read_as_they_were_written() {
     let directory = tempfile::tempdir().unwrap();
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.1 + 0.2] {
         let mut journal = Journal::open(directory.path()).unwrap();
-        journal.record([Entry::Epoch(Box::new(epoch(number)))]).unwrap();
+        journal.record(0.0, [Entry::Epoch(Box::new(epoch(number)))]).unwrap();
         drop(journal);
         let read = Journal::open(directory.path()).unwrap().epochs().unwrap();
         assert_eq!(format!("{read:?}"), format!("{:?}", [epoch(number)]));
@@ -112,7 +112,7 @@ fn a_journal_of_a_newer_version_is_refused_and_left_as_it_is() {
 fn a_record_of_a_newer_version_is_told_from_damage() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(directory.path()).unwrap();
-    journal.record([Entry::Epoch(Box::new(epoch(1.5)))]).unwrap();
+    journal.record(0.0, [Entry::Epoch(Box::new(epoch(1.5)))]).unwrap();
     let set = |journal: &Journal, record: &str| journal.connection.execute("UPDATE epochs SET record = ?1", [record]);
     let record = serde_json::to_string(&epoch(1.5)).unwrap();
     set(&journal, &record.replacen('{', "{\"colour\":1,", 1)).unwrap();
@@ -129,8 +129,8 @@ fn a_file_that_is_no_journal_or_half_of_one_is_refused() {
     let path = directory.path().join(FILE);
     let mut journal = Journal::open(directory.path()).unwrap();
     for number in 1..200 {
-        journal.record([generation(number)]).unwrap();
-        journal.record([Entry::Event("what happened ".repeat(50))]).unwrap();
+        journal.record(0.0, [generation(number)]).unwrap();
+        journal.record(0.0, [Entry::Event("what happened ".repeat(50))]).unwrap();
     }
     drop(journal);
     let whole = fs::read(&path).unwrap();
@@ -170,4 +170,47 @@ fn what_is_committed_together_is_there_together_or_not_at_all() {
     assert_eq!(journal.last_import().unwrap(), Some((import.clone(), false)));
     journal.commit([Entry::ImportDone]).unwrap();
     assert_eq!(journal.last_import().unwrap(), Some((import, true)));
+}
+
+#[test]
+fn who_looks_at_a_live_run_sees_what_its_journal_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let entries = [
+        Entry::Run { id: "r1".to_owned(), config: Box::default() },
+        generation(1),
+        Entry::Event("begun".to_owned()),
+        Entry::Epoch(Box::new(epoch(f64::NAN))),
+        Entry::Epoch(Box::new(EpochRecord { epoch: 1, ..epoch(0.5) })),
+        Entry::Rewind { epoch: 1 },
+        Entry::Void { generation: 1 },
+        Entry::Checkpoint { name: "step-00000009".to_owned(), steps_done: 9 },
+        Entry::Recovery(Recovery { kind: "a lost".to_owned(), detected_ms: 5, resumed_ms: None, generation: 2 }),
+    ];
+    let mut live = Chronicle::default();
+    let mut journal = Journal::open(directory.path()).unwrap();
+    for (at, entry) in (1_u32..).zip(entries) {
+        entry.fact().into_iter().for_each(|fact| live.add(at.into(), fact));
+        journal.record(at.into(), [entry]).unwrap();
+    }
+    let text = |chronicle: &Chronicle| {
+        let all = [
+            format!("{} {} {:?}", chronicle.id(), chronicle.config(), chronicle.epochs()),
+            format!("{:?}", chronicle.generations().collect::<Vec<_>>()),
+            format!("{:?}", chronicle.checkpoints().collect::<Vec<_>>()),
+            format!("{:?}", chronicle.recoveries().collect::<Vec<_>>()),
+            format!("{:?}", chronicle.events().collect::<Vec<_>>()),
+        ];
+        all.join("\n")
+    };
+    assert_eq!(live.epochs().len(), 1);
+    assert_eq!(text(&journal.chronicle().unwrap()), text(&live));
+    assert!(matches!(chronicle::read(directory.path()), Err(chronicle::Error::Live { .. })));
+    drop(journal);
+    // A name that a URI has to be told of.
+    let elsewhere = directory.path().join("a copy? 100%#1");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::copy(directory.path().join(FILE), elsewhere.join(FILE)).unwrap();
+    for run_dir in [directory.path(), &elsewhere] {
+        assert_eq!(text(&chronicle::read(run_dir).unwrap()), text(&live), "{}", run_dir.display());
+    }
 }

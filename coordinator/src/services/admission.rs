@@ -65,6 +65,12 @@ impl<S> Admission<S> {
     pub fn new(service: S, memory: Memory) -> Self {
         Self { service, memory: Budget::new(memory.requests(), WAITING, WAIT) }
     }
+
+    /// Before another service, whose requests take their part of the same memory.
+    #[must_use]
+    pub fn beside<T>(&self, service: T) -> Admission<T> {
+        Admission { service, memory: self.memory.clone() }
+    }
 }
 
 impl<S: NamedService> NamedService for Admission<S> {

@@ -1,8 +1,10 @@
-//! What a run leaves in its directory for scripts: config.json, metrics.jsonl, summary.json.
+//! What a run leaves in its directory for others: config.json, metrics.jsonl, summary.json, and event files for TensorBoard.
 
+mod events;
 mod files;
 mod metrics;
 
+pub use events::EventFiles;
 pub use metrics::{append_metrics, write_metrics};
 
 use crate::error::Error;

@@ -77,9 +77,9 @@ pub fn train(begun: Begun, course: u32, epochs: u32) {
     let mut history = start.history.clone();
     for epoch in start.epochs_done()..epochs {
         history.push(record(course, epoch));
-        journal.record([Entry::Epoch(Box::new(record(course, epoch)))]).unwrap();
+        journal.record(0.0, [Entry::Epoch(Box::new(record(course, epoch)))]).unwrap();
         let name = save(&store, &run_id, &config, course, Position { epoch: epoch + 1, step: 0 });
-        journal.record([Entry::Checkpoint { name, steps_done: u64::from((epoch + 1) * STEPS) }]).unwrap();
+        journal.record(0.0, [Entry::Checkpoint { name, steps_done: u64::from((epoch + 1) * STEPS) }]).unwrap();
     }
     summary::write_metrics(&run_dir, &history).unwrap();
 }

@@ -1,8 +1,9 @@
 //! The run as JSON: the names of the `.proto` files, in their order. Numbers that JSON does not have are strings, as in
 //! protobuf's own JSON: "NaN", "Infinity", "-Infinity".
 
+use crate::word;
 use plan::number;
-use proto::v1::{Epoch, Recovery, Run, Worker};
+use proto::v1::{Condition, ConditionStatus, Epoch, Recovery, Run, Worker};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -37,18 +38,33 @@ pub struct RunView<'a> {
     #[serde(with = "number")]
     wall_seconds: f64,
     recoveries: Vec<RecoveryView<'a>>,
+    conditions: Vec<ConditionView<'a>>,
+    weights_sha256: &'a str,
 }
 
 #[derive(Debug, Serialize)]
-struct RecoveryView<'a> {
+struct ConditionView<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    status: &'static str,
+    reason: &'a str,
+    message: &'a str,
+    #[serde(with = "number")]
+    since: f64,
+}
+
+/// A failure and the way back from it.
+#[derive(Debug, Serialize)]
+pub struct RecoveryView<'a> {
     kind: &'a str,
     detected_ms: u64,
     resumed_ms: Option<u64>,
     generation: u64,
 }
 
+/// A worker; what is absent is null.
 #[derive(Debug, Serialize)]
-struct WorkerView<'a> {
+pub struct WorkerView<'a> {
     name: &'a str,
     device: &'a str,
     device_name: &'a str,
@@ -67,8 +83,9 @@ struct WorkerView<'a> {
     back_in_seconds: Option<f64>,
 }
 
+/// An epoch's figures. Fractions are 0 to 1.
 #[derive(Debug, Serialize)]
-struct EpochView<'a> {
+pub struct EpochView<'a> {
     epoch: u32,
     #[serde(with = "number")]
     train_loss: f64,
@@ -89,9 +106,23 @@ struct EpochView<'a> {
 }
 
 impl<'a> RecoveryView<'a> {
-    fn new(recovery: &'a Recovery) -> Self {
+    /// Of `recovery`.
+    #[must_use]
+    pub fn new(recovery: &'a Recovery) -> Self {
         let Recovery { kind, detected_ms, resumed_ms, generation } = recovery;
         Self { kind, detected_ms: *detected_ms, resumed_ms: *resumed_ms, generation: *generation }
+    }
+}
+
+impl<'a> ConditionView<'a> {
+    fn new(condition: &'a Condition) -> Self {
+        let Condition { r#type, reason, message, since, .. } = condition;
+        let status = match condition.status() {
+            ConditionStatus::True => "true",
+            ConditionStatus::False => "false",
+            ConditionStatus::Unknown | ConditionStatus::Unspecified => "unknown",
+        };
+        Self { kind: r#type, status, reason, message, since: *since }
     }
 }
 
@@ -100,8 +131,18 @@ impl<'a> RunView<'a> {
     #[must_use]
     pub fn new(run: &'a Run) -> Self {
         Self {
+            epochs: run.epochs.iter().map(EpochView::new).collect(),
+            config: run.config.as_ref().map(proto::to_value),
+            ..Self::brief(run)
+        }
+    }
+
+    /// Of `run`, without its epochs and its configuration: for those who have them already.
+    #[must_use]
+    pub fn brief(run: &'a Run) -> Self {
+        Self {
             id: &run.id,
-            state: view::word(run.state()),
+            state: word(run.state()),
             reason: &run.reason,
             epoch: run.epoch,
             step: run.step,
@@ -113,19 +154,23 @@ impl<'a> RunView<'a> {
             seconds_left: run.seconds_left,
             generation: run.generation,
             workers: run.workers.iter().map(WorkerView::new).collect(),
-            epochs: run.epochs.iter().map(EpochView::new).collect(),
-            config: run.config.as_ref().map(proto::to_value),
+            epochs: Vec::new(),
+            config: None,
             checkpoint: &run.checkpoint,
             best_checkpoint: &run.best_checkpoint,
             best_accuracy: run.best_accuracy,
             wall_seconds: run.wall_seconds,
             recoveries: run.recoveries.iter().map(RecoveryView::new).collect(),
+            conditions: run.conditions.iter().map(ConditionView::new).collect(),
+            weights_sha256: &run.weights_sha256,
         }
     }
 }
 
 impl<'a> WorkerView<'a> {
-    fn new(worker: &'a Worker) -> Self {
+    /// Of `worker`.
+    #[must_use]
+    pub fn new(worker: &'a Worker) -> Self {
         Self {
             name: &worker.name,
             device: &worker.device,
@@ -146,7 +191,9 @@ impl<'a> WorkerView<'a> {
 }
 
 impl<'a> EpochView<'a> {
-    fn new(epoch: &'a Epoch) -> Self {
+    /// Of `epoch`.
+    #[must_use]
+    pub fn new(epoch: &'a Epoch) -> Self {
         Self {
             epoch: epoch.epoch,
             train_loss: epoch.train_loss,

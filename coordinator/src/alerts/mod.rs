@@ -1,0 +1,193 @@
+//! What somebody has to be told at once goes to the log, the journal, a webhook and a command. Nothing ever waits for any of them.
+
+mod arguments;
+mod command;
+mod disk;
+mod note;
+mod webhook;
+
+pub use arguments::AlertArgs;
+
+use crate::{error::Error, helm::HelmInput};
+use alerts::{Alert, Lookout, Rules, Seen, Severity, Status};
+use disk::Watched;
+use note::Note;
+use proto::v1::Run;
+use std::{
+    path::Path,
+    sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError},
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{mpsc as inputs, oneshot, watch},
+    time::timeout,
+};
+use url::Url;
+
+/// Between two looks at the run.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Alerts that wait for a webhook or a command that is slow.
+const WAITING: usize = 64;
+/// How long the last alerts are waited for when the run is over.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Who is told, and from when on.
+#[derive(Debug, Clone, Default)]
+pub struct AlertOptions {
+    /// From when on.
+    pub rules: Rules,
+    /// Gets each alert as JSON, by POST.
+    pub webhook: Option<Url>,
+    /// A command of the shell. It gets each alert as JSON on its standard input.
+    pub command: Option<String>,
+}
+
+/// The thread that keeps a lookout.
+#[derive(Debug)]
+pub struct Alerts {
+    /// It ends when this is dropped.
+    stop: mpsc::Sender<()>,
+    /// That all is delivered.
+    delivered: oneshot::Receiver<()>,
+}
+
+impl Alerts {
+    /// Keeps a lookout over the run in `view`, which is kept in `run_dir`. What is news goes to the journal through `inputs`.
+    ///
+    /// # Errors
+    /// If there is no thread to be had.
+    pub fn start(
+        options: AlertOptions,
+        run_dir: &Path,
+        view: watch::Receiver<Run>,
+        inputs: inputs::Sender<HelmInput>,
+    ) -> Result<Self, Error> {
+        let (stop, stopped) = mpsc::channel();
+        let (over, delivered) = oneshot::channel();
+        let disk = Watched::start(run_dir)?;
+        let receivers = Receivers::start(options.webhook, options.command)?;
+        let lookout = Lookout::new(options.rules);
+        spawn("alerts", move || {
+            watch_over(lookout, &view, &disk, &stopped, &inputs, &receivers);
+            receivers.end();
+            // Whoever waited for it may be gone.
+            let _ = over.send(());
+        })?;
+        Ok(Self { stop, delivered })
+    }
+
+    /// Ends it. What is to be told last is told, unless that takes too long.
+    pub async fn end(self) {
+        drop(self.stop);
+        // Late or gone: nothing waits for it any longer.
+        let _ = timeout(FAREWELL, self.delivered).await;
+    }
+}
+
+/// Looks at the run until it is told to stop, and once more then.
+fn watch_over(
+    mut lookout: Lookout,
+    view: &watch::Receiver<Run>,
+    disk: &Watched,
+    stopped: &mpsc::Receiver<()>,
+    inputs: &inputs::Sender<HelmInput>,
+    receivers: &Receivers,
+) {
+    let began = Instant::now();
+    loop {
+        let last = stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Disconnected);
+        let run = view.borrow().clone();
+        for alert in lookout.look(&Seen { run: &run, at: began.elapsed(), disk: disk.now() }) {
+            log(&alert);
+            if alert.kind.is_news() {
+                // A helm that is busy has more important things to record.
+                let _ = inputs.try_send(HelmInput::Note { text: alert.text.clone() });
+            }
+            receivers.tell(&Note::new(&alert, &run));
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+/// What the log does not tell anyway.
+fn log(alert: &Alert) {
+    if !alert.kind.is_news() {
+        return;
+    }
+    match (alert.severity, alert.status) {
+        (Severity::Info, _) | (_, Status::Resolved) => tracing::info!("{}", alert.text),
+        (Severity::Warning | Severity::Critical, Status::Firing) => tracing::warn!("{}", alert.text),
+    }
+}
+
+/// The webhook and the command, each with a thread of its own.
+#[derive(Debug, Default)]
+struct Receivers {
+    queues: Vec<(&'static str, SyncSender<Note>)>,
+    ended: Vec<mpsc::Receiver<()>>,
+}
+
+impl Receivers {
+    fn start(webhook: Option<Url>, command: Option<String>) -> Result<Self, Error> {
+        let mut receivers = Self::default();
+        if let Some(url) = webhook {
+            receivers.add("the webhook", "webhook", move |note| webhook::post(&url, note))?;
+        }
+        if let Some(command) = command {
+            receivers.add("the command of alerts", "alert-command", move |note| command::run(&command, note))?;
+        }
+        Ok(receivers)
+    }
+
+    fn add(
+        &mut self,
+        name: &'static str,
+        thread: &str,
+        deliver: impl Fn(&Note) -> Result<(), String> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (queue, notes) = mpsc::sync_channel::<Note>(WAITING);
+        let (over, ended) = mpsc::channel();
+        spawn(thread, move || {
+            // Dropped at the end, which says that all is delivered.
+            let _over: mpsc::Sender<()> = over;
+            for note in notes {
+                if let Err(why) = deliver(&note) {
+                    tracing::warn!("{name} was not told that {}: {why}", note.text());
+                }
+            }
+        })?;
+        self.queues.push((name, queue));
+        self.ended.push(ended);
+        Ok(())
+    }
+
+    fn tell(&self, note: &Note) {
+        for (name, queue) in &self.queues {
+            if let Err(TrySendError::Full(note)) = queue.try_send(note.clone()) {
+                tracing::warn!("{name} is too slow, and was not told that {}", note.text());
+            }
+        }
+    }
+
+    /// Waits until all is delivered, but not for long.
+    fn end(self) {
+        drop(self.queues);
+        let until = Instant::now() + FAREWELL;
+        for ended in self.ended {
+            // It sends nothing: it ends or it is late.
+            let _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+/// A thread with a name.
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
+    thread.map(drop).map_err(|error| Error::Serve(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! The page on `--http`: of the run that goes on, or of runs that are over.
+
+mod address;
+mod beside;
+mod finished;
+mod model;
+
+pub use address::Http;
+pub use beside::beside;
+pub use finished::{ViewArgs, view};
+pub use model::Asked;
+
+use crate::{display::Display, error::Error};
+use axum::Router;
+use page::{Limits, Names, Page, Shown, serve};
+use std::{fs, time::Duration};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+/// How long answers under way are waited for.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A page that is served.
+#[derive(Debug)]
+pub struct Site {
+    page: Page,
+    server: JoinHandle<()>,
+    close: oneshot::Sender<()>,
+}
+
+impl Site {
+    /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. A run that is live is followed,
+    /// and has `others` served beside the page.
+    ///
+    /// # Errors
+    /// If the listener has no address.
+    pub fn start(
+        listener: TcpListener,
+        runs: Vec<Shown>,
+        others: Option<Router>,
+        connections: usize,
+        display: &Display,
+    ) -> Result<Self, Error> {
+        let address = listener.local_addr().map_err(|error| Error::Serve(error.to_string()))?;
+        let names = if address.ip().is_loopback() { Names::Only(own_names()) } else { Names::Any };
+        let page = Page::guarded(runs, others.is_some(), names);
+        let (close, closed) = oneshot::channel();
+        let limits = Limits { connections, grace: GRACE, ..Limits::default() };
+        let server = tokio::spawn(serve(listener, page.router_with(others.unwrap_or_default()), limits, async {
+            // Dropping the sender closes as well.
+            let _ = closed.await;
+        }));
+        tracing::info!("page on http://{address}/");
+        display.tell(&format!("page on http://{address}/"));
+        Ok(Self { page, server, close })
+    }
+
+    /// Closes it, and ends its streams.
+    pub async fn close(self) {
+        self.page.close();
+        drop(self.close);
+        let _ = timeout(GRACE, self.server).await;
+    }
+}
+
+/// The machine's name.
+fn own_names() -> Vec<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map(|name| name.trim().to_owned()).into_iter().filter(|name| !name.is_empty()).collect()
+}

@@ -1,0 +1,148 @@
+//! What a run has been through, as a value.
+
+use crate::fact::{Checkpoint, Event, Fact, Generation};
+use serde_json::Value;
+use std::collections::VecDeque;
+use steering::{EpochRecord, Recovery};
+
+/// The events that are kept in memory: the newest.
+const EVENTS: usize = 10_000;
+/// The generations, recoveries and checkpoints that are kept in memory, of each the newest.
+const OTHERS: usize = 10_000;
+
+/// What a run has been through. Of a run in which very much happened, only the newest of each kind is kept; epochs are all kept.
+#[derive(Debug, Clone, Default)]
+pub struct Chronicle {
+    id: String,
+    config: Value,
+    epochs: Vec<EpochRecord>,
+    generations: VecDeque<Generation>,
+    checkpoints: VecDeque<Checkpoint>,
+    recoveries: VecDeque<Recovery>,
+    events: VecDeque<Event>,
+    /// The number of the next event.
+    next_event: u64,
+    /// Grows with every fact.
+    version: u64,
+}
+
+impl Chronicle {
+    /// Adds what happened at `at`, in seconds since 1970.
+    pub fn add(&mut self, at: f64, fact: Fact) {
+        self.version += 1;
+        match fact {
+            Fact::Run { id, config } => (self.id, self.config) = (id, config),
+            Fact::Generation { generation, members, reason } => {
+                push(&mut self.generations, OTHERS, Generation { generation, members, reason, at });
+            }
+            Fact::Epoch(record) => {
+                self.epochs.retain(|known| known.epoch != record.epoch);
+                let place = self.epochs.partition_point(|known| known.epoch < record.epoch);
+                self.epochs.insert(place, *record);
+            }
+            Fact::Rewind { epoch } => self.epochs.retain(|record| record.epoch < epoch),
+            Fact::Checkpoint { name, steps_done } => {
+                self.checkpoints.retain(|known| known.name != name);
+                push(&mut self.checkpoints, OTHERS, Checkpoint { name, steps_done, at });
+            }
+            Fact::Recovery(recovery) => push(&mut self.recoveries, OTHERS, recovery),
+            Fact::Event(text) => {
+                push(&mut self.events, EVENTS, Event { number: self.next_event, at, text });
+                self.next_event += 1;
+            }
+        }
+    }
+
+    /// The run's id; empty before the run is recorded.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// All that decides the weights, as in config.json; null before the run is recorded.
+    #[must_use]
+    pub fn config(&self) -> &Value {
+        &self.config
+    }
+
+    /// The epochs that are done, in their order.
+    #[must_use]
+    pub fn epochs(&self) -> &[EpochRecord] {
+        &self.epochs
+    }
+
+    /// The generations, oldest first.
+    #[must_use]
+    pub fn generations(&self) -> impl DoubleEndedIterator<Item = &Generation> + ExactSizeIterator {
+        self.generations.iter()
+    }
+
+    /// The checkpoints that were written, oldest first. Some may have been removed since.
+    #[must_use]
+    pub fn checkpoints(&self) -> impl DoubleEndedIterator<Item = &Checkpoint> + ExactSizeIterator {
+        self.checkpoints.iter()
+    }
+
+    /// The failures that were survived, oldest first.
+    #[must_use]
+    pub fn recoveries(&self) -> impl DoubleEndedIterator<Item = &Recovery> + ExactSizeIterator {
+        self.recoveries.iter()
+    }
+
+    /// The events, oldest first.
+    #[must_use]
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator {
+        self.events.iter()
+    }
+
+    /// The events from number `first` on, oldest first.
+    #[must_use]
+    pub fn events_from(&self, first: u64) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator {
+        let place = self.events.partition_point(|event| event.number < first);
+        self.events.range(place..)
+    }
+
+    /// How many facts were added: two equal versions of one value hold the same.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// Adds `item`, and drops the oldest of more than `most`.
+fn push<T>(items: &mut VecDeque<T>, most: usize, item: T) {
+    if items.len() >= most {
+        items.pop_front();
+    }
+    items.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_events_are_kept_with_their_numbers() {
+        let mut chronicle = Chronicle::default();
+        for number in 0..EVENTS as u64 + 3 {
+            chronicle.add(number as f64, Fact::Event(format!("event {number}")));
+        }
+        assert_eq!(chronicle.events().len(), EVENTS);
+        let first = chronicle.events().next().map(|event| (event.number, event.text.as_str()));
+        assert_eq!(first, Some((3, "event 3")));
+        let last: Vec<u64> = chronicle.events_from(EVENTS as u64 + 1).map(|event| event.number).collect();
+        assert_eq!(last, [EVENTS as u64 + 1, EVENTS as u64 + 2]);
+        assert_eq!(chronicle.events_from(0).len(), EVENTS, "numbers that are gone are passed over");
+        assert_eq!(chronicle.events_from(u64::MAX).len(), 0);
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_written_again_is_there_once() {
+        let mut chronicle = Chronicle::default();
+        for (at, name, steps_done) in [(1.0, "a", 5), (2.0, "b", 6), (3.0, "a", 5)] {
+            chronicle.add(at, Fact::Checkpoint { name: name.to_owned(), steps_done });
+        }
+        let names: Vec<(&str, f64)> = chronicle.checkpoints().map(|saved| (saved.name.as_str(), saved.at)).collect();
+        assert_eq!(names, [("b", 2.0), ("a", 3.0)]);
+    }
+}

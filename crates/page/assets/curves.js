@@ -1,0 +1,252 @@
+// Curves that grow, with what happened marked on them.
+
+import { at, colour, el, duration, loss, number, percent, rate, say, table } from './dom.js';
+import { KINDS, marksOf } from './marks.js';
+import { store } from './store.js';
+import { chosen, done, isOver } from './now.js';
+import { view } from './view.js';
+
+const CHARTS = [
+  { id: 'accuracy', name: 'Accuracy', lines: ['train_accuracy', 'test_accuracy'], text: percent, log: false },
+  { id: 'loss', name: 'Loss', lines: ['train_loss', 'test_loss'], text: loss, log: true },
+  { id: 'rate', name: 'Learning rate', lines: ['learning_rate'], text: rate, log: true, low: true },
+];
+const SPOKEN = { train: 'train', test: 'test', learning_rate: 'learning rate' };
+const spoken = name => SPOKEN[name.split('_')[0]] ?? SPOKEN[name];
+
+/** Each a chart of uPlot with what belongs to it. */
+let charts = [], shape = '';
+
+/** An exponential mean without the pull of its first value, as TensorBoard has it. */
+export function smooth(values, weight) {
+  let sum = 0, known = 0;
+  return values.map(value => {
+    if (value === null || !Number.isFinite(value)) return null;
+    sum = weight * sum + (1 - weight) * value;
+    known = weight * known + (1 - weight);
+    return sum / known;
+  });
+}
+
+/** Seconds of training at a place along the epochs. */
+function secondsAt(of) {
+  const sums = [0];
+  of.epochs.seconds.forEach(seconds => sums.push(sums.at(-1) + (number(seconds) || 0)));
+  const first = of.epochs.epoch[0] ?? 0, mean = sums.at(-1) / Math.max(1, sums.length - 1);
+  return x => {
+    const place = Math.max(0, x - first), whole = Math.min(Math.floor(place), sums.length - 1);
+    const next = whole + 1 < sums.length ? sums[whole + 1] - sums[whole] : mean || of.run?.wall_seconds || 1;
+    return sums[whole] + next * (place - whole);
+  };
+}
+
+const along = of => view.x === 'time' ? secondsAt(of) : x => x;
+
+/** The places and values of one run's lines, with the epoch in progress as their last point. */
+function dataOf(of, lines) {
+  const place = along(of);
+  const xs = of.epochs.epoch.map(epoch => place(epoch + 1));
+  const columns = lines.map(name => of.epochs[name].map(value => value === null ? null : number(value)));
+  const now = done(of), last = of.epochs.epoch.length ? of.epochs.epoch.at(-1) + 1 : 0;
+  if (of.run && !isOver(of.run) && now > last && of.run.train_loss !== null) {
+    xs.push(place(now));
+    lines.forEach((name, i) => columns[i].push(name.startsWith('test') ? null : number(of.run[name])));
+  }
+  return [xs, ...columns.map(column => column.map(value => Number.isFinite(value) ? value : null))];
+}
+
+const hidden = () => new Set(view.hide.split('.').filter(Boolean).map(Number));
+const shown = () => store.runs.map((of, index) => ({ of, index })).filter(({ index }) => !hidden().has(index));
+
+/** Data for uPlot: for each line of each run the raw values and the smoothed ones. */
+function aligned(chart) {
+  const tables = shown().map(({ of }) => {
+    const [xs, ...columns] = dataOf(of, chart.lines);
+    const pairs = columns.flatMap((column, i) => chart.lines[i] === 'learning_rate' || !view.s ? [column, column.map(() => null)] : [column, smooth(column, view.s)]);
+    return [xs, ...pairs];
+  });
+  if (!tables.length) return [[0]];
+  return tables.length === 1 ? tables[0] : uPlot.join(tables);
+}
+
+function strokes(index, name) {
+  if (store.runs.length > 1) return colour('run-' + index % 7);
+  return colour(name.startsWith('train') ? 'c-train' : name.startsWith('test') ? 'c-test' : 'c-rate');
+}
+
+function seriesOf(chart) {
+  return shown().flatMap(({ of, index }) => chart.lines.flatMap(name => {
+    const stroke = strokes(index, name), dash = name.startsWith('train') ? [6, 4] : [];
+    const label = (store.runs.length > 1 ? of.about.name + ' ' : '') + spoken(name);
+    const smoothed = view.s > 0 && name !== 'learning_rate';
+    const points = { show: (u, series) => !smoothed && u.data[0].length < 40, size: 5, fill: stroke };
+    const paths = name === 'learning_rate' ? uPlot.paths.stepped({ align: -1 }) : undefined;
+    return [
+      { label, stroke: smoothed ? fade(stroke) : stroke, width: smoothed ? 1 : 1.75, dash: smoothed ? [] : dash, points, paths, spanGaps: true },
+      { label: label + ' smoothed', stroke, width: 2, dash, show: smoothed, points: { show: false }, spanGaps: true },
+    ];
+  }));
+}
+
+const fade = stroke => `color-mix(in srgb, ${stroke} 35%, transparent)`;
+
+function axes(chart) {
+  const line = { stroke: colour('muted'), grid: { stroke: colour('grid'), width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
+  const below = view.x === 'time' ? (u, values) => values.map(value => duration(value).replace(/ 00? ?s$/, '')) : (u, values) => values.map(value => Number.isInteger(value) ? value : '');
+  const beside = chart.id === 'accuracy' ? value => `${Number((100 * value).toFixed(1))} %` : value => String(Number(value.toPrecision(3)));
+  return [
+    { ...line, size: 28, gap: 4, space: view.x === 'time' ? 80 : 50, values: below },
+    { ...line, size: 52, gap: 4, space: chart.low ? 24 : 36, values: (u, values) => values.map(value => value === null ? '' : beside(value)) },
+  ];
+}
+
+/** Draws marks behind the curves: lines with a sign on top, checkpoints as ticks at the foot. */
+function drawMarks(u, chart) {
+  if (!view.marks || !chart.marks) return;
+  const { ctx, bbox } = u, px = devicePixelRatio;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, 0, bbox.width, bbox.top + bbox.height);
+  ctx.clip();
+  ctx.textAlign = 'center';
+  const dense = bbox.width / px < 8 * chart.marks.filter(mark => mark.kind === 'checkpoint').length;
+  ctx.font = `${11 * px}px system-ui, sans-serif`;
+  for (const mark of chart.marks) {
+    const kind = KINDS[mark.kind], x = Math.round(u.valToPos(mark.place, 'x', true));
+    ctx.strokeStyle = ctx.fillStyle = colour(kind.colour);
+    if (mark.kind === 'checkpoint' && dense) {
+      ctx.fillRect(x, bbox.top + bbox.height - 4 * px, 1, 4 * px);
+    } else if (mark.kind === 'checkpoint') {
+      ctx.beginPath();
+      ctx.moveTo(x - 3 * px, bbox.top + bbox.height);
+      ctx.lineTo(x + 3 * px, bbox.top + bbox.height);
+      ctx.lineTo(x, bbox.top + bbox.height - 6 * px);
+      ctx.fill();
+    } else if (mark.kind === 'best') {
+      if (chart.id !== 'accuracy' || mark.value === undefined) continue;
+      ctx.font = `${15 * px}px system-ui, sans-serif`;
+      ctx.fillText('★', x, u.valToPos(mark.value, 'y', true) - 5 * px);
+      ctx.font = `${11 * px}px system-ui, sans-serif`;
+    } else {
+      ctx.setLineDash(kind.dash.map(length => length * px));
+      ctx.lineWidth = 1.25 * px;
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top + 2 * px);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.setLineDash([]);
+      if (!chart.low) ctx.fillText(kind.sign, x, bbox.top - 3 * px);
+    }
+  }
+  ctx.restore();
+}
+
+/** The values under the crosshair, or the last ones. */
+function showLegend(chart) {
+  const { u } = chart, index = u.cursor.idx;
+  const smoothed = view.s > 0;
+  chart.values.forEach(({ node, series, lines }) => {
+    const data = u.data[smoothed && lines !== 'learning_rate' ? series + 1 : series] ?? [];
+    const value = index === null || index === undefined ? data.findLast(value => value !== null && value !== undefined) : data[index];
+    say(node, chart.text(value ?? NaN));
+  });
+  const x = index === null || index === undefined ? undefined : u.data[0][index];
+  say(chart.where, x === undefined ? '' : view.x === 'time' ? 'after ' + duration(x) : `epoch ${Number(x.toFixed(2))}`);
+  const near = x === undefined || !chart.marks || !view.marks ? [] : chart.marks.filter(mark => Math.abs(u.valToPos(mark.place, 'x') - u.cursor.left) < 8);
+  say(chart.told, near.slice(-3).map(mark => `${KINDS[mark.kind].sign} ${mark.text}`).join('  '));
+}
+
+function build(chart) {
+  const series = seriesOf(chart);
+  const values = [];
+  const keys = shown().flatMap(({ of, index }, run) => chart.lines.map((name, line) => {
+    const node = el('b');
+    values.push({ node, series: 1 + 2 * (run * chart.lines.length + line), lines: name });
+    const style = { borderTopColor: strokes(index, name), borderTopStyle: name.startsWith('train') ? 'dashed' : 'solid' };
+    return el('span', {}, el('i', { className: 'key', style }), (store.runs.length > 1 ? of.about.name + ' ' : '') + spoken(name) + ' ', node);
+  }));
+  const where = el('span', { className: 'quiet' }), told = el('p', { className: 'told' });
+  const plot = el('div', { className: 'plot' });
+  const box = el('figure', { className: 'card chart' + (chart.low ? ' low' : '') },
+    el('figcaption', {}, el('h3', {}, chart.name), el('div', { className: 'keys-of' }, keys), where), told, plot);
+  const it = { ...chart, box, plot, values, where, told, marks: null };
+  const options = {
+    width: 300, height: chart.low ? 110 : 240, series: [{}, ...series], axes: axes(chart),
+    padding: [chart.low ? 6 : 14, 18, 0, 0],
+    legend: { show: false },
+    scales: {
+      x: { time: false, range: reach },
+      y: { distr: chart.log && view.log ? 3 : 1 },
+    },
+    cursor: { sync: { key: 'epochs' }, points: { size: 6 }, drag: { x: true, y: false } },
+    hooks: { drawAxes: [u => drawMarks(u, it)], setCursor: [() => it.u && showLegend(it)] },
+  };
+  it.u = new uPlot(options, aligned(chart), plot);
+  plot.firstElementChild.setAttribute('aria-hidden', 'true');
+  return it;
+}
+
+/** All there is, from the beginning; or the part that a person has dragged over. */
+function reach(u, low, high) {
+  if (low === null || low === undefined) return [0, 1];
+  const all = low === u.data[0][0], first = view.x === 'time' || low <= 1 ? 0 : low - 1;
+  return [all ? first : low, high > low || !all ? high : low + (low - first || 1)];
+}
+
+function place(chart) {
+  if (store.runs.length !== 1) return null;
+  const [of] = store.runs, place = along(of);
+  return marksOf(of).map(mark => ({
+    ...mark,
+    place: place(mark.x),
+    value: mark.kind === 'best' ? of.epochs.test_accuracy[of.epochs.epoch.indexOf(mark.x - 1)] : undefined,
+  }));
+}
+
+function fit() {
+  for (const chart of charts) {
+    const width = chart.plot.clientWidth;
+    if (width && width !== chart.u.width) chart.u.setSize({ width, height: chart.low ? 110 : innerWidth < 600 ? 200 : 240 });
+  }
+}
+
+/** Draws again; builds anew what cannot be changed. */
+export function showCurves() {
+  if (!store.loaded) return;
+  const now = [view.s > 0, view.log, view.x, view.hide, store.runs.length, document.documentElement.dataset.theme, matchMedia('(prefers-color-scheme: dark)').matches].join();
+  if (now !== shape) {
+    shape = now;
+    charts.forEach(chart => chart.u.destroy());
+    charts = CHARTS.map(build);
+    at('charts').replaceChildren(...charts.map(chart => chart.box), ...legendOfMarks());
+    fit();
+  }
+  for (const chart of charts) {
+    chart.marks = place(chart);
+    chart.u.setData(aligned(chart));
+    showLegend(chart);
+  }
+  if (at('curves-text').open) showText();
+}
+
+function legendOfMarks() {
+  if (store.runs.length !== 1) return [];
+  return [el('p', { className: 'mark-keys', ariaHidden: 'true' }, Object.values(KINDS).map(kind => el('span', {}, el('i', { style: { color: colour(kind.colour) } }, kind.sign), ' ' + kind.name)))];
+}
+
+/** The curves for those who read them. */
+export function showText() {
+  const of = chosen();
+  if (!of) return;
+  const marks = marksOf(of), { epochs } = of;
+  const heads = [{ name: 'Epoch', number: true }, ...['Train loss', 'Test loss', 'Train accuracy', 'Test accuracy', 'Learning rate', 'Time'].map(name => ({ name, number: true })), { name: 'What happened' }];
+  const rows = epochs.epoch.map((epoch, i) => [
+    String(epoch + 1), loss(number(epochs.train_loss[i])), loss(number(epochs.test_loss[i])), percent(number(epochs.train_accuracy[i])),
+    percent(number(epochs.test_accuracy[i])), rate(number(epochs.learning_rate[i])), duration(number(epochs.seconds[i])),
+    marks.filter(mark => mark.x > epoch && mark.x <= epoch + 1).map(mark => mark.text).join('; '),
+  ]);
+  at('curves-text').lastElementChild.replaceChildren(table('Figures of every epoch, newest first', heads, rows.reverse()));
+}
+
+at('curves-text').addEventListener('toggle', () => at('curves-text').open && showText());
+new ResizeObserver(fit).observe(at('charts'));

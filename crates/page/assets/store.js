@@ -1,0 +1,169 @@
+// What is known of the runs, and how it is kept up to date.
+
+const COLUMNS = ['epoch', 'train_loss', 'train_accuracy', 'test_loss', 'test_accuracy', 'learning_rate', 'seconds', 'images_per_second', 'note'];
+/** How long a page that nobody sees goes on listening. */
+const UNSEEN = 30000;
+
+/** The runs: the first is the one that is live, if any is. */
+export const store = { about: null, runs: [], connected: true, loaded: false };
+
+const listeners = [];
+let dirty = new Set();
+/** Calls back once a frame with the names of what has changed: about, run, epochs, history, events, connection. */
+export const onData = listener => listeners.push(listener);
+
+function changed(...names) {
+  if (!dirty.size) {
+    // A page that is not seen gets no frames.
+    const soon = document.hidden ? callback => setTimeout(callback, 250) : requestAnimationFrame;
+    soon(() => {
+      const now = dirty;
+      dirty = new Set();
+      listeners.forEach(listener => listener(now));
+    });
+  }
+  names.forEach(name => dirty.add(name));
+}
+
+/** Asks for JSON. An answer that is none is an error with the words of the coordinator. */
+export async function ask(path, options) {
+  const response = await fetch('api/' + path, options);
+  if (!response.ok) throw new Error((await response.text()).trim() || response.statusText);
+  return response.json();
+}
+
+function fresh(about) {
+  return { about, run: null, epochs: Object.fromEntries(COLUMNS.map(name => [name, []])), generations: [], checkpoints: [], recoveries: [], events: [], left: 0 };
+}
+
+let loading = null, again = false, waiting = [], version = -1;
+
+async function loadRun(index, about) {
+  const of = path => ask(`${path}?run=${index}`);
+  const [run, epochs, history, events] = await Promise.all([of('run'), of('epochs'), of('history'), of('events')]);
+  const { generations, checkpoints, recoveries } = history;
+  version = Math.min(epochs.version, history.version, events.version);
+  return { about, run, epochs: epochs.columns, generations, checkpoints, recoveries, events: events.events, left: events.left_out };
+}
+
+/** Asks for everything. What happens meanwhile is added after. */
+export function load() {
+  again = !!loading;
+  loading ??= (async () => {
+    try {
+      // The first run is asked for before it is known that there is one, and so is there sooner.
+      const first = loadRun(0, null);
+      first.catch(() => {});
+      store.about = await ask('about');
+      store.runs = await Promise.all(store.about.runs.map((about, index) => index ? loadRun(index, about) : first.then(run => ({ ...run, about }))));
+      store.loaded = true;
+      connected(true);
+      changed('about', 'run', 'epochs', 'history', 'events');
+    } catch (error) {
+      connected(false);
+      setTimeout(load, 2000);
+    }
+    loading = null;
+    waiting.splice(0).forEach(([name, data]) => happened(name, data));
+    if (again) load();
+  })();
+  return loading;
+}
+
+function connected(is) {
+  if (store.connected !== is) {
+    store.connected = is;
+    changed('connection');
+  }
+}
+
+/** Adds what is not known yet; what is known already stays once. */
+function add(list, item, key) {
+  const place = list.findLastIndex(known => known[key] === item[key]);
+  if (place < 0) list.push(item); else list[place] = item;
+}
+
+function addEpoch(epochs, row) {
+  let place = epochs.epoch.findLastIndex(epoch => epoch <= row.epoch);
+  if (epochs.epoch[place] !== row.epoch) {
+    place += 1;
+    COLUMNS.forEach(name => epochs[name].splice(place, 0, null));
+  }
+  COLUMNS.forEach(name => { epochs[name][place] = row[name]; });
+}
+
+function happened(name, data) {
+  if (name === 'hello') {
+    if (data.version !== version || !store.loaded) load();
+    return;
+  }
+  if (name === 'reset') return void load();
+  if (loading) return void waiting.push([name, data]);
+  const live = store.runs[0];
+  if (!live) return;
+  switch (name) {
+    case 'run': live.run = data; changed('run'); break;
+    case 'epoch': addEpoch(live.epochs, data); changed('epochs'); break;
+    case 'generation': add(live.generations, data, 'generation'); changed('history'); break;
+    case 'checkpoint': add(live.checkpoints, data, 'name'); changed('history'); break;
+    case 'recovery': add(live.recoveries, data, 'generation'); changed('history'); break;
+    case 'event': add(live.events, data, 'number'); changed('events'); break;
+  }
+}
+
+let source = null, retry = 0, unseen = 0;
+
+function open() {
+  if (source) return;
+  source = new EventSource('api/stream');
+  source.onopen = () => connected(true);
+  source.onerror = () => {
+    connected(false);
+    if (source?.readyState !== EventSource.CLOSED) return;
+    // It comes back by itself only from what it takes for a passing trouble.
+    close();
+    retry = setTimeout(open, 2000);
+  };
+  for (const name of ['hello', 'reset', 'run', 'epoch', 'generation', 'checkpoint', 'recovery', 'event']) {
+    source.addEventListener(name, event => happened(name, JSON.parse(event.data)));
+  }
+}
+
+function close() {
+  clearTimeout(retry);
+  source?.close();
+  source = null;
+}
+
+/** A browser has few connections to a place: a page that nobody sees gives its own back, and only looks now and then. */
+function followWhileSeen() {
+  clearTimeout(unseen);
+  clearInterval(unseen);
+  if (!document.hidden) {
+    if (!source) version = -1;
+    open();
+    return;
+  }
+  unseen = setTimeout(() => {
+    close();
+    unseen = setInterval(async () => {
+      try {
+        store.runs[0].run = await ask('run');
+        connected(true);
+        changed('run');
+      } catch { connected(false); }
+    }, 10000);
+  }, UNSEEN);
+}
+
+/** Begins. */
+export async function begin() {
+  await load();
+  while (!store.loaded) {
+    await new Promise(done => setTimeout(done, 2000));
+    if (!loading && !store.loaded) await load();
+  }
+  if (!store.about.live) return;
+  open();
+  document.addEventListener('visibilitychange', followWhileSeen);
+}

@@ -1,0 +1,116 @@
+//! What every answer has, and who is refused.
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode, Uri,
+        header::{CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::net::IpAddr;
+
+/// Nothing comes from elsewhere, nothing is inline. Pictures that a person drops are shown from memory.
+const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'self'";
+
+/// The names under which a page may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names {
+    /// Whatever name it has: for an address that others can reach.
+    Any,
+    /// Addresses, localhost, and the names here: for a page on loopback. A site elsewhere could have its own name mean this
+    /// machine, and read the page in a browser here.
+    Only(Vec<String>),
+}
+
+impl Names {
+    fn has(&self, host: &str) -> bool {
+        let Self::Only(names) = self else { return true };
+        let name = name_of(host);
+        let is_local = name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
+        is_local || name.parse::<IpAddr>().is_ok() || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+/// Refuses a name that the page does not have, and what another site's page sends.
+pub(crate) async fn check(State(names): State<Names>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let host = text(headers, HOST.as_str()).or_else(|| request.uri().host()).unwrap_or_default();
+    if !names.has(host) {
+        let text = format!(
+            "This page is on loopback, and {host:?} is no name of this machine. Open it as localhost, or have your proxy send \
+             the header Host: localhost\n"
+        );
+        return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
+    }
+    if request.method() == Method::POST && is_foreign(headers, host) {
+        return (StatusCode::FORBIDDEN, "Another site's page sent this\n").into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether a browser says that another site's page asks. Behind a proxy, the page's own name is in a header of the proxy's.
+fn is_foreign(headers: &HeaderMap, host: &str) -> bool {
+    if let Some(site) = text(headers, "sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(headers, ORIGIN.as_str()) else { return false };
+    let origin = origin.parse::<Uri>().ok();
+    let Some(origin) = origin.as_ref().and_then(Uri::authority) else { return true };
+    origin.as_str() != host && text(headers, "x-forwarded-host") != Some(origin.as_str())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// What every answer has.
+pub(crate) async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_on_loopback_has_names_of_this_machine_alone() {
+        let names = Names::Only(vec!["node7".to_owned()]);
+        for host in
+            ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:8080", "a.localhost:1", "Node7:8080", "10.0.0.1"]
+        {
+            assert!(names.has(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:8080", "localhost.evil.example", ""] {
+            assert!(!names.has(host) && Names::Any.has(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_browser_tells_of_other_sites() {
+        let told = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            is_foreign(&headers, "localhost:8080")
+        };
+        assert!(!is_foreign(&HeaderMap::new(), "localhost:8080"), "a script without a browser");
+        assert!(!told("origin", "http://localhost:8080"));
+        assert!(told("origin", "http://localhost:8081") && told("origin", "null"));
+        assert!(!told("sec-fetch-site", "same-origin") && told("sec-fetch-site", "cross-site"));
+    }
+}

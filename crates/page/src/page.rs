@@ -1,0 +1,91 @@
+//! All of the page as one router.
+
+use crate::{answers, api, assets, guard, hub::Hub, sources::Shown, stream, survey, survey::Survey};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// The largest picture that is taken, in bytes.
+pub(crate) const LARGEST: usize = 16 << 20;
+/// Pictures that are read and answered at a time.
+const PICTURES: usize = 4;
+
+/// A page. It goes on reading its runs until it is dropped, with all routers made of it.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) runs: Vec<Shown>,
+    /// Events of the one run that is live.
+    pub(crate) hub: Option<Arc<Hub>>,
+    pub(crate) survey: Arc<Survey>,
+    pub(crate) pictures: Semaphore,
+    names: guard::Names,
+}
+
+impl Page {
+    /// A page of `runs`. Of a `live` one, the first is followed as it goes on. Call it within a tokio runtime.
+    #[must_use]
+    pub fn start(runs: Vec<Shown>, live: bool) -> Self {
+        Self::guarded(runs, live, guard::Names::Any)
+    }
+
+    /// As [`Self::start`], and asked for only under some names.
+    #[must_use]
+    pub fn guarded(runs: Vec<Shown>, live: bool, names: guard::Names) -> Self {
+        let hub = runs.first().filter(|_| live).map(Hub::start);
+        let pictures = Semaphore::new(PICTURES);
+        Self { inner: Arc::new(Inner { runs, hub, survey: Arc::default(), pictures, names }) }
+    }
+
+    /// What is served.
+    pub fn router(&self) -> Router {
+        self.router_with(Router::new())
+    }
+
+    /// What is served, with other services beside it. What is refused here is refused there.
+    pub fn router_with(&self, others: Router) -> Router {
+        let inner = &self.inner;
+        let api = Router::new()
+            .route("/about", get(api::about))
+            .route("/run", get(api::run))
+            .route("/epochs", get(api::epochs))
+            .route("/history", get(api::history))
+            .route("/events", get(api::events))
+            .route("/confusion", get(api::confusion))
+            .route("/image/{split}/{file}", get(api::image))
+            .route("/stream", get(stream::stream))
+            .route("/grid", get(survey::grid))
+            .route("/mistakes", get(survey::mistakes))
+            .route("/predict", post(answers::predict).layer(DefaultBodyLimit::max(LARGEST)))
+            .fallback(api::nothing);
+        Router::new()
+            .nest("/api", api)
+            .merge(assets::router())
+            .layer(from_fn(guard::headers))
+            .with_state(Arc::clone(inner))
+            .merge(others)
+            .layer(from_fn_with_state(inner.names.clone(), guard::check))
+    }
+
+    /// How many readers follow the live run.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        self.inner.hub.as_ref().map_or(0, |hub| hub.readers())
+    }
+
+    /// Ends all streams of events, for a server that closes.
+    pub fn close(&self) {
+        if let Some(hub) = &self.inner.hub {
+            hub.close();
+        }
+    }
+}
