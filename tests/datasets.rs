@@ -88,7 +88,7 @@ fn a_run_goes_on_with_its_data_set_and_with_no_other() {
     let answer = runtime.block_on(async {
         let mut client = InferenceClient::connect(served.url()).await.unwrap();
         let image = Image::File(record(7)[2..].to_vec());
-        client.predict(PredictRequest { image: Some(image) }).await.unwrap().into_inner()
+        client.predict(PredictRequest { image: Some(image), ..PredictRequest::default() }).await.unwrap().into_inner()
     });
     assert_eq!((answer.probabilities.len(), answer.classes[7].as_str()), (20, "family 7"));
     drop(served);

@@ -58,7 +58,7 @@ async fn round(url: &str, way: Way) -> (Duration, Duration) {
             client = InferenceClient::connect(url.to_owned()).await.unwrap();
         }
         let begin = Instant::now();
-        client.predict(PredictRequest { image: Some(image) }).await.unwrap();
+        client.predict(PredictRequest { image: Some(image), ..PredictRequest::default() }).await.unwrap();
         taken.push(begin.elapsed());
     }
     taken.sort_unstable();

@@ -33,7 +33,7 @@ async fn client(url: &str) -> InferenceClient<Channel> {
 
 /// There is no checkpoint: a picture that was decoded is UNAVAILABLE.
 async fn answer(url: String, image: Image) -> Status {
-    client(&url).await.predict(PredictRequest { image: Some(image) }).await.unwrap_err()
+    client(&url).await.predict(PredictRequest { image: Some(image), ..PredictRequest::default() }).await.unwrap_err()
 }
 
 /// A figure of a process's memory, in MiB.
@@ -253,7 +253,7 @@ fn any_request_is_answered_or_refused() {
     let client = runtime.block_on(client(&coordinator.url()));
     let config = ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(image in image())| {
-        let status = runtime.block_on(client.clone().predict(PredictRequest { image })).unwrap_err();
+        let status = runtime.block_on(client.clone().predict(PredictRequest { image, ..PredictRequest::default() })).unwrap_err();
         let allowed = [Code::InvalidArgument, Code::ResourceExhausted, Code::Unavailable];
         prop_assert!(allowed.contains(&status.code()), "{}", status);
     });

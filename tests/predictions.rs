@@ -3,17 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
-use proto::v1::{PredictRequest, RunState, inference_client::InferenceClient, predict_request::Image};
+use proto::v1::{
+    self, Choice, ListModelsRequest, ModelSelector, PredictRequest, PredictResponse, RunState, image::Content,
+    inference_client::InferenceClient, model_selector::Which, predict_request::Image,
+    predict_stream_response::Result as Streamed,
+};
 use serde_json::Value;
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
 use system_tests::{Coordinator, binary, data_dir, golden_dir, python, scratch};
-use tonic::{Code, Status};
+use tonic::{Code, Status, transport::Channel};
+use tonic_types::StatusExt;
 
 const IMAGES: usize = 10;
 
@@ -51,7 +57,7 @@ fn predict(coordinator: &Coordinator, image: Image) -> Result<Vec<f32>, Status> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut client = InferenceClient::connect(coordinator.url()).await.unwrap();
-        let answer = client.predict(PredictRequest { image: Some(image) }).await?;
+        let answer = client.predict(PredictRequest { image: Some(image), ..PredictRequest::default() }).await?;
         Ok(answer.into_inner().probabilities)
     })
 }
@@ -159,4 +165,183 @@ fn all_ways_of_asking_agree() {
 
     coordinator.terminate();
     assert_eq!(coordinator.wait().code, 0);
+}
+
+/// `coordinator serve`; killed when dropped.
+struct Served {
+    child: Child,
+    url: String,
+}
+
+impl Served {
+    fn start(path: &Path) -> Self {
+        let mut child = Command::new(binary("coordinator"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .arg(path)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut address = || lines.find_map(|line| Some(line.ok()?.split_once("listening on ")?.1.trim().to_owned()));
+        let url = format!("http://{}", address().expect("it listens"));
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // If it has ended there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn of_checkpoint(name: &str) -> ModelSelector {
+    let which = match name {
+        "best" => Which::Best(Choice {}),
+        name => Which::Checkpoint(name.to_owned()),
+    };
+    ModelSelector { which: Some(which) }
+}
+
+fn pixels(planes: &[u8]) -> v1::Image {
+    v1::Image { content: Some(Content::Pixels(planes.to_vec())) }
+}
+
+fn bits(probabilities: &[f32]) -> Vec<u32> {
+    probabilities.iter().map(|probability| probability.to_bits()).collect()
+}
+
+async fn of_many(client: &mut InferenceClient<Channel>, planes: &[u8]) -> PredictResponse {
+    let images = planes.chunks(3072).map(pixels).collect();
+    client.predict(PredictRequest { images, ..PredictRequest::default() }).await.unwrap().into_inner()
+}
+
+/// All that is in a directory, and when it was written.
+fn content(directory: &Path) -> Vec<(PathBuf, std::time::SystemTime, u64)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() {
+            all.extend(content(&entry.path()));
+        } else {
+            all.push((entry.path(), metadata.modified().unwrap(), metadata.len()));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn a_finished_run_is_served_without_training() {
+    let directory = scratch();
+    let run_dir = directory.path().join("run");
+    let flags = ["--precision", "fp32", "--limit-train", "640", "--limit-test", "250", "--epochs", "3"];
+    let trained = run_dir.clone();
+    tokio::task::spawn_blocking(move || drop(Coordinator::run(&trained, 1, &flags).well())).await.unwrap();
+    let before = content(&run_dir);
+    let (_, planes) = test_images(directory.path());
+    let mut served = Served::start(&run_dir);
+    let mut client = InferenceClient::connect(served.url.clone()).await.unwrap();
+
+    // Many at once are each alone, byte for byte.
+    let all = of_many(&mut client, &planes).await;
+    assert_eq!((all.predictions.len(), all.step, all.epoch, all.checkpoint.as_str()), (IMAGES, 15, 3, "step-00000015"));
+    for (image, together) in planes.chunks(3072).zip(&all.predictions) {
+        let alone = of_many(&mut client, image).await;
+        assert_eq!(bits(&alone.probabilities), bits(&together.probabilities));
+        assert_eq!((&alone.class, alone.class_index), (&together.class, together.class_index));
+    }
+    assert_eq!(
+        (&all.class, bits(&all.probabilities)),
+        (&all.predictions[0].class, bits(&all.predictions[0].probabilities))
+    );
+    assert!(all.compute_milliseconds > 0.0 && all.queue_milliseconds >= 0.0);
+
+    // The list, page by page, and each of it by name.
+    let (mut names, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let page = client.list_models(ListModelsRequest { page_size: 2, page_token }).await.unwrap().into_inner();
+        names.extend(page.models);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(names.iter().map(|model| model.step).collect::<Vec<_>>(), [15, 10, 5]);
+    assert!(names[0].newest && names.iter().filter(|model| model.best).count() == 1);
+    for model in &names {
+        let request = PredictRequest {
+            images: vec![pixels(&planes[..3072])],
+            model: Some(of_checkpoint(&model.name)),
+            ..PredictRequest::default()
+        };
+        let answer = client.predict(request).await.unwrap().into_inner();
+        assert_eq!((&answer.checkpoint, answer.checkpoint_accuracy), (&model.name, model.accuracy));
+    }
+    let request =
+        |name: &str, images| PredictRequest { images, model: Some(of_checkpoint(name)), ..PredictRequest::default() };
+    let best = client.predict(request("best", vec![pixels(&planes[..3072])])).await.unwrap().into_inner();
+    assert!(names.iter().all(|model| model.accuracy <= best.checkpoint_accuracy));
+    let none = client.predict(request("step-1", vec![pixels(&planes[..3072])])).await.unwrap_err();
+    assert_eq!(none.code(), Code::NotFound, "{none}");
+    let bad = client.predict(request("best", vec![pixels(&planes[..3072]), pixels(&[1])])).await.unwrap_err();
+    assert_eq!(bad.code(), Code::InvalidArgument, "{bad}");
+    assert_eq!(bad.get_details_bad_request().unwrap().field_violations[0].field, "images[1]");
+
+    // A stream: in order, and a bad image does not end it.
+    let requests: Vec<PredictRequest> = (0..30)
+        .map(|index| {
+            let image = if index == 7 { pixels(&[1]) } else { pixels(&planes[3072 * (index % IMAGES)..][..3072]) };
+            PredictRequest { images: vec![image], request_id: 100 + index as u64, ..PredictRequest::default() }
+        })
+        .collect();
+    let mut answers = client.predict_stream(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    for index in 0..30 {
+        let answer = answers.message().await.unwrap().unwrap();
+        assert_eq!(answer.request_id, 100 + index as u64);
+        match answer.result.unwrap() {
+            Streamed::Response(response) => {
+                let expected = &all.predictions[index % IMAGES];
+                assert_eq!(bits(&response.probabilities), bits(&expected.probabilities), "{index}");
+            }
+            Streamed::Error(error) => assert_eq!((index, error.code, error.details.is_empty()), (7, 3, false)),
+        }
+    }
+    assert!(answers.message().await.unwrap().is_none());
+
+    // A full queue says when to come again.
+    let full = PredictRequest { images: vec![pixels(&planes[..3072]); 1024], ..PredictRequest::default() };
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (mut client, full) = (client.clone(), full.clone());
+        asked.spawn(async move { client.predict(full).await.map(|_| ()) });
+    }
+    let refused: Vec<Status> = asked.join_all().await.into_iter().filter_map(Result::err).collect();
+    assert!(!refused.is_empty());
+    for status in refused {
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() >= Duration::from_millis(100));
+        assert_eq!(status.get_details_error_info().unwrap().reason, "QUEUE_FULL");
+    }
+
+    // It ends when asked to, and has written nothing.
+    let kill = Command::new("kill").args(["-TERM", &served.child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+    assert_eq!(content(&run_dir), before);
+
+    // One checkpoint by itself.
+    let served = Served::start(&run_dir.join("checkpoints/step-00000010"));
+    let mut client = InferenceClient::connect(served.url.clone()).await.unwrap();
+    let one = of_many(&mut client, &planes).await;
+    assert_eq!((one.checkpoint.as_str(), one.epoch), ("step-00000010", 2));
+    assert!(one.predictions != all.predictions);
+
+    let output = Command::new(binary("coordinator")).arg("serve").arg(directory.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(8), "{said}");
+    assert!(said.contains("it is neither"), "{said}");
 }

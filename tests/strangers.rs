@@ -225,7 +225,10 @@ async fn bother(dice: &mut Dice, channel: &Channel) {
         1 => Some(Image::Pixels(dice.bytes(4000))),
         _ => Some(Image::File([&b"\x89PNG\r\n\x1a\n"[..], &dice.bytes(500)].concat())),
     };
-    let status = timeout(ANSWER, inference.predict(PredictRequest { image })).await.expect("an answer").err();
+    let status = timeout(ANSWER, inference.predict(PredictRequest { image, ..PredictRequest::default() }))
+        .await
+        .expect("an answer")
+        .err();
     assert!(status.is_none_or(|status| matches!(status.code(), Code::InvalidArgument | Code::Unavailable)));
 
     let watched = timeout(ANSWER, training.watch_run(WatchRunRequest { interval_ms: dice.small() })).await;

@@ -1,5 +1,9 @@
 //! The command line.
 
+pub use crate::options::{
+    Checkpoints, Compare, Completions, Demands, Events, From, History, Man, Pause, Query, Status, Workers,
+};
+
 use crate::image::ImageAt;
 use clap::{Parser, Subcommand};
 use program::{
@@ -14,12 +18,12 @@ use tonic::transport::Uri;
 const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:50051";
 
 /// Variables that other programs set as well.
-const ALIASES: &[Alias] = &[("coordinator", "COORDINATOR")];
+pub(crate) const ALIASES: &[Alias] = &[("coordinator", "COORDINATOR")];
 
 /// Watch a training run, ask it, look at a model.
 ///
 /// Exit codes: 0 done; 1 failed; 2 wrong usage. 3: the coordinator cannot be reached or is not ready. 4: wrong input, such as a
-/// file that is no image or a model that does not exist.
+/// file that is no image or a model that does not exist. 5: a requirement is not met.
 #[derive(Debug, Parser)]
 #[command(name = "cox", version)]
 pub struct Args {
@@ -51,12 +55,34 @@ impl Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the run as it stands.
-    Status,
+    Status(Status),
     /// Follow the run until it is over. Fails if the run does.
     Watch(Watch),
+    /// Show the epochs that are done, in a table. The best one is marked.
+    History(History),
+    /// Show the workers.
+    Workers(Workers),
+    /// Show what happened, in words.
+    Events(Events),
+    /// Show the checkpoints that were written.
+    Checkpoints(Checkpoints),
+    /// Save the state now, after the step in progress. Training goes on.
+    Checkpoint,
+    /// Halt training after the step in progress, saved. The workers stay.
+    Pause(Pause),
+    /// Go on after a pause.
+    Resume,
+    /// Ask all that is known of a run in SQL, which only reads.
+    Query(Query),
+    /// Compare runs: their settings, their figures, their courses.
+    Compare(Compare),
+    /// Print what a shell needs to complete commands and flags.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands.
+    Man(Man),
     /// End the run after the step in progress, saved; the same command of the coordinator goes on from there.
     Stop(Stop),
-    /// Tell what is in pictures, by the newest checkpoint of the run.
+    /// Tell what is in pictures, by a checkpoint of the run.
     Predict(Predict),
     /// Show the layers and sizes of a model. Needs no coordinator.
     Summary(Summary),
@@ -111,6 +137,10 @@ pub struct Watch {
     /// How long to look for a coordinator that went away.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub patience: Duration,
+
+    /// Looked at when the run is over.
+    #[command(flatten)]
+    pub demands: Demands,
 }
 
 /// How to end a run.
@@ -128,13 +158,17 @@ pub struct Stop {
 /// The pictures to be classified, and how much is shown of each.
 #[derive(Debug, clap::Args)]
 pub struct Predict {
-    /// PNG or JPEG files, http or https URLs of such, or files of raw pixels: a byte each, one channel after the other.
+    /// PNG or JPEG files, directories of such, http or https URLs, or files of raw pixels: a byte each, one channel after the other.
     #[arg(required = true, value_name = "FILE_OR_URL")]
     pub images: Vec<ImageAt>,
 
     /// How many classes to show, the most probable first.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
     pub top: u8,
+
+    /// Which checkpoint answers: newest, best (by test accuracy), or one by its name, such as step-00007820.
+    #[arg(long, value_name = "newest|best|NAME", default_value = "newest")]
+    pub checkpoint: String,
 }
 
 /// The address in `text`; the usual one if there is none.
@@ -181,7 +215,7 @@ mod tests {
             let args = parse(line).unwrap();
             assert!(args.json);
             assert_eq!(args.coordinator.to_string(), "http://h:1/");
-            assert!(matches!(args.command, Command::Status));
+            assert!(matches!(args.command, Command::Status(_)));
         }
     }
 

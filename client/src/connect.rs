@@ -1,6 +1,6 @@
 //! The coordinator's services, each call with a deadline.
 
-use crate::error::Failure;
+use crate::{error::Failure, steer::request_id};
 use proto::v1::{
     GetRunRequest, PredictRequest, PredictResponse, Run, StopRunRequest, WatchRunRequest,
     inference_client::InferenceClient, training_client::TrainingClient,
@@ -18,7 +18,7 @@ use tonic::{
 /// For the TCP connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// For a question about the run, and for the beginning of a stream.
-const ASK: Duration = Duration::from_secs(10);
+pub(crate) const ASK: Duration = Duration::from_secs(10);
 /// For a prediction, which may wait behind others, time for the upload included.
 const PREDICT: Duration = Duration::from_secs(30);
 /// A stream may be silent for as long as the run does not change. A peer that is gone is found by pings instead.
@@ -31,8 +31,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 /// A connected coordinator. Clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Coordinator {
-    url: String,
-    channel: Channel,
+    pub(crate) url: String,
+    pub(crate) channel: Channel,
 }
 
 impl Coordinator {
@@ -72,7 +72,7 @@ impl Coordinator {
     /// If it is over already, or the coordinator does not answer.
     pub async fn stop(&self, reason: &str) -> Result<(), Failure> {
         let mut client = TrainingClient::new(self.channel.clone());
-        let request = StopRunRequest { reason: reason.to_owned() };
+        let request = StopRunRequest { reason: reason.to_owned(), request_id: request_id() };
         let stopped = self.within(ASK, client.stop_run(with_deadline(request, ASK))).await;
         stopped.map(|_| ()).map_err(|error| self.failure(&error))
     }
@@ -114,7 +114,7 @@ impl Coordinator {
     }
 
     /// What `call` answers within `limit`. It bounds the whole call; tonic bounds the time until the answer begins.
-    async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         limit: Duration,
         call: impl Future<Output = Result<Response<T>, Status>>,
@@ -126,7 +126,7 @@ impl Coordinator {
         }
     }
 
-    fn failure(&self, failed: &Failed) -> Failure {
+    pub(crate) fn failure(&self, failed: &Failed) -> Failure {
         match failed {
             Failed::Status(status) => Failure::from_status(&self.url, ASK.as_secs(), status),
             Failed::Late(limit) => Failure::NoAnswer { url: self.url.clone(), seconds: limit.as_secs() },
@@ -135,7 +135,7 @@ impl Coordinator {
 }
 
 /// How a call fails.
-enum Failed {
+pub(crate) enum Failed {
     Status(Box<Status>),
     Late(Duration),
 }
@@ -163,7 +163,7 @@ impl Watch {
 }
 
 /// A request that tells the coordinator how long its answer is worth something.
-fn with_deadline<T>(message: T, limit: Duration) -> Request<T> {
+pub(crate) fn with_deadline<T>(message: T, limit: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(limit);
     request

@@ -97,6 +97,37 @@ pub enum Failure {
         /// The side of those that it was to be shown for.
         side: u32,
     },
+    /// The run has not reached what it was to reach.
+    #[error("a requirement is not met: {what}")]
+    Unmet {
+        /// Each of them, and what was found instead.
+        what: String,
+    },
+    /// The directory of a run cannot be read.
+    #[error(transparent)]
+    Directory(#[from] chronicle::Error),
+    /// What was asked in SQL cannot be answered.
+    #[error("{0}")]
+    Query(String),
+    /// What is to be compared is no run.
+    #[error("{0}: give the directory of a run, or the address of a coordinator, such as http://HOST:PORT")]
+    NoRun(String),
+    /// A pause that did not come about.
+    #[error("the run did not pause: it is {state}: {reason}")]
+    NotPaused {
+        /// In a word.
+        state: &'static str,
+        /// In the coordinator's words.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {why}")]
+    File {
+        /// Which file.
+        path: String,
+        /// In the system's words.
+        why: io::Error,
+    },
     /// The run that was watched failed.
     #[error("the run failed: {reason}")]
     RunFailed {
@@ -124,11 +155,21 @@ impl Failure {
         match self {
             Self::Closed => 0,
             Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::NotReady { .. } | Self::HungUp { .. } => 3,
-            Self::Rejected { .. } | Self::Image { .. } | Self::Images { .. } | Self::Model(_) | Self::Small { .. } => 4,
+            Self::Unmet { .. } => 5,
+            Self::Rejected { .. }
+            | Self::Image { .. }
+            | Self::Images { .. }
+            | Self::Model(_)
+            | Self::Small { .. }
+            | Self::Directory(_)
+            | Self::Query(_)
+            | Self::NoRun(_) => 4,
             Self::Unimplemented { .. }
             | Self::Refused { .. }
             | Self::Malformed(_)
             | Self::RunFailed { .. }
+            | Self::NotPaused { .. }
+            | Self::File { .. }
             | Self::Output(_)
             | Self::Runtime(_)
             | Self::Task(_) => 1,

@@ -1,7 +1,6 @@
 //! Pictures from files and the web.
 
 use crate::{download::download, error::Failure};
-use proto::v1::{PredictRequest, predict_request::Image};
 use std::{
     convert::Infallible,
     fmt::{self, Display, Formatter},
@@ -47,11 +46,24 @@ impl Display for ImageAt {
 }
 
 impl ImageAt {
-    /// The request that asks for the classes of this picture. Blocks.
+    /// Itself; of a directory the PNG and JPEG files in it, by name, if there are any. Blocks.
+    #[must_use]
+    pub fn pictures(self) -> Vec<Self> {
+        let Self::File(path) = &self else { return vec![self] };
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_named_so(path)).collect();
+        if files.is_empty() {
+            return vec![self];
+        }
+        files.sort();
+        files.into_iter().map(Self::File).collect()
+    }
+
+    /// The bytes of the picture. Blocks.
     ///
     /// # Errors
     /// If it cannot be read or downloaded, or is too large or empty.
-    pub fn request(&self) -> Result<PredictRequest, Failure> {
+    pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
         let bytes = match self {
             Self::File(path) => read(path),
             Self::Url(url) => download(url),
@@ -61,9 +73,14 @@ impl ImageAt {
         if bytes.is_empty() {
             return Err(failure("it is empty".to_owned()));
         }
-        // Whether it is a picture or raw pixels is seen where the data set is known.
-        Ok(PredictRequest { image: Some(Image::File(bytes)), ..PredictRequest::default() })
+        Ok(bytes)
     }
+}
+
+/// Whether a file has the name of a picture.
+fn is_named_so(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    ["png", "jpg", "jpeg"].contains(&extension.as_str()) && path.is_file()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -76,7 +93,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         _ => format!("it cannot be read: {error}"),
     };
     if fs::metadata(path).map_err(why)?.is_dir() {
-        return Err("it is a directory; name the files in it".to_owned());
+        return Err("it is a directory without a PNG or JPEG file; name the files in it".to_owned());
     }
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes)).map_err(why)?;
@@ -98,7 +115,7 @@ mod tests {
     }
 
     fn why(source: &ImageAt) -> String {
-        source.request().unwrap_err().to_string()
+        source.bytes().unwrap_err().to_string()
     }
 
     #[test]
@@ -112,9 +129,25 @@ mod tests {
     }
 
     #[test]
+    fn of_a_directory_the_pictures_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let at = ImageAt::File(directory.path().to_owned());
+        assert_eq!(at.clone().pictures(), std::slice::from_ref(&at));
+        for name in ["b.JPG", "a.png", "c.jpeg", "notes.txt"] {
+            fs::write(path(name), "x").unwrap();
+        }
+        fs::create_dir(path("d.png")).unwrap();
+        assert_eq!(at.pictures(), ["a.png", "b.JPG", "c.jpeg"].map(|name| ImageAt::File(path(name))));
+        for itself in [source("https://h/a"), source("/no/such.png"), ImageAt::File(path("notes.txt"))] {
+            assert_eq!(itself.clone().pictures(), [itself]);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_file() {
         assert_eq!(why(&source("/no/such.png")), "/no/such.png: there is no such file");
-        assert_eq!(why(&source("/")), "/: it is a directory; name the files in it");
+        assert_eq!(why(&source("/")), "/: it is a directory without a PNG or JPEG file; name the files in it");
         assert_eq!(
             why(&source("s3://bucket/a.png")),
             "s3://bucket/a.png: only http and https URLs can be downloaded; fetch it and give the file"

@@ -1,12 +1,16 @@
 //! `cox`: what a person types to look at a run and to ask it.
 //!
-//! Rendering is pure: messages of the coordinator in, text out. Only [`connect`], [`image`], [`download`] and [`output`] do I/O.
+//! Rendering is pure: messages of the coordinator in, text out. Only [`connect`], [`directory`], [`image`], [`download`] and [`output`] do I/O.
 //!
 //! # Layout
 //!
-//! - [`args`]: the command line. A command a file: [`status`], [`watch`], [`stop`], [`predict`], [`summary`].
-//! - [`connect`] asks the coordinator; [`image`] and [`download`] get pictures; [`output`] writes.
-//! - [`workers`], [`state`] and [`look`]: how things are shown. What the coordinator shows too is in the crate `view`.
+//! - [`args`] and [`options`]: the command line.
+//! - A command a file. To look at a run: [`status`], [`watch`], [`history`], [`workers`], [`events`], [`checkpoints`],
+//!   [`compare`]; [`query`] and its [`database`]. To steer it: [`stop`], [`pause`]. Others: [`predict`], [`summary`], [`papers`].
+//! - [`source`]: where a run is looked at. It is a coordinator ([`connect`], [`lists`], [`steer`]) or a [`directory`].
+//! - [`image`] and [`download`] get pictures; [`output`] writes.
+//! - [`requirement`]: what a run has to have reached. [`settings`]: its settings by name.
+//! - [`state`], [`look`] and [`csv`]: how things are shown. What the coordinator shows too is in the crate `view`.
 //! - [`error`]: why a command fails, and with which exit code.
 //!
 //! # Example
@@ -21,15 +25,31 @@
 //! ```
 
 pub mod args;
+pub mod checkpoints;
+pub mod compare;
 pub mod connect;
+pub mod csv;
+pub mod database;
+pub mod directory;
 pub mod download;
 pub mod error;
+pub mod events;
+pub mod history;
 pub mod image;
+pub mod lists;
 pub mod look;
+pub mod options;
 pub mod output;
+pub mod papers;
+pub mod pause;
 pub mod predict;
+pub mod query;
+pub mod requirement;
+pub mod settings;
+pub mod source;
 pub mod state;
 pub mod status;
+pub mod steer;
 pub mod stop;
 pub mod summary;
 pub mod watch;
@@ -57,7 +77,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let runtime = runtime.map_err(Failure::Runtime)?;
     let result = runtime.block_on(async {
         match args.command {
-            Command::Status => status::status(&Coordinator::connect(&url).await?, &output).await,
+            Command::Status(options) => status::status(&url, &options, &output).await,
+            Command::History(options) => history::history(&url, &options, &output).await,
+            Command::Workers(options) => workers::workers(&url, &options, &output).await,
+            Command::Events(options) => events::events(&url, &options, &output).await,
+            Command::Checkpoints(options) => checkpoints::checkpoints(&url, &options, &output).await,
+            Command::Checkpoint => checkpoints::checkpoint(&Coordinator::connect(&url).await?, &output).await,
+            Command::Pause(options) => pause::pause(&Coordinator::connect(&url).await?, &options, &output).await,
+            Command::Resume => pause::resume(&Coordinator::connect(&url).await?, &output).await,
+            Command::Query(options) => query::query(&url, &options, &output).await,
+            Command::Compare(options) => compare::compare(&options, &output).await,
+            Command::Completions(options) => papers::completions(&options, &output),
+            Command::Man(options) => papers::man(&options, &output),
             Command::Watch(options) => watch::watch(&url, &options, &output).await,
             Command::Stop(options) => stop::stop(&Coordinator::connect(&url).await?, &options, &output).await,
             Command::Predict(options) => predict::predict(&Coordinator::connect(&url).await?, options, &output).await,

@@ -11,6 +11,9 @@ use std::{
 /// Columns where there is no terminal.
 const WIDTH: usize = 100;
 
+/// Bytes that are written at a time.
+const PIECE: usize = 1 << 14;
+
 /// What standard output is, and what is wanted there.
 #[derive(Debug)]
 pub struct Output {
@@ -66,6 +69,23 @@ impl Output {
             io::ErrorKind::BrokenPipe => Failure::Closed,
             _ => Failure::Output(error),
         })
+    }
+
+    /// Prints lines, a piece of some of them at a time.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn lines(&self, lines: impl IntoIterator<Item = String>) -> Result<(), Failure> {
+        let mut piece = String::new();
+        for line in lines {
+            piece += &line;
+            piece.push('\n');
+            if piece.len() >= PIECE {
+                self.text(&piece)?;
+                piece.clear();
+            }
+        }
+        self.text(&piece)
     }
 
     /// Prints `object` on lines of its own, for people too.

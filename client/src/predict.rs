@@ -1,4 +1,4 @@
-//! `cox predict`: what is in pictures, by the newest checkpoint of the run.
+//! `cox predict`: what is in pictures, by a checkpoint of the run.
 
 use crate::{
     NAME, args,
@@ -10,51 +10,154 @@ use crate::{
 };
 use plan::number::{self, Number};
 use program::{say, text::one_line};
-use proto::{Malformed, v1::PredictResponse};
+use proto::{
+    Malformed,
+    v1::{
+        Choice, Image, ModelSelector, PredictRequest, PredictResponse, Prediction, image::Content,
+        model_selector::Which, predict_request,
+    },
+};
 use serde::{Serialize, Serializer};
 use std::collections::VecDeque;
 use tokio::task::{JoinHandle, spawn_blocking};
 use view::{Align, percent, table};
 
-/// How many pictures are read, sent and classified at a time.
+/// How many requests are read, sent and answered at a time.
 const IN_FLIGHT: usize = 8;
+/// The most files of a request.
+const FILES: usize = 64;
+/// The most bytes of a request with several files.
+const BYTES: usize = 16 << 20;
+
+/// A picture, by its name, and what came of it.
+type Answered = (String, Result<PredictResponse, Failure>);
 
 /// Prints what is in each picture, in the order given. A bad one does not stop the others.
 ///
 /// # Errors
 /// If there was a bad one, in the end; or at once if the coordinator does not answer.
 pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: &Output) -> Result<(), Failure> {
-    let all = options.images.len();
-    let mut waiting = options.images.into_iter();
-    let mut in_flight: VecDeque<(String, JoinHandle<Result<PredictResponse, Failure>>)> = VecDeque::new();
+    let model = selector(&options.checkpoint);
+    let images = spawn_blocking(move || options.images.into_iter().flat_map(ImageAt::pictures).collect());
+    let images: Vec<ImageAt> = images.await?;
+    let all = images.len();
+    let mut waiting = groups(images).into_iter();
+    let mut in_flight: VecDeque<JoinHandle<Result<Vec<Answered>, Failure>>> = VecDeque::new();
     let mut failed = 0;
     loop {
         while in_flight.len() < IN_FLIGHT
-            && let Some(source) = waiting.next()
+            && let Some(group) = waiting.next()
         {
-            in_flight.push_back((source.to_string(), tokio::spawn(ask(coordinator.clone(), source))));
+            in_flight.push_back(tokio::spawn(ask(coordinator.clone(), group, model.clone())));
         }
-        let Some((image, answer)) = in_flight.pop_front() else { break };
-        match answer.await? {
-            Ok(response) => print(&image, &response, options.top.into(), output)?,
-            Err(failure @ Failure::Image { .. }) if all > 1 => {
-                say(NAME, &failure);
-                failed += 1;
+        let Some(answers) = in_flight.pop_front() else { break };
+        for (image, answer) in answers.await?? {
+            match answer {
+                Ok(response) => print(&image, &response, options.top.into(), output)?,
+                Err(failure @ Failure::Image { .. }) if all > 1 => {
+                    say(NAME, &failure);
+                    failed += 1;
+                }
+                Err(failure) => return Err(failure),
             }
-            Err(failure) => return Err(failure),
         }
     }
     if failed == 0 { Ok(()) } else { Err(Failure::Images { failed, all }) }
 }
 
-async fn ask(coordinator: Coordinator, source: ImageAt) -> Result<PredictResponse, Failure> {
-    let image = source.to_string();
-    let request = spawn_blocking(move || source.request()).await??;
-    match coordinator.predict(request).await {
-        Err(Failure::Rejected { message }) => Err(Failure::Image { image, why: one_line(&message) }),
-        Ok(response) => check(response),
-        Err(failure) => Err(failure),
+/// The checkpoint that `--checkpoint` asks for.
+fn selector(checkpoint: &str) -> ModelSelector {
+    let which = match checkpoint {
+        "newest" => Which::Newest(Choice {}),
+        "best" => Which::Best(Choice {}),
+        name => Which::Checkpoint(name.to_owned()),
+    };
+    ModelSelector { which: Some(which) }
+}
+
+/// Pictures that are read together: files. What is downloaded is waited for by itself.
+fn groups(images: Vec<ImageAt>) -> Vec<Vec<ImageAt>> {
+    let mut groups: Vec<Vec<ImageAt>> = Vec::new();
+    for image in images {
+        match groups.last_mut() {
+            Some(last) if last.len() < FILES && is_file(&image) && last.iter().all(is_file) => last.push(image),
+            _ => groups.push(vec![image]),
+        }
     }
+    groups
+}
+
+fn is_file(image: &ImageAt) -> bool {
+    matches!(image, ImageAt::File(_))
+}
+
+/// What is in the pictures of `group`. As many as fit go in a request.
+async fn ask(coordinator: Coordinator, group: Vec<ImageAt>, model: ModelSelector) -> Result<Vec<Answered>, Failure> {
+    let (mut answered, mut together, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for source in group {
+        let image = source.to_string();
+        match spawn_blocking(move || source.bytes()).await? {
+            Ok(file) => {
+                if bytes + file.len() > BYTES {
+                    answered.extend(send(&coordinator, std::mem::take(&mut together), &model).await?);
+                    bytes = 0;
+                }
+                bytes += file.len();
+                together.push((image, file));
+            }
+            Err(failure) => {
+                answered.extend(send(&coordinator, std::mem::take(&mut together), &model).await?);
+                bytes = 0;
+                answered.push((image, Err(failure)));
+            }
+        }
+    }
+    answered.extend(send(&coordinator, together, &model).await?);
+    Ok(answered)
+}
+
+/// What is in `files`: all in one request, and if that is refused, each in its own. So a bad one is found.
+async fn send(
+    coordinator: &Coordinator,
+    files: Vec<(String, Vec<u8>)>,
+    model: &ModelSelector,
+) -> Result<Vec<Answered>, Failure> {
+    if files.len() > 1 {
+        let image = |(_, file): &(String, Vec<u8>)| Image { content: Some(Content::File(file.clone())) };
+        let images = files.iter().map(image).collect();
+        let request = PredictRequest { images, model: Some(model.clone()), ..PredictRequest::default() };
+        match coordinator.predict(request).await {
+            Ok(response) => {
+                let names = files.into_iter().map(|(name, _)| name);
+                return Ok(names.zip(apart(response)?).map(|(name, response)| (name, Ok(response))).collect());
+            }
+            Err(Failure::Rejected { .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let mut answered = Vec::with_capacity(files.len());
+    for (image, file) in files {
+        // Whether it is a picture or raw pixels is seen where the data set is known.
+        let first = Some(predict_request::Image::File(file));
+        let request = PredictRequest { image: first, model: Some(model.clone()), ..PredictRequest::default() };
+        let answer = match coordinator.predict(request).await {
+            Err(Failure::Rejected { message }) => Err(Failure::Image { image: image.clone(), why: one_line(&message) }),
+            Ok(response) => check(response),
+            Err(failure) => Err(failure),
+        };
+        answered.push((image, answer));
+    }
+    Ok(answered)
+}
+
+/// An answer for each image of `response`.
+fn apart(mut response: PredictResponse) -> Result<Vec<PredictResponse>, Failure> {
+    let predictions = std::mem::take(&mut response.predictions);
+    let of_one = |prediction: Prediction| {
+        let Prediction { class, class_index, probabilities } = prediction;
+        check(PredictResponse { class, class_index, probabilities, ..response.clone() })
+    };
+    predictions.into_iter().map(of_one).collect()
 }
 
 /// Only an answer that names a probability for each class can be shown.
@@ -143,7 +246,29 @@ mod tests {
             classes: ["deer", "cat", "dog", "automobile"].map(str::to_owned).to_vec(),
             checkpoint: "step-001955".to_owned(),
             checkpoint_accuracy: Some(0.8122),
+            ..PredictResponse::default()
         }
+    }
+
+    #[test]
+    fn files_go_together_and_downloads_alone() {
+        let file = ImageAt::File("a".into());
+        let url = ImageAt::Url("https://h/a".to_owned());
+        let images = [vec![file.clone(); FILES + 1], vec![url.clone(), url, file.clone()]].concat();
+        let sizes: Vec<usize> = groups(images).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [FILES, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn an_answer_of_many_images_is_many_answers() {
+        let of = |class_index| Prediction {
+            class: response().classes[class_index as usize].clone(),
+            class_index,
+            probabilities: response().probabilities,
+        };
+        let all = PredictResponse { predictions: vec![of(1), of(2)], ..response() };
+        let expected = PredictResponse { class: "dog".to_owned(), class_index: 2, ..response() };
+        assert_eq!(apart(all).unwrap(), [response(), expected]);
     }
 
     #[test]

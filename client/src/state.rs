@@ -8,9 +8,12 @@ use proto::v1::RunState;
 pub fn ink(state: RunState) -> Ink {
     match state {
         RunState::Training | RunState::Evaluating | RunState::Saving | RunState::Finished => Ink::Good,
-        RunState::Unspecified | RunState::Waiting | RunState::Forming | RunState::Stopping | RunState::Stopped => {
-            Ink::Warning
-        }
+        RunState::Unspecified
+        | RunState::Waiting
+        | RunState::Forming
+        | RunState::Stopping
+        | RunState::Stopped
+        | RunState::Paused => Ink::Warning,
         RunState::Failed => Ink::Bad,
     }
 }

@@ -1,14 +1,17 @@
 //! `cox status`: the run on one screen.
 
 use crate::{
-    connect::Coordinator,
+    args,
     error::Failure,
     look::{Ink, Look},
     output::Output,
+    requirement,
+    source::Source,
     state, workers,
 };
 use program::text::one_line;
 use proto::v1::{Run, RunState};
+use tonic::transport::Uri;
 use view::{Progress, RunView, bar, duration, percent, rate, speed};
 
 /// How many finished epochs are shown.
@@ -20,10 +23,15 @@ const RECOVERIES: usize = 3;
 /// Prints the run as it stands.
 ///
 /// # Errors
-/// If the coordinator does not tell, or the output cannot be written.
-pub async fn status(coordinator: &Coordinator, output: &Output) -> Result<(), Failure> {
-    let run = coordinator.run().await?;
-    if output.json() { output.json_object(&RunView::new(&run)) } else { output.text(&render(&run, output.look())) }
+/// If the run cannot be looked at, the output cannot be written, or a requirement is not met.
+pub async fn status(url: &Uri, options: &args::Status, output: &Output) -> Result<(), Failure> {
+    let run = Source::of(&options.from, url).await?.run().await?;
+    if output.json() {
+        output.json_object(&RunView::new(&run))?;
+    } else {
+        output.text(&render(&run, output.look()))?;
+    }
+    requirement::check(&options.demands, &run)
 }
 
 /// The run on one screen.
@@ -202,6 +210,7 @@ mod tests {
                 resumed_ms: Some(430),
                 generation: 3,
             }],
+            ..Run::default()
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     error::Failure,
     look::{Ink, Look},
     output::Output,
-    status,
+    requirement, status,
 };
 use program::{say, text::one_line};
 use proto::v1::{Run, RunState};
@@ -23,7 +23,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(15);
 /// Shows the run until it is over. A coordinator that was there and goes away is looked for.
 ///
 /// # Errors
-/// If the run failed, no coordinator was there, or none came back in time.
+/// If the run failed or has not reached what it was to, no coordinator was there, or none came back in time.
 pub async fn watch(url: &Uri, options: &args::Watch, output: &Output) -> Result<(), Failure> {
     let mut screen = Screen::new(output);
     let mut lost: Option<Instant> = None;
@@ -31,7 +31,7 @@ pub async fn watch(url: &Uri, options: &args::Watch, output: &Output) -> Result<
     loop {
         let connected = Instant::now();
         let failure = match follow(url, options.interval, &mut screen, &mut lost).await {
-            Ok(run) => return end(&run),
+            Ok(run) => return end(&run).and_then(|()| requirement::check(&options.demands, &run)),
             Err(failure) => failure,
         };
         // Nothing has been shown yet: more likely a wrong address than a coordinator that is being restarted.

@@ -1,8 +1,27 @@
-//! The table of workers.
+//! `cox workers`, and the table of workers of `cox status`.
 
+use crate::{args::Workers, error::Failure, look::Ink, output::Output, source::Source};
 use program::text::one_line;
 use proto::v1::Worker;
-use view::{Align, duration, ranges, table};
+use tonic::transport::Uri;
+use view::{Align, WorkerView, duration, ranges, table};
+
+/// Prints the workers that are attached.
+///
+/// # Errors
+/// If the run cannot be looked at, or the output cannot be written.
+pub async fn workers(url: &Uri, options: &Workers, output: &Output) -> Result<(), Failure> {
+    let run = Source::of(&options.from, url).await?.run().await?;
+    if output.json() {
+        return output.json_object(&run.workers.iter().map(WorkerView::new).collect::<Vec<_>>());
+    }
+    if run.workers.is_empty() {
+        return output.text("no worker is attached\n");
+    }
+    let look = output.look();
+    let paint = |(index, line): (usize, String)| if index == 0 { look.paint(Ink::Faint, &line) } else { line };
+    output.lines(lines(&run.workers).into_iter().enumerate().map(paint))
+}
 
 /// The lines of the table, heading first; none without workers.
 #[must_use]

@@ -297,3 +297,61 @@ fn a_picture_from_the_web() {
     assert_eq!(bad.status.code(), Some(4));
     assert_eq!(stderr(&bad), format!("cox: {host}/dog.png: the server answers 404; check the address\n"));
 }
+
+#[test]
+fn a_history_comes_page_by_page() {
+    let epoch = |epoch| Epoch { epoch, test_accuracy: 0.25 * f64::from(epoch), ..Epoch::default() };
+    let fake = Fake::start(vec![Run { epochs: (0..3).map(epoch).collect(), ..run(RunState::Training) }]);
+    let json = cox(&fake.url, &["history", "--json"]);
+    let value: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let epochs: Vec<u64> = value.as_array().unwrap().iter().map(|epoch| epoch["epoch"].as_u64().unwrap()).collect();
+    assert_eq!(epochs, [0, 1, 2]);
+    let text = stdout(&cox(&fake.url, &["history", "--tail", "1"]));
+    assert!(text.lines().count() == 2 && text.trim_end().ends_with("best"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no terminal, no colours: {text}");
+    let csv = stdout(&cox(&fake.url, &["history", "--csv"]));
+    assert_eq!(csv.lines().count(), 4, "{csv}");
+}
+
+#[test]
+fn a_requirement_that_is_not_met_has_a_code_of_its_own() {
+    let fake = Fake::start(vec![run(RunState::Finished)]);
+    for command in ["status", "history", "watch"] {
+        let met = cox(&fake.url, &[command, "--require", "test_accuracy>=0.5", "--require", "epochs_done=1"]);
+        assert_eq!(met.status.code(), Some(0), "{}", stderr(&met));
+        let unmet = cox(&fake.url, &[command, "--require", "test_accuracy>0.5"]);
+        assert_eq!(unmet.status.code(), Some(5), "{}", stderr(&unmet));
+        assert!(stderr(&unmet).contains("test_accuracy>0.5: test_accuracy is 0.5"), "{}", stderr(&unmet));
+        let weights = cox(&fake.url, &[command, "--expect-sha256", &"0".repeat(64)]);
+        assert_eq!(weights.status.code(), Some(5), "{}", stderr(&weights));
+    }
+    let wrong = cox(&fake.url, &["status", "--require", "accuracy>0.5"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
+}
+
+#[test]
+fn what_comes_too_late_is_told_in_the_coordinators_words() {
+    let fake = Fake::start(vec![run(RunState::Finished)]);
+    for command in ["pause", "resume", "checkpoint"] {
+        let output = cox(&fake.url, &[command]);
+        assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+        assert!(stderr(&output).contains("the run is over already"), "{}", stderr(&output));
+    }
+    let output = cox(&nowhere(), &["compare", "/nowhere", "nothing at all"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let output = cox(&nowhere(), &["query", "--run-dir", "/nowhere", "--sql", "SELECT 1"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+}
+
+#[test]
+fn a_shell_that_closes_the_pipe_hears_nothing() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cox"))
+        .args(["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}

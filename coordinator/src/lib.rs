@@ -32,6 +32,7 @@ mod complete;
 mod connections;
 mod display;
 mod error;
+mod health;
 mod helm;
 mod journal;
 mod local;

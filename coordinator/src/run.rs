@@ -7,11 +7,12 @@ use crate::{
     complete, connections,
     display::Display,
     error::Error,
+    health,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     server::{GRACE, Served, broken, engine, router, serve, soon},
-    services::{ClusterOptions, ClusterService, Timely, TrainingService},
-    web::{Asked, Http, Site},
+    services::{ClusterOptions, ClusterService, StandardBackend, Timely, TrainingService},
+    web::{Asked, Http, Site, beside},
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
@@ -74,7 +75,7 @@ pub async fn run(
         running.site = Some(Site::start(
             listener,
             vec![running.shown.clone()],
-            true,
+            Some(running.others.clone()),
             connections::of_the_page(connections::most()),
             &display,
         )?);
@@ -114,6 +115,8 @@ struct Running {
     close: oneshot::Sender<()>,
     /// What the page shows.
     shown: Shown,
+    /// What is served on the page's port beside it.
+    others: axum::Router,
     /// The page, where there is one.
     site: Option<Site>,
 }
@@ -133,6 +136,7 @@ async fn start(
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());
     let store = Store::new(run_dir.join("checkpoints"));
+    let weights_sha256 = newest.as_ref().map_or_else(String::new, |(_, manifest, _)| manifest.weights_sha256.clone());
     let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
     let engine = engine(EngineOptions {
         dataset: Arc::clone(&dataset),
@@ -155,6 +159,7 @@ async fn start(
     let followed = chronicle.subscribe();
     let name = run_dir.display().to_string();
     let images = test_images(args, &config);
+    let (told, of_run) = (chronicle.subscribe(), cluster.store.of_run(&run_id));
     let options = HelmOptions {
         options: steering_options(args, &config, timeouts),
         config,
@@ -169,19 +174,26 @@ async fn start(
         journal,
         retention: Retention { last: args.keep, best: true },
         engine: engine.clone(),
+        wanted: args.workers,
+        weights_sha256,
         display: display.clone(),
         newest: known,
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
-    let training = TrainingService::new(view.clone(), inputs.clone());
+    let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
     let memory = Memory::from_mib(args.predict_memory);
-    let asked = Some(Arc::new(Asked(engine.clone())) as Arc<dyn Model>);
-    let shown = Shown { images: Some(images), model: asked, ..Shown::new(&name, view.clone(), followed) };
-    let router = services(timeouts, cluster, training, (engine, &model, memory)).await?;
+    let shown = Shown {
+        images: Some(images),
+        model: Some(Arc::new(Asked(engine.clone())) as Arc<dyn Model>),
+        ..Shown::new(&name, view.clone(), followed.clone())
+    };
+    let standard = Arc::new(StandardBackend::new(engine.clone(), &model));
+    let others = beside(standard, memory, view.clone(), followed);
+    let router = services((timeouts, view.clone()), cluster, training, (engine, &model, memory)).await?;
     let (server, close) = serve(router, listener, timeouts);
-    Ok(Running { inputs, view, helm_ended, server, close, shown, site: None })
+    Ok(Running { inputs, view, helm_ended, server, close, shown, others, site: None })
 }
 
 impl Running {
@@ -195,7 +207,7 @@ impl Running {
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
     ) -> Result<(), Error> {
-        let Self { inputs, view, mut helm_ended, mut server, close, shown: _, site } = self;
+        let Self { inputs, view, mut helm_ended, mut server, close, shown: _, others: _, site } = self;
         let mut stopping = false;
         let mut tick = interval(timeouts.tick);
         let result = loop {
@@ -323,13 +335,13 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
 
 /// All that is served on the one port.
 async fn services(
-    timeouts: Timeouts,
+    (timeouts, view): (Timeouts, watch::Receiver<Run>),
     cluster: ClusterService,
     training: TrainingService,
     (engine, model, memory): (Engine, &str, Memory),
 ) -> Result<Router, Error> {
     let (router, health) = router(engine, model, memory, timeouts).await?;
-    health.set_serving::<TrainingServer<TrainingService>>().await;
+    health::report(health, view).await;
     let soon = soon(timeouts);
     Ok(router
         .add_service(Timely::new(ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS), soon))

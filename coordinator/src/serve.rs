@@ -5,6 +5,7 @@
 use crate::{
     args::one_machine,
     error::Error,
+    health::READY,
     server::{GRACE, broken, engine, router, serve},
 };
 use checkpoint::{Manifest, Store};
@@ -26,6 +27,7 @@ use tokio::{
     task::spawn_blocking,
     time::{interval, timeout},
 };
+use tonic_health::ServingStatus;
 
 /// How often a run directory is looked at for newer checkpoints.
 const LOOK: Duration = Duration::from_secs(2);
@@ -93,7 +95,8 @@ pub async fn run_serve(
     let model = manifest.config.model.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
-    let (router, _) = router(engine.clone(), &model, memory, timeouts).await?;
+    let (router, health) = router(engine.clone(), &model, memory, timeouts).await?;
+    health.set_service_status(READY, ServingStatus::Serving).await;
     let (mut server, close) = serve(router, listener, timeouts);
     tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
     let reason = tokio::select! {
@@ -117,12 +120,10 @@ async fn follow(engine: Engine, source: Source, mut newest: String) -> std::conv
         // What cannot be read now may be read at the next look.
         let Ok(models) = engine.models().await else { continue };
         let Some(name) = models.last().map(|model| model.name.clone()).filter(|name| *name != newest) else { continue };
-        let path = store.path(&name);
-        match spawn_blocking(move || checkpoint::read(&path)).await {
-            Ok(Ok((manifest, state))) => {
-                tracing::info!("answering by {name} from now on");
-                engine.load(&name, &manifest, Arc::new(state));
-            }
+        let (path, engine, of) = (store.path(&name), engine.clone(), name.clone());
+        let load = move || checkpoint::read(&path).map(|(manifest, state)| engine.load(&of, &manifest, &state));
+        match spawn_blocking(load).await {
+            Ok(Ok(())) => tracing::info!("answering by {name} from now on"),
             Ok(Err(error)) => tracing::warn!("{error}; {newest} goes on answering"),
             Err(_) => continue,
         }

@@ -1,7 +1,11 @@
 //! A coordinator that says what a test wants.
 
 use proto::v1::{
-    GetRunRequest, PredictRequest, PredictResponse, Run, RunState, StopRunRequest, StopRunResponse, WatchRunRequest,
+    GetRunRequest, ListCheckpointsRequest, ListCheckpointsResponse, ListEpochsRequest, ListEpochsResponse,
+    ListEventsRequest, ListEventsResponse, ListGenerationsRequest, ListGenerationsResponse, ListModelsRequest,
+    ListModelsResponse, ListRecoveriesRequest, ListRecoveriesResponse, PauseRunRequest, PauseRunResponse,
+    PredictRequest, PredictResponse, PredictStreamResponse, ResumeRunRequest, ResumeRunResponse, Run, RunState,
+    SaveCheckpointRequest, SaveCheckpointResponse, StopRunRequest, StopRunResponse, WatchRunRequest,
     inference_server::{Inference, InferenceServer},
     predict_request::Image,
     training_server::{Training, TrainingServer},
@@ -17,7 +21,7 @@ use std::{
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 /// A coordinator on a port of its own, until it is dropped.
 pub struct Fake {
@@ -83,11 +87,61 @@ impl Training for Service {
         run.reason = request.into_inner().reason;
         Ok(Response::new(StopRunResponse {}))
     }
+
+    /// The epochs of the first view, one on a page.
+    async fn list_epochs(&self, request: Request<ListEpochsRequest>) -> Result<Response<ListEpochsResponse>, Status> {
+        let token = request.into_inner().page_token;
+        let place = if token.is_empty() { 0 } else { token.parse().unwrap() };
+        let epochs = self.views.lock().unwrap()[0][0].epochs.clone();
+        let next_page_token = if place + 1 < epochs.len() { (place + 1).to_string() } else { String::new() };
+        let epochs = epochs.into_iter().skip(place).take(1).collect();
+        Ok(Response::new(ListEpochsResponse { epochs, next_page_token }))
+    }
+
+    async fn list_checkpoints(
+        &self,
+        _: Request<ListCheckpointsRequest>,
+    ) -> Result<Response<ListCheckpointsResponse>, Status> {
+        Ok(Response::new(ListCheckpointsResponse::default()))
+    }
+
+    async fn list_generations(
+        &self,
+        _: Request<ListGenerationsRequest>,
+    ) -> Result<Response<ListGenerationsResponse>, Status> {
+        Ok(Response::new(ListGenerationsResponse::default()))
+    }
+
+    async fn list_recoveries(
+        &self,
+        _: Request<ListRecoveriesRequest>,
+    ) -> Result<Response<ListRecoveriesResponse>, Status> {
+        Ok(Response::new(ListRecoveriesResponse::default()))
+    }
+
+    async fn list_events(&self, _: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
+        Ok(Response::new(ListEventsResponse::default()))
+    }
+
+    async fn pause_run(&self, _: Request<PauseRunRequest>) -> Result<Response<PauseRunResponse>, Status> {
+        Err(Status::failed_precondition("the run is over already"))
+    }
+
+    async fn resume_run(&self, _: Request<ResumeRunRequest>) -> Result<Response<ResumeRunResponse>, Status> {
+        Err(Status::failed_precondition("the run is over already"))
+    }
+
+    async fn save_checkpoint(
+        &self,
+        _: Request<SaveCheckpointRequest>,
+    ) -> Result<Response<SaveCheckpointResponse>, Status> {
+        Err(Status::failed_precondition("the run is over already"))
+    }
 }
 
 #[tonic::async_trait]
 impl Inference for Service {
-    /// A cat for "ok MILLISECONDS", a dog for raw pixels; "busy" works the second time, "early" never.
+    /// As a coordinator that knows of one image only: a cat for "ok MILLISECONDS", a dog for raw pixels; "busy" works the second time, "early" never.
     async fn predict(&self, request: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
         let class_index = match request.into_inner().image {
             Some(Image::File(file)) if file.len() == 3072 => 1,
@@ -116,6 +170,20 @@ impl Inference for Service {
             classes: vec!["cat".to_owned(), "dog".to_owned()],
             checkpoint: "step-000010".to_owned(),
             checkpoint_accuracy: Some(0.812),
+            ..PredictResponse::default()
         }))
+    }
+
+    type PredictStreamStream = tokio_stream::Empty<Result<PredictStreamResponse, Status>>;
+
+    async fn predict_stream(
+        &self,
+        _: Request<Streaming<PredictRequest>>,
+    ) -> Result<Response<Self::PredictStreamStream>, Status> {
+        Err(Status::unimplemented("one request at a time, as before there were streams"))
+    }
+
+    async fn list_models(&self, _: Request<ListModelsRequest>) -> Result<Response<ListModelsResponse>, Status> {
+        Err(Status::unimplemented("nothing is listed, as before there were lists"))
     }
 }

@@ -9,7 +9,6 @@ use crate::{
         orders,
         precision::PrecisionChoice,
         saver::{LeftOut, SaveJob},
-        view::epoch_message,
     },
     journal::Entry,
 };
@@ -66,7 +65,7 @@ impl Helm {
                 Decision::Epoch(record) => {
                     self.precision = PrecisionChoice::Fixed;
                     self.gate = self.recorder.record(Entry::Epoch(record.clone()));
-                    self.display.epoch(&epoch_message(&record), self.config.epochs);
+                    self.display.epoch(&view::records::epoch(&record), self.config.epochs);
                     if let Some(note) = &record.note {
                         self.note(note);
                     }

@@ -1,6 +1,6 @@
 //! What the helm takes in.
 
-use crate::helm::{orders::Orders, recorder::Recorded, saver::SavedCheckpoint, uploads::Expected};
+use crate::helm::{asked::Answer, orders::Orders, recorder::Recorded, saver::SavedCheckpoint, uploads::Expected};
 use plan::{Position, Totals};
 use proto::v1;
 use state::State;
@@ -79,6 +79,23 @@ pub enum HelmInput {
     Stop {
         /// In words.
         reason: String,
+    },
+    /// The run is to halt after the step in progress, until it is to go on.
+    Pause {
+        /// In words.
+        reason: String,
+        /// Whether it will.
+        answer: Answer<()>,
+    },
+    /// The run is to go on after a pause.
+    Resume {
+        /// Whether it does.
+        answer: Answer<()>,
+    },
+    /// The newest state is to be saved, after the step in progress.
+    Save {
+        /// The name of the checkpoint, once it is on disk.
+        answer: Answer<String>,
     },
     /// Something that a person would want to know, for the journal. The log has it already.
     Note {

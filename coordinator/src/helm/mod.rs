@@ -1,8 +1,10 @@
 //! The thread at the helm owns the state machine. It takes inputs in order, and carries out what the machine decides.
 //! Two more threads have the disk: the recorder owns the journal, and the saver writes checkpoints.
 
+mod asked;
 mod attach;
 mod backend;
+mod conditions;
 mod decisions;
 mod finish;
 mod input;
@@ -19,6 +21,7 @@ mod take;
 mod uploads;
 mod view;
 
+pub use asked::{Answer, Declined};
 pub use input::{HelmInput, Refusal, RefusalKind};
 pub use options::HelmOptions;
 pub use orders::{Orders, orders};
@@ -28,7 +31,9 @@ pub use saver::Saver;
 pub use uploads::{Expected, Tickets};
 
 use crate::{display::Display, error::Error, journal::Entry};
+use asked::Waiting;
 use checkpoint::Store;
+use conditions::Conditions;
 use config::RunConfig;
 use decisions::HeldBack;
 use orders::OrderSender;
@@ -105,6 +110,14 @@ pub struct Helm {
     states: HashMap<(u64, Position), State>,
     newest: Option<(String, Option<f64>)>,
     best: Option<(String, f64)>,
+    /// Of the newest checkpoint's weights; empty without one.
+    weights_sha256: String,
+    /// Who waits for a checkpoint.
+    waiting: Waiting,
+    /// What holds beside the state.
+    conditions: Conditions,
+    /// Workers that somebody wants.
+    wanted: usize,
     began: Instant,
     /// When the view for others was last renewed.
     shown: Instant,
@@ -169,6 +182,10 @@ impl Helm {
             states: HashMap::new(),
             newest: options.newest,
             best,
+            weights_sha256: options.weights_sha256,
+            waiting: Waiting::default(),
+            conditions: Conditions::default(),
+            wanted: options.wanted,
             began: Instant::now(),
             shown: Instant::now(),
             trouble: String::new(),

@@ -43,4 +43,8 @@ pub struct HelmOptions {
     pub display: Display,
     /// Name and test accuracy of the newest checkpoint, before the first new one.
     pub newest: Option<(String, Option<f64>)>,
+    /// Of that checkpoint's weights; empty without one.
+    pub weights_sha256: String,
+    /// Workers that somebody wants. With fewer the run is degraded.
+    pub wanted: usize,
 }

@@ -80,7 +80,7 @@ impl Saver {
                 };
                 let result = store.write(&saved);
                 if let Ok((name, manifest)) = &result {
-                    engine.load(name, manifest, Arc::clone(&job.state));
+                    engine.load(name, manifest, &job.state);
                     if let Err(error) = store.prune(retention) {
                         tracing::warn!("old checkpoints stay: {error}");
                     }

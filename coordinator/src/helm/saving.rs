@@ -2,7 +2,7 @@
 
 use crate::{
     helm::{
-        Helm,
+        Declined, Helm,
         saver::{SaveJob, SavedCheckpoint},
     },
     journal::Entry,
@@ -24,6 +24,9 @@ impl Helm {
     pub(super) fn saved(&mut self, saved: SavedCheckpoint) {
         self.saver.done();
         self.unsaved = None;
+        if let Err(why) = &saved.result {
+            self.waiting.decline(&Declined::Unsaved(why.to_string()));
+        }
         match saved.result {
             Ok((name, manifest)) => {
                 self.recorder.record(Entry::Checkpoint { name: name.clone(), steps_done: manifest.steps_done });
@@ -34,6 +37,7 @@ impl Helm {
                     self.best = Some((name.clone(), accuracy));
                 }
                 tracing::debug!("checkpoint {name}");
+                self.weights_sha256 = manifest.weights_sha256;
                 self.newest = Some((name, manifest.test_accuracy));
             }
             // What is wrong with a disk may pass.

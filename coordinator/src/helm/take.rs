@@ -48,6 +48,7 @@ impl Helm {
         self.tell(&mut events);
         self.forget_the_deaf();
         self.record_what_was_survived();
+        self.answer_who_waits();
         if shows || self.shown.elapsed() > LONGEST_UNSHOWN {
             self.show();
         }
@@ -121,6 +122,9 @@ impl Helm {
                 self.gives_up = self.ending.is_some();
                 self.steering.stop(self.now(), &reason)
             }
+            HelmInput::Pause { reason, answer } => return self.pause(&reason, answer),
+            HelmInput::Resume { answer } => return self.resume(answer),
+            HelmInput::Save { answer } => return self.save_now(answer),
             HelmInput::Note { text } => {
                 self.recorder.record(Entry::Event(text));
                 return;

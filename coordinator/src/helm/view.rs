@@ -4,7 +4,7 @@ use crate::helm::Helm;
 use plan::{Position, Totals};
 use proto::v1;
 use std::time::{Duration, Instant};
-use steering::{EpochRecord, Recovery, RunState, Status, Worker, WorkerId};
+use steering::{Recovery, RunState, Status, Worker, WorkerId};
 
 /// Failures that a client sees of a run that survived many.
 const SHOWN: usize = 16;
@@ -21,7 +21,8 @@ struct Headway {
 impl Helm {
     /// Shows the run as it stands, to clients and on the terminal.
     pub(super) fn show(&mut self) {
-        let run = self.snapshot();
+        let mut run = self.snapshot();
+        run.conditions = self.conditions(&run);
         self.display.progress(&run);
         self.view.send_replace(run);
         self.shown = Instant::now();
@@ -49,13 +50,15 @@ impl Helm {
             seconds_left: self.seconds_left(position, images_per_second),
             generation: self.steering.generation(),
             workers: workers.filter_map(|(id, worker)| self.worker_message(*id, worker, now)).collect(),
-            epochs: self.steering.history().iter().map(epoch_message).collect(),
+            epochs: self.steering.history().iter().map(view::records::epoch).collect(),
             config: Some(proto::to_message(&self.config.values())),
             checkpoint: self.newest.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_accuracy: self.best.as_ref().map(|(_, accuracy)| *accuracy),
             wall_seconds: self.now().as_secs_f64(),
             recoveries: last_of(self.steering.recoveries(), self.shown_as_survived),
+            conditions: Vec::new(),
+            weights_sha256: self.weights_sha256.clone(),
         }
     }
 
@@ -65,6 +68,10 @@ impl Helm {
         if self.ending.is_some() && !self.over {
             // Over for the machine, but not on disk yet.
             status.state = RunState::Saving;
+        }
+        if status.state == RunState::Paused && !self.saver.is_idle() {
+            // It counts as paused once nothing can be lost.
+            status = Status { state: RunState::Saving, reason: format!("saving the newest state: {}", status.reason) };
         }
         if status.state == RunState::Waiting && !self.trouble.is_empty() {
             status.reason = format!("{}; {}", status.reason, self.trouble);
@@ -173,19 +180,6 @@ fn state(state: RunState) -> v1::RunState {
         RunState::Finished => v1::RunState::Finished,
         RunState::Stopped => v1::RunState::Stopped,
         RunState::Failed => v1::RunState::Failed,
-    }
-}
-
-pub(super) fn epoch_message(record: &EpochRecord) -> v1::Epoch {
-    v1::Epoch {
-        epoch: record.epoch,
-        train_loss: record.train_loss,
-        train_accuracy: record.train_accuracy,
-        test_loss: record.test_loss,
-        test_accuracy: record.test_accuracy,
-        learning_rate: record.lr,
-        seconds: record.seconds,
-        images_per_second: record.images_per_second,
-        per_class_accuracy: record.confusion.per_class_accuracy(),
+        RunState::Paused => v1::RunState::Paused,
     }
 }

@@ -1,5 +1,6 @@
 //! A deadline for requests that are small: who sends half of one keeps nothing for long.
 
+use crate::services::SAVED;
 use std::{
     future::Future,
     pin::Pin,
@@ -12,6 +13,8 @@ use tower_service::Service;
 
 /// The call whose request takes long. It is waited for piece by piece where it is taken.
 const LONG: &str = "/PutState";
+/// The call whose answer takes long, as it waits for a disk.
+const SAVE: &str = "/SaveCheckpoint";
 
 /// A service whose requests have a deadline to be taken in and begun to be answered.
 #[derive(Debug, Clone)]
@@ -48,7 +51,8 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let long = request.uri().path().ends_with(LONG);
-        let (answer, time) = (self.inner.call(request), self.time);
+        let time = if request.uri().path().ends_with(SAVE) { self.time + SAVED } else { self.time };
+        let answer = self.inner.call(request);
         Box::pin(async move {
             if long {
                 return answer.await;

@@ -14,9 +14,9 @@ pub use cluster::{ClusterOptions, ClusterService};
 pub use deadline::Timely;
 pub use inference::InferenceService;
 pub use open_inference::StandardBackend;
-pub use training::TrainingService;
+pub use training::{SAVED, TrainingService};
 
-use crate::helm::{Refusal, RefusalKind};
+use crate::helm::{Declined, Refusal, RefusalKind};
 use ::inference::{PictureError, PredictError};
 use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
@@ -26,6 +26,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 const DOMAIN: &str = "coxswain";
 /// When it is worth to try again where a checkpoint is missing.
 const NEXT_EPOCH: Duration = Duration::from_secs(5);
+/// When a request may be tried again that came while too many others were.
+const AGAIN: Duration = Duration::from_secs(1);
 
 // The one table from errors to gRPC status.
 
@@ -82,6 +84,32 @@ fn detailed(code: Code, why: &str, reason: &str, retry: Option<Duration>) -> Sta
         details.set_retry_info(retry);
     }
     Status::with_error_details(code, why, details)
+}
+
+impl From<Declined> for Status {
+    fn from(declined: Declined) -> Self {
+        match declined {
+            Declined::Over(why) => too_late(&format!("the run is over, or ends now: {why}")),
+            Declined::Nothing => too_late("there is no state to be saved: nothing was trained yet"),
+            Declined::Unsaved(why) => Self::unavailable(format!("the state could not be saved: {why}")),
+            Declined::Busy => {
+                let details = ErrorDetails::with_retry_info(Some(AGAIN));
+                Self::with_error_details(Code::ResourceExhausted, "too many ask for the same", details)
+            }
+        }
+    }
+}
+
+/// The status of a request of which the field `field` is wrong.
+fn wrong_argument(field: &str, why: &str) -> Status {
+    let details = ErrorDetails::with_bad_request_violation(field, why);
+    Status::with_error_details(Code::InvalidArgument, format!("{field}: {why}"), details)
+}
+
+/// The status of a request that the run is in no state for.
+fn too_late(why: &str) -> Status {
+    let details = ErrorDetails::with_precondition_failure_violation("STATE", "run", why);
+    Status::with_error_details(Code::FailedPrecondition, why, details)
 }
 
 /// The status of a call that comes when the run is over.

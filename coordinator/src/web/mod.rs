@@ -1,14 +1,17 @@
 //! The page on `--http`: of the run that goes on, or of runs that are over.
 
 mod address;
+mod beside;
 mod finished;
 mod model;
 
 pub use address::Http;
+pub use beside::beside;
 pub use finished::{ViewArgs, view};
 pub use model::Asked;
 
 use crate::{display::Display, error::Error};
+use axum::Router;
 use page::{Limits, Names, Page, Shown, serve};
 use std::{fs, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
@@ -25,23 +28,24 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. A `live` run is followed.
+    /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. A run that is live is followed,
+    /// and has `others` served beside the page.
     ///
     /// # Errors
     /// If the listener has no address.
     pub fn start(
         listener: TcpListener,
         runs: Vec<Shown>,
-        live: bool,
+        others: Option<Router>,
         connections: usize,
         display: &Display,
     ) -> Result<Self, Error> {
         let address = listener.local_addr().map_err(|error| Error::Serve(error.to_string()))?;
         let names = if address.ip().is_loopback() { Names::Only(own_names()) } else { Names::Any };
-        let page = Page::guarded(runs, live, names);
+        let page = Page::guarded(runs, others.is_some(), names);
         let (close, closed) = oneshot::channel();
         let limits = Limits { connections, grace: GRACE, ..Limits::default() };
-        let server = tokio::spawn(serve(listener, page.router(), limits, async {
+        let server = tokio::spawn(serve(listener, page.router_with(others.unwrap_or_default()), limits, async {
             // Dropping the sender closes as well.
             let _ = closed.await;
         }));

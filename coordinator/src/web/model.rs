@@ -6,7 +6,7 @@ use page::{Answer, Answering, Model, Refusal};
 use std::time::{Duration, Instant};
 
 /// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The engine of predictions, as the page asks it.
 #[derive(Debug)]
@@ -36,6 +36,7 @@ fn refusal(error: &PredictError) -> Refusal {
     match error {
         PredictError::Image { why: PictureError::Busy, .. }
         | PredictError::NoCheckpoint
+        | PredictError::NoBest
         | PredictError::Full { .. }
         | PredictError::Ending
         | PredictError::Late => Refusal::Later(why),

@@ -28,12 +28,15 @@ impl Lookout {
     fn look_at_headway(&mut self, run: &Run, at: Duration) {
         let place = (run.epoch, run.step, run.epochs.len());
         let since = match self.reached {
-            Some((before, since)) if before == place => since,
+            // A run that is paused stands still by right.
+            Some((before, since)) if before == place && run.state() != RunState::Paused => since,
             _ => at,
         };
         self.reached = Some((place, since));
         let stands = at.saturating_sub(since);
-        let stalled = stands >= self.rules.stalled_after && !is_over(run.state());
+        // Who pauses a run knows that it stands.
+        let may_stand = is_over(run.state()) || run.state() == RunState::Paused;
+        let stalled = stands >= self.rules.stalled_after && !may_stand;
         let reason = &run.reason;
         self.lasts(Kind::RunStalled, None, stalled, |begins| {
             if !begins {

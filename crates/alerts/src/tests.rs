@@ -94,6 +94,11 @@ fn a_run_that_stands_still_is_told_and_that_it_goes_on() {
     assert_eq!(look(&mut lookout, 700, &run), []);
     let text = "the run goes on".to_owned();
     assert_eq!(look(&mut lookout, 701, &training(8)), [(Kind::RunStalled, Status::Resolved, text)]);
+    let paused = Run { state: RunState::Paused.into(), ..training(8) };
+    assert_eq!(look(&mut lookout, 4000, &paused), [], "a run that is paused stands still by right");
+    assert_eq!(look(&mut lookout, 4001, &training(8)), [], "nor has it stood still when it goes on");
+    let paused = Run { state: RunState::Paused.into(), ..training(8) };
+    assert_eq!(look(&mut lookout, 4000, &paused), [], "a run that is paused stands still by right");
     let over = Run { state: RunState::Finished.into(), ..training(8) };
     assert_eq!(look(&mut lookout, 5000, &over).len(), 1, "a run that is over stands still by right");
 }

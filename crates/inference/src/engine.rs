@@ -139,10 +139,18 @@ impl Engine {
         &self.0.dataset
     }
 
-    /// Has the newest checkpoint be this one from now on. It is made ready beside the answers, and takes the place of the one before
-    /// between two pieces of work. No request fails for it.
-    pub fn load(&self, name: &str, manifest: &Manifest, state: Arc<State>) {
-        self.0.loader.newest(name, manifest, state);
+    /// Has the newest checkpoint be this one. It answers all that is asked for after this has returned, unless it
+    /// cannot: then the one before goes on, and a warning says why. It is made ready on this thread, and takes the place of the
+    /// one before between two pieces of work. No request fails for it. Blocks.
+    pub fn load(&self, name: &str, manifest: &Manifest, state: &State) {
+        match Model::new(name, manifest, state, &self.0.dataset) {
+            // Fails only when the thread is gone, and then every request says so.
+            Ok(model) => drop(self.0.messages.send(Message::Newest(Box::new(model)))),
+            Err(why) => {
+                let error = PredictError::Unusable { name: name.to_owned(), why };
+                tracing::warn!("{error}; the one before goes on answering");
+            }
+        }
     }
 
     /// The checkpoints that can answer, oldest first.

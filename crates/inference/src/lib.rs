@@ -8,7 +8,7 @@
 //!
 //! - `engine`: the handle for services. `answer`: what is asked and answered.
 //! - `thread`: owns the models, and cuts and gathers requests (`task`) into pieces (`pace`). `priority`: behind training.
-//! - `model`: a checkpoint ready to answer. `loader` makes them, `source` says where they are, `kept` which stay.
+//! - `model`: a checkpoint ready to answer. `loader` makes those of a name, `source` says where they are, `kept` which stay.
 //! - `decoders`: few pictures at a time, in a `budget`, for a limited time (`patience`).
 //! - `picture`, `png` and `jpeg`: checked, then decoded. `resize`: made as small as the data set's images.
 //!

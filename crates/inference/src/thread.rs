@@ -159,7 +159,7 @@ impl AtWork {
         } else if let Some(waiting) = self.parked.get_mut(name) {
             waiting.push(request);
         } else {
-            self.loader.named(name.clone());
+            self.loader.load(name.clone());
             self.parked.insert(name.clone(), vec![request]);
         }
     }

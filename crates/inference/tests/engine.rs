@@ -110,8 +110,9 @@ async fn the_newest_the_best_or_one_by_name() {
     assert_eq!((&of_first.checkpoint, of_first.step, of_first.epoch, of_first.accuracy), (&first.0, 5, 1, Some(0.5)));
 
     let (second, third) = (run.write(2, Some(0.75)), run.write(3, Some(0.6)));
-    engine.load(&third.0, &third.1, Arc::clone(&third.2));
-    let newest = wait_for(&engine, &third.0).await;
+    engine.load(&third.0, &third.1, &third.2);
+    let newest = ask(&engine, &[3], Which::Newest).await.unwrap();
+    assert_eq!(newest.checkpoint, third.0, "at once");
     let best = ask(&engine, &[3], Which::Best).await.unwrap();
     assert_eq!(best.checkpoint, second.0);
     let named = ask(&engine, &[3], Which::Named(first.0.clone())).await.unwrap();
@@ -133,16 +134,6 @@ async fn the_newest_the_best_or_one_by_name() {
     // Gone from the disk it still answers, as it was asked for before.
     run.store().remove(&first.0).unwrap();
     assert_eq!(bits(&ask(&engine, &[3], Which::Named(first.0.clone())).await.unwrap()), bits(&of_first));
-}
-
-/// The first answer of the newest checkpoint once that is `name`.
-async fn wait_for(engine: &Engine, name: &str) -> Answer {
-    loop {
-        let answer = ask(engine, &[3], Which::Newest).await.unwrap();
-        if answer.checkpoint == name {
-            return answer;
-        }
-    }
 }
 
 #[tokio::test]
@@ -198,8 +189,8 @@ fn new_checkpoints_come_without_a_failed_request() {
             });
         }
         for (name, manifest, state) in &checkpoints {
-            engine.load(name, manifest, Arc::clone(state));
-            wait_for(&engine, name).await;
+            engine.load(name, manifest, state);
+            assert_eq!(ask(&engine, &[3], Which::Newest).await.unwrap().checkpoint, *name);
         }
         clients.join_all().await
     });

@@ -103,14 +103,14 @@ mod tests {
 
     #[test]
     fn a_browser_tells_of_other_sites() {
-        let is_foreign = |name: &'static str, value: &'static str| {
+        let told = |name: &'static str, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
-            super::is_foreign(&headers, "localhost:8080")
+            is_foreign(&headers, "localhost:8080")
         };
-        assert!(!super::is_foreign(&HeaderMap::new(), "localhost:8080"), "a script without a browser");
-        assert!(!is_foreign("origin", "http://localhost:8080"));
-        assert!(is_foreign("origin", "http://localhost:8081") && is_foreign("origin", "null"));
-        assert!(!is_foreign("sec-fetch-site", "same-origin") && is_foreign("sec-fetch-site", "cross-site"));
+        assert!(!is_foreign(&HeaderMap::new(), "localhost:8080"), "a script without a browser");
+        assert!(!told("origin", "http://localhost:8080"));
+        assert!(told("origin", "http://localhost:8081") && told("origin", "null"));
+        assert!(!told("sec-fetch-site", "same-origin") && told("sec-fetch-site", "cross-site"));
     }
 }

@@ -47,13 +47,11 @@ impl Page {
     }
 
     /// What is served.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router_with(Router::new())
     }
 
     /// What is served, with other services beside it. What is refused here is refused there.
-    #[must_use]
     pub fn router_with(&self, others: Router) -> Router {
         let inner = &self.inner;
         let api = Router::new()

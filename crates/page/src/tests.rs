@@ -257,7 +257,7 @@ async fn a_reader_that_is_behind_is_sent_away_and_a_page_that_closes_ends_all() 
     for number in 0..400 {
         live.add(Fact::Event(number.to_string()));
         if number % 100 == 99 {
-            while quick.until("event").await.1["text"] != number.to_string() {}
+            while quick.until("event").await.1["text"] != number.to_string().as_str() {}
         }
     }
     let mut heard = 0;

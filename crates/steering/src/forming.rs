@@ -51,9 +51,12 @@ impl Steering {
 
     pub(crate) fn form_if_enough(&mut self, now: Duration, reason: &str, decisions: &mut Vec<Decision>) {
         let able = self.candidates(now).len();
-        if able < self.needed() {
+        if self.is_paused() || able < self.needed() {
             self.phase = Phase::Waiting;
             self.reason = self.waiting_reason(now);
+            if self.is_paused() {
+                return;
+            }
             return self.give_up_if_hopeless(now, decisions);
         }
         let members = self.select(now);
@@ -108,6 +111,9 @@ impl Steering {
     }
 
     pub(crate) fn waiting_reason(&self, now: Duration) -> String {
+        if let Some(pause) = &self.asked.pause {
+            return pause.reason.clone();
+        }
         let needed = self.needed();
         let missing = needed.saturating_sub(self.candidates(now).len());
         let mut parts = Vec::new();

@@ -80,7 +80,7 @@ impl Steering {
         if self.only_leavers_hold_the_news(now) {
             return true;
         }
-        let goes_on = self.candidates(now).len() >= self.needed();
+        let goes_on = !self.is_paused() && self.candidates(now).len() >= self.needed();
         !goes_on && self.workers.values().any(|worker| worker.leaving && self.is_still_needed(worker))
     }
 }

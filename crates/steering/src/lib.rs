@@ -16,7 +16,7 @@
 //! - `forming`: forms it. `selection`: whom it takes.
 //! - `training`, `evaluating`: see it through an epoch.
 //! - `digest`: compares what its members hold.
-//! - `phase`: what the run is doing.
+//! - `phase`: what the run is doing. `pausing`: what people ask for.
 //!
 //! **Workers**
 //!
@@ -73,6 +73,7 @@ mod newcomers;
 mod newest;
 mod options;
 mod order;
+mod pausing;
 mod phase;
 mod progress;
 mod recovery;

@@ -138,7 +138,8 @@ impl Steering {
             return self.end(now, Outcome::Stopped, &stop, decisions);
         }
         self.phase = Phase::Waiting;
-        if std::mem::take(&mut self.save_first) || self.saves_before_they_leave(now) {
+        let asked = self.is_to_be_saved();
+        if std::mem::take(&mut self.save_first) || asked || self.saves_before_they_leave(now) {
             return self.save_then(now, Then::GoOn(reason), decisions);
         }
         self.dismiss_leaving(decisions);

@@ -38,6 +38,14 @@ impl Steering {
         held.chain([self.saved()]).max().filter(|position| *position > Position::default())
     }
 
+    /// How far the newest state is that is on disk.
+    #[must_use]
+    pub fn on_disk(&self) -> Option<Position> {
+        let (steps, done) = (self.steps(), self.epochs_done());
+        let (_, position, _) = self.checkpoint.as_ref()?;
+        Some(Reached { position: *position, lineage: 0 }.progress(steps, done))
+    }
+
     /// How far the newest state is that a worker holds which is attached and stays, as far as is known.
     #[must_use]
     pub fn held(&self) -> Option<Position> {

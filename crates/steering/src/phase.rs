@@ -20,6 +20,8 @@ pub enum RunState {
     Evaluating,
     /// A state is on its way to a checkpoint.
     Saving,
+    /// Halted on request, and saved.
+    Paused,
     /// Training ends after the step in progress.
     Stopping,
     /// All epochs are done.

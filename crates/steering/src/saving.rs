@@ -134,6 +134,11 @@ impl Steering {
         }
     }
 
+    /// Whether a state is saved after which the run ends.
+    pub(crate) fn is_saved_to_end(&self) -> bool {
+        matches!(&self.phase, Phase::Saving(saving) if matches!(saving.then, Then::End(_)))
+    }
+
     /// Workers that may hold news, the most advanced first. With `known`, only those that are known to hold any. Of the
     /// others the last report may be under way.
     fn possible_holders(&self, known: bool) -> Vec<WorkerId> {

@@ -9,6 +9,7 @@ use crate::{
     membership::Loss,
     options::{Options, Start},
     order::{Decision, Ending, Order, Outcome},
+    pausing::Asked,
     phase::{Generation, Halt, Phase, RunState, Status},
     recovery::Recovery,
     worker::{Worker, WorkerId},
@@ -45,6 +46,8 @@ pub struct Steering {
     pub(crate) first_look: Option<Duration>,
     /// Why the run is to stop.
     pub(crate) stop: Option<String>,
+    /// What people ask for while it goes on.
+    pub(crate) asked: Asked,
     pub(crate) recoveries: Vec<Recovery>,
     /// When the last failure was noticed, by the clock on the wall. `None` once a step is committed.
     pub(crate) failed_at: Option<Duration>,
@@ -110,6 +113,7 @@ impl Steering {
             inherited: start.generation,
             first_look: None,
             stop: None,
+            asked: Asked::default(),
             recoveries: start.recoveries,
             failed_at: None,
             unnamed: false,
@@ -295,7 +299,7 @@ impl Steering {
         if matches!(self.phase, Phase::Waiting | Phase::Training { halt: None, .. }) {
             self.take_in(now, "a worker came back", &mut decisions);
         }
-        if matches!(self.phase, Phase::Waiting) {
+        if matches!(self.phase, Phase::Waiting) && !self.is_paused() {
             self.give_up_if_hopeless(now, &mut decisions);
         }
         self.settle(now, &mut decisions);
@@ -336,6 +340,7 @@ impl Steering {
     pub fn status(&self) -> Status {
         let state = match &self.phase {
             _ if self.stop.is_some() && !matches!(self.phase, Phase::Over(_) | Phase::Saving(_)) => RunState::Stopping,
+            Phase::Waiting if self.asked.pause.is_some() => RunState::Paused,
             Phase::Waiting => RunState::Waiting,
             Phase::Forming { .. } => RunState::Forming,
             Phase::Training { .. } => RunState::Training,

@@ -136,7 +136,7 @@ impl Steering {
         match (halt, self.stop.clone()) {
             _ if !all => {}
             (Some(Halt::Stop), Some(stop)) => self.end(now, Outcome::Stopped, &stop, decisions),
-            _ => self.reform("the set of workers changes"),
+            _ => self.reform(&self.why_halted()),
         }
     }
 
@@ -384,9 +384,12 @@ impl Steering {
             decisions.push(Decision::Checkpoint { upload, held: end, position, schedule, evaluation });
         }
         let leaving = self.generation.members.iter().any(|id| self.workers.get(id).is_some_and(|w| w.leaving));
+        // The checkpoint of the epoch is the one that was asked for, if there is one.
+        self.asked.save &= here.is_none();
+        let changes = leaving || self.asked.save || self.asked.pause.is_some();
         match self.stop.clone() {
             Some(stop) if epoch + 1 < course.epochs => self.end(now, Outcome::Stopped, &stop, decisions),
-            _ if leaving && epoch + 1 < course.epochs => self.reform("the set of workers changes"),
+            _ if changes && epoch + 1 < course.epochs => self.reform(&self.why_halted()),
             _ => self.next_epoch(now, decisions),
         }
     }

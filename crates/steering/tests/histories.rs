@@ -37,6 +37,9 @@ enum Action {
     /// A collective fails, and nobody knows why.
     Fail,
     Stop,
+    Pause,
+    Resume,
+    SaveNow,
     /// The coordinator is killed. The workers do some steps without it, and some generations were not recorded.
     Restart(u32, u64),
     /// Everything dies.
@@ -83,6 +86,9 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         2 => (1u64..20).prop_map(Action::Pass),
         1 => Just(Action::Fail),
         1 => Just(Action::Stop),
+        2 => Just(Action::Pause),
+        4 => Just(Action::Resume),
+        2 => Just(Action::SaveNow),
         2 => (0u32..4, 0u64..3).prop_map(|(steps, unrecorded)| Action::Restart(steps, unrecorded)),
         1 => Just(Action::PowerLoss),
     ];
@@ -149,6 +155,9 @@ fn act(cluster: &mut Cluster, action: &Action) {
             cluster.fail(&members, generation);
         }
         Action::Stop => cluster.stop(),
+        Action::Pause => cluster.pause(),
+        Action::Resume => cluster.resume(),
+        Action::SaveNow => cluster.save_now(),
         Action::Restart(steps, unrecorded) => cluster.restart(steps, unrecorded),
         Action::PowerLoss => {
             cluster.workers.clear();
@@ -223,6 +232,7 @@ proptest! {
             if cluster.ending.is_some() || trains_well(&cluster) {
                 break;
             }
+            cluster.resume();
             cluster.let_leavers_go();
             let ill = cluster.workers.iter().filter(|(_, worker)| worker.illness.is_some());
             let ill: Vec<WorkerId> = ill.map(|(id, _)| *id).collect();

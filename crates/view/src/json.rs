@@ -3,7 +3,7 @@
 
 use crate::word;
 use plan::number;
-use proto::v1::{Epoch, Recovery, Run, Worker};
+use proto::v1::{Condition, ConditionStatus, Epoch, Recovery, Run, Worker};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,18 +38,33 @@ pub struct RunView<'a> {
     #[serde(with = "number")]
     wall_seconds: f64,
     recoveries: Vec<RecoveryView<'a>>,
+    conditions: Vec<ConditionView<'a>>,
+    weights_sha256: &'a str,
 }
 
 #[derive(Debug, Serialize)]
-struct RecoveryView<'a> {
+struct ConditionView<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    status: &'static str,
+    reason: &'a str,
+    message: &'a str,
+    #[serde(with = "number")]
+    since: f64,
+}
+
+/// A failure and the way back from it.
+#[derive(Debug, Serialize)]
+pub struct RecoveryView<'a> {
     kind: &'a str,
     detected_ms: u64,
     resumed_ms: Option<u64>,
     generation: u64,
 }
 
+/// A worker; what is absent is null.
 #[derive(Debug, Serialize)]
-struct WorkerView<'a> {
+pub struct WorkerView<'a> {
     name: &'a str,
     device: &'a str,
     device_name: &'a str,
@@ -68,8 +83,9 @@ struct WorkerView<'a> {
     back_in_seconds: Option<f64>,
 }
 
+/// An epoch's figures. Fractions are 0 to 1.
 #[derive(Debug, Serialize)]
-struct EpochView<'a> {
+pub struct EpochView<'a> {
     epoch: u32,
     #[serde(with = "number")]
     train_loss: f64,
@@ -90,9 +106,23 @@ struct EpochView<'a> {
 }
 
 impl<'a> RecoveryView<'a> {
-    fn new(recovery: &'a Recovery) -> Self {
+    /// Of `recovery`.
+    #[must_use]
+    pub fn new(recovery: &'a Recovery) -> Self {
         let Recovery { kind, detected_ms, resumed_ms, generation } = recovery;
         Self { kind, detected_ms: *detected_ms, resumed_ms: *resumed_ms, generation: *generation }
+    }
+}
+
+impl<'a> ConditionView<'a> {
+    fn new(condition: &'a Condition) -> Self {
+        let Condition { r#type, reason, message, since, .. } = condition;
+        let status = match condition.status() {
+            ConditionStatus::True => "true",
+            ConditionStatus::False => "false",
+            ConditionStatus::Unknown | ConditionStatus::Unspecified => "unknown",
+        };
+        Self { kind: r#type, status, reason, message, since: *since }
     }
 }
 
@@ -131,12 +161,16 @@ impl<'a> RunView<'a> {
             best_accuracy: run.best_accuracy,
             wall_seconds: run.wall_seconds,
             recoveries: run.recoveries.iter().map(RecoveryView::new).collect(),
+            conditions: run.conditions.iter().map(ConditionView::new).collect(),
+            weights_sha256: &run.weights_sha256,
         }
     }
 }
 
 impl<'a> WorkerView<'a> {
-    fn new(worker: &'a Worker) -> Self {
+    /// Of `worker`.
+    #[must_use]
+    pub fn new(worker: &'a Worker) -> Self {
         Self {
             name: &worker.name,
             device: &worker.device,
@@ -157,7 +191,9 @@ impl<'a> WorkerView<'a> {
 }
 
 impl<'a> EpochView<'a> {
-    fn new(epoch: &'a Epoch) -> Self {
+    /// Of `epoch`.
+    #[must_use]
+    pub fn new(epoch: &'a Epoch) -> Self {
         Self {
             epoch: epoch.epoch,
             train_loss: epoch.train_loss,

@@ -9,7 +9,8 @@
 //! - `state`: the states of a run in words, and whether one is its end.
 //! - `progress`: how far a run is.
 //! - `epochs`: the article's line of a finished epoch.
-//! - `json`: the run as JSON, for scripts and for the page.
+//! - [`records`]: what a run has been through, as messages.
+//! - `listed`: the items of lists as JSON. `json`: the run as JSON, for scripts and for the page.
 //!
 //! # Example
 //!
@@ -26,14 +27,17 @@
 mod bar;
 mod epochs;
 mod json;
+mod listed;
 mod progress;
+pub mod records;
 mod state;
 mod table;
 mod text;
 
 pub use bar::bar;
 pub use epochs::{epoch_line, last_epochs};
-pub use json::RunView;
+pub use json::{EpochView, RecoveryView, RunView, WorkerView};
+pub use listed::{CheckpointView, EventView, GenerationView};
 pub use progress::Progress;
 pub use state::{is_over, word};
 pub use table::{Align, table};

@@ -16,6 +16,7 @@ pub fn word(state: RunState) -> &'static str {
         RunState::Finished => "finished",
         RunState::Stopped => "stopped",
         RunState::Failed => "failed",
+        RunState::Paused => "paused",
     }
 }
 

@@ -147,6 +147,21 @@ impl Cluster {
         self.carry_out(decisions);
     }
 
+    pub fn pause(&mut self) {
+        let decisions = self.steering.pause(self.now, "a person wants quiet");
+        self.carry_out(decisions.unwrap_or_default());
+    }
+
+    pub fn resume(&mut self) {
+        let decisions = self.steering.resume(self.now);
+        self.carry_out(decisions);
+    }
+
+    pub fn save_now(&mut self) {
+        let decisions = self.steering.save_now(self.now);
+        self.carry_out(decisions.unwrap_or_default());
+    }
+
     pub fn carry_out(&mut self, decisions: Vec<Decision>) {
         let mut orders: BTreeMap<WorkerId, usize> = BTreeMap::new();
         for decision in decisions {
@@ -310,6 +325,7 @@ impl Cluster {
             if self.ending.is_some() {
                 break;
             }
+            self.resume();
             self.let_leavers_go();
             self.prepare_all();
             // A stop that was asked for takes the workers along.
