@@ -82,11 +82,11 @@ impl Browser {
             complaints: Vec::new(),
             _profile: profile,
         };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
-        let attached = browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
+        let attached = browser.call("Target.attachToTarget", &json!({"targetId": target["targetId"], "flatten": true}));
         attached["sessionId"].as_str().expect("a session").clone_into(&mut browser.session);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
@@ -94,10 +94,10 @@ impl Browser {
     /// Has a window of so many pixels, and a system that prefers dark or light.
     pub fn dress(&mut self, width: u32, height: u32, dark: bool) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
         let scheme = if dark { "dark" } else { "light" };
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.call("Emulation.setEmulatedMedia", features);
+        self.call("Emulation.setEmulatedMedia", &features);
     }
 
     /// Opens a page, and waits until it is there.
@@ -106,9 +106,9 @@ impl Browser {
     /// If it does not come.
     pub fn open(&mut self, url: &str) {
         // Another hash alone would be no other page.
-        self.call("Page.navigate", json!({"url": "about:blank"}));
+        self.call("Page.navigate", &json!({"url": "about:blank"}));
         self.wait_for("location.href === 'about:blank'");
-        let answer = self.call("Page.navigate", json!({"url": url}));
+        let answer = self.call("Page.navigate", &json!({"url": url}));
         assert!(answer["errorText"].is_null(), "{url}: {answer}");
         self.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'");
     }
@@ -119,7 +119,7 @@ impl Browser {
     /// If it throws.
     pub fn evaluate(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.call("Runtime.evaluate", asked);
+        let answer = self.call("Runtime.evaluate", &asked);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
@@ -155,14 +155,14 @@ impl Browser {
         let data = json!({"items": [], "files": [file], "dragOperationsMask": 1});
         for event in ["dragEnter", "dragOver", "drop"] {
             let asked = json!({"type": event, "x": place[0], "y": place[1], "data": data});
-            self.call("Input.dispatchDragEvent", asked);
+            self.call("Input.dispatchDragEvent", &asked);
         }
     }
 
     /// Presses a key that writes `text`.
     pub fn press(&mut self, text: &str) {
-        self.call("Input.dispatchKeyEvent", json!({"type": "keyDown", "key": text, "text": text}));
-        self.call("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": text}));
+        self.call("Input.dispatchKeyEvent", &json!({"type": "keyDown", "key": text, "text": text}));
+        self.call("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": text}));
     }
 
     /// Keeps what is to be seen as a PNG: of the whole page, or of the window.
@@ -170,7 +170,7 @@ impl Browser {
     /// # Panics
     /// If it cannot be written.
     pub fn keep_picture(&mut self, path: &Path, whole: bool) {
-        let shot = self.call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": whole}));
+        let shot = self.call("Page.captureScreenshot", &json!({"format": "png", "captureBeyondViewport": whole}));
         let text = shot["data"].as_str().expect("a picture");
         fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
         fs::write(path, unpacked(text)).expect("it can be written");
@@ -188,7 +188,7 @@ impl Browser {
         std::mem::take(&mut self.complaints)
     }
 
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
+    fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut command = json!({"id": self.last, "method": method, "params": parameters});
         if !self.session.is_empty() {
