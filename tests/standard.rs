@@ -89,7 +89,7 @@ fn triton_and_prometheus_find_what_they_expect_while_it_trains() {
     let number = |name: &str| samples[name].as_str().unwrap_or_else(|| panic!("no {name}")).parse::<f64>().unwrap();
     assert!(number("coxswain_epochs_total") >= 2.0 && number("coxswain_images_per_second") >= 0.0);
     assert!((0.0..=1.0).contains(&number("coxswain_test_accuracy_ratio")));
-    assert_eq!(samples["coxswain_run_info"], "1.0");
+    assert_eq!(number("coxswain_run_info"), 1.0);
     let run = coordinator.run_state().unwrap();
     assert_eq!(run.state(), RunState::Training, "all of this while it trained: {}", run.reason);
     coordinator.terminate();
