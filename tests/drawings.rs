@@ -1,0 +1,101 @@
+//! The article's pictures, drawn by `cox` of a real run, and its test set by any checkpoint.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use image::{ExtendedColorType, ImageEncoder, Rgba, codecs::png::PngEncoder};
+use proto::v1::RunState;
+use serde_json::Value;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::Arc,
+};
+use system_tests::{Coordinator, TestRun, binary, data_dir, scratch};
+
+const IMAGES: usize = 300;
+
+fn cox(arguments: &[&str]) -> Output {
+    Command::new(binary("cox")).args(arguments).output().unwrap()
+}
+
+fn said(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The images of the test set as files.
+fn pictures(directory: &Path) -> Vec<PathBuf> {
+    let spec = Arc::new(importers::cifar10::spec());
+    let data = importers::open(&spec, &data_dir(), data::Split::Test, Some(IMAGES)).unwrap();
+    let picture = |index: usize| {
+        let pixels = data.pixels(index);
+        let rgb: Vec<u8> = (0..1024).flat_map(|i| [pixels[i], pixels[1024 + i], pixels[2048 + i]]).collect();
+        let path = directory.join(format!("{index:04}.png"));
+        let encoder = PngEncoder::new(File::create(&path).unwrap());
+        encoder.write_image(&rgb, 32, 32, ExtendedColorType::Rgb8).unwrap();
+        path
+    };
+    (0..IMAGES).map(picture).collect()
+}
+
+/// Files and pixels lead to the same answer, and to that of the workers' own evaluation.
+fn evaluated(coordinator: &Coordinator, files: &[PathBuf]) {
+    let (url, data) = (coordinator.url(), data_dir().display().to_string());
+    let json = cox(&["--coordinator", &url, "--json", "evaluate", "--each", "--data-dir", &data]);
+    let told: Value = serde_json::from_str(&said(json)).unwrap();
+    let run = coordinator.run_state().unwrap();
+    let last = run.epochs.last().unwrap();
+    assert_eq!((told["images"].as_u64(), told["checkpoint"].as_str()), (Some(IMAGES as u64), Some(&*run.checkpoint)));
+    assert!((told["accuracy"].as_f64().unwrap() - last.test_accuracy).abs() < 1e-9, "{told}: {last:?}");
+    assert!((told["loss"].as_f64().unwrap() - last.test_loss).abs() < 1e-4 * last.test_loss, "{told}: {last:?}");
+    let mut command = Command::new(binary("cox"));
+    let lines = said(command.args(["--coordinator", &url, "--json", "predict"]).args(files).output().unwrap());
+    let predicted: Vec<u64> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["class_index"].as_u64().unwrap())
+        .collect();
+    assert_eq!(serde_json::from_value::<Vec<u64>>(told["predicted"].clone()).unwrap(), predicted);
+}
+
+/// How many pixels of a picture are of a colour that `is`.
+fn count(path: &Path, is: impl Fn(&Rgba<u8>) -> bool) -> usize {
+    image::open(path).unwrap().to_rgba8().pixels().filter(|pixel| is(pixel)).count()
+}
+
+#[test]
+fn curves_confusion_and_grid_of_a_run() {
+    let directory = scratch();
+    let run_dir = directory.path().join("run");
+    let files = pictures(directory.path());
+    let run = TestRun::small().local(1).epochs(2).with(&["--serve", "--precision", "fp32"]);
+    let mut coordinator = run.start(&run_dir);
+    coordinator.wait_until(|run| run.state() == RunState::Finished);
+    evaluated(&coordinator, &files);
+
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    let (url, data) = (coordinator.url(), data_dir().display().to_string());
+    let told = said(cox(&["--coordinator", &url, "grid", "-o", &file("grid.png"), "--data-dir", &data]));
+    let right: usize = told.split(' ').next().unwrap().parse().unwrap();
+    assert!(told.contains("of 64 are right"), "{told}");
+    let green = count(Path::new(&file("grid.png")), |Rgba([r, g, b, _])| *g > 90 && *r < 40 && *b < 140 && g > b);
+    assert!(right == 0 || green > 50, "{right} right, and {green} green pixels");
+    said(cox(&["--coordinator", &url, "plot", "-o", &file("live.svg"), "--log"]));
+    said(cox(&["--coordinator", &url, "confusion", "-o", &file("confusion.png"), "--dark"]));
+    coordinator.terminate();
+    assert_eq!(coordinator.wait().code, 0);
+
+    // The directory tells the same as the coordinator did.
+    let run_dir = run_dir.display().to_string();
+    said(cox(&["plot", "--run-dir", &run_dir, "-o", &file("over.svg"), "--log"]));
+    let svg = |name: &str| std::fs::read_to_string(file(name)).unwrap();
+    assert_eq!(svg("live.svg"), svg("over.svg"));
+    assert!(svg("over.svg").contains("resnet20"));
+    said(cox(&["plot", &run_dir, &run_dir, "-o", &file("both.png")]));
+    let table = said(cox(&["confusion", "--run-dir", &run_dir, "--epoch", "1"]));
+    assert!(table.starts_with("epoch 1: ") && table.contains("airplane"), "{table}");
+    let refused = cox(&["confusion", "--run-dir", &run_dir, "--epoch", "3"]);
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("epoch 3 is not there; 2 are done"));
+    assert_eq!(cox(&["plot", "--run-dir", &run_dir, "-o", "curves.jpg"]).status.code(), Some(2));
+}
