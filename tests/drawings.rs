@@ -48,7 +48,6 @@ fn evaluated(coordinator: &Coordinator, files: &[PathBuf]) {
     let last = run.epochs.last().unwrap();
     assert_eq!((told["images"].as_u64(), told["checkpoint"].as_str()), (Some(IMAGES as u64), Some(&*run.checkpoint)));
     assert!((told["accuracy"].as_f64().unwrap() - last.test_accuracy).abs() < 1e-9, "{told}: {last:?}");
-    assert!((told["loss"].as_f64().unwrap() - last.test_loss).abs() < 1e-4 * last.test_loss, "{told}: {last:?}");
     let mut command = Command::new(binary("cox"));
     let lines = said(command.args(["--coordinator", &url, "--json", "predict"]).args(files).output().unwrap());
     let predicted: Vec<u64> = lines

@@ -21,13 +21,11 @@ pub async fn evaluate(coordinator: &Coordinator, options: args::Evaluate, output
     let classes: Vec<String> = answers.first.classes.iter().map(|class| one_line(class)).collect();
     // For each class: right ones, and all.
     let mut counts = vec![(0_u32, 0_u32); classes.len()];
-    let mut loss = 0.0;
     for index in 0..data.len() {
         let truth = usize::from(data.label(index));
         let Some((right, all)) = counts.get_mut(truth) else { continue };
         *all += 1;
         *right += u32::from(answers.class(index) == truth);
-        loss -= f64::from(answers.probabilities[index][truth]).ln();
     }
     let right: u32 = counts.iter().map(|(right, _)| right).sum();
     let accuracy = f64::from(right) / data.len() as f64;
@@ -39,7 +37,6 @@ pub async fn evaluate(coordinator: &Coordinator, options: args::Evaluate, output
             "checkpoint": answers.first.checkpoint,
             "images": data.len(),
             "accuracy": accuracy,
-            "loss": loss / data.len() as f64,
             "per_class_accuracy": by_class,
         });
         if options.each {
@@ -50,7 +47,7 @@ pub async fn evaluate(coordinator: &Coordinator, options: args::Evaluate, output
     let look = output.look();
     let checkpoint = one_line(&answers.first.checkpoint);
     let head = format!("{checkpoint}: {} of {} images", percent(accuracy), data.len());
-    let mut lines = vec![look.paint(Ink::Strong, &head), format!("  loss {:.4}", loss / data.len() as f64)];
+    let mut lines = vec![look.paint(Ink::Strong, &head)];
     let rows = classes.iter().zip(&counts).map(|(class, count)| {
         let accuracy = of_class(count);
         let bar = look.paint(Ink::Good, &bar(accuracy.unwrap_or(0.0), BAR));
