@@ -228,6 +228,14 @@ fn whatever_comes_gets_an_answer_or_a_clear_error() {
     (begun..REQUESTS).for_each(|number| strangers.ask(number));
     let after = resident(&coordinator);
     assert!(after <= before + GROWTH, "{before} MiB after {begun} requests, {after} MiB after {REQUESTS}");
+    // Two bytes each, and hundreds in memory.
+    let inputs = vec![InferInputTensor::default(); 1 << 18];
+    let request = ModelInferRequest { model_name: "resnet20".to_owned(), inputs, ..Default::default() };
+    let mut client = strangers.standard.clone().max_encoding_message_size(usize::MAX);
+    let status = strangers.runtime.block_on(client.model_infer(request)).unwrap_err();
+    assert!(status.code() == Code::InvalidArgument && status.message().contains("more than 8192 fields"), "{status}");
+    let last = resident(&coordinator);
+    assert!(last <= after + GROWTH, "{after} MiB before a message of many fields, {last} MiB after it");
     let good = PredictRequest { image: Some(Image::File(strangers.good.files[0].clone())), ..Default::default() };
     let mut client = strangers.inference.clone();
     strangers.runtime.block_on(client.predict(good)).unwrap();

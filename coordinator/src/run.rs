@@ -11,13 +11,13 @@ use crate::{
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     server::{GRACE, Served, broken, engine, router, serve, soon},
-    services::{ClusterOptions, ClusterService, StandardBackend, Timely, TrainingService},
-    web::{Asked, Http, Site, beside},
+    services::{ClusterOptions, ClusterService, StandardBackend, Timely, TrainingService, requests},
+    web::{Asked, Http, Others, Site},
 };
 use checkpoint::{Retention, Store};
 use config::RunConfig;
 use data::Split;
-use inference::{Engine, EngineOptions, Memory, Source};
+use inference::{Budget, Engine, EngineOptions, Memory, Source};
 use page::{Images, Model, Shown};
 use plan::Timeouts;
 use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
@@ -75,7 +75,7 @@ pub async fn run(
         running.site = Some(Site::start(
             listener,
             vec![running.shown.clone()],
-            Some(running.others.clone()),
+            Some(&running.others),
             connections::of_the_page(connections::most()),
             &display,
         )?);
@@ -116,7 +116,7 @@ struct Running {
     /// What the page shows.
     shown: Shown,
     /// What is served on the page's port beside it.
-    others: axum::Router,
+    others: Others,
     /// The page, where there is one.
     site: Option<Site>,
 }
@@ -183,15 +183,15 @@ async fn start(
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
-    let memory = Memory::from_mib(args.predict_memory);
+    let requests = requests(Memory::from_mib(args.predict_memory));
     let shown = Shown {
         images: Some(images),
         model: Some(Arc::new(Asked(engine.clone())) as Arc<dyn Model>),
         ..Shown::new(&name, view.clone(), followed.clone())
     };
     let standard = Arc::new(StandardBackend::new(engine.clone(), &model));
-    let others = beside(standard, memory, view.clone(), followed);
-    let router = services((timeouts, view.clone()), cluster, training, (engine, &model, memory)).await?;
+    let others = Others::new(standard, requests.clone(), view.clone(), followed);
+    let router = services((timeouts, view.clone()), cluster, training, (engine, &model, &requests)).await?;
     let (server, close) = serve(router, listener, timeouts);
     Ok(Running { inputs, view, helm_ended, server, close, shown, others, site: None })
 }
@@ -338,9 +338,9 @@ async fn services(
     (timeouts, view): (Timeouts, watch::Receiver<Run>),
     cluster: ClusterService,
     training: TrainingService,
-    (engine, model, memory): (Engine, &str, Memory),
+    (engine, model, requests): (Engine, &str, &Budget),
 ) -> Result<Router, Error> {
-    let (router, health) = router(engine, model, memory, timeouts).await?;
+    let (router, health) = router(engine, model, requests, timeouts).await?;
     health::report(health, view).await;
     let soon = soon(timeouts);
     Ok(router

@@ -7,6 +7,7 @@ use crate::{
     error::Error,
     health::READY,
     server::{GRACE, broken, engine, router, serve},
+    services::requests,
 };
 use checkpoint::{Manifest, Store};
 use clap::Parser;
@@ -95,7 +96,7 @@ pub async fn run_serve(
     let model = manifest.config.model.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
-    let (router, health) = router(engine.clone(), &model, memory, timeouts).await?;
+    let (router, health) = router(engine.clone(), &model, &requests(memory), timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
     let (mut server, close) = serve(router, listener, timeouts);
     tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
@@ -115,6 +116,8 @@ pub async fn run_serve(
 async fn follow(engine: Engine, source: Source, mut newest: String) -> std::convert::Infallible {
     let Source::Store(store) = source else { return std::future::pending().await };
     let mut look = interval(LOOK);
+    // The one that could not be read, of which people were told.
+    let mut unread = String::new();
     loop {
         look.tick().await;
         // What cannot be read now may be read at the next look.
@@ -123,11 +126,17 @@ async fn follow(engine: Engine, source: Source, mut newest: String) -> std::conv
         let (path, engine, of) = (store.path(&name), engine.clone(), name.clone());
         let load = move || checkpoint::read(&path).map(|(manifest, state)| engine.load(&of, &manifest, &state));
         match spawn_blocking(load).await {
-            Ok(Ok(())) => tracing::info!("answering by {name} from now on"),
-            Ok(Err(error)) => tracing::warn!("{error}; {newest} goes on answering"),
-            Err(_) => continue,
+            Ok(Ok(())) => {
+                tracing::info!("answering by {name} from now on");
+                newest = name;
+            }
+            // A disk may be busy: it is tried again at the next look.
+            Ok(Err(error)) if unread != name => {
+                tracing::warn!("{error}; {newest} goes on answering");
+                unread = name;
+            }
+            Ok(Err(_)) | Err(_) => {}
         }
-        newest = name;
     }
 }
 

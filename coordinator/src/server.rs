@@ -3,9 +3,9 @@
 use crate::{
     connections,
     error::Error,
-    services::{Admission, InferenceService, LARGEST_MESSAGE, StandardBackend, Timely},
+    services::{Admission, COPIES, InferenceService, LARGEST_MESSAGE, StandardBackend, Timely},
 };
-use inference::{Engine, EngineOptions, Memory};
+use inference::{Budget, Engine, EngineOptions};
 use open_inference::OpenInference;
 use plan::Timeouts;
 use proto::{
@@ -26,6 +26,9 @@ const CALLS: u32 = 256;
 const GONE: Duration = Duration::from_mins(2);
 /// The shortest deadline of a request: a busy disk may be read for it.
 const SOONEST: Duration = Duration::from_secs(10);
+/// What a request of the standard protocol takes while it is decoded, in times its own bytes: a string of no bytes has two in a
+/// message, and 32 in memory.
+const STANDARD_COPIES: u64 = 18;
 /// How long clients get to take their last answers.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
@@ -44,18 +47,19 @@ pub(crate) fn soon(timeouts: Timeouts) -> Duration {
     timeouts.transfer.max(SOONEST)
 }
 
-/// Predictions by `engine`, whose requests take their part of `memory` at the most, health and reflection.
+/// Predictions by `engine` of `model`, whose requests take their memory from `requests`; health and reflection.
 pub(crate) async fn router(
     engine: Engine,
     model: &str,
-    memory: Memory,
+    requests: &Budget,
     timeouts: Timeouts,
 ) -> Result<(Router, HealthReporter), Error> {
     let standard = OpenInference::new(Arc::new(StandardBackend::new(engine.clone(), model)));
     let standard = GrpcInferenceServiceServer::new(standard).max_decoding_message_size(LARGEST_MESSAGE);
     let inference = InferenceServer::new(InferenceService::new(engine));
-    let inference = Admission::new(inference.max_decoding_message_size(LARGEST_MESSAGE), memory);
-    let standard = inference.beside(standard);
+    let inference = inference.max_decoding_message_size(LARGEST_MESSAGE);
+    let inference = Admission::new(inference, requests.clone(), COPIES);
+    let standard = Admission::new(standard, requests.clone(), STANDARD_COPIES);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<InferenceServer<InferenceService>>().await;
     reporter.set_serving::<GrpcInferenceServiceServer<OpenInference>>().await;

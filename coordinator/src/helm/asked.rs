@@ -64,6 +64,7 @@ impl Helm {
 
     pub(super) fn save_now(&mut self, answer: Answer<String>) {
         let at = self.steering.reached();
+        self.waiting.0.retain(|(_, answer)| !answer.is_closed());
         if self.waiting.0.len() >= MOST {
             let _ = answer.send(Err(Declined::Busy));
             return;

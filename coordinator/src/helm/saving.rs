@@ -42,9 +42,14 @@ impl Helm {
             }
             // What is wrong with a disk may pass.
             Err(why @ checkpoint::Error::Io { .. })
-                if self.saver.is_idle() && (self.ending.is_some() || self.is_the_only_copy(&saved.job)) =>
+                if self.saver.is_idle()
+                    && (self.ending.is_some() || self.steering.is_paused() || self.is_the_only_copy(&saved.job)) =>
             {
-                let which = if self.ending.is_some() { "the last one" } else { "the only copy of that state" };
+                let which = match () {
+                    () if self.ending.is_some() => "the last one",
+                    () if self.steering.is_paused() => "that of the pause",
+                    () => "the only copy of that state",
+                };
                 tracing::warn!(
                     "{why}; it is {which}, and is tried again until it can be written. Whoever asks the coordinator to stop \
                      {}gives it up",

@@ -1,7 +1,9 @@
 //! Predictions are let in one by one: the memory of a request is counted before it is read.
 
 use crate::services::{
-    busy, late,
+    busy,
+    fields::Fields,
+    late,
     messages::{Admissions, Messages},
 };
 use ::inference::{Budget, Memory, Refused, Share};
@@ -37,7 +39,7 @@ pub(super) const TICK: Duration = Duration::from_millis(500);
 /// Before a message of gRPC: whether it is compressed, and four bytes of length.
 pub(super) const HEAD: usize = 5;
 /// A message is there twice while it is decoded.
-pub(super) const COPIES: u64 = 2;
+pub const COPIES: u64 = 2;
 
 /// That the memory of a request was counted: it is given back when the last of these is dropped.
 #[derive(Debug, Clone)]
@@ -52,24 +54,26 @@ impl Admitted {
 /// The call that has many messages.
 const STREAM: &str = "/PredictStream";
 
+/// The memory that requests may take of what predictions may.
+#[must_use]
+pub fn requests(memory: Memory) -> Budget {
+    Budget::new(memory.requests(), WAITING, WAIT)
+}
+
 /// A service whose requests wait until there is memory for them.
 #[derive(Debug, Clone)]
 pub struct Admission<S> {
     service: S,
     memory: Budget,
+    /// What a request takes, in times its own bytes.
+    copies: u64,
 }
 
 impl<S> Admission<S> {
-    /// Before `service`; requests take their part of `memory` at the most.
+    /// Before `service`, whose requests take their part of `memory`. Each takes `copies` times its own bytes.
     #[must_use]
-    pub fn new(service: S, memory: Memory) -> Self {
-        Self { service, memory: Budget::new(memory.requests(), WAITING, WAIT) }
-    }
-
-    /// Before another service, whose requests take their part of the same memory.
-    #[must_use]
-    pub fn beside<T>(&self, service: T) -> Admission<T> {
-        Admission { service, memory: self.memory.clone() }
+    pub fn new(service: S, memory: Budget, copies: u64) -> Self {
+        Self { service, memory, copies }
     }
 }
 
@@ -94,13 +98,13 @@ where
         // The one that is ready; the clone becomes so for the next request.
         let clone = self.service.clone();
         let mut service = std::mem::replace(&mut self.service, clone);
-        let memory = self.memory.clone();
+        let (memory, copies) = (self.memory.clone(), self.copies);
         if request.uri().path().ends_with(STREAM) {
             return Box::pin(service.call(admit_stream(memory, request)));
         }
         Box::pin(async move {
             let answer = async {
-                match admit(&memory, request).await {
+                match admit(&memory, copies, request).await {
                     Ok(request) => service.call(request).await,
                     Err(status) => Ok(status.into_http()),
                 }
@@ -111,10 +115,10 @@ where
 }
 
 /// The request, with its memory counted.
-async fn admit(memory: &Budget, request: http::Request<Body>) -> Result<http::Request<Body>, Status> {
+async fn admit(memory: &Budget, copies: u64, request: http::Request<Body>) -> Result<http::Request<Body>, Status> {
     let (mut parts, body) = request.into_parts();
     let (length, body) = Message::begin(body, memory.clone()).await?;
-    let share = memory.share(COPIES * length as u64).await.map_err(|refused| refusal(refused, length))?;
+    let share = memory.share(copies * length as u64).await.map_err(|refused| refusal(refused, length, copies))?;
     parts.extensions.insert(Admitted::new(share));
     Ok(http::Request::from_parts(parts, Body::new(body)))
 }
@@ -128,13 +132,13 @@ fn admit_stream(memory: Budget, request: http::Request<Body>) -> http::Request<B
 }
 
 /// Why a message of `length` bytes is not read.
-pub(super) fn refusal(refused: Refused, length: usize) -> Status {
+pub(super) fn refusal(refused: Refused, length: usize, copies: u64) -> Status {
     match refused {
         Refused::Busy => busy("too many requests wait to be read; try again later", "TOO_MANY_REQUESTS", WAIT / 4),
         Refused::TooMuch => Status::invalid_argument(format!(
             "a request of {length} bytes takes more memory than the coordinator gives; give a smaller version of the \
              picture, or raise --predict-memory of the coordinator to {}",
-            Memory::mib_for_request(COPIES * length as u64)
+            Memory::mib_for_request(copies * length as u64)
         )),
     }
 }
@@ -161,6 +165,8 @@ struct Message {
     came: usize,
     /// Ticks in a row in which it came too slowly.
     slow: u32,
+    /// Of the message, as far as it has come.
+    fields: Fields,
 }
 
 impl Message {
@@ -181,7 +187,9 @@ impl Message {
         let left = (HEAD + length).checked_sub(begun.len()).ok_or_else(too_long)?;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left, memory, tick, came: 0, slow: 0 }))
+        let mut fields = Fields::default();
+        fields.take(&begun[HEAD..])?;
+        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left, memory, tick, came: 0, slow: 0, fields }))
     }
 
     /// Waits until it has to be given up for those who wait for memory.
@@ -217,6 +225,10 @@ impl http_body::Body for Message {
         let Some(frame) = frame else { return Poll::Ready(None) };
         let length = frame.data_ref().map_or(0, Bytes::len);
         self.came += length;
+        if let Some(data) = frame.data_ref() {
+            let data = data.clone();
+            self.fields.take(&data)?;
+        }
         self.left = match self.left.checked_sub(length) {
             Some(left) => left,
             None => return Poll::Ready(Some(Err(too_long()))),

@@ -2,6 +2,7 @@
 
 use crate::services::{
     admission::{Admitted, COPIES, HEAD, LARGEST_MESSAGE, PACE, REQUEST, SLOW, TICK, refusal, too_large, too_slow},
+    fields::Fields,
     late,
 };
 use bytes::{Bytes, BytesMut};
@@ -41,7 +42,7 @@ enum At {
     /// Before the rest of a message of so many bytes, for which there is no memory yet.
     Waiting(usize, Waiting),
     /// In a message of which so many bytes are still to come.
-    Message { left: usize, since: Instant },
+    Message { left: usize, since: Instant, head: usize, fields: Fields },
 }
 
 /// A body of many messages.
@@ -84,17 +85,24 @@ impl Messages {
                 At::Waiting(length, share) => {
                     let length = *length;
                     let share = ready!(share.as_mut().poll(context));
-                    let share = share.map_err(|refused| refusal(refused, length))?;
+                    let share = share.map_err(|refused| refusal(refused, length, COPIES))?;
                     self.admissions.add(Admitted::new(share));
-                    self.at = At::Message { left: HEAD + length, since: Instant::now() };
+                    self.at = At::Message {
+                        left: HEAD + length,
+                        since: Instant::now(),
+                        head: HEAD,
+                        fields: Fields::default(),
+                    };
                     // Its time begins when it has its share.
                     self.tick.reset();
                     (self.lately, self.slow) = (0, 0);
                 }
                 At::Message { left: 0, .. } => self.at = At::Head,
                 At::Message { .. } if self.came.is_empty() => return Poll::Ready(Ok(None)),
-                At::Message { left, .. } => {
+                At::Message { left, head, fields, .. } => {
                     let piece = self.came.split_to(self.came.len().min(*left));
+                    // All of the head is in the first piece: it was there before.
+                    fields.take(&piece[std::mem::take(head).min(piece.len())..])?;
                     *left -= piece.len();
                     return Poll::Ready(Ok(Some(piece.freeze())));
                 }

@@ -3,13 +3,14 @@
 mod admission;
 mod cluster;
 mod deadline;
+mod fields;
 mod inference;
 mod messages;
 mod open_inference;
 mod stream;
 mod training;
 
-pub use admission::{Admission, LARGEST_MESSAGE};
+pub use admission::{Admission, COPIES, LARGEST_MESSAGE, requests};
 pub use cluster::{ClusterOptions, ClusterService};
 pub use deadline::Timely;
 pub use inference::InferenceService;

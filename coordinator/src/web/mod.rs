@@ -6,12 +6,11 @@ mod finished;
 mod model;
 
 pub use address::Http;
-pub use beside::beside;
+pub use beside::Others;
 pub use finished::{ViewArgs, view};
 pub use model::Asked;
 
 use crate::{display::Display, error::Error};
-use axum::Router;
 use page::{Limits, Names, Page, Shown, serve};
 use std::{fs, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
@@ -36,7 +35,7 @@ impl Site {
     pub fn start(
         listener: TcpListener,
         runs: Vec<Shown>,
-        others: Option<Router>,
+        others: Option<&Others>,
         connections: usize,
         display: &Display,
     ) -> Result<Self, Error> {
@@ -45,7 +44,11 @@ impl Site {
         let page = Page::guarded(runs, others.is_some(), names);
         let (close, closed) = oneshot::channel();
         let limits = Limits { connections, grace: GRACE, ..Limits::default() };
-        let server = tokio::spawn(serve(listener, page.router_with(others.unwrap_or_default()), limits, async {
+        let router = match others {
+            Some(others) => others.admitted(page.router_with(others.router())),
+            None => page.router(),
+        };
+        let server = tokio::spawn(serve(listener, router, limits, async {
             // Dropping the sender closes as well.
             let _ = closed.await;
         }));

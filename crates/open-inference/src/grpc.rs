@@ -97,7 +97,8 @@ impl GrpcInferenceService for OpenInference {
     }
 
     async fn model_infer(&self, request: Request<ModelInferRequest>) -> Answered<ModelInferResponse> {
-        let request = request.into_inner();
+        // What came with the request, such as the memory that was counted for it, is kept until the answer.
+        let (_, _kept, request) = request.into_parts();
         let about = self.backend.about();
         let raw = !request.raw_input_contents.is_empty();
         let (name, id) = (request.model_name.clone(), request.id.clone());

@@ -3,7 +3,7 @@
 use crate::{
     EXTENSIONS, SERVER,
     answer::columns,
-    backend::{Backend, Failure},
+    backend::{About, Backend, Failure, Image},
     json::{ErrorBody, InferRequest, response},
     model::{Described, Kind, Output, step},
     request::images,
@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 /// The most bytes that a body may have.
 pub const LARGEST_BODY: usize = 32 << 20;
@@ -144,12 +145,11 @@ async fn infer(
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
         return Err(Failure::Invalid(format!("the body is compressed ({encoding:?}): send it as it is")));
     }
-    let (request, binary) = InferRequest::read(&body, json_length(&headers)?)?;
-    let wanted = Output::wanted(about, request.outputs.iter().map(|output| output.name.as_str()))?;
-    let id = request.id.clone();
-    let follows = wanted.iter().map(|output| output.described(about).name).filter(|name| request.wants_binary(name));
-    let follows: Vec<&str> = follows.collect();
-    let images = images(about, kind, request.tensors(binary)?)?;
+    let length = json_length(&headers)?;
+    let of = about.clone();
+    // A long body takes a while, and others are to be answered meanwhile.
+    let asked = spawn_blocking(move || Asked::new(&of, kind, &body, length)).await;
+    let Asked { images, wanted, follows, id } = asked.map_err(|error| Failure::Internal(error.to_string()))??;
     let answer = server.predict(images, step).await?;
     let columns = columns(about, &answer, &wanted);
     let (body, length) = response(&name, answer.step, id.as_deref(), &columns, |name| follows.contains(&name));
@@ -159,6 +159,26 @@ async fn infer(
         response.headers_mut().insert(JSON_LENGTH, length.into());
     }
     Ok(response)
+}
+
+/// What is asked.
+struct Asked {
+    images: Vec<Image>,
+    wanted: Vec<Output>,
+    /// The outputs whose data follows the JSON.
+    follows: Vec<&'static str>,
+    id: Option<String>,
+}
+
+impl Asked {
+    fn new(about: &About, kind: Kind, body: &Bytes, length: Option<usize>) -> Result<Self, Failure> {
+        let (request, binary) = InferRequest::read(body, length)?;
+        let wanted = Output::wanted(about, request.outputs.iter().map(|output| output.name.as_str()))?;
+        let names = wanted.iter().map(|output| output.described(about).name);
+        let follows = names.filter(|name| request.wants_binary(name)).collect();
+        let id = request.id.clone();
+        Ok(Self { images: images(about, kind, request.tensors(binary)?)?, wanted, follows, id })
+    }
 }
 
 /// How many bytes of the body are JSON, if a header says so.

@@ -92,7 +92,13 @@ impl Steering {
         };
         // A run that has all its epochs has nothing newer. Otherwise a report of the last steps may be under way.
         let finished = then.is_end_of_all();
-        let asked = self.possible_holders(finished);
+        let mut asked = self.possible_holders(finished);
+        if matches!(then, Then::GoOn(_)) {
+            // Who never had a state has none to tell of. So training does not wait for one that prepares, or is stuck.
+            asked.retain(|id| {
+                self.workers.get(id).is_some_and(|worker| worker.worked || worker.given || worker.reached.is_some())
+            });
+        }
         let returns = !finished && self.may_return(now);
         if asked.is_empty() && matches!(then, Then::End(_)) && !returns {
             // A worker that is dismissed needs no other word.

@@ -88,7 +88,9 @@ impl TrainingService {
     /// The checkpoint `name`, as the disk has it.
     async fn checkpoint(&self, name: &str) -> Result<v1::Checkpoint, Status> {
         let stored = lists::stored(&self.store).await?;
-        let all = view::records::checkpoints(&self.chronicle.borrow(), &stored, self.steps());
+        // Never both at a time: who waits to write one would hold up the other.
+        let steps = self.steps();
+        let all = view::records::checkpoints(&self.chronicle.borrow(), &stored, steps);
         let gone = || Status::unavailable(format!("checkpoint {name} was written, and is not on disk any more"));
         all.into_iter().find(|checkpoint| checkpoint.name == name).ok_or_else(gone)
     }
@@ -167,8 +169,8 @@ impl Training for TrainingService {
         request: Request<v1::ListCheckpointsRequest>,
     ) -> Result<Response<v1::ListCheckpointsResponse>, Status> {
         let stored = lists::stored(&self.store).await?;
-        let known = self.chronicle.borrow();
-        lists::checkpoints((&known, &stored, self.steps()), request.get_ref()).map(Response::new)
+        let steps = self.steps();
+        lists::checkpoints((&self.chronicle.borrow(), &stored, steps), request.get_ref()).map(Response::new)
     }
 
     async fn list_generations(
