@@ -23,8 +23,9 @@ pub(crate) const ALIASES: &[Alias] = &[("coordinator", "COORDINATOR")];
 
 /// Watch a training run, ask it, look at a model.
 ///
-/// Exit codes: 0 done; 1 failed; 2 wrong usage. 3: the coordinator cannot be reached or is not ready. 4: wrong input, such as a
-/// file that is no image or a model that does not exist. 5: a requirement is not met.
+/// The exit code is 0 when all is done, 1 after a failure, and 2 after wrong usage. It is 3 if the coordinator cannot be reached or
+/// is not ready. It is 4 after wrong input, such as a file that is no image or a model that does not exist. It is 5 if a
+/// requirement is not met.
 #[derive(Debug, Parser)]
 #[command(name = "cox", version)]
 pub struct Args {

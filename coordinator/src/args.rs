@@ -82,8 +82,8 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = one_machine)]
     pub listen: SocketAddr,
 
-    /// The address of the page that shows the run in a browser; without a port, the first that is free from 8080 on; or off
-    /// [default: the address of --listen, without its port]
+    /// The address of the page that shows the run in a browser, or off. Without a port it takes the first that is free from 8080
+    /// on [default: the address of --listen, without its port]
     #[arg(long, value_name = "ADDR|off")]
     pub http: Option<Http>,
 

@@ -26,7 +26,7 @@ const CALLS: u32 = 256;
 const GONE: Duration = Duration::from_mins(2);
 /// The shortest deadline of a request: a busy disk may be read for it.
 const SOONEST: Duration = Duration::from_secs(10);
-/// What a request of the standard protocol takes while it is decoded, in times its own bytes: a string of no bytes has two in a
+/// What a request of the standard protocol takes while it is decoded, in times its own bytes. A string of no bytes has two in a
 /// message, and 32 in memory.
 const STANDARD_COPIES: u64 = 18;
 /// How long clients get to take their last answers.

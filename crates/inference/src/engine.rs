@@ -164,8 +164,8 @@ impl Engine {
     }
 
     /// What `which` checkpoint makes of each of `images`. The same image gets the same bytes from the same checkpoint, whatever
-    /// comes with it. `held` is dropped once the files were decoded and the answer is there, even if nobody waits any more. Who drops
-    /// the future asks for nothing more: what was not begun is not computed.
+    /// comes with it. The value `held` is dropped once the files were decoded and the answer is there. That holds even if nobody
+    /// waits any more. Who drops the future asks for nothing more: what was not begun is not computed.
     ///
     /// # Errors
     /// If there is no answer; the error says why. One image that is no picture is the end of its request.
