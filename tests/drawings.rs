@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use image::{ExtendedColorType, ImageEncoder, Rgba, codecs::png::PngEncoder};
+use image::Rgba;
 use proto::v1::RunState;
 use serde_json::Value;
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::Arc,
 };
-use system_tests::{Coordinator, TestRun, binary, data_dir, scratch};
+use system_tests::{Coordinator, TestRun, binary, data_dir, scratch, test_pictures};
 
 const IMAGES: usize = 300;
 
@@ -22,21 +20,6 @@ fn cox(arguments: &[&str]) -> Output {
 fn said(output: Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// The images of the test set as files.
-fn pictures(directory: &Path) -> Vec<PathBuf> {
-    let spec = Arc::new(importers::cifar10::spec());
-    let data = importers::open(&spec, &data_dir(), data::Split::Test, Some(IMAGES)).unwrap();
-    let picture = |index: usize| {
-        let pixels = data.pixels(index);
-        let rgb: Vec<u8> = (0..1024).flat_map(|i| [pixels[i], pixels[1024 + i], pixels[2048 + i]]).collect();
-        let path = directory.join(format!("{index:04}.png"));
-        let encoder = PngEncoder::new(File::create(&path).unwrap());
-        encoder.write_image(&rgb, 32, 32, ExtendedColorType::Rgb8).unwrap();
-        path
-    };
-    (0..IMAGES).map(picture).collect()
 }
 
 /// Files and pixels lead to the same answer, and to that of the workers' own evaluation.
@@ -66,7 +49,7 @@ fn count(path: &Path, is: impl Fn(&Rgba<u8>) -> bool) -> usize {
 fn curves_confusion_and_grid_of_a_run() {
     let directory = scratch();
     let run_dir = directory.path().join("run");
-    let files = pictures(directory.path());
+    let files = test_pictures(directory.path(), IMAGES);
     let run = TestRun::small().local(1).epochs(2).with(&["--serve", "--precision", "fp32"]);
     let mut coordinator = run.start(&run_dir);
     coordinator.wait_until(|run| run.state() == RunState::Finished);

@@ -2,33 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use proto::v1::RunState;
 use serde_json::{Value, json};
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
 };
-use system_tests::{TestRun, binary, data_dir, python, scratch};
+use system_tests::{TestRun, binary, python, scratch, test_pictures};
 
 const IMAGES: usize = 6;
-
-/// The first images of the test set, as files in `directory`.
-fn pictures(directory: &Path) -> Vec<PathBuf> {
-    let spec = Arc::new(importers::cifar10::spec());
-    let data = importers::open(&spec, &data_dir(), data::Split::Test, Some(IMAGES)).unwrap();
-    let picture = |index: usize| {
-        let pixels = data.pixels(index);
-        let rgb: Vec<u8> = (0..1024).flat_map(|i| [pixels[i], pixels[1024 + i], pixels[2048 + i]]).collect();
-        let path = directory.join(format!("{index}.png"));
-        let encoder = PngEncoder::new(File::create(&path).unwrap());
-        encoder.write_image(&rgb, 32, 32, ExtendedColorType::Rgb8).unwrap();
-        path
-    };
-    (0..IMAGES).map(picture).collect()
-}
 
 /// What a script in clients/ prints.
 fn client(script: &str, arguments: &[&str]) -> Value {
@@ -50,7 +32,7 @@ fn cox(url: &str, checkpoint: &str, files: &[PathBuf]) -> Vec<Value> {
 #[test]
 fn triton_and_prometheus_find_what_they_expect_while_it_trains() {
     let directory = scratch();
-    let files = pictures(directory.path());
+    let files = test_pictures(directory.path(), IMAGES);
     let run = TestRun::small().local(1).epochs(60).with(&["--precision", "fp32", "--keep", "100"]);
     let mut coordinator = run.start(&directory.path().join("run"));
     let page = coordinator.page();
