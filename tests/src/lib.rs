@@ -14,7 +14,9 @@ mod pictures;
 mod place;
 mod process;
 mod scratch;
+mod screenshot;
 mod stall;
+mod terminal;
 mod test_run;
 mod worker;
 
@@ -30,5 +32,6 @@ pub use place::{binary, data_dir, golden_dir, python};
 pub use process::runs;
 pub use scratch::{Scratch, scratch};
 pub use stall::Stall;
+pub use terminal::Terminal;
 pub use test_run::TestRun;
 pub use worker::{Worker, gpu};
