@@ -148,8 +148,8 @@ pub struct Watch {
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub patience: Duration,
 
-    /// How a terminal shows it: full is the whole screen, status is as cox status in place, lines are for screen readers.
-    #[arg(long, value_enum, value_name = "full|status|lines", default_value_t = View::Full, hide_possible_values = true)]
+    /// How a terminal shows it.
+    #[arg(long, value_enum, value_name = "full|status|lines", default_value_t = View::Full)]
     pub view: View,
 
     /// Which run.
@@ -187,8 +187,8 @@ pub struct Predict {
     #[arg(long, value_name = "newest|best|NAME", default_value = "newest")]
     pub checkpoint: String,
 
-    /// Whether to draw the picture: auto draws on terminals with colours.
-    #[arg(long, value_enum, value_name = "auto|always|never", default_value_t = Picture::Auto, hide_possible_values = true)]
+    /// Whether to draw the picture.
+    #[arg(long, value_enum, value_name = "auto|always|never", default_value_t = Picture::Auto)]
     pub picture: Picture,
 }
 

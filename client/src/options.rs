@@ -34,7 +34,7 @@ pub enum View {
     Full,
     /// As `cox status`, in place.
     Status,
-    /// A line for each change, as where there is no terminal.
+    /// A line for each change, as where there is no terminal: for screen readers.
     Lines,
 }
 

@@ -21,7 +21,7 @@ use std::{
 };
 
 /// Longer than anything here takes on a slow machine.
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(3);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 

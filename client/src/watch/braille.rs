@@ -83,7 +83,7 @@ mod tests {
     fn lines_reach_both_ends() {
         let mut braille = Braille::new(3, 1);
         braille.line((0, 0), (5, 3), Ink::Test, false);
-        assert_eq!(row(&braille, 0), "⠑⠤⣀");
+        assert_eq!(row(&braille, 0), "⠑⠢⢄");
         let mut broken = Braille::new(4, 1);
         broken.line((7, 0), (0, 0), Ink::Train, true);
         assert_eq!(row(&broken, 0), "⠉ ⠉ ");

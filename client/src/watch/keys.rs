@@ -1,9 +1,7 @@
 //! What keys do. Pure: a key changes what is chosen, and nothing else.
 
-use super::model::{Model, Pane, Scroll};
+use super::model::{Model, Pane};
 
-/// No line is scrolled further to the right.
-const WIDEST: usize = 1000;
 /// No filter is longer, in letters.
 const LONGEST_FILTER: usize = 100;
 /// Lines of a page.
@@ -107,7 +105,7 @@ fn edit(model: &mut Model, key: Key) {
     // What is found is looked at from its end.
     for pane in [Pane::Events, Pane::Log] {
         if let Some(scroll) = scroll(model, pane) {
-            scroll.lines = 0;
+            *scroll = 0;
         }
     }
 }
@@ -132,7 +130,7 @@ fn command(model: &mut Model, key: Key) {
         Key::Escape if !choice.filter.is_empty() => choice.filter.clear(),
         Key::Escape => {
             choice.cursor = None;
-            choice.scrolls = [Scroll::default(); 3];
+            choice.scrolls = [0; 3];
         }
         _ if choice.focus.is_curve() => point(model, key),
         _ => roll(model, key),
@@ -172,22 +170,22 @@ fn roll(model: &mut Model, key: Key) {
     let last = model.length(focus).saturating_sub(1);
     let Some(scroll) = scroll(model, focus) else { return };
     let downwards = focus == Pane::Workers;
-    let (on, back) = (scroll.lines.min(last), |lines: usize, by: usize| lines.saturating_sub(by));
-    let further = |by: usize| on.saturating_add(by).min(last);
-    match key {
-        Key::Letter('j') | Key::Down => scroll.lines = if downwards { further(1) } else { back(on, 1) },
-        Key::Letter('k') | Key::Up => scroll.lines = if downwards { back(on, 1) } else { further(1) },
-        Key::PageDown => scroll.lines = if downwards { further(PAGE) } else { back(on, PAGE) },
-        Key::PageUp => scroll.lines = if downwards { back(on, PAGE) } else { further(PAGE) },
-        Key::Letter('g') | Key::Home => *scroll = Scroll { lines: if downwards { 0 } else { last }, columns: 0 },
-        Key::Letter('G') | Key::End => *scroll = Scroll { lines: if downwards { last } else { 0 }, columns: 0 },
-        Key::Letter('l') | Key::Right => scroll.columns = (scroll.columns + 8).min(WIDEST),
-        Key::Letter('h') | Key::Left => scroll.columns = scroll.columns.saturating_sub(8),
-        _ => {}
-    }
+    let lines = (*scroll).min(last);
+    // What grows is scrolled from its end.
+    let (up, down) = match key {
+        Key::Letter('j') | Key::Down => (0, 1),
+        Key::Letter('k') | Key::Up => (1, 0),
+        Key::PageDown => (0, PAGE),
+        Key::PageUp => (PAGE, 0),
+        Key::Letter('g') | Key::Home => (last, 0),
+        Key::Letter('G') | Key::End => (0, last),
+        _ => return,
+    };
+    let (further, back) = if downwards { (down, up) } else { (up, down) };
+    *scroll = (lines.saturating_sub(back) + further).min(last);
 }
 
-fn scroll(model: &mut Model, pane: Pane) -> Option<&mut Scroll> {
+fn scroll(model: &mut Model, pane: Pane) -> Option<&mut usize> {
     match pane {
         Pane::Workers => model.choice.scrolls.get_mut(0),
         Pane::Events => model.choice.scrolls.get_mut(1),

@@ -39,7 +39,7 @@ impl Kind {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Rate => "rate change",
+            Self::Rate => "rate",
             Self::Recovery => "recovery",
             Self::Join => "join",
             Self::Checkpoint => "checkpoint",

@@ -77,15 +77,6 @@ impl Pane {
     }
 }
 
-/// How far a list is scrolled: down from its first line or, of one that grows, up from its last.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scroll {
-    /// Lines.
-    pub lines: usize,
-    /// Columns, to the right.
-    pub columns: usize,
-}
-
 /// What the person has chosen to see.
 #[derive(Debug, Clone)]
 pub struct Choice {
@@ -101,8 +92,8 @@ pub struct Choice {
     pub filter: String,
     /// The epoch whose figures are shown, by its place in the list; the last without one.
     pub cursor: Option<usize>,
-    /// Of the workers, the events and the log.
-    pub scrolls: [Scroll; 3],
+    /// How many lines the workers, the events and the log are scrolled: down from the first or, of what grows, up from the last.
+    pub scrolls: [usize; 3],
 }
 
 impl Default for Choice {
@@ -114,7 +105,7 @@ impl Default for Choice {
             typing: false,
             filter: String::new(),
             cursor: None,
-            scrolls: [Scroll::default(); 3],
+            scrolls: [0; 3],
         }
     }
 }
@@ -191,7 +182,12 @@ impl Model {
             let ink = crate::state::ink(run.state());
             let reason = one_line(&run.reason);
             let word = view::word(run.state());
-            let text = if reason.is_empty() { word.to_owned() } else { format!("{word}: {reason}") };
+            // Most reasons begin with the state.
+            let text = match reason.strip_prefix(word) {
+                Some(rest) => format!("{word}{rest}"),
+                None if reason.is_empty() => word.to_owned(),
+                None => format!("{word}: {reason}"),
+            };
             self.say(Some(ink), text);
         }
         self.told = Some(run.epochs.len());
@@ -229,14 +225,14 @@ impl Model {
 }
 
 impl Choice {
-    /// How far `pane` is scrolled.
+    /// How many lines `pane` is scrolled.
     #[must_use]
-    pub fn scroll(&self, pane: Pane) -> Scroll {
+    pub fn scroll(&self, pane: Pane) -> usize {
         match pane {
             Pane::Workers => self.scrolls[0],
             Pane::Events => self.scrolls[1],
             Pane::Log => self.scrolls[2],
-            Pane::Loss | Pane::Accuracy | Pane::Rate => Scroll::default(),
+            Pane::Loss | Pane::Accuracy | Pane::Rate => 0,
         }
     }
 }

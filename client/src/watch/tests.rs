@@ -105,10 +105,10 @@ fn the_usual_screen_shows_all_that_matters() {
         "epoch 8/20 ━━",
         "37.5 %  step 5/10",
         "12m30s left  ·  1,234 images/s  ·  best 64.00 %",
-        "━ Loss ━",
-        "─ Accuracy ─",
-        "─ Learning rate ─",
-        "train 0.700 test 0.960",
+        "┏ Loss ━",
+        "╭ Accuracy ─",
+        "╭ Learning rate ─",
+        " 0.700 0.960 ┓",
         "✓ well",
         "! silent for 9.0s",
         "worker b LOST",
@@ -116,6 +116,7 @@ fn the_usual_screen_shows_all_that_matters() {
     ] {
         assert!(screen.contains(words), "no {words:?} in\n{screen}");
     }
+    assert!(drawn(&model(), 120, 40).contains("train 0.700 test 0.960 ┓"));
     assert!(screen.chars().any(|letter| ('\u{2801}'..='\u{28FF}').contains(&letter)), "no curve in\n{screen}");
     for sign in ['↘', '✕', '▴', '★'] {
         assert!(screen.lines().take(6).any(|line| line.contains(sign)), "no {sign} in\n{screen}");
@@ -312,12 +313,4 @@ fn a_failed_run_fails_the_watcher() {
     assert!(end(&run(RunState::Stopped)).is_ok());
     let failure = end(&run(RunState::Failed)).unwrap_err();
     assert_eq!((failure.exit_code(), failure.to_string().as_str()), (1, "the run failed: loss is NaN"));
-}
-
-#[test]
-#[ignore = "prints the screen, to be looked at"]
-fn print() {
-    for (width, height) in [(80, 24), (120, 40)] {
-        println!("{}", drawn(&model(), width, height));
-    }
 }

@@ -24,7 +24,11 @@ use ratatui::{
 /// The curves of `pane`.
 pub fn draw(model: &Model, pane: Pane, marks: &[Mark], palette: Palette, area: Rect, buffer: &mut Buffer) {
     let lines = series(model, pane);
-    let inside = frame(model, pane, legend(model, &lines, palette), palette, area, buffer);
+    // Names only where there is room: colours tell the lines apart too.
+    let room = usize::from(area.width).saturating_sub(pane.title().len() + 6);
+    let whole = legend(model, &lines, true, palette);
+    let right = if whole.width() <= room { whole } else { legend(model, &lines, false, palette) };
+    let inside = frame(model, pane, right, palette, area, buffer);
     if lines.iter().all(|line| line.points.is_empty()) {
         let text = "the first epoch begins";
         buffer.set_stringn(
@@ -40,8 +44,7 @@ pub fn draw(model: &Model, pane: Pane, marks: &[Mark], palette: Palette, area: R
     if inside.width < 6 || inside.height < 3 {
         return;
     }
-    let unit = if pane == Pane::Accuracy { " %" } else { "" };
-    let upright = upright(&lines, inside.height - 2, unit);
+    let upright = upright(&lines, inside.height - 2, pane);
     let widest = upright.ticks().map(|(_, label)| label.chars().count()).max().unwrap_or(0) as u16;
     let left = (widest + 1).min(inside.width / 2);
     let ground =
@@ -58,14 +61,14 @@ pub fn draw(model: &Model, pane: Pane, marks: &[Mark], palette: Palette, area: R
     chart.marks(marks, buffer);
 }
 
-/// The names of the lines in their colours, with their figures.
-fn legend(model: &Model, lines: &[Series], palette: Palette) -> Line<'static> {
+/// The figures of the lines in their colours, with their names if those are wanted.
+fn legend(model: &Model, lines: &[Series], names: bool, palette: Palette) -> Line<'static> {
     let mut spans = Vec::new();
     if let Some(epoch) = model.choice.cursor.and_then(|cursor| model.epochs().get(cursor)) {
         spans.push(span(palette, Ink::Strong, format!(" @{}", u64::from(epoch.epoch) + 1)));
     }
     for line in lines.iter().filter(|line| !line.figure.is_empty()) {
-        let name = if line.name.is_empty() { " ".to_owned() } else { format!(" {} ", line.name) };
+        let name = if line.name.is_empty() || !names { " ".to_owned() } else { format!(" {} ", line.name) };
         spans.push(span(palette, Ink::Faint, name));
         spans.push(span(palette, line.ink, line.figure.clone()));
     }
@@ -75,13 +78,24 @@ fn legend(model: &Model, lines: &[Series], palette: Palette) -> Line<'static> {
     Line::from(spans)
 }
 
+/// What the axis below counts.
+const WORD: &str = "epoch";
+
+/// Losses whose greatest is so many times the least are drawn on a logarithmic axis.
+const WIDE: f64 = 20.0;
+
 /// The axis of the values, with some room above and below them.
-fn upright(lines: &[Series], rows: u16, unit: &str) -> Axis {
+fn upright(lines: &[Series], rows: u16, pane: Pane) -> Axis {
     let values = lines.iter().flat_map(|line| line.points.iter().map(|(_, value)| *value));
     let (low, high) =
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let ticks = usize::from(rows / 2).max(3);
+    if pane == Pane::Loss && low > 0.0 && high > WIDE * low {
+        return Axis::logarithmic(low, high, ticks);
+    }
     let room = 0.04 * (high - low);
-    Axis::within(low - room, high + room, usize::from(rows / 2).max(2), false).with_unit(unit)
+    let unit = if pane == Pane::Accuracy { " %" } else { "" };
+    Axis::within(low - room, high + room, ticks, false).with_unit(unit)
 }
 
 /// The axis of the epochs.
@@ -128,7 +142,6 @@ impl Chart {
                 free = begin + length + 1;
             }
         }
-        const WORD: &str = "epoch";
         if inside.x + (WORD.len() as u16) < self.first_label() {
             buffer.set_stringn(inside.x, row, WORD, WORD.len(), faint);
         }

@@ -13,8 +13,8 @@ use ratatui::{
 };
 
 /// Keys and what they do, the most important first.
-const KEYS: [(&str, &str); 6] =
-    [("?", "help"), ("q", "quit"), ("tab", "next pane"), ("enter", "zoom"), ("/", "filter"), ("hjkl", "move")];
+const KEYS: [(&str, &str); 5] =
+    [("?", "help"), ("q", "quit"), ("tab", "next pane"), ("enter", "zoom"), ("/", "filter")];
 
 /// Draws it into one row.
 pub fn draw(model: &Model, palette: Palette, area: Rect, buffer: &mut Buffer) {

@@ -15,7 +15,7 @@ use ratatui::{
 /// Keys and what they do.
 const KEYS: [(&str, &str); 11] = [
     ("tab, shift-tab, 1-6", "to the next pane, the one before, or that one"),
-    ("h l, left right", "along the epochs, or a list to the side"),
+    ("h l, left right", "along the epochs of a curve"),
     ("j k, down up", "down and up"),
     ("g G, home end", "to the first, to the last"),
     ("page down, page up", "ten at a time"),

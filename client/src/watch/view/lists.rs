@@ -9,6 +9,7 @@ use crate::{
         palette::Palette,
     },
 };
+use console::measure_text_width;
 use program::text::one_line;
 use ratatui::{
     buffer::Buffer,
@@ -51,7 +52,7 @@ fn list<'a>(
 ) {
     let scroll = model.choice.scroll(pane);
     let length = model.length(pane);
-    let behind = scroll.lines.min(length.saturating_sub(1));
+    let behind = scroll.min(length.saturating_sub(1));
     let mut right = match (behind, model.choice.filter.is_empty()) {
         (0, true) => String::new(),
         (0, false) => format!(" {length} with {:?} ", model.choice.filter),
@@ -72,11 +73,57 @@ fn list<'a>(
         );
         return;
     }
+    let width = usize::from(inside.width).saturating_sub(2);
+    let mut rows: Vec<Line> = Vec::new();
+    for (before, text) in lines.skip(behind) {
+        let mut wrapped = wrap(&text.content, width.saturating_sub(before.width()));
+        // From below as well.
+        let first = wrapped.remove(0);
+        let indent = Span::raw(" ".repeat(before.width().max(2)));
+        rows.extend(
+            wrapped.into_iter().rev().map(|part| Line::from(vec![indent.clone(), Span::styled(part, text.style)])),
+        );
+        rows.push(Line::from(vec![before, Span::styled(first, text.style)]));
+        if rows.len() >= inside.height.into() {
+            break;
+        }
+    }
     // Few lines stand at the top.
-    let shown: Vec<_> = lines.skip(behind).take(inside.height.into()).collect();
-    for (row, (before, text)) in (inside.y..inside.bottom()).zip(shown.into_iter().rev()) {
-        let moved: String = text.content.chars().skip(scroll.columns).collect();
-        let line = Line::from(vec![before, Span::styled(moved, text.style)]);
+    rows.truncate(inside.height.into());
+    for (row, line) in (inside.y..inside.bottom()).zip(rows.into_iter().rev()) {
         buffer.set_line(inside.x + 1, row, &line, inside.width.saturating_sub(1));
+    }
+}
+
+/// `text` in parts of at most `width` columns, as far as words allow; at least one. Parts but the first leave room for two more.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for word in text.split(' ') {
+        let many = parts.len();
+        let room = if many == 1 { width } else { width.saturating_sub(2) };
+        match parts.last_mut() {
+            Some(part) if part.is_empty() || measure_text_width(part) + 1 + measure_text_width(word) <= room => {
+                if !part.is_empty() {
+                    part.push(' ');
+                }
+                part.push_str(word);
+            }
+            _ => parts.push(word.to_owned()),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_go_on_below() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("one two three four", 9), ["one two", "three", "four"]);
+        assert_eq!(wrap("", 7), [""]);
+        assert_eq!(wrap("[  1/  8] x", 40), ["[  1/  8] x"]);
+        assert_eq!(wrap("immense", 0), ["immense"]);
     }
 }

@@ -41,8 +41,22 @@ pub fn series(model: &Model, pane: Pane) -> Vec<Series> {
                 of("test", Ink::Test, false, percent, |epoch| 100.0 * epoch.test_accuracy, None),
             ]
         }
-        _ => vec![of("", Ink::Test, false, rate, |epoch| epoch.learning_rate, Some(run.learning_rate))],
+        _ => {
+            let line = of("", Ink::Test, false, rate, |epoch| epoch.learning_rate, Some(run.learning_rate));
+            vec![Series { points: stairs(line.points), ..line }]
+        }
     }
+}
+
+/// A rate that changes now and then, not all the time, does so at once: after the epoch before.
+fn stairs(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let changes = points.windows(2).filter(|pair| pair[0].1 != pair[1].1).count();
+    if 2 * changes >= points.len() {
+        return points;
+    }
+    let first = points.first().copied();
+    let steps = points.windows(2).flat_map(|pair| [(pair[0].0, pair[1].1), pair[1]]);
+    first.into_iter().chain(steps).collect()
 }
 
 fn line(
@@ -74,4 +88,18 @@ fn loss(value: f64) -> String {
 
 fn percent(value: f64) -> String {
     format!("{value:.1} %")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_that_changes_now_and_then_does_so_at_once() {
+        let rare = vec![(1.0, 0.1), (2.0, 0.1), (3.0, 0.05)];
+        assert_eq!(stairs(rare), [(1.0, 0.1), (1.0, 0.1), (2.0, 0.1), (2.0, 0.05), (3.0, 0.05)]);
+        let often = vec![(1.0, 0.1), (2.0, 0.09), (3.0, 0.05)];
+        assert_eq!(stairs(often.clone()), often);
+        assert_eq!(stairs(Vec::new()), []);
+    }
 }

@@ -64,7 +64,7 @@ pub fn draw(model: &Model, palette: Palette, area: Rect, buffer: &mut Buffer) {
     let columns = shown(usize::from(inside.width));
     let scroll = model.choice.scroll(Pane::Workers);
     let heading = COLUMNS.map(|(heading, ..)| vec![span(palette, Ink::Faint, heading)]);
-    let first = scroll.lines.min(run.workers.len() - 1);
+    let first = scroll.min(run.workers.len() - 1);
     let rows = run.workers.iter().skip(first).map(|worker| row(run, worker, palette));
     for (place, cells) in (inside.y..inside.bottom()).zip(std::iter::once(heading).chain(rows)) {
         let line = line(cells, &columns);
