@@ -6,7 +6,7 @@ use crate::{
     args::one_machine,
     error::Error,
     health::READY,
-    server::{GRACE, broken, engine, router, serve},
+    server::{GRACE, broken, engine, routes, serve},
     services::requests,
 };
 use checkpoint::{Manifest, Store};
@@ -96,9 +96,9 @@ pub async fn run_serve(
     let model = manifest.config.model.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
-    let (router, health) = router(engine.clone(), &model, &requests(memory), timeouts).await?;
+    let (routes, health) = routes(engine.clone(), &model, &requests(memory), timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
-    let (mut server, close) = serve(router, listener, timeouts);
+    let (mut server, close) = serve(routes, listener, timeouts);
     tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
     let reason = tokio::select! {
         ended = &mut server => return Err(broken(ended)),
