@@ -78,7 +78,7 @@ fn serve(args: ServeArgs, display: &Display) -> Result<(), Error> {
     let address = args.listen;
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-        run_serve(args, listener, stop).await
+        run_serve(args, listener, display, stop).await
     });
     runtime.shutdown_timeout(FAREWELL);
     result

@@ -7,12 +7,14 @@ mod grpc_web;
 mod model;
 mod origin;
 mod paced;
+mod served;
 
 pub use address::Http;
 pub use beside::Others;
 pub use finished::{ViewArgs, view};
 pub use model::Asked;
 pub use origin::Origin;
+pub(crate) use served::served;
 
 use crate::{display::Display, error::Error};
 use page::{Access, Limits, Names, Page, Shown, Streams, serve};
@@ -31,14 +33,14 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. A run that is live is followed,
-    /// and has `others` served beside the page. Pages of other sites may ask if they are from `origins`.
+    /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. If they are `live`, the first is
+    /// followed. `others` are served beside the page. Pages of other sites may ask if they are from `origins`.
     ///
     /// # Errors
     /// If the listener has no address.
     pub fn start(
         listener: TcpListener,
-        runs: Vec<Shown>,
+        (runs, live): (Vec<Shown>, bool),
         others: Option<&Others>,
         connections: usize,
         origins: &[Origin],
@@ -48,7 +50,7 @@ impl Site {
         let names = if address.ip().is_loopback() { Names::Only(own_names()) } else { Names::Any };
         let streams = Streams::of(connections);
         let origins = origins.iter().map(|origin| origin.0.clone()).collect();
-        let page = Page::guarded(runs, others.is_some(), Access { names, origins, streams: streams.clone() });
+        let page = Page::guarded(runs, live, Access { names, origins, streams: streams.clone() });
         let (close, closed) = oneshot::channel();
         let limits = Limits { connections, grace: GRACE, ..Limits::default() };
         let router = match others {
