@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     health::READY,
     server::{GRACE, broken, engine, router, serve},
-    services::requests,
+    services::{Predictor, requests},
 };
 use checkpoint::{Manifest, Store};
 use clap::Parser;
@@ -23,6 +23,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use telemetry::{ALIASES, Telemetry};
 use tokio::{
     net::TcpListener,
     task::spawn_blocking,
@@ -53,6 +54,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub predict_memory: u32,
 
+    /// Send spans of predictions to the OpenTelemetry collector at this URL, over gRPC, or off
+    #[arg(long, value_name = "URL|off", value_parser = telemetry::endpoint)]
+    pub otlp_endpoint: Option<String>,
+
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub log_format: Format,
@@ -65,7 +70,7 @@ impl ServeArgs {
     /// What makes no sense, or which help was asked for.
     pub fn read(line: &[OsString]) -> Option<Result<Self, Error>> {
         let rest = line.get(1).filter(|word| *word == WORD).map(|_| &line[1..])?;
-        Some(arguments::read(arguments::command::<Self>(&[]), rest, &[]).map_err(Error::from))
+        Some(arguments::read(arguments::command::<Self>(&ALIASES), rest, &ALIASES).map_err(Error::from))
     }
 }
 
@@ -85,6 +90,7 @@ pub async fn run_serve(
     args: ServeArgs,
     listener: TcpListener,
     stop: impl Future<Output = String>,
+    telemetry: Telemetry,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
     let timeouts = Timeouts::new(FAILURE)?;
@@ -93,10 +99,12 @@ pub async fn run_serve(
     let Found { source, name, manifest, state } = found;
     let memory = Memory::from_mib(args.predict_memory);
     let dataset = Arc::new(manifest.config.dataset.clone());
+    let run_id = manifest.run_id.clone();
     let model = manifest.config.model.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
-    let (router, health) = router(engine.clone(), &model, &requests(memory), timeouts).await?;
+    let (router, health) =
+        router(Predictor::new(engine.clone(), telemetry, &run_id), &model, &requests(memory), timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
     let (mut server, close) = serve(router, listener, timeouts);
     tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
@@ -204,7 +212,7 @@ mod tests {
     #[test]
     fn the_reference_page_tells_of_every_flag() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
-        let section = program::reference::section(&arguments_command(), &[]);
+        let section = program::reference::section(&arguments_command(), &ALIASES);
         program::reference::check(&page, "coordinator serve", &section).unwrap();
     }
 

@@ -7,6 +7,7 @@ mod fields;
 mod inference;
 mod messages;
 mod open_inference;
+mod predictor;
 mod stream;
 mod training;
 
@@ -15,6 +16,7 @@ pub use cluster::{ClusterOptions, ClusterService};
 pub use deadline::Timely;
 pub use inference::InferenceService;
 pub use open_inference::StandardBackend;
+pub use predictor::Predictor;
 pub use training::{SAVED, TrainingService};
 
 use crate::helm::{Declined, Refusal, RefusalKind};
