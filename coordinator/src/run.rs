@@ -151,13 +151,8 @@ async fn start(
     let store = Store::new(run_dir.join("checkpoints"));
     let weights_sha256 = newest.as_ref().map_or_else(String::new, |(_, manifest, _)| manifest.weights_sha256.clone());
     let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
-    let engine = engine(EngineOptions {
-        dataset: Arc::clone(&dataset),
-        source: Source::Store(store.of_run(&run_id)),
-        memory: Memory::from_mib(args.predict_memory),
-        newest,
-    });
-    let engine = engine.await?;
+    let (source, memory) = (Source::Store(store.of_run(&run_id)), Memory::from_mib(args.predict_memory));
+    let engine = engine(EngineOptions { dataset: Arc::clone(&dataset), source, memory, newest }).await?;
     let predictor = Predictor::new(engine.clone(), telemetry.clone(), &run_id);
     let cluster = ClusterOptions {
         store,
@@ -197,12 +192,10 @@ async fn start(
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
-    let requests = requests(Memory::from_mib(args.predict_memory));
-    let shown = Shown {
-        images: Some(images),
-        model: Some(Arc::new(Asked(predictor.clone())) as Arc<dyn Model>),
-        ..Shown::new(&name, view.clone(), followed.clone())
-    };
+    let requests = requests(memory);
+    let model_to_ask = Some(Arc::new(Asked(predictor.clone())) as Arc<dyn Model>);
+    let shown =
+        Shown { images: Some(images), model: model_to_ask, ..Shown::new(&name, view.clone(), followed.clone()) };
     let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
     let of_all = services((timeouts, view.clone()), training, (predictor, &model, &requests)).await?;
     let others = Others::new(standard, of_all.clone(), requests.clone(), view.clone(), followed);
