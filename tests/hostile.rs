@@ -1,5 +1,5 @@
-//! Malformed, truncated and hostile requests over gRPC, the standard protocol and HTTP: each gets an answer or a clear error, the
-//! coordinator lives, and its memory stays flat.
+//! Malformed, truncated and hostile requests over gRPC, the standard protocol and HTTP. Each gets an answer or a clear error.
+//! The coordinator lives, and its memory stays flat.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

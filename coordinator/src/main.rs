@@ -80,7 +80,7 @@ fn serve(args: ServeArgs, display: &Display) -> Result<(), Error> {
     let (address, spans) = (args.listen, telemetry.clone());
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-        run_serve(args, listener, stop, spans).await
+        run_serve(args, listener, display, stop, spans).await
     });
     telemetry.finish();
     runtime.shutdown_timeout(FAREWELL);

@@ -76,7 +76,7 @@ pub async fn run(
     if let Some(listener) = page {
         running.site = Some(Site::start(
             listener,
-            vec![running.shown.clone()],
+            (vec![running.shown.clone()], true),
             Some(&running.others),
             connections::of_the_page(connections::most()),
             &display,

@@ -4,14 +4,18 @@
 
 use crate::{
     args::one_machine,
+    connections::{most, of_the_page},
+    display::Display,
     error::Error,
     health::READY,
     server::{GRACE, broken, engine, router, serve},
-    services::{Predictor, requests},
+    services::{Predictor, StandardBackend, requests},
+    web::{Http, Others, Site, served},
 };
 use checkpoint::{Manifest, Store};
 use clap::Parser;
 use inference::{Engine, EngineOptions, Memory, Source};
+use page::Shown;
 use plan::Timeouts;
 use program::{Format, arguments};
 use state::State;
@@ -49,6 +53,15 @@ pub struct ServeArgs {
     /// The address for clients
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = one_machine)]
     pub listen: SocketAddr,
+
+    /// The address of the page and of the standard protocol over HTTP; without a port, the first that is free from 8080 on;
+    /// off for none
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1")]
+    pub http: Http,
+
+    /// Where the data set's files are, for the page's pictures
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
 
     /// What pictures that are to be predicted may take of the memory in all, in MiB; what does not fit waits, or is refused
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
@@ -89,11 +102,13 @@ struct Found {
 pub async fn run_serve(
     args: ServeArgs,
     listener: TcpListener,
+    display: &Display,
     stop: impl Future<Output = String>,
     telemetry: Telemetry,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
     let timeouts = Timeouts::new(FAILURE)?;
+    let page = args.http.bind().await?;
     let path = args.path.clone();
     let found = spawn_blocking(move || find(&path)).await.map_err(|error| Error::Serve(error.to_string()))??;
     let Found { source, name, manifest, state } = found;
@@ -101,11 +116,22 @@ pub async fn run_serve(
     let dataset = Arc::new(manifest.config.dataset.clone());
     let run_id = manifest.run_id.clone();
     let model = manifest.config.model.clone();
+    let told = manifest.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
-    let (router, health) =
-        router(Predictor::new(engine.clone(), telemetry, &run_id), &model, &requests(memory), timeouts).await?;
+    let predictor = Predictor::new(engine.clone(), telemetry, &run_id);
+    let requests = requests(memory);
+    let (router, health) = router(predictor.clone(), &model, &requests, timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
+    let site = match page {
+        Some(page) => {
+            let shown = shown(&args, told, predictor.clone()).await?;
+            let standard = Arc::new(StandardBackend::new(predictor, &model));
+            let others = Others::new(standard, requests, shown.run.clone(), shown.chronicle.clone());
+            Some(Site::start(page, (vec![shown], false), Some(&others), of_the_page(most()), display)?)
+        }
+        None => None,
+    };
     let (mut server, close) = serve(router, listener, timeouts);
     tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
     let reason = tokio::select! {
@@ -115,9 +141,19 @@ pub async fn run_serve(
     };
     tracing::info!("ending, asked to by {reason}");
     drop(close);
+    if let Some(site) = site {
+        site.close().await;
+    }
     // Clients that read nothing are not waited for.
     let _ = timeout(GRACE, server).await;
     Ok(())
+}
+
+/// What the page shows.
+async fn shown(args: &ServeArgs, newest: Manifest, predictor: Predictor) -> Result<Shown, Error> {
+    let (path, data_dir) = (args.path.clone(), args.data_dir.clone());
+    let read = spawn_blocking(move || served(&path, &newest, &data_dir, predictor)).await;
+    read.map_err(|error| Error::Serve(error.to_string()))
 }
 
 /// Has newer checkpoints answer as they come.

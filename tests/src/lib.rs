@@ -16,6 +16,7 @@ mod process;
 mod scratch;
 mod stall;
 mod test_run;
+mod undisturbed;
 mod worker;
 
 pub use browser::Browser;
@@ -31,4 +32,5 @@ pub use process::runs;
 pub use scratch::{Scratch, scratch};
 pub use stall::Stall;
 pub use test_run::TestRun;
+pub use undisturbed::undisturbed;
 pub use worker::{Worker, gpu};

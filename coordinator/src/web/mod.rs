@@ -4,11 +4,13 @@ mod address;
 mod beside;
 mod finished;
 mod model;
+mod served;
 
 pub use address::Http;
 pub use beside::Others;
 pub use finished::{ViewArgs, view};
 pub use model::Asked;
+pub(crate) use served::served;
 
 use crate::{display::Display, error::Error};
 use page::{Limits, Names, Page, Shown, serve};
@@ -27,21 +29,21 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. A run that is live is followed,
-    /// and has `others` served beside the page.
+    /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. If they are `live`, the first is
+    /// followed. `others` are served beside the page.
     ///
     /// # Errors
     /// If the listener has no address.
     pub fn start(
         listener: TcpListener,
-        runs: Vec<Shown>,
+        (runs, live): (Vec<Shown>, bool),
         others: Option<&Others>,
         connections: usize,
         display: &Display,
     ) -> Result<Self, Error> {
         let address = listener.local_addr().map_err(|error| Error::Serve(error.to_string()))?;
         let names = if address.ip().is_loopback() { Names::Only(own_names()) } else { Names::Any };
-        let page = Page::guarded(runs, others.is_some(), names);
+        let page = Page::guarded(runs, live, names);
         let (close, closed) = oneshot::channel();
         let limits = Limits { connections, grace: GRACE, ..Limits::default() };
         let router = match others {
