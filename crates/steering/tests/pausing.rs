@@ -87,7 +87,7 @@ fn what_a_worker_brings_during_a_pause_is_saved_at_once() {
         let held = Held { position, totals: Totals::default(), lineage: cluster.steering.generation() };
         let (name, host, generation) = ("late".to_owned(), "127.0.0.1".to_owned(), held.lineage);
         let event = Event::Attached { name, host, held: Some(held), generation };
-        let decisions = cluster.steering.handle_all([(cluster.now, LATE, event)].into_iter());
+        let decisions = cluster.steering.handle_all([(cluster.now, LATE, event)]);
         let asked = decisions
             .iter()
             .any(|decision| matches!(decision, Decision::Send { worker: LATE, order: Order::Attest { .. } }));
