@@ -10,7 +10,7 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, Network, TestRun, Worker, assert_same, members, pace, scratch};
+use system_tests::{Coordinator, Ended, Network, TestRun, Worker, assert_same, members, pace, scratch, undisturbed};
 
 /// In milliseconds: a run takes longer than it takes to be set aside and to come back.
 const PACE: u32 = 300;
@@ -23,8 +23,8 @@ fn with<'a>(data: &'a [String; 2], flags: &[&'a str]) -> Vec<&'a str> {
     [&[data[0].as_str(), data[1].as_str()], flags].concat()
 }
 
-fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &TestRun::small()).well()
+fn expected() -> &'static Ended {
+    undisturbed(&TestRun::small())
 }
 
 /// Whether the worker `name` is set aside, for a reason with `words` in it.
@@ -44,7 +44,7 @@ fn alone(directory: &Path, name: &str) -> Coordinator {
 #[test]
 fn a_worker_with_an_address_that_is_not_its_own_is_set_aside_and_told_why() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let mut run = alone(directory.path(), "address");
     let data = data();
     let healthy = Worker::start_failing(&run, "healthy", &with(&data, &[]), &pace(PACE));
@@ -63,7 +63,7 @@ fn a_worker_with_an_address_that_is_not_its_own_is_set_aside_and_told_why() {
     assert_eq!(code, 0, "{log}");
     assert!(log.contains("set aside for 2 s") && log.contains(words), "{log}");
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
     assert_eq!(healthy.wait().0, 0);
 }
@@ -71,7 +71,7 @@ fn a_worker_with_an_address_that_is_not_its_own_is_set_aside_and_told_why() {
 #[test]
 fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let mut run = alone(directory.path(), "sick");
     let data = data();
     let healthy = Worker::start_failing(&run, "healthy", &with(&data, &[]), &pace(PACE));
@@ -84,7 +84,7 @@ fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
     let steps = |run: &Run| run.workers.iter().map(|worker| worker.epoch * 11 + worker.step).max();
     assert!(steps(&second) >= steps(&first).map(|steps| steps + 2), "{first:?} {second:?}");
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     let summary = ended.summary();
     let kinds: Vec<&str> =
         summary["recoveries"].as_array().unwrap().iter().map(|recovery| recovery["kind"].as_str().unwrap()).collect();
@@ -99,7 +99,7 @@ fn a_worker_whose_every_step_fails_costs_a_step_now_and_then() {
 #[test]
 fn who_was_set_aside_rehearses_again_whatever_becomes_of_the_coordinator() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::small().workers(1);
     let mut run = alone(directory.path(), "doubted");
     let data = data();
@@ -109,7 +109,7 @@ fn who_was_set_aside_rehearses_again_whatever_becomes_of_the_coordinator() {
     run.wait_until(|run| is_aside(run, "sick", "made to fail"));
     // The next one knows nothing of its pause.
     let ended = run.killed_and_restarted(&flags, || {}).wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert_eq!(healthy.wait().0, 0);
     let (code, log) = sick.wait();
     assert_eq!(code, 0, "{log}");
@@ -121,7 +121,7 @@ fn who_was_set_aside_rehearses_again_whatever_becomes_of_the_coordinator() {
 #[test]
 fn a_checkpoint_that_cannot_be_read_is_nobodys_fault_and_the_one_before_counts() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let mut run = alone(directory.path(), "damaged");
     let data = data();
     let first = Worker::start_failing(&run, "first", &with(&data, &[]), &pace(PACE));
@@ -147,7 +147,7 @@ fn a_checkpoint_that_cannot_be_read_is_nobodys_fault_and_the_one_before_counts()
     assert!(!holders.is_empty());
     let second = Worker::start(&run, "second", &with(&data, &[]));
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert!(ended.log.contains("checkpoint step-00000022 cannot be read"), "{}", ended.log);
     assert!(!ended.log.contains("set aside"), "{}", ended.log);
     assert_eq!(second.wait().0, 0);
@@ -188,7 +188,7 @@ fn a_worker_that_nobody_reaches_is_found_and_the_others_go_on() {
 #[test]
 fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::small().workers(2).with(&["--failure-timeout", "2s"]);
     let mut run = Coordinator::start(&directory.path().join("halfway"), &flags);
     let data = data();
@@ -203,7 +203,7 @@ fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
     run.wait_until(|run| (run.epoch, run.step) >= (alone.epoch, alone.step + 2));
     second.signal(Signal::SIGCONT);
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert_eq!(first.wait().0, -1, "it was killed\n{}", ended.log);
     let (code, log) = second.wait();
     assert_eq!(code, 0, "{log}");
@@ -212,7 +212,7 @@ fn a_source_that_dies_while_its_state_is_taken_over_leaves_nothing_torn() {
 #[test]
 fn a_name_that_its_owner_left_behind_is_free_again() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::small().workers(1).with(&["--failure-timeout", "2s"]);
     let mut run = Coordinator::start(&directory.path().join("name"), &flags);
     let data = data();
@@ -222,7 +222,7 @@ fn a_name_that_its_owner_left_behind_is_free_again() {
     before.signal(Signal::SIGSTOP);
     let after = Worker::start(&run, "node", &with(&data, &[]));
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     let (code, log) = after.wait();
     assert_eq!(code, 0, "{log}");
     assert!(log.contains("it may be gone"), "{log}");
@@ -252,14 +252,14 @@ fn a_name_with_addresses_of_two_families_leads_to_the_one_that_answers() {
     };
     network.names("::1 localhost\n127.0.0.1 localhost\n");
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run = Coordinator::start(&directory.path().join("run"), &TestRun::small().workers(2));
     let port = run.address().rsplit_once(':').unwrap().1.to_owned();
     let data = data();
     let by_number = Worker::start(&run, "by-number", &with(&data, &[]));
     let by_name = Worker::start_for(&format!("http://localhost:{port}"), "by-name", &with(&data, &[]));
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     for worker in [by_number, by_name] {
         let (code, log) = worker.wait();
         assert_eq!(code, 0, "{log}");
@@ -309,7 +309,7 @@ fn a_loss_that_is_no_number_on_one_machine_is_that_machines() {
 #[test]
 fn one_whose_loss_was_no_number_once_comes_back() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let mut run = Coordinator::start(&directory.path().join("back"), &TestRun::small().workers(2));
     let data = data();
     let well = Worker::start_failing(&run, "well", &with(&data, &[]), &pace(PACE));
@@ -318,7 +318,7 @@ fn one_whose_loss_was_no_number_once_comes_back() {
     run.wait_until(|run| is_aside(run, "sick", "this machine is sick"));
     run.wait_until(|run| run.state() == RunState::Training && members(run) == 2);
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert_eq!((well.wait().0, sick.wait().0), (0, 0));
 }
 
@@ -326,7 +326,7 @@ fn one_whose_loss_was_no_number_once_comes_back() {
 #[test]
 fn what_is_left_goes_on_when_coordinator_and_worker_were_killed_together() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run_dir = directory.path().join("killed");
     let flags = TestRun::small().workers(2).with(&["--failure-timeout", "1s"]);
     let mut run = Coordinator::start(&run_dir, &flags);
@@ -338,7 +338,7 @@ fn what_is_left_goes_on_when_coordinator_and_worker_were_killed_together() {
     let mut again = run.killed_and_restarted(&flags, || ());
     again.wait_until(|run| run.state() == RunState::Training);
     let ended = again.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert_eq!(left.wait().0, 0);
     drop(killed);
 }
@@ -347,7 +347,7 @@ fn what_is_left_goes_on_when_coordinator_and_worker_were_killed_together() {
 #[test]
 fn a_checkpoint_that_cannot_be_read_for_a_moment_is_waited_for() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run_dir = directory.path().join("unread");
     let mut run = alone(directory.path(), "unread");
     let data = data();
@@ -368,7 +368,7 @@ fn a_checkpoint_that_cannot_be_read_for_a_moment_is_waited_for() {
     fs::remove_file(&file).unwrap();
     fs::rename(&aside, &file).unwrap();
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert!(!ended.log.contains("counts instead"), "{}", ended.log);
     assert_eq!(late.wait().0, 0);
 }

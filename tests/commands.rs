@@ -10,7 +10,7 @@ use std::{
     thread,
     time::Duration,
 };
-use system_tests::{Coordinator, TestRun, assert_same, binary, members, pace, scratch};
+use system_tests::{Coordinator, TestRun, assert_same, binary, members, pace, scratch, undisturbed};
 
 fn cox(arguments: &[&str]) -> Output {
     Command::new(binary("cox")).args(arguments).output().unwrap()
@@ -44,7 +44,7 @@ fn paced(run_dir: &Path) -> Coordinator {
 #[test]
 fn a_pause_and_a_checkpoint_leave_no_mark() {
     let directory = scratch();
-    let expected = TestRun::small().local(2).ended(&directory.path().join("undisturbed"));
+    let expected = undisturbed(&TestRun::small());
     let run_dir = directory.path().join("paused");
     let mut run = paced(&run_dir);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 2);
@@ -65,7 +65,7 @@ fn a_pause_and_a_checkpoint_leave_no_mark() {
     let history = asked(&run, &["history"]);
     assert_eq!(history.as_array().unwrap().len(), 2);
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
     look_at_what_is_left(&run_dir, &ended.weights());
 }
@@ -97,7 +97,7 @@ fn look_at_what_is_left(run_dir: &Path, weights: &str) {
 #[test]
 fn a_pause_ends_with_its_coordinator_and_nothing_is_lost() {
     let directory = scratch();
-    let expected = TestRun::small().local(2).ended(&directory.path().join("undisturbed"));
+    let expected = undisturbed(&TestRun::small());
     let run_dir = directory.path().join("killed");
     let mut run = paced(&run_dir);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 2);
@@ -108,7 +108,7 @@ fn a_pause_ends_with_its_coordinator_and_nothing_is_lost() {
     run.wait_until(|run| run.workers.len() < 2);
     assert_eq!(run.run_state().unwrap().state(), RunState::Paused);
     let run = run.killed_and_restarted(&TestRun::small().local(2), || ());
-    assert_same(&run.wait().well(), &expected);
+    assert_same(&run.wait().well(), expected);
 }
 
 #[test]

@@ -13,7 +13,9 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, TestRun, Worker, assert_same, binary, data_dir, fail_at, pace, runs, scratch};
+use system_tests::{
+    Coordinator, Ended, TestRun, Worker, assert_same, binary, data_dir, fail_at, pace, runs, scratch, undisturbed,
+};
 
 fn small() -> TestRun<'static> {
     TestRun::small().epochs(2)
@@ -112,7 +114,7 @@ fn the_state_says_why_it_waits() {
 #[test]
 fn a_run_whose_work_others_do_goes_on() {
     let directory = scratch();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
+    let expected = undisturbed(&small());
     let other = directory.path().join("other-is-there");
     let script = format!(
         "case \"$*\" in *local-0*) while [ ! -e {} ]; do sleep 0.05; done; echo 'no such luck' >&2; exit 2;; \
@@ -129,13 +131,13 @@ fn a_run_whose_work_others_do_goes_on() {
     fs::write(other, "").unwrap();
     run.wait_for("local-0 ended 3 times in a row before it could train");
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
 }
 
 #[test]
 fn one_that_is_told_to_leave_is_started_again() {
     let directory = scratch();
-    let expected = Coordinator::run(&directory.path().join("undisturbed"), 2, &small()).well();
+    let expected = undisturbed(&small());
     let flags = small().local(2);
     let slow = [fail_at(0, (0, 3), "slow=150")];
     let mut run = Coordinator::start_failing(&directory.path().join("run"), &flags, &slow);
@@ -144,6 +146,6 @@ fn one_that_is_told_to_leave_is_started_again() {
     kill(Pid::from_raw(first as i32), Signal::SIGTERM).unwrap();
     run.wait_for("local-1 ended with exit code 0; starting it again");
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert!(!runs(first));
 }

@@ -11,7 +11,8 @@ use proto::v1::{
 use serde_json::Value;
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -160,7 +161,7 @@ fn all_ways_of_asking_agree() {
     let loaded = json_lines(&mut command).remove(0);
     assert_eq!((&loaded["parameters"], &loaded["num_batches_tracked"]), (&272_474.into(), &20.into()));
     for (index, logits) in loaded["logits"].as_array().unwrap().iter().enumerate() {
-        assert_close("PyTorch", &softmax(&numbers(logits)), &by_cox[index], 1e-4);
+        assert_close("PyTorch", &softmax(&numbers(logits)), &by_cox[index], 1e-5);
     }
 
     coordinator.terminate();
@@ -171,21 +172,35 @@ fn all_ways_of_asking_agree() {
 struct Served {
     child: Child,
     url: String,
+    /// The address of its page.
+    page: String,
 }
 
 impl Served {
     fn start(path: &Path) -> Self {
         let mut child = Command::new(binary("coordinator"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .arg("--data-dir")
+            .arg(data_dir())
             .arg(path)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut address = || lines.find_map(|line| Some(line.ok()?.split_once("listening on ")?.1.trim().to_owned()));
-        let url = format!("http://{}", address().expect("it listens"));
+        let mut after = |words| lines.find_map(|line| Some(line.ok()?.split_once(words)?.1.trim().to_owned()));
+        let page = after("page on http://").expect("it has a page").trim_end_matches('/').to_owned();
+        let url = format!("http://{}", after("listening on ").expect("it listens"));
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url }
+        Self { child, url, page }
+    }
+
+    /// The answer of its page's port to a request for `path`.
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.page).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.page).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 }
 
@@ -315,7 +330,7 @@ async fn a_finished_run_is_served_without_training() {
     // A full queue says when to come again.
     let full = PredictRequest { images: vec![pixels(&planes[..3072]); 1024], ..PredictRequest::default() };
     let mut asked = tokio::task::JoinSet::new();
-    for _ in 0..4 {
+    for _ in 0..6 {
         let (mut client, full) = (client.clone(), full.clone());
         asked.spawn(async move { client.predict(full).await.map(|_| ()) });
     }
@@ -326,6 +341,13 @@ async fn a_finished_run_is_served_without_training() {
         assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() >= Duration::from_millis(100));
         assert_eq!(status.get_details_error_info().unwrap().reason, "QUEUE_FULL");
     }
+
+    // The page shows the run and asks its model; the standard protocol stands beside it.
+    assert!(served.get("/v2/health/ready").starts_with("HTTP/1.1 200"), "{}", served.get("/v2/health/ready"));
+    let about = served.get("/api/about");
+    assert!(about.contains(r#""model":true"#) && about.contains(r#""live":false"#), "{about}");
+    assert!(served.get("/api/epochs?run=0").contains("test_accuracy"));
+    assert!(served.get("/metrics").contains("coxswain_"));
 
     // It ends when asked to, and has written nothing.
     let kill = Command::new("kill").args(["-TERM", &served.child.id().to_string()]).status().unwrap();
@@ -339,6 +361,8 @@ async fn a_finished_run_is_served_without_training() {
     let one = of_many(&mut client, &planes).await;
     assert_eq!((one.checkpoint.as_str(), one.epoch), ("step-00000010", 2));
     assert!(one.predictions != all.predictions);
+    let about = served.get("/api/about");
+    assert!(about.contains(r#""model":true"#) && about.contains("automobile"), "{about}");
 
     let output = Command::new(binary("coordinator")).arg("serve").arg(directory.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -20,7 +20,7 @@ impl Size {
         3 * self.batch + self.batch / 8
     }
 
-    /// The largest that a machine trains once in about a quarter of a minute: in bf16 without units for it a model of this
+    /// The largest that a machine trains once in about a quarter of a minute. In bf16, without units for it, a model of this
     /// size takes seconds an image.
     fn for_this_machine(how: &[&str]) -> Self {
         const BUDGET: Duration = Duration::from_secs(15);

@@ -7,11 +7,12 @@ use nix::{
     unistd::Pid,
 };
 use proto::v1::RunState;
-use std::path::Path;
-use system_tests::{Coordinator, Ended, Line, TestRun, Worker, assert_same, fail_at, members, pace, scratch};
+use system_tests::{
+    Coordinator, Ended, Line, TestRun, Worker, assert_same, fail_at, members, pace, scratch, undisturbed,
+};
 
-fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &TestRun::small()).well()
+fn expected() -> &'static Ended {
+    undisturbed(&TestRun::small())
 }
 
 fn steps(ended: &Ended) -> u64 {
@@ -25,7 +26,7 @@ fn data() -> [String; 2] {
 #[test]
 fn a_stop_while_workers_are_waited_for_saves_what_those_who_are_left_hold() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run_dir = directory.path().join("waiting");
     let flags = TestRun::small().workers(2).with(&["--min-workers", "2"]);
     let mut run = Coordinator::start(&run_dir, &flags);
@@ -42,13 +43,13 @@ fn a_stop_while_workers_are_waited_for_saves_what_those_who_are_left_hold() {
     assert!((14..22).contains(&steps(&ended)), "{} steps\n{}", steps(&ended), ended.log);
     assert_eq!(stays.wait().0, 0);
     let local = TestRun::small().local(2);
-    assert_same(&Coordinator::start(&run_dir, &local).wait().well(), &expected);
+    assert_same(&Coordinator::start(&run_dir, &local).wait().well(), expected);
 }
 
 #[test]
 fn the_last_worker_to_leave_leaves_its_state_behind() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     for workers in [1, 2] {
         let run_dir = directory.path().join(workers.to_string());
         let count = workers.to_string();
@@ -74,7 +75,7 @@ fn the_last_worker_to_leave_leaves_its_state_behind() {
         // Whoever comes goes on from there.
         let late = Worker::start(&run, "late", &data);
         let ended = run.wait().well();
-        assert_same(&ended, &expected);
+        assert_same(&ended, expected);
         assert_eq!(ended.summary()["recoveries"].as_array().unwrap().len(), 0, "{}", ended.log);
         assert_eq!(late.wait().0, 0);
     }
@@ -83,19 +84,19 @@ fn the_last_worker_to_leave_leaves_its_state_behind() {
 #[test]
 fn a_state_that_does_not_come_is_asked_for_elsewhere() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::small().local(2).with(&["--failure-timeout", "1s"]);
     // That of the first epoch, from either: whoever is asked first keeps it. At the end of the second both do.
     for who in 0..2 {
         let fault = [fail_at(who, (0, 11), "keep")];
         let run_dir = directory.path().join(format!("one-{who}"));
         let ended = Coordinator::start_failing(&run_dir, &flags, &fault).wait().well();
-        assert_same(&ended, &expected);
+        assert_same(&ended, expected);
         assert_eq!(steps(&ended), 33);
     }
     let both = [fail_at(0, (1, 11), "keep"), fail_at(1, (1, 11), "keep")];
     let ended = Coordinator::start_failing(&directory.path().join("both"), &flags, &both).wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert!(ended.log.contains("there is no checkpoint of this epoch"), "{}", ended.log);
 }
 
@@ -103,13 +104,13 @@ fn a_state_that_does_not_come_is_asked_for_elsewhere() {
 #[test]
 fn a_line_that_breaks_at_the_end_loses_nothing() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     for workers in ["1", "2"] {
         let flags = TestRun::small().with(&["--local", "--workers", workers, "--failure-timeout", "1s"]);
         let fault = ["*@*:2:11:unsent=2500".to_owned()];
         let ended = Coordinator::start_failing(&directory.path().join(workers), &flags, &fault).wait().well();
         assert!(ended.log.contains("the line was made to break; asking again"), "{}", ended.log);
-        assert_same(&ended, &expected);
+        assert_same(&ended, expected);
         assert_eq!(steps(&ended), 33, "{}", ended.log);
     }
 }
@@ -118,7 +119,7 @@ fn a_line_that_breaks_at_the_end_loses_nothing() {
 #[test]
 fn a_line_that_stands_still_is_not_waited_for_twice() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::small().workers(1).with(&["--failure-timeout", "1s"]);
     let run = Coordinator::start(&directory.path().join("dead"), &flags);
     let line = Line::that_forgets(run.address(), 400_000);
@@ -127,14 +128,14 @@ fn a_line_that_stands_still_is_not_waited_for_twice() {
     let ended = run.wait().well();
     assert!(ended.log.contains("the state of far did not come: nothing came for 1 s; asking again"), "{}", ended.log);
     assert!(!ended.log.contains("no checkpoint of this epoch"), "{}", ended.log);
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert_eq!(worker.wait().0, 0);
 }
 
 #[test]
 fn a_run_whose_last_state_cannot_be_had_is_not_finished() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run_dir = directory.path().join("lost");
     let flags = TestRun::small().local(2).with(&["--failure-timeout", "1s"]);
     let fault = ["*@*:2:11:unsent=600000".to_owned()];
@@ -144,14 +145,14 @@ fn a_run_whose_last_state_cannot_be_had_is_not_finished() {
     assert_eq!((&summary["state"], steps(&ended)), (&"failed".into(), 22), "{summary}");
     let reason = summary["reason"].as_str().unwrap();
     assert!(reason.contains("could not be saved") && reason.contains("the line was made to break"), "{reason}");
-    assert_same(&Coordinator::start(&run_dir, &flags).wait().well(), &expected);
+    assert_same(&Coordinator::start(&run_dir, &flags).wait().well(), expected);
 }
 
 /// Nobody knows yet that the others have died when the one that is told to leave could go.
 #[test]
 fn the_only_one_that_is_left_leaves_its_state_behind() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     for leaver in 0..3 {
         let run_dir = directory.path().join(format!("leaves-{leaver}"));
         let flags = TestRun::small().without("--shards").workers(3);
@@ -180,7 +181,7 @@ fn the_only_one_that_is_left_leaves_its_state_behind() {
 #[test]
 fn a_stop_saves_the_state_of_the_step_and_no_earlier_one() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run_dir = directory.path().join("every");
     let flags = TestRun::small().local(2).with(&["--checkpoint-every", "1"]);
     let mut run = Coordinator::start_failing(&run_dir, &flags, &[pace(20)]);
@@ -191,13 +192,13 @@ fn a_stop_saves_the_state_of_the_step_and_no_earlier_one() {
     let saved = steps(&ended);
     let ended = Coordinator::start(&run_dir, &flags).wait().well();
     assert!(ended.log.contains(&format!("going on from checkpoint step-{saved:08}")), "{}", ended.log);
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
 }
 
 #[test]
 fn a_stopped_coordinator_blames_nobody_for_its_own_absence() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::small().local(2).with(&["--failure-timeout", "1s"]);
     let mut run = Coordinator::start_failing(&directory.path().join("absent"), &flags, &[pace(100)]);
     run.wait_until(|run| run.state() == RunState::Training && run.step >= 2);
@@ -207,7 +208,7 @@ fn a_stopped_coordinator_blames_nobody_for_its_own_absence() {
     std::thread::sleep(std::time::Duration::from_secs(3));
     kill(process, Signal::SIGCONT).unwrap();
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     // Workers may have looked for another one meanwhile, and come back.
     let kinds = ended.summary()["recoveries"].to_string();
     assert!(!kinds.contains("silent") && !kinds.contains("no progress"), "{kinds}");
@@ -235,7 +236,7 @@ fn a_state_on_which_not_all_agree_is_not_saved() {
 #[test]
 fn who_leaves_while_the_coordinator_is_away_leaves_its_state_behind() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::small().workers(2);
     let mut run = Coordinator::start(&directory.path().join("away"), &flags);
     let data = data();
@@ -250,7 +251,7 @@ fn who_leaves_while_the_coordinator_is_away_leaves_its_state_behind() {
         assert_eq!(code, 0, "{log}");
     }
     let late = [0, 1].map(|index| Worker::start(&run, &format!("late-{index}"), &data));
-    assert_same(&run.wait().well(), &expected);
+    assert_same(&run.wait().well(), expected);
     for worker in late {
         assert_eq!(worker.wait().0, 0);
     }

@@ -14,7 +14,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, TestRun, assert_same, fail_at, fail_in, members, runs, scratch};
+use system_tests::{Coordinator, Ended, TestRun, assert_same, fail_at, fail_in, members, runs, scratch, undisturbed};
 
 /// A run of two workers. In its first generation it is slow from a step of the second epoch on. So what a test does next
 /// meets it in that epoch, on a machine of any speed.
@@ -25,8 +25,8 @@ fn local(directory: &Path, name: &str, flags: &[&str]) -> Coordinator {
 
 const SLOW_FROM: (u32, u32) = (1, 3);
 
-fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &TestRun::three_epochs()).well()
+fn expected() -> &'static Ended {
+    undisturbed(&TestRun::three_epochs())
 }
 
 fn signal(worker: u32, signal: Signal) {
@@ -43,21 +43,21 @@ fn recoveries(ended: &Ended) -> Vec<String> {
 #[test]
 fn a_killed_worker_leaves_no_trace_in_the_weights() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
-    assert_eq!(recoveries(&expected), [""; 0]);
+    let expected = expected();
+    assert_eq!(recoveries(expected), [""; 0]);
 
     let mut run = local(directory.path(), "killed", &[]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     signal(run.worker("local-1"), Signal::SIGKILL);
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert!(recoveries(&ended)[0].contains("local-1"), "{:?}", recoveries(&ended));
 }
 
 #[test]
 fn a_stopped_worker_is_given_up_and_comes_back() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let mut run = local(directory.path(), "stopped", &["--failure-timeout", "2s", "--min-workers", "2"]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     // The one that is not slow: what it does, or that it waits, is in every sign of life. The other would be found to make
@@ -68,7 +68,7 @@ fn a_stopped_worker_is_given_up_and_comes_back() {
     assert!(alone.recoveries[0].kind.contains("local-1 lost: silent"), "{:?}", alone.recoveries);
     signal(worker, Signal::SIGCONT);
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     let kinds = recoveries(&ended);
     assert!(kinds[0].contains("local-1") && kinds[0].contains("silent"), "{kinds:?}");
 }
@@ -76,7 +76,7 @@ fn a_stopped_worker_is_given_up_and_comes_back() {
 #[test]
 fn a_killed_coordinator_is_taken_up_by_the_workers_that_outlive_it() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let mut run = local(directory.path(), "killed", &[]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let workers = ["local-0", "local-1"].map(|name| run.worker(name));
@@ -86,7 +86,7 @@ fn a_killed_coordinator_is_taken_up_by_the_workers_that_outlive_it() {
     assert!(after.generation > 1, "{after:?}");
     assert_eq!(["local-0", "local-1"].map(|name| run.worker(name)), workers, "the same processes");
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert!(ended.log.contains("taking local-0 over"), "{}", ended.log);
 }
 
@@ -94,7 +94,7 @@ fn a_killed_coordinator_is_taken_up_by_the_workers_that_outlive_it() {
 #[test]
 fn a_worker_that_dies_while_the_coordinator_is_away_costs_one_step() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let mut run = local(directory.path(), "both", &[]);
     run.wait_until(|run| run.state() == RunState::Training && run.epoch == 1 && run.step >= 3);
     let worker = run.worker("local-1");
@@ -105,13 +105,13 @@ fn a_worker_that_dies_while_the_coordinator_is_away_costs_one_step() {
         thread::sleep(Duration::from_millis(700));
     });
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
 }
 
 #[test]
 fn what_was_survived_is_known_to_the_next_coordinator() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::three_epochs().local(2).with(&["--min-workers", "2"]);
     // The first generation takes its time until a worker is killed, and so does the second, until the coordinator is.
     let slow = [fail_at(0, SLOW_FROM, "slow=250"), fail_in(2, "local-1", (0, 0), "slow=250")];
@@ -123,7 +123,7 @@ fn what_was_survived_is_known_to_the_next_coordinator() {
     let after = run.wait_until(|_| true);
     assert!(after.recoveries[0].kind.starts_with("local-1 lost"), "{:?}", after.recoveries);
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert!(recoveries(&ended)[0].starts_with("local-1 lost"), "{:?}", recoveries(&ended));
 }
 
@@ -148,11 +148,11 @@ fn workers_that_no_coordinator_comes_back_for_end_by_themselves() {
 #[test]
 fn a_worker_that_is_slower_than_the_other_is_named() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::three_epochs().local(2).with(&["--failure-timeout", "1s"]);
     let slow = fail_at(1, (0, 3), "slow=300");
     let ended = Coordinator::start_failing(&directory.path().join("slow"), &flags, &[slow]).wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     assert!(ended.log.contains("local-1 is slow: a shard takes it 0."), "{}", ended.log);
     assert!(!ended.log.contains("local-0 is slow"), "{}", ended.log);
     assert_eq!(recoveries(&ended), [""; 0], "slow is not lost");
@@ -161,7 +161,7 @@ fn a_worker_that_is_slower_than_the_other_is_named() {
 #[test]
 fn faults_at_any_step_leave_no_trace_in_the_weights() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     // The first step, the last of an epoch, one in between.
     let cases = [
         ("exit", (0, 0), "local-1 lost"),
@@ -174,7 +174,7 @@ fn faults_at_any_step_leave_no_trace_in_the_weights() {
         let flags = TestRun::three_epochs().local(2).with(&["--failure-timeout", "1s"]);
         let run = Coordinator::start_failing(&directory.path().join(what), &flags, &[fail_at(1, at, what)]);
         let ended = run.wait().well();
-        assert_same(&ended, &expected);
+        assert_same(&ended, expected);
         let kinds = recoveries(&ended);
         assert!(kinds.first().is_some_and(|kind| kind.starts_with(noticed)), "{what}: {kinds:?}\n{}", ended.log);
     }
@@ -200,12 +200,12 @@ fn a_flipped_bit_is_outvoted_and_leaves_no_mark() {
 #[test]
 fn of_two_that_differ_none_is_believed_and_both_go_back() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = TestRun::three_epochs().local(2);
     let fault = [fail_at(0, (1, 3), "corrupt")];
     let ended = Coordinator::start_failing(&directory.path().join("once"), &flags, &fault).wait().well();
     assert!(ended.log.contains("it cannot be told whose is right"), "{}", ended.log);
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
 
     // A machine that computes wrongly each time.
     let run_dir = directory.path().join("always");
@@ -215,13 +215,13 @@ fn of_two_that_differ_none_is_believed_and_both_go_back() {
     assert!(ended.log.contains("one of these machines computes wrongly"), "{}", ended.log);
     // What is on disk is of before.
     let ended = Coordinator::start(&run_dir, &flags).wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
 }
 
 #[test]
 fn everything_dies_and_the_last_checkpoint_within_the_epoch_is_gone_on_from() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let every = ["--checkpoint-every", "4"];
     let flags = TestRun::three_epochs().local(2).with(&every);
     let mut run = local(directory.path(), "dead", &every);
@@ -232,13 +232,13 @@ fn everything_dies_and_the_last_checkpoint_within_the_epoch_is_gone_on_from() {
         run.killed_and_restarted(&flags, || workers.into_iter().for_each(|worker| signal(worker, Signal::SIGKILL)));
     let ended = run.wait().well();
     assert!(ended.log.contains("going on from checkpoint step-0000001"), "{}", ended.log);
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
 }
 
 #[test]
 fn a_checkpoint_that_cannot_be_written_is_reported_and_the_next_one_tried() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run_dir = directory.path().join("full");
     let checkpoints = run_dir.join("checkpoints");
     let mut run = local(directory.path(), "full", &[]);
@@ -250,7 +250,7 @@ fn a_checkpoint_that_cannot_be_written_is_reported_and_the_next_one_tried() {
     fs::remove_file(&checkpoints).unwrap();
     fs::rename(run_dir.join("aside"), &checkpoints).unwrap();
     let ended = run.wait().well();
-    assert_same(&ended, &expected);
+    assert_same(&ended, expected);
     let newest = fs::read_to_string(checkpoints.join("latest")).unwrap();
     assert!(newest.starts_with("step-00000033"), "{newest}");
 }

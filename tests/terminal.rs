@@ -21,7 +21,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, TestRun, Worker, binary, data_dir, pace, runs, scratch};
+use system_tests::{Coordinator, Ended, TestRun, Worker, binary, data_dir, pace, runs, scratch, undisturbed};
 
 fn small() -> TestRun<'static> {
     TestRun::small().epochs(2)
@@ -31,8 +31,8 @@ const FAILURE: Duration = Duration::from_secs(1);
 /// In milliseconds, of a step: the run takes longer than three time-outs.
 const PACE: u32 = 200;
 
-fn undisturbed(directory: &Path) -> Ended {
-    Coordinator::run(&directory.join("undisturbed"), 2, &small()).well()
+fn expected() -> &'static Ended {
+    undisturbed(&small())
 }
 
 /// A run with local workers that log all they can.
@@ -89,7 +89,7 @@ fn full_pipe() -> (impl Read, File) {
 #[test]
 fn nobody_waits_for_a_pipe_that_nobody_reads() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run_dir = directory.path().join("blocked");
     let (mut reader, writer) = full_pipe();
     let (mut reader_of_lines, lines) = full_pipe();
@@ -98,7 +98,7 @@ fn nobody_waits_for_a_pipe_that_nobody_reads() {
     let status = wait(&mut run, Duration::from_mins(3));
     assert!(start.elapsed() > 3 * FAILURE);
     assert_eq!(status.code(), Some(0));
-    assert_undisturbed(&run_dir, &expected);
+    assert_undisturbed(&run_dir, expected);
     // It was full all the time.
     for reader in [&mut reader as &mut dyn Read, &mut reader_of_lines] {
         let mut written = Vec::new();
@@ -110,7 +110,7 @@ fn nobody_waits_for_a_pipe_that_nobody_reads() {
 #[test]
 fn nobody_waits_for_a_terminal_that_is_stopped() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let run_dir = directory.path().join("blocked");
     let terminal = openpty(None, None).unwrap();
     // As Ctrl-S does it.
@@ -118,7 +118,7 @@ fn nobody_waits_for_a_terminal_that_is_stopped() {
     let slave = || Stdio::from(terminal.slave.try_clone().unwrap());
     let mut run = slow_run(&run_dir, slave(), slave());
     assert_eq!(wait(&mut run, Duration::from_mins(3)).code(), Some(0));
-    assert_undisturbed(&run_dir, &expected);
+    assert_undisturbed(&run_dir, expected);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_request_to_stop_is_met_while_the_terminal_is_blocked() {
 #[test]
 fn a_worker_does_not_wait_for_its_terminal() {
     let directory = scratch();
-    let expected = undisturbed(directory.path());
+    let expected = expected();
     let flags = small().workers(2).with(&["--failure-timeout", "1s"]);
     let run = Coordinator::start(&directory.path().join("blocked"), &flags);
     let data = data_dir();

@@ -3,7 +3,11 @@
 //! Every flag is also read from an environment variable, and from a file that `--config` names. The command line
 //! outweighs the environment, and the environment outweighs the file.
 
-use crate::{alerts::AlertArgs, error::Error, web::Http};
+use crate::{
+    alerts::AlertArgs,
+    error::Error,
+    web::{Http, Origin},
+};
 use clap::Parser;
 use config::{Asked, RunConfig};
 use program::{BadVariable, Format, Traces, Usage, arguments};
@@ -17,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use telemetry::ALIASES;
 
 /// Steers a training run: waits for workers, trains, evaluates, saves, and answers predictions meanwhile.
 #[derive(Debug, Clone, Parser)]
@@ -87,6 +92,11 @@ pub struct Args {
     #[arg(long, value_name = "ADDR|off")]
     pub http: Option<Http>,
 
+    /// Let pages of this site ask and steer the run in a browser, such as https://host:8000. May be given several times. Pages of
+    /// other sites may not
+    #[arg(long, value_name = "SITE", value_delimiter = ',')]
+    pub http_origin: Vec<Origin>,
+
     /// How long a silent or stuck worker is waited for, from 500ms to 1h; the other time-outs follow from it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub failure_timeout: Duration,
@@ -112,6 +122,10 @@ pub struct Args {
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub predict_memory: u32,
 
+    /// Send spans of the run to the OpenTelemetry collector at this URL, over gRPC, or off
+    #[arg(long, value_name = "URL|off", value_parser = telemetry::endpoint)]
+    pub otlp_endpoint: Option<String>,
+
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub log_format: Format,
@@ -127,13 +141,13 @@ impl Args {
     /// # Errors
     /// If the file cannot be read or sets what is no flag, or what was given makes no sense.
     pub fn read(line: &[OsString]) -> Result<Self, Error> {
-        let mut command = arguments::command::<Self>(&[]);
+        let mut command = arguments::command::<Self>(&ALIASES);
         let file = arguments::value_of(line, "--config");
         let file = file.or_else(|| program::variable(&arguments::variable_of("config"))).map(PathBuf::from);
         if let Some(path) = &file {
             command = with_file(command, path)?;
         }
-        let args: Self = arguments::read(command, line, &[])?;
+        let args: Self = arguments::read(command, line, &ALIASES)?;
         args.check_what_was_not_typed(line, file)?;
         Ok(args)
     }
@@ -348,12 +362,12 @@ mod tests {
     #[test]
     fn the_reference_page_tells_of_every_flag() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
-        reference::check(&page, "coordinator", &reference::section(&Args::command(), &[])).unwrap();
+        reference::check(&page, "coordinator", &reference::section(&Args::command(), &ALIASES)).unwrap();
     }
 
     #[test]
     fn clap_accepts_the_definition() {
-        let command = arguments::command::<Args>(&[]);
+        let command = arguments::command::<Args>(&ALIASES);
         assert_eq!(arguments::declared_twice(&command), [""; 0]);
         command.debug_assert();
     }

@@ -9,19 +9,22 @@ use crate::{
     error::Error,
     health,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
+    kubeflow::{Place, Reports},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
-    server::{GRACE, Served, broken, engine, router, serve, soon},
-    services::{ClusterOptions, ClusterService, StandardBackend, Timely, TrainingService, requests},
+    server::{GRACE, Served, broken, engine, routes, serve, soon},
+    services::{ClusterOptions, ClusterService, Predictor, StandardBackend, Timely, TrainingService, requests},
     web::{Asked, Http, Others, Site},
 };
 use checkpoint::{Retention, Store};
+use chronicle::Chronicle;
 use config::RunConfig;
 use data::Split;
-use inference::{Budget, Engine, EngineOptions, Memory, Source};
+use inference::{Budget, EngineOptions, Memory, Source};
 use page::{Images, Model, Shown};
 use plan::Timeouts;
 use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
 use std::{
+    env,
     future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -30,13 +33,14 @@ use std::{
     time::Instant,
 };
 use steering::{Course, Options};
+use telemetry::Telemetry;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
     task::spawn_blocking,
     time::{interval, timeout},
 };
-use tonic::transport::server::Router;
+use tonic::service::Routes;
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
@@ -44,7 +48,7 @@ const INPUTS: usize = 1024;
 const LARGEST_WORDS: usize = 1 << 20;
 const LARGEST_QUESTION: usize = 1 << 16;
 /// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end. Its value
-/// says who asks. The processes of local workers are known to `processes`.
+/// says who asks. The processes of local workers are known to `processes`. Spans go to `telemetry`.
 ///
 /// # Errors
 /// Why it cannot run, or failed.
@@ -54,6 +58,7 @@ pub async fn run(
     display: Display,
     stop: impl Future<Output = String> + Send + 'static,
     processes: LocalProcesses,
+    telemetry: Telemetry,
 ) -> Result<(), Error> {
     let program = args.local.then(worker_program).transpose()?;
     let mut stop = Box::pin(async move { format!("asked to by {}", stop.await) });
@@ -69,14 +74,16 @@ pub async fn run(
             return Ok(());
         }
     }
+    let epochs = begun.config.epochs;
     let (run_dir, profile) = (begun.run_dir.clone(), profile_dir(&args, &begun.run_dir));
-    let mut running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    let mut running = start(&args, begun, &display, timeouts, listener, (complete, telemetry)).await?;
     if let Some(listener) = page {
         running.site = Some(Site::start(
             listener,
-            vec![running.shown.clone()],
+            (vec![running.shown.clone()], true),
             Some(&running.others),
             connections::of_the_page(connections::most()),
+            &args.http_origin,
             &display,
         )?);
     }
@@ -89,16 +96,21 @@ pub async fn run(
             data_dir: &args.data_dir,
             run_dir: &run_dir,
             profile: profile.as_deref(),
+            otlp_endpoint: args.otlp_endpoint.as_deref(),
             farewell: timeouts.farewell,
             log: display.log(),
             view: running.view.clone(),
             processes,
         })
     });
-    let told = || Alerts::start(args.alerts.options(), &run_dir, running.view.clone(), running.inputs.clone());
+    let told = || {
+        let (view, inputs, chronicle) = (running.view.clone(), running.inputs.clone(), running.chronicle.clone());
+        Alerts::start(args.alerts.options(), &run_dir, view, inputs, chronicle)
+    };
     let alerts = (!complete).then(told).transpose()?;
+    let reports = (!complete).then(|| reports(epochs, running.view.clone())).transpose()?.flatten();
     let serve = args.serve.then_some(address);
-    running.until_over(workers, alerts, stop, timeouts, serve).await
+    running.until_over(workers, (alerts, reports), stop, timeouts, serve).await
 }
 
 /// A coordinator at work.
@@ -107,6 +119,8 @@ struct Running {
     inputs: mpsc::Sender<HelmInput>,
     /// What others see of the run.
     view: watch::Receiver<Run>,
+    /// What the run has been through.
+    chronicle: watch::Sender<Chronicle>,
     /// What the helm comes to.
     helm_ended: Ended,
     /// What the server comes to.
@@ -128,23 +142,18 @@ async fn start(
     display: &Display,
     timeouts: Timeouts,
     listener: TcpListener,
-    complete: bool,
+    (complete, telemetry): (bool, Telemetry),
 ) -> Result<Running, Error> {
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
-    let model = config.model.clone();
-    let architecture = config.architecture()?;
+    let (model, architecture) = (config.model.clone(), config.architecture()?);
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());
     let store = Store::new(run_dir.join("checkpoints"));
     let weights_sha256 = newest.as_ref().map_or_else(String::new, |(_, manifest, _)| manifest.weights_sha256.clone());
     let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
-    let engine = engine(EngineOptions {
-        dataset: Arc::clone(&dataset),
-        source: Source::Store(store.of_run(&run_id)),
-        memory: Memory::from_mib(args.predict_memory),
-        newest,
-    });
-    let engine = engine.await?;
+    let (source, memory) = (Source::Store(store.of_run(&run_id)), Memory::from_mib(args.predict_memory));
+    let engine = engine(EngineOptions { dataset: Arc::clone(&dataset), source, memory, newest }).await?;
+    let predictor = Predictor::new(engine.clone(), telemetry.clone(), &run_id);
     let cluster = ClusterOptions {
         store,
         run_id: run_id.clone(),
@@ -156,9 +165,8 @@ async fn start(
     };
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let chronicle = watch::Sender::new(journal.chronicle()?);
-    let followed = chronicle.subscribe();
-    let name = run_dir.display().to_string();
-    let images = test_images(args, &config);
+    let (kept, followed) = (chronicle.clone(), chronicle.subscribe());
+    let (name, images) = (run_dir.display().to_string(), test_images(args, &config));
     let (told, of_run) = (chronicle.subscribe(), cluster.store.of_run(&run_id));
     let options = HelmOptions {
         options: steering_options(args, &config, timeouts),
@@ -173,7 +181,8 @@ async fn start(
         chronicle,
         journal,
         retention: Retention { last: args.keep, best: true },
-        engine: engine.clone(),
+        engine,
+        telemetry,
         wanted: args.workers,
         weights_sha256,
         display: display.clone(),
@@ -183,17 +192,15 @@ async fn start(
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
-    let requests = requests(Memory::from_mib(args.predict_memory));
-    let shown = Shown {
-        images: Some(images),
-        model: Some(Arc::new(Asked(engine.clone())) as Arc<dyn Model>),
-        ..Shown::new(&name, view.clone(), followed.clone())
-    };
-    let standard = Arc::new(StandardBackend::new(engine.clone(), &model));
-    let others = Others::new(standard, requests.clone(), view.clone(), followed);
-    let router = services((timeouts, view.clone()), cluster, training, (engine, &model, &requests)).await?;
-    let (server, close) = serve(router, listener, timeouts);
-    Ok(Running { inputs, view, helm_ended, server, close, shown, others, site: None })
+    let requests = requests(memory);
+    let model_to_ask = Some(Arc::new(Asked(predictor.clone())) as Arc<dyn Model>);
+    let shown =
+        Shown { images: Some(images), model: model_to_ask, ..Shown::new(&name, view.clone(), followed.clone()) };
+    let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
+    let of_all = services((timeouts, view.clone()), training, (predictor, &model, &requests)).await?;
+    let others = Others::new(standard, of_all.clone(), requests.clone(), view.clone(), followed);
+    let (server, close) = serve(with_workers(of_all, cluster, timeouts), listener, timeouts);
+    Ok(Running { inputs, view, chronicle: kept, helm_ended, server, close, shown, others, site: None })
 }
 
 impl Running {
@@ -202,12 +209,12 @@ impl Running {
     async fn until_over(
         self,
         mut workers: Option<LocalWorkers>,
-        alerts: Option<Alerts>,
+        (alerts, reports): (Option<Alerts>, Option<Reports>),
         mut stop: impl Future<Output = String> + Unpin,
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
     ) -> Result<(), Error> {
-        let Self { inputs, view, mut helm_ended, mut server, close, shown: _, others: _, site } = self;
+        let Self { inputs, view, chronicle: _, mut helm_ended, mut server, close, shown: _, others: _, site } = self;
         let mut stopping = false;
         let mut tick = interval(timeouts.tick);
         let result = loop {
@@ -234,9 +241,18 @@ impl Running {
             Some(workers) => workers.end(result).await,
             None => result,
         };
-        if let Some(alerts) = alerts {
-            alerts.end().await;
-        }
+        tokio::join!(
+            async {
+                if let Some(alerts) = alerts {
+                    alerts.end().await;
+                }
+            },
+            async {
+                if let Some(reports) = reports {
+                    reports.end().await;
+                }
+            }
+        );
         if let Some(address) = serve.filter(|_| result.is_ok() && !stopping) {
             tracing::info!("training is over; answering predictions on {address} until stopped");
             stop.await;
@@ -249,6 +265,19 @@ impl Running {
         let _ = timeout(GRACE, server).await;
         result
     }
+}
+
+/// Tells Kubeflow how far the run is, within one of its jobs. What is wrong there stops no run.
+fn reports(epochs: u32, view: watch::Receiver<Run>) -> Result<Option<Reports>, Error> {
+    let place = match Place::of(|name| env::var(name).ok()) {
+        Some(Ok(place)) => place,
+        Some(Err(why)) => {
+            tracing::warn!("Kubeflow is not told how far the run is: {why}");
+            return Ok(None);
+        }
+        None => return Ok(None),
+    };
+    Reports::start(place, epochs, view).map(Some)
 }
 
 /// What the helm comes to.
@@ -333,17 +362,20 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
     }
 }
 
-/// All that is served on the one port.
+/// What is served to people and scripts.
 async fn services(
     (timeouts, view): (Timeouts, watch::Receiver<Run>),
-    cluster: ClusterService,
     training: TrainingService,
-    (engine, model, requests): (Engine, &str, &Budget),
-) -> Result<Router, Error> {
-    let (router, health) = router(engine, model, requests, timeouts).await?;
+    (predictor, model, requests): (Predictor, &str, &Budget),
+) -> Result<Routes, Error> {
+    let (routes, health) = routes(predictor, model, requests, timeouts).await?;
     health::report(health, view).await;
-    let soon = soon(timeouts);
-    Ok(router
-        .add_service(Timely::new(ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS), soon))
-        .add_service(Timely::new(TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION), soon)))
+    let training = TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION);
+    Ok(routes.add_service(Timely::new(training, soon(timeouts))))
+}
+
+/// The same with what workers need, which is for no browser.
+fn with_workers(routes: Routes, cluster: ClusterService, timeouts: Timeouts) -> Routes {
+    let cluster = ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS);
+    routes.add_service(Timely::new(cluster, soon(timeouts)))
 }

@@ -4,14 +4,18 @@
 
 use crate::{
     args::one_machine,
+    connections::{most, of_the_page},
+    display::Display,
     error::Error,
     health::READY,
-    server::{GRACE, broken, engine, router, serve},
-    services::requests,
+    server::{GRACE, broken, engine, routes, serve},
+    services::{Predictor, StandardBackend, requests},
+    web::{Http, Origin, Others, Site, served},
 };
 use checkpoint::{Manifest, Store};
 use clap::Parser;
 use inference::{Engine, EngineOptions, Memory, Source};
+use page::Shown;
 use plan::Timeouts;
 use program::{Format, arguments};
 use state::State;
@@ -23,6 +27,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use telemetry::{ALIASES, Telemetry};
 use tokio::{
     net::TcpListener,
     task::spawn_blocking,
@@ -49,9 +54,26 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = one_machine)]
     pub listen: SocketAddr,
 
+    /// The address of the page and of the standard protocol over HTTP; without a port, the first that is free from 8080 on;
+    /// off for none
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1")]
+    pub http: Http,
+
+    /// Let pages of this site ask in a browser, such as https://host:8000. May be given several times. Pages of other sites may not
+    #[arg(long, value_name = "SITE", value_delimiter = ',')]
+    pub http_origin: Vec<Origin>,
+
+    /// Where the data set's files are, for the page's pictures
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+
     /// What pictures that are to be predicted may take of the memory in all, in MiB; what does not fit waits, or is refused
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub predict_memory: u32,
+
+    /// Send spans of predictions to the OpenTelemetry collector at this URL, over gRPC, or off
+    #[arg(long, value_name = "URL|off", value_parser = telemetry::endpoint)]
+    pub otlp_endpoint: Option<String>,
 
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
@@ -65,7 +87,7 @@ impl ServeArgs {
     /// What makes no sense, or which help was asked for.
     pub fn read(line: &[OsString]) -> Option<Result<Self, Error>> {
         let rest = line.get(1).filter(|word| *word == WORD).map(|_| &line[1..])?;
-        Some(arguments::read(arguments::command::<Self>(&[]), rest, &[]).map_err(Error::from))
+        Some(arguments::read(arguments::command::<Self>(&ALIASES), rest, &ALIASES).map_err(Error::from))
     }
 }
 
@@ -84,21 +106,38 @@ struct Found {
 pub async fn run_serve(
     args: ServeArgs,
     listener: TcpListener,
+    display: &Display,
     stop: impl Future<Output = String>,
+    telemetry: Telemetry,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
     let timeouts = Timeouts::new(FAILURE)?;
+    let page = args.http.bind().await?;
     let path = args.path.clone();
     let found = spawn_blocking(move || find(&path)).await.map_err(|error| Error::Serve(error.to_string()))??;
     let Found { source, name, manifest, state } = found;
     let memory = Memory::from_mib(args.predict_memory);
     let dataset = Arc::new(manifest.config.dataset.clone());
+    let run_id = manifest.run_id.clone();
     let model = manifest.config.model.clone();
+    let told = manifest.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
-    let (router, health) = router(engine.clone(), &model, &requests(memory), timeouts).await?;
+    let requests = requests(memory);
+    let predictor = Predictor::new(engine.clone(), telemetry, &run_id);
+    let (routes, health) = routes(predictor.clone(), &model, &requests, timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
-    let (mut server, close) = serve(router, listener, timeouts);
+    let site = match page {
+        Some(page) => {
+            let shown = shown(&args, told, predictor.clone()).await?;
+            let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
+            let others = Others::new(standard, routes.clone(), requests, shown.run.clone(), shown.chronicle.clone());
+            let connections = of_the_page(most());
+            Some(Site::start(page, (vec![shown], false), Some(&others), connections, &args.http_origin, display)?)
+        }
+        None => None,
+    };
+    let (mut server, close) = serve(routes, listener, timeouts);
     tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
     let reason = tokio::select! {
         ended = &mut server => return Err(broken(ended)),
@@ -107,9 +146,19 @@ pub async fn run_serve(
     };
     tracing::info!("ending, asked to by {reason}");
     drop(close);
+    if let Some(site) = site {
+        site.close().await;
+    }
     // Clients that read nothing are not waited for.
     let _ = timeout(GRACE, server).await;
     Ok(())
+}
+
+/// What the page shows.
+async fn shown(args: &ServeArgs, newest: Manifest, predictor: Predictor) -> Result<Shown, Error> {
+    let (path, data_dir) = (args.path.clone(), args.data_dir.clone());
+    let read = spawn_blocking(move || served(&path, &newest, &data_dir, predictor)).await;
+    read.map_err(|error| Error::Serve(error.to_string()))
 }
 
 /// Has newer checkpoints answer as they come.
@@ -204,7 +253,7 @@ mod tests {
     #[test]
     fn the_reference_page_tells_of_every_flag() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
-        let section = program::reference::section(&arguments_command(), &[]);
+        let section = program::reference::section(&arguments_command(), &ALIASES);
         program::reference::check(&page, "coordinator serve", &section).unwrap();
     }
 

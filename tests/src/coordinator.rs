@@ -48,15 +48,30 @@ pub struct Ended {
     /// What it wrote to standard error.
     pub log: String,
     run_dir: PathBuf,
+    /// Its summary and metrics, where the run directory is no more.
+    remembered: Option<(Value, Vec<Value>)>,
 }
 
 impl Ended {
+    /// As it is, for when the run directory is removed.
+    ///
+    /// # Panics
+    /// As [`Self::summary`] and [`Self::metrics`].
+    #[must_use]
+    pub fn remembered(mut self) -> Self {
+        self.remembered = Some((self.summary(), self.metrics()));
+        self
+    }
+
     /// The run's `summary.json`.
     ///
     /// # Panics
     /// If there is none.
     #[must_use]
     pub fn summary(&self) -> Value {
+        if let Some((summary, _)) = &self.remembered {
+            return summary.clone();
+        }
         let path = self.run_dir.join("summary.json");
         let text =
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}\n{}", path.display(), self.log));
@@ -69,6 +84,9 @@ impl Ended {
     /// If there are none.
     #[must_use]
     pub fn metrics(&self) -> Vec<Value> {
+        if let Some((_, metrics)) = &self.remembered {
+            return metrics.clone();
+        }
         let text = fs::read_to_string(self.run_dir.join("metrics.jsonl")).expect("an epoch is done");
         text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
     }
@@ -193,7 +211,7 @@ impl Coordinator {
         let output =
             command(&binary("coordinator"), run_dir, ANY_PORT, flags).output().expect("the coordinator can be started");
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ended { code: output.status.code().unwrap_or(-1), log, run_dir: run_dir.to_owned() }
+        Ended { code: output.status.code().unwrap_or(-1), log, run_dir: run_dir.to_owned(), remembered: None }
     }
 
     /// Its URL.
@@ -339,7 +357,7 @@ impl Coordinator {
             }
         }
         let status = self.child.wait().expect("the coordinator can be waited for");
-        Ended { code: status.code().unwrap_or(-1), log, run_dir: self.run_dir.clone() }
+        Ended { code: status.code().unwrap_or(-1), log, run_dir: self.run_dir.clone(), remembered: None }
     }
 }
 

@@ -18,6 +18,7 @@ mod screenshot;
 mod stall;
 mod terminal;
 mod test_run;
+mod undisturbed;
 mod worker;
 
 pub use browser::Browser;
@@ -34,4 +35,5 @@ pub use scratch::{Scratch, scratch};
 pub use stall::Stall;
 pub use terminal::Terminal;
 pub use test_run::TestRun;
+pub use undisturbed::undisturbed;
 pub use worker::{Worker, gpu};

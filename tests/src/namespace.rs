@@ -1,5 +1,5 @@
-//! Namespaces of a test's own: it runs itself once more inside, so that nothing of what it does there is to be seen from
-//! outside, and all of it is gone with the process.
+//! Namespaces of a test's own. The test runs itself once more inside. Nobody outside sees what it does there, and all of it
+//! is gone with the process.
 
 use std::{
     env,

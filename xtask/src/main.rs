@@ -6,6 +6,8 @@ mod chaos;
 mod check_cuda;
 mod checksum;
 mod gpu_kit;
+mod loads;
+mod pictures;
 mod recovery;
 mod same_bytes;
 mod setup;
@@ -51,10 +53,12 @@ enum Command {
     CheckCuda,
     /// Build and pack a kit for a machine that has a GPU and an older PyTorch, and nothing else (downloads about 2.5 GB).
     GpuKit(gpu_kit::Options),
-    /// Train side by side with PyTorch DDP, alternately, and print medians and ratios.
+    /// Train side by side with PyTorch DDP, alternately, and print medians and ratios; or measure what else there is.
     Bench(bench::Options),
     /// Kill, stop and join workers and the coordinator at random moments of a run, and compare its weights.
     Chaos(chaos::Options),
+    /// Make the pictures of the README and the guide from a run: figures, the page, the terminal.
+    Pictures(pictures::Options),
     /// Kill workers again and again, and print how long the others are held up, beside torchrun.
     Recovery(recovery::Options),
     /// Train the same runs with the programs of an earlier commit and of this tree, and compare their weights.
@@ -105,6 +109,7 @@ fn run() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Chaos(options) => chaos::chaos(&options),
+        Command::Pictures(options) => pictures::pictures(&options),
         Command::Recovery(options) => recovery::recovery(&options),
         Command::Test { args } => test::test(&args),
     }

@@ -141,7 +141,8 @@ impl Training for Service {
 
 #[tonic::async_trait]
 impl Inference for Service {
-    /// As a coordinator that knows of one image only: a cat for "ok MILLISECONDS", a dog for raw pixels; "busy" works the second time, "early" never.
+    /// As a coordinator that knows of one image only: a cat for "ok MILLISECONDS", a dog for raw pixels. "busy" works the
+    /// second time, "early" never.
     async fn predict(&self, request: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
         let class_index = match request.into_inner().image {
             Some(Image::File(file)) if file.len() == 3072 => 1,

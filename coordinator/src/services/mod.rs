@@ -7,6 +7,8 @@ mod fields;
 mod inference;
 mod messages;
 mod open_inference;
+mod pace;
+mod predictor;
 mod stream;
 mod training;
 
@@ -15,6 +17,8 @@ pub use cluster::{ClusterOptions, ClusterService};
 pub use deadline::Timely;
 pub use inference::InferenceService;
 pub use open_inference::StandardBackend;
+pub(crate) use pace::{Pace, too_slow};
+pub use predictor::Predictor;
 pub use training::{SAVED, TrainingService};
 
 use crate::helm::{Declined, Refusal, RefusalKind};

@@ -65,7 +65,7 @@ pub async fn view(asked: &ViewArgs, display: &Display, stop: impl Future<Output 
     let runs = asked.run_dirs.iter().zip(&names).map(|(run_dir, name)| shown(run_dir, name, &asked.data_dir));
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
     let listener = asked.http.bind().await?.ok_or(Error::NoPage)?;
-    let site = Site::start(listener, runs, None, of_the_page(most()), display)?;
+    let site = Site::start(listener, (runs, false), None, of_the_page(most()), &[], display)?;
     stop.await;
     site.close().await;
     Ok(())
@@ -83,13 +83,18 @@ fn names(run_dirs: &[PathBuf]) -> Vec<String> {
 }
 
 fn shown(run_dir: &Path, name: &str, data_dir: &Path) -> Result<Shown, Error> {
-    let chronicle = chronicle::read(run_dir)?;
-    let summary = summary(run_dir)?;
-    let run = run(&chronicle, &summary);
+    let (run, chronicle) = course(run_dir)?;
     let images = images(&chronicle, data_dir);
     // Nobody sends anything any more.
     let (run, chronicle) = (watch::Sender::new(run).subscribe(), watch::Sender::new(chronicle).subscribe());
     Ok(Shown { images, ..Shown::new(name, run, chronicle) })
+}
+
+/// A run that is over, and what it has been through.
+pub(crate) fn course(run_dir: &Path) -> Result<(Run, Chronicle), Error> {
+    let chronicle = chronicle::read(run_dir)?;
+    let summary = summary(run_dir)?;
+    Ok((run(&chronicle, &summary), chronicle))
 }
 
 /// What the run left of itself. Null if it was killed before it could.
@@ -144,7 +149,7 @@ fn run(chronicle: &Chronicle, summary: &Value) -> Run {
 }
 
 /// The test images of the run's data set, if they are in `data_dir` when somebody asks.
-fn images(chronicle: &Chronicle, data_dir: &Path) -> Option<Arc<Images>> {
+pub(crate) fn images(chronicle: &Chronicle, data_dir: &Path) -> Option<Arc<Images>> {
     let spec: config::DatasetSpec = serde_json::from_value(chronicle.config()["dataset"].clone()).ok()?;
     let limit = chronicle.config()["test_samples"].as_u64()? as usize;
     let data_dir = data_dir.to_owned();

@@ -1,7 +1,7 @@
 //! What the newest model makes of the test images: a grid of some, and the worst mistakes among all.
 //!
-//! The whole test set takes a while. It is gone through when somebody asks, once for each checkpoint, a few images at a time,
-//! and never for more than half of the time of one thread.
+//! The whole test set takes a while. It is gone through when somebody asks, once for each checkpoint. A few images are done
+//! at a time, in at most half of the time of one thread.
 
 use crate::{
     answers::refused,
