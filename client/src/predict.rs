@@ -9,6 +9,7 @@ use crate::{
     output::Output,
     thumbnail::{Depth, Thumbnail},
 };
+use console::truncate_str;
 use plan::number::{self, Number};
 use program::{say, text::one_line};
 use proto::{
@@ -203,14 +204,20 @@ fn print(
     }
     let look = output.look();
     let Some((thumbnail, depth)) = drawn else { return output.text(&render(image, response, top, look)) };
-    let width = look.width.saturating_sub(thumbnail.columns() + GAP);
-    let words = render(image, response, top, Look { width, ..look });
+    let look = Look { width: look.width.saturating_sub(thumbnail.columns() + GAP), ..look };
+    let (name, checkpoint) = heading(image, response, look);
+    // Thin ones, so that they do not look like a part of the picture.
+    let thin = |fraction: f64, width: usize| {
+        let filled = view::bar(fraction, width).chars().filter(|letter| *letter == '█').count();
+        look.paint(Ink::Good, &"━".repeat(filled)) + &look.paint(Ink::Faint, &"─".repeat(width - filled))
+    };
+    let words = [vec![name, checkpoint, String::new()], bars(response, top, look, thin)].concat();
+    let words: Vec<_> = words.iter().map(|line| truncate_str(line, look.width, "…").into_owned()).collect();
     output.text(&beside(&thumbnail.lines(depth), thumbnail.columns(), &words))
 }
 
 /// A picture of so many columns, with `words` at its right, in the middle of its height. A line is left free below.
-fn beside(picture: &[String], columns: usize, words: &str) -> String {
-    let words: Vec<&str> = words.lines().collect();
+fn beside(picture: &[String], columns: usize, words: &[String]) -> String {
     let above = picture.len().saturating_sub(words.len()) / 2;
     let blank = " ".repeat(columns);
     let line = |row: usize| {
@@ -226,12 +233,25 @@ fn beside(picture: &[String], columns: usize, words: &str) -> String {
 /// The picture's name, its class, the checkpoint that tells it, and a bar for each of the `top` most probable classes.
 #[must_use]
 pub fn render(image: &str, response: &PredictResponse, top: usize, look: Look) -> String {
+    let (name, checkpoint) = heading(image, response, look);
+    let bar = |fraction: f64, width: usize| look.paint(Ink::Good, &view::bar(fraction, width));
+    let bars = bars(response, top, look, bar).join("\n");
+    format!("{name} {checkpoint}\n{bars}\n")
+}
+
+/// The picture's name with its class, and the checkpoint that tells it.
+fn heading(image: &str, response: &PredictResponse, look: Look) -> (String, String) {
     let checkpoint = match response.checkpoint_accuracy {
         Some(accuracy) => format!("by {}, {} of the test set", one_line(&response.checkpoint), percent(accuracy)),
         None => format!("by {}", one_line(&response.checkpoint)),
     };
     let class = look.paint(Ink::Good, &one_line(&response.class));
     let image = look.paint(Ink::Strong, &one_line(image));
+    (format!("{image}: {class}"), look.paint(Ink::Faint, &format!("({checkpoint})")))
+}
+
+/// A line for each of the `top` most probable classes, with what `bar` makes of a fraction and a width.
+fn bars(response: &PredictResponse, top: usize, look: Look, bar: impl Fn(f64, usize) -> String) -> Vec<String> {
     let mut classes: Vec<(&String, f32)> =
         response.classes.iter().zip(response.probabilities.iter().copied()).collect();
     // Stable: equal ones stay in the order of the classes.
@@ -239,15 +259,10 @@ pub fn render(image: &str, response: &PredictResponse, top: usize, look: Look) -
     let width = look.width.saturating_sub(26).clamp(10, 40);
     let row = |(class, probability): &(&String, f32)| {
         let fraction = f64::from(*probability);
-        vec![
-            format!("  {}", one_line(class)),
-            look.paint(Ink::Good, &view::bar(fraction, width)),
-            format!("{:.1} %", 100.0 * fraction),
-        ]
+        vec![format!("  {}", one_line(class)), bar(fraction, width), format!("{:.1} %", 100.0 * fraction)]
     };
     let rows: Vec<Vec<String>> = classes.iter().take(top).map(row).collect();
-    let bars = table(&[Align::Left, Align::Left, Align::Right], &rows).join("\n");
-    format!("{image}: {class} {}\n{bars}\n", look.paint(Ink::Faint, &format!("({checkpoint})")))
+    table(&[Align::Left, Align::Left, Align::Right], &rows)
 }
 
 /// A prediction as JSON.
@@ -339,8 +354,9 @@ a.png: cat (by step-001955, 81.22 % of the test set)
     #[test]
     fn words_stand_beside_the_middle_of_a_picture() {
         let picture = ["##", "##", "##", "##"].map(str::to_owned);
-        assert_eq!(beside(&picture, 2, "a\nb\n"), "##\n##   a\n##   b\n##\n\n");
-        assert_eq!(beside(&picture[..1], 2, "a\nb\n"), "##   a\n     b\n\n");
+        let words = ["a", "b"].map(str::to_owned);
+        assert_eq!(beside(&picture, 2, &words), "##\n##   a\n##   b\n##\n\n");
+        assert_eq!(beside(&picture[..1], 2, &words), "##   a\n     b\n\n");
     }
 
     #[test]

@@ -20,18 +20,21 @@ impl Palette {
     /// The style of `ink`.
     #[must_use]
     pub fn style(self, ink: Ink) -> Style {
-        let style = Style::new();
+        // What is below, such as a frame, does not shine through.
+        let style = Style::new().remove_modifier(Modifier::DIM | Modifier::BOLD);
         match ink {
-            Ink::Strong => style.add_modifier(Modifier::BOLD),
-            Ink::Faint => style.add_modifier(Modifier::DIM),
-            Ink::Good => self.colored(Color::Green),
-            Ink::Warning | Ink::Train => self.colored(Color::Yellow),
-            Ink::Bad => self.colored(Color::Red).add_modifier(Modifier::BOLD),
-            Ink::Test => self.colored(Color::Cyan),
+            Ink::Strong => Style::new().remove_modifier(Modifier::DIM).add_modifier(Modifier::BOLD),
+            Ink::Faint => Style::new().remove_modifier(Modifier::BOLD).add_modifier(Modifier::DIM),
+            Ink::Good => self.colored(style, Color::Green),
+            Ink::Warning | Ink::Train => self.colored(style, Color::Yellow),
+            Ink::Bad => {
+                self.colored(Style::new().remove_modifier(Modifier::DIM).add_modifier(Modifier::BOLD), Color::Red)
+            }
+            Ink::Test => self.colored(style, Color::Cyan),
         }
     }
 
-    fn colored(self, color: Color) -> Style {
-        if self.color { Style::new().fg(color) } else { Style::new() }
+    fn colored(self, style: Style, color: Color) -> Style {
+        if self.color { style.fg(color) } else { style }
     }
 }

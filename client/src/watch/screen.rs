@@ -33,7 +33,7 @@ pub struct Screen<'a> {
 enum Kind<'a> {
     /// The whole screen; there is none before there is something to show.
     Full(Option<Stage>),
-    Printed(Printed<'a>),
+    Printed(Box<Printed<'a>>),
 }
 
 impl<'a> Screen<'a> {
@@ -42,7 +42,7 @@ impl<'a> Screen<'a> {
     pub fn new(output: &'a Output, view: View, leaves: mpsc::Sender<Left>) -> Self {
         let kind = match view {
             View::Full if output.redraws() => Kind::Full(None),
-            view => Kind::Printed(Printed::new(output, view != View::Lines)),
+            view => Kind::Printed(Box::new(Printed::new(output, view != View::Lines))),
         };
         Self { output, leaves, shown: false, kind }
     }
@@ -57,7 +57,7 @@ impl<'a> Screen<'a> {
             match Stage::open(Palette::of(self.output.look()), self.leaves.clone()) {
                 Ok(opened) => *stage = Some(opened),
                 // There is no terminal for keys: the output is one all the same.
-                Err(_) => self.kind = Kind::Printed(Printed::new(self.output, true)),
+                Err(_) => self.kind = Kind::Printed(Box::new(Printed::new(self.output, true))),
             }
         }
         match &mut self.kind {

@@ -51,12 +51,21 @@ const BUFFER: usize = 1 << 16;
 /// Whether the terminal is not as it was.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// What is to be drawn. A greater one has the smaller ones in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Drawing {
+    /// What has changed.
+    Changes,
+    /// Everything.
+    All,
+    /// Everything, after the process has been suspended.
+    Suspended,
+}
+
 /// What the thread that draws is to do.
 #[derive(Debug, Default, Clone, Copy)]
 struct Orders {
-    draw: bool,
-    redraw: bool,
-    suspend: bool,
+    draw: Option<Drawing>,
     leave: bool,
 }
 
@@ -75,7 +84,7 @@ impl Handle {
     /// Has `message` taken in and shown.
     pub fn tell(&self, message: Message) {
         self.model().take(message);
-        self.order(|orders| orders.draw = true);
+        self.draw(Drawing::Changes);
     }
 
     /// What `look` sees of the model.
@@ -97,14 +106,18 @@ impl Handle {
         self.0.bell.notify_all();
     }
 
+    fn draw(&self, drawing: Drawing) {
+        self.order(|orders| orders.draw = orders.draw.max(Some(drawing)));
+    }
+
     /// Waits for orders.
     fn next(&self) -> Orders {
         let mut orders = self.orders();
-        while !(orders.draw || orders.redraw || orders.suspend || orders.leave) {
+        while orders.draw.is_none() && !orders.leave {
             orders = self.0.bell.wait(orders).unwrap_or_else(PoisonError::into_inner);
         }
         let taken = *orders;
-        *orders = Orders { leave: taken.leave, ..Orders::default() };
+        orders.draw = None;
         taken
     }
 
@@ -241,13 +254,13 @@ fn draw(stage: &Handle, palette: Palette) -> io::Result<()> {
         if orders.leave {
             return Ok(());
         }
-        if orders.suspend {
+        if orders.draw == Some(Drawing::Suspended) {
             restore()?;
             // Goes on when the process does.
             emulate_default_handler(SIGTSTP)?;
             take()?;
         }
-        if orders.suspend || orders.redraw {
+        if orders.draw > Some(Drawing::Changes) {
             terminal.clear()?;
         }
         terminal.draw(|frame| {
@@ -275,9 +288,9 @@ fn read(stage: &Handle, leaves: &mpsc::Sender<Left>) {
             None => Wish::Draw,
         };
         match wish {
-            Wish::Draw => stage.order(|orders| orders.draw = true),
-            Wish::Redraw => stage.order(|orders| orders.redraw = true),
-            Wish::Suspend => stage.order(|orders| orders.suspend = true),
+            Wish::Draw => stage.draw(Drawing::Changes),
+            Wish::Redraw => stage.draw(Drawing::All),
+            Wish::Suspend => stage.draw(Drawing::Suspended),
             Wish::Quit => break Left::Quit,
             Wish::Interrupt => break Left::Signal(SIGINT),
         }

@@ -25,7 +25,7 @@ use ratatui::{
 
 /// Draws `model` over all of `area`.
 pub fn draw(model: &Model, palette: Palette, area: Rect, buffer: &mut Buffer) {
-    match places(area, &model.choice) {
+    match places(area, &model.choice, model.run.workers.len()) {
         Places::Lines => head::lines(model, palette, area, buffer),
         Places::Whole { head, panes, foot } => {
             head::draw(model, palette, head, buffer);

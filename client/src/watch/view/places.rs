@@ -28,9 +28,9 @@ pub enum Places {
     },
 }
 
-/// The places on a screen of `area`.
+/// The places on a screen of `area`, of a run with so many `workers`.
 #[must_use]
-pub fn places(area: Rect, choice: &Choice) -> Places {
+pub fn places(area: Rect, choice: &Choice, workers: usize) -> Places {
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return Places::Lines;
     }
@@ -40,14 +40,15 @@ pub fn places(area: Rect, choice: &Choice) -> Places {
     let panes = if choice.zoomed || area.width < ALL_PANES.0 || area.height < ALL_PANES.1 {
         vec![(choice.focus, body)]
     } else {
-        panes(body, choice)
+        panes(body, choice, workers)
     };
     Places::Whole { head, panes, foot }
 }
 
-fn panes(body: Rect, choice: &Choice) -> Vec<(Pane, Rect)> {
+fn panes(body: Rect, choice: &Choice, workers: usize) -> Vec<(Pane, Rect)> {
     let curves = (body.height * 9 / 20).clamp(7, 18);
-    let workers = (body.height / 4).clamp(4, 10);
+    // Its frame and its heading beside them.
+    let workers = u16::try_from(workers).unwrap_or(u16::MAX).saturating_add(3).clamp(4, (body.height / 4).max(4));
     let [curves, workers, lists] =
         Layout::vertical([Constraint::Length(curves), Constraint::Length(workers), Constraint::Min(3)]).areas(body);
     let [loss, accuracy, rate] =
