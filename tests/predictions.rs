@@ -249,6 +249,23 @@ fn content(directory: &Path) -> Vec<(PathBuf, std::time::SystemTime, u64)> {
     all
 }
 
+/// A full queue says when to come again.
+async fn assert_full(client: &InferenceClient<Channel>, planes: &[u8]) {
+    let full = PredictRequest { images: vec![pixels(planes); 1024], ..PredictRequest::default() };
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let (mut client, full) = (client.clone(), full.clone());
+        asked.spawn(async move { client.predict(full).await.map(|_| ()) });
+    }
+    let refused: Vec<Status> = asked.join_all().await.into_iter().filter_map(Result::err).collect();
+    assert!(!refused.is_empty());
+    for status in refused {
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() >= Duration::from_millis(100));
+        assert_eq!(status.get_details_error_info().unwrap().reason, "QUEUE_FULL");
+    }
+}
+
 #[tokio::test]
 async fn a_finished_run_is_served_without_training() {
     let directory = scratch();
@@ -327,20 +344,7 @@ async fn a_finished_run_is_served_without_training() {
     }
     assert!(answers.message().await.unwrap().is_none());
 
-    // A full queue says when to come again.
-    let full = PredictRequest { images: vec![pixels(&planes[..3072]); 1024], ..PredictRequest::default() };
-    let mut asked = tokio::task::JoinSet::new();
-    for _ in 0..6 {
-        let (mut client, full) = (client.clone(), full.clone());
-        asked.spawn(async move { client.predict(full).await.map(|_| ()) });
-    }
-    let refused: Vec<Status> = asked.join_all().await.into_iter().filter_map(Result::err).collect();
-    assert!(!refused.is_empty());
-    for status in refused {
-        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-        assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() >= Duration::from_millis(100));
-        assert_eq!(status.get_details_error_info().unwrap().reason, "QUEUE_FULL");
-    }
+    assert_full(&client, &planes[..3072]).await;
 
     // The page shows the run and asks its model; the standard protocol stands beside it.
     assert!(served.get("/v2/health/ready").starts_with("HTTP/1.1 200"), "{}", served.get("/v2/health/ready"));
