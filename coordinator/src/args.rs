@@ -21,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use telemetry::ALIASES;
 
 /// Steers a training run: waits for workers, trains, evaluates, saves, and answers predictions meanwhile.
 #[derive(Debug, Clone, Parser)]
@@ -121,6 +122,10 @@ pub struct Args {
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub predict_memory: u32,
 
+    /// Send spans of the run to the OpenTelemetry collector at this URL, over gRPC, or off
+    #[arg(long, value_name = "URL|off", value_parser = telemetry::endpoint)]
+    pub otlp_endpoint: Option<String>,
+
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub log_format: Format,
@@ -136,13 +141,13 @@ impl Args {
     /// # Errors
     /// If the file cannot be read or sets what is no flag, or what was given makes no sense.
     pub fn read(line: &[OsString]) -> Result<Self, Error> {
-        let mut command = arguments::command::<Self>(&[]);
+        let mut command = arguments::command::<Self>(&ALIASES);
         let file = arguments::value_of(line, "--config");
         let file = file.or_else(|| program::variable(&arguments::variable_of("config"))).map(PathBuf::from);
         if let Some(path) = &file {
             command = with_file(command, path)?;
         }
-        let args: Self = arguments::read(command, line, &[])?;
+        let args: Self = arguments::read(command, line, &ALIASES)?;
         args.check_what_was_not_typed(line, file)?;
         Ok(args)
     }
@@ -357,12 +362,12 @@ mod tests {
     #[test]
     fn the_reference_page_tells_of_every_flag() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
-        reference::check(&page, "coordinator", &reference::section(&Args::command(), &[])).unwrap();
+        reference::check(&page, "coordinator", &reference::section(&Args::command(), &ALIASES)).unwrap();
     }
 
     #[test]
     fn clap_accepts_the_definition() {
-        let command = arguments::command::<Args>(&[]);
+        let command = arguments::command::<Args>(&ALIASES);
         assert_eq!(arguments::declared_twice(&command), [""; 0]);
         command.debug_assert();
     }

@@ -6,6 +6,7 @@ use coordinator::{
 use plan::Timeouts;
 use program::{FAREWELL, Format, Usage, arguments, print, signals};
 use std::{ffi::OsString, process::ExitCode};
+use telemetry::Telemetry;
 use tokio::{
     net::TcpListener,
     runtime::{self, Runtime},
@@ -75,11 +76,13 @@ fn serve(args: ServeArgs, display: &Display) -> Result<(), Error> {
     let log = display.log().clone();
     let stop = signals::stop_request(move || log.finish()).map_err(|error| Error::Serve(error.to_string()))?;
     let runtime = runtime()?;
-    let address = args.listen;
+    let telemetry = telemetry(args.otlp_endpoint.as_deref(), &runtime)?;
+    let (address, spans) = (args.listen, telemetry.clone());
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-        run_serve(args, listener, display, stop).await
+        run_serve(args, listener, display, stop, spans).await
     });
+    telemetry.finish();
     runtime.shutdown_timeout(FAREWELL);
     result
 }
@@ -92,6 +95,12 @@ fn show(args: &ViewArgs, display: &Display) -> Result<(), Error> {
     let result = runtime.block_on(view(args, display, stop));
     runtime.shutdown_timeout(FAREWELL);
     result
+}
+
+/// Where spans go.
+fn telemetry(endpoint: Option<&str>, runtime: &Runtime) -> Result<Telemetry, Error> {
+    Telemetry::start("coxswain-coordinator", endpoint, runtime.handle())
+        .map_err(|error| Error::Serve(error.to_string()))
 }
 
 fn runtime() -> Result<Runtime, Error> {
@@ -111,14 +120,16 @@ fn train(args: Args, display: &Display) -> Result<(), Error> {
     };
     let stop = signals::stop_request(at_once).map_err(|error| Error::Serve(error.to_string()))?;
     let runtime = runtime()?;
-    let address = args.listen;
+    let telemetry = telemetry(args.otlp_endpoint.as_deref(), &runtime)?;
+    let (address, spans) = (args.listen, telemetry.clone());
     let ours = local.clone();
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-        run(args, listener, display.clone(), stop, ours).await
+        run(args, listener, display.clone(), stop, ours, spans).await
     });
     // However it ended. Those that were told to have ended by now.
     local.kill_all();
+    telemetry.finish();
     // What a slow disk holds up is not waited for.
     runtime.shutdown_timeout(FAREWELL);
     result

@@ -12,14 +12,14 @@ use crate::{
     kubeflow::{Place, Reports},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
     server::{GRACE, Served, broken, engine, routes, serve, soon},
-    services::{ClusterOptions, ClusterService, StandardBackend, Timely, TrainingService, requests},
+    services::{ClusterOptions, ClusterService, Predictor, StandardBackend, Timely, TrainingService, requests},
     web::{Asked, Http, Others, Site},
 };
 use checkpoint::{Retention, Store};
 use chronicle::Chronicle;
 use config::RunConfig;
 use data::Split;
-use inference::{Budget, Engine, EngineOptions, Memory, Source};
+use inference::{Budget, EngineOptions, Memory, Source};
 use page::{Images, Model, Shown};
 use plan::Timeouts;
 use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
@@ -33,6 +33,7 @@ use std::{
     time::Instant,
 };
 use steering::{Course, Options};
+use telemetry::Telemetry;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
@@ -47,7 +48,7 @@ const INPUTS: usize = 1024;
 const LARGEST_WORDS: usize = 1 << 20;
 const LARGEST_QUESTION: usize = 1 << 16;
 /// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end. Its value
-/// says who asks. The processes of local workers are known to `processes`.
+/// says who asks. The processes of local workers are known to `processes`. Spans go to `telemetry`.
 ///
 /// # Errors
 /// Why it cannot run, or failed.
@@ -57,6 +58,7 @@ pub async fn run(
     display: Display,
     stop: impl Future<Output = String> + Send + 'static,
     processes: LocalProcesses,
+    telemetry: Telemetry,
 ) -> Result<(), Error> {
     let program = args.local.then(worker_program).transpose()?;
     let mut stop = Box::pin(async move { format!("asked to by {}", stop.await) });
@@ -74,7 +76,7 @@ pub async fn run(
     }
     let epochs = begun.config.epochs;
     let (run_dir, profile) = (begun.run_dir.clone(), profile_dir(&args, &begun.run_dir));
-    let mut running = start(&args, begun, &display, timeouts, listener, complete).await?;
+    let mut running = start(&args, begun, &display, timeouts, listener, (complete, telemetry)).await?;
     if let Some(listener) = page {
         running.site = Some(Site::start(
             listener,
@@ -94,6 +96,7 @@ pub async fn run(
             data_dir: &args.data_dir,
             run_dir: &run_dir,
             profile: profile.as_deref(),
+            otlp_endpoint: args.otlp_endpoint.as_deref(),
             farewell: timeouts.farewell,
             log: display.log(),
             view: running.view.clone(),
@@ -139,11 +142,10 @@ async fn start(
     display: &Display,
     timeouts: Timeouts,
     listener: TcpListener,
-    complete: bool,
+    (complete, telemetry): (bool, Telemetry),
 ) -> Result<Running, Error> {
     let Begun { run_id, config, precision, run_dir, journal, start, newest } = begun;
-    let model = config.model.clone();
-    let architecture = config.architecture()?;
+    let (model, architecture) = (config.model.clone(), config.architecture()?);
     let tickets = Tickets::default();
     let dataset = Arc::new(config.dataset.clone());
     let store = Store::new(run_dir.join("checkpoints"));
@@ -151,6 +153,7 @@ async fn start(
     let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
     let (source, memory) = (Source::Store(store.of_run(&run_id)), Memory::from_mib(args.predict_memory));
     let engine = engine(EngineOptions { dataset: Arc::clone(&dataset), source, memory, newest }).await?;
+    let predictor = Predictor::new(engine.clone(), telemetry.clone(), &run_id);
     let cluster = ClusterOptions {
         store,
         run_id: run_id.clone(),
@@ -163,8 +166,7 @@ async fn start(
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let chronicle = watch::Sender::new(journal.chronicle()?);
     let (kept, followed) = (chronicle.clone(), chronicle.subscribe());
-    let name = run_dir.display().to_string();
-    let images = test_images(args, &config);
+    let (name, images) = (run_dir.display().to_string(), test_images(args, &config));
     let (told, of_run) = (chronicle.subscribe(), cluster.store.of_run(&run_id));
     let options = HelmOptions {
         options: steering_options(args, &config, timeouts),
@@ -179,7 +181,8 @@ async fn start(
         chronicle,
         journal,
         retention: Retention { last: args.keep, best: true },
-        engine: engine.clone(),
+        engine,
+        telemetry,
         wanted: args.workers,
         weights_sha256,
         display: display.clone(),
@@ -190,11 +193,11 @@ async fn start(
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
     let requests = requests(memory);
-    let model_to_ask = Some(Arc::new(Asked(engine.clone())) as Arc<dyn Model>);
+    let model_to_ask = Some(Arc::new(Asked(predictor.clone())) as Arc<dyn Model>);
     let shown =
         Shown { images: Some(images), model: model_to_ask, ..Shown::new(&name, view.clone(), followed.clone()) };
-    let standard = Arc::new(StandardBackend::new(engine.clone(), &model));
-    let of_all = services((timeouts, view.clone()), training, (engine, &model, &requests)).await?;
+    let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
+    let of_all = services((timeouts, view.clone()), training, (predictor, &model, &requests)).await?;
     let others = Others::new(standard, of_all.clone(), requests.clone(), view.clone(), followed);
     let (server, close) = serve(with_workers(of_all, cluster, timeouts), listener, timeouts);
     Ok(Running { inputs, view, chronicle: kept, helm_ended, server, close, shown, others, site: None })
@@ -363,9 +366,9 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
 async fn services(
     (timeouts, view): (Timeouts, watch::Receiver<Run>),
     training: TrainingService,
-    (engine, model, requests): (Engine, &str, &Budget),
+    (predictor, model, requests): (Predictor, &str, &Budget),
 ) -> Result<Routes, Error> {
-    let (routes, health) = routes(engine, model, requests, timeouts).await?;
+    let (routes, health) = routes(predictor, model, requests, timeouts).await?;
     health::report(health, view).await;
     let training = TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION);
     Ok(routes.add_service(Timely::new(training, soon(timeouts))))

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     health::READY,
     server::{GRACE, broken, engine, routes, serve},
-    services::{StandardBackend, requests},
+    services::{Predictor, StandardBackend, requests},
     web::{Http, Origin, Others, Site, served},
 };
 use checkpoint::{Manifest, Store};
@@ -27,6 +27,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use telemetry::{ALIASES, Telemetry};
 use tokio::{
     net::TcpListener,
     task::spawn_blocking,
@@ -70,6 +71,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "MIB", default_value_t = 640, value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub predict_memory: u32,
 
+    /// Send spans of predictions to the OpenTelemetry collector at this URL, over gRPC, or off
+    #[arg(long, value_name = "URL|off", value_parser = telemetry::endpoint)]
+    pub otlp_endpoint: Option<String>,
+
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub log_format: Format,
@@ -82,7 +87,7 @@ impl ServeArgs {
     /// What makes no sense, or which help was asked for.
     pub fn read(line: &[OsString]) -> Option<Result<Self, Error>> {
         let rest = line.get(1).filter(|word| *word == WORD).map(|_| &line[1..])?;
-        Some(arguments::read(arguments::command::<Self>(&[]), rest, &[]).map_err(Error::from))
+        Some(arguments::read(arguments::command::<Self>(&ALIASES), rest, &ALIASES).map_err(Error::from))
     }
 }
 
@@ -103,6 +108,7 @@ pub async fn run_serve(
     listener: TcpListener,
     display: &Display,
     stop: impl Future<Output = String>,
+    telemetry: Telemetry,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(|source| Error::Listen { address: args.listen, source })?;
     let timeouts = Timeouts::new(FAILURE)?;
@@ -112,17 +118,19 @@ pub async fn run_serve(
     let Found { source, name, manifest, state } = found;
     let memory = Memory::from_mib(args.predict_memory);
     let dataset = Arc::new(manifest.config.dataset.clone());
+    let run_id = manifest.run_id.clone();
     let model = manifest.config.model.clone();
     let told = manifest.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
     let requests = requests(memory);
-    let (routes, health) = routes(engine.clone(), &model, &requests, timeouts).await?;
+    let predictor = Predictor::new(engine.clone(), telemetry, &run_id);
+    let (routes, health) = routes(predictor.clone(), &model, &requests, timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
     let site = match page {
         Some(page) => {
-            let shown = shown(&args, told, engine.clone()).await?;
-            let standard = Arc::new(StandardBackend::new(engine.clone(), &model));
+            let shown = shown(&args, told, predictor.clone()).await?;
+            let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
             let others = Others::new(standard, routes.clone(), requests, shown.run.clone(), shown.chronicle.clone());
             let connections = of_the_page(most());
             Some(Site::start(page, (vec![shown], false), Some(&others), connections, &args.http_origin, display)?)
@@ -147,9 +155,9 @@ pub async fn run_serve(
 }
 
 /// What the page shows.
-async fn shown(args: &ServeArgs, newest: Manifest, engine: Engine) -> Result<Shown, Error> {
+async fn shown(args: &ServeArgs, newest: Manifest, predictor: Predictor) -> Result<Shown, Error> {
     let (path, data_dir) = (args.path.clone(), args.data_dir.clone());
-    let read = spawn_blocking(move || served(&path, &newest, &data_dir, engine)).await;
+    let read = spawn_blocking(move || served(&path, &newest, &data_dir, predictor)).await;
     read.map_err(|error| Error::Serve(error.to_string()))
 }
 
@@ -245,7 +253,7 @@ mod tests {
     #[test]
     fn the_reference_page_tells_of_every_flag() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
-        let section = program::reference::section(&arguments_command(), &[]);
+        let section = program::reference::section(&arguments_command(), &ALIASES);
         program::reference::check(&page, "coordinator serve", &section).unwrap();
     }
 

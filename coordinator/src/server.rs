@@ -3,7 +3,7 @@
 use crate::{
     connections,
     error::Error,
-    services::{Admission, COPIES, InferenceService, LARGEST_MESSAGE, StandardBackend, Timely},
+    services::{Admission, COPIES, InferenceService, LARGEST_MESSAGE, Predictor, StandardBackend, Timely},
 };
 use inference::{Budget, Engine, EngineOptions};
 use open_inference::OpenInference;
@@ -47,16 +47,16 @@ pub(crate) fn soon(timeouts: Timeouts) -> Duration {
     timeouts.transfer.max(SOONEST)
 }
 
-/// Predictions by `engine` of `model`, whose requests take their memory from `requests`; health and reflection.
+/// Predictions through `predictor` of `model`, whose requests take their memory from `requests`; health and reflection.
 pub(crate) async fn routes(
-    engine: Engine,
+    predictor: Predictor,
     model: &str,
     requests: &Budget,
     timeouts: Timeouts,
 ) -> Result<(Routes, HealthReporter), Error> {
-    let standard = OpenInference::new(Arc::new(StandardBackend::new(engine.clone(), model)));
+    let standard = OpenInference::new(Arc::new(StandardBackend::new(predictor.clone(), model)));
     let standard = GrpcInferenceServiceServer::new(standard).max_decoding_message_size(LARGEST_MESSAGE);
-    let inference = InferenceServer::new(InferenceService::new(engine));
+    let inference = InferenceServer::new(InferenceService::new(predictor));
     let inference = inference.max_decoding_message_size(LARGEST_MESSAGE);
     let inference = Admission::new(inference, requests.clone(), COPIES);
     let standard = Admission::new(standard, requests.clone(), STANDARD_COPIES);

@@ -11,7 +11,8 @@ use resnet::UnknownModel;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Variables that other programs set as well.
-const ALIASES: &[Alias] = &[("gpu", "LOCAL_RANK"), ("coordinator", "COORDINATOR")];
+const ALIASES: &[Alias] =
+    &[("gpu", "LOCAL_RANK"), ("coordinator", "COORDINATOR"), telemetry::ALIASES[0], telemetry::ALIASES[1]];
 
 /// Trains for a coordinator, on one GPU or on the CPU.
 #[derive(Debug, Clone, Parser)]
@@ -71,6 +72,10 @@ pub struct Args {
     /// Write where the time of a step goes to NAME.json in this directory, a trace for Perfetto or Chrome [as yes: profile]
     #[arg(long, value_name = "DIR")]
     pub profile: Option<Traces>,
+
+    /// Send spans of what this worker does to the OpenTelemetry collector at this URL, over gRPC, or off
+    #[arg(long, value_name = "URL|off", value_parser = telemetry::endpoint)]
+    pub otlp_endpoint: Option<String>,
 
     /// Log lines as text or as JSON
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]

@@ -7,6 +7,7 @@ use std::{
     future::Future,
     io::{self, IsTerminal, Write},
 };
+use telemetry::Telemetry;
 use tokio::runtime;
 use worker::{Args, Error, Session};
 
@@ -68,10 +69,13 @@ fn serve(args: Args, stop: impl Future<Output = String>) -> Result<(), Error> {
     worker::check_data(&args)?;
     let device = worker::device(&args)?;
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Error::Start)?;
+    let telemetry = Telemetry::start("coxswain-worker", args.otlp_endpoint.as_deref(), runtime.handle())
+        .map_err(|error| Error::Start(io::Error::other(error.to_string())))?;
     let leave = async {
         stop.await;
     };
-    let result = runtime.block_on(Session::new(args, device).run(leave));
+    let result = runtime.block_on(Session::new(args, device, telemetry.clone()).run(leave));
+    telemetry.finish();
     // Whoever goes before it is prepared does not wait for the rest of that.
     runtime.shutdown_background();
     result

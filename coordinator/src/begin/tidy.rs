@@ -1,7 +1,11 @@
 //! What a coordinator that was killed left in the run directory, and what no longer belongs there.
 
 use super::import;
-use crate::{error::Error, journal::Journal, summary};
+use crate::{
+    error::Error,
+    journal::Journal,
+    summary::{self, METRICS},
+};
 use checkpoint::Store;
 use config::{AnyVersion, RunConfig};
 use std::{
@@ -12,7 +16,6 @@ use std::{
 /// Files that are written aside and renamed.
 const REPLACED: [&str; 3] = [CONFIG, METRICS, "summary.json"];
 const CONFIG: &str = "config.json";
-const METRICS: &str = "metrics.jsonl";
 
 /// Finishes or undoes what was under way. Only for who holds the journal, and so has the run to itself.
 pub(super) fn tidy(run_dir: &Path, journal: &mut Journal, store: &Store) -> Result<(), Error> {

@@ -51,6 +51,7 @@ impl Helm {
                     self.tickets.end_generation();
                     self.workers = members.len();
                     self.choose_backend(&members);
+                    self.spans.generation(generation, &members, &reason);
                     self.gate = self.recorder.record(Entry::Generation { generation, members, reason });
                 }
                 Decision::Rewind { epoch } => {
@@ -64,6 +65,7 @@ impl Helm {
                 }
                 Decision::Epoch(record) => {
                     self.precision = PrecisionChoice::Fixed;
+                    self.spans.epoch(&record);
                     self.gate = self.recorder.record(Entry::Epoch(record.clone()));
                     self.display.epoch(&view::records::epoch(&record), self.config.epochs);
                     if let Some(note) = &record.note {

@@ -24,6 +24,7 @@ impl Helm {
 
     pub(super) fn finish(mut self, ending: &Ending, written: Result<(), Error>) -> Result<(), Error> {
         self.over = true;
+        self.spans.end(ending);
         self.show();
         if let Some(unsaved) = self.unsaved.take() {
             return Err(unsaved.why.into());

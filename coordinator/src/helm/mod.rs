@@ -17,6 +17,7 @@ mod records;
 mod report;
 mod saver;
 mod saving;
+mod spans;
 mod take;
 mod uploads;
 mod view;
@@ -42,6 +43,7 @@ use proto::v1;
 use recorder::Recorder;
 use records::Records;
 use saving::Unsaved;
+use spans::Spans;
 use state::State;
 use std::{
     collections::{HashMap, VecDeque},
@@ -114,6 +116,8 @@ pub struct Helm {
     weights_sha256: String,
     /// Who waits for a checkpoint.
     waiting: Waiting,
+    /// The same for a collector.
+    spans: Spans,
     /// What holds beside the state.
     conditions: Conditions,
     /// Workers that somebody wants.
@@ -151,6 +155,7 @@ impl Helm {
         let survived = options.start.recoveries.len();
         let history = options.start.history.clone();
         let records = Records::new(options.journal, options.chronicle, options.run_dir.clone(), history);
+        let spans = Spans::new(options.telemetry, &options.run_id, &options.config.model);
         let mut helm = Self {
             timeouts: options.timeouts,
             tickets: options.tickets,
@@ -184,6 +189,7 @@ impl Helm {
             best,
             weights_sha256: options.weights_sha256,
             waiting: Waiting::default(),
+            spans,
             conditions: Conditions::default(),
             wanted: options.wanted,
             began: Instant::now(),

@@ -9,6 +9,7 @@ use inference::Engine;
 use plan::Timeouts;
 use std::path::PathBuf;
 use steering::{Options, Start};
+use telemetry::Telemetry;
 use tokio::sync::watch;
 
 /// What the helm is made of.
@@ -39,6 +40,8 @@ pub struct HelmOptions {
     pub retention: Retention,
     /// Who answers predictions.
     pub engine: Engine,
+    /// Where spans of the run go.
+    pub telemetry: Telemetry,
     /// What a person looks at.
     pub display: Display,
     /// Name and test accuracy of the newest checkpoint, before the first new one.

@@ -1,5 +1,8 @@
 //! What a run writes down as it goes: its journal and metrics.jsonl. Training goes on if the disk is full or read-only
 //! for a while. What the disk did not take is written as soon as it can be.
+//!
+//! The journal comes first. Everything else follows from it: metrics.jsonl and the files for TensorBoard hold an epoch only once
+//! the journal has it. A coordinator that begins writes both anew, as a kill may have come between the two.
 
 use crate::{
     error::Error,
@@ -21,15 +24,17 @@ pub struct Records {
     history: Vec<EpochRecord>,
     /// The same for TensorBoard.
     events: EventFiles,
-    /// Whether metrics.jsonl lacks epochs, or ends in half a line.
+    /// Whether metrics.jsonl lacks epochs, has some that are void, or ends in half a line.
     metrics_behind: bool,
+    /// Whether the files for TensorBoard lack epochs, or have some that are void.
+    events_behind: bool,
     /// Whether people were told that the disk takes nothing.
     told: bool,
 }
 
 impl Records {
-    /// The records in `run_dir`. The epochs in `journal` are `history`. The file metrics.jsonl is written anew, as a
-    /// killed coordinator may have left it without the last of them.
+    /// The records in `run_dir`. The epochs in `journal` are `history`. What follows from the journal is written anew, as a killed
+    /// coordinator may have left it without the last of them, or with epochs that are void.
     #[must_use]
     pub fn new(
         journal: Journal,
@@ -38,11 +43,12 @@ impl Records {
         history: Vec<EpochRecord>,
     ) -> Self {
         let events = EventFiles::new(&run_dir);
-        let mut records = Self { journal, chronicle, run_dir, history, events, metrics_behind: false, told: false };
-        if !records.history.is_empty() {
-            records.write_metrics();
-            records.events.write(&records.history);
-        }
+        // Of a run that has done nothing yet there is nothing.
+        let metrics_behind = !history.is_empty() || run_dir.join(summary::METRICS).exists();
+        let events_behind = !history.is_empty() || events.exist();
+        let mut records =
+            Self { journal, chronicle, run_dir, history, events, metrics_behind, events_behind, told: false };
+        records.follow();
         records
     }
 
@@ -71,14 +77,18 @@ impl Records {
         self.journal.record(at, entries)?;
         self.chronicle.send_modify(|chronicle| facts.into_iter().for_each(|fact| chronicle.add(at, fact)));
         self.tell();
-        if again {
-            self.events.write(&self.history);
-        } else if !done.is_empty() {
-            self.events.add(&self.history);
-        }
-        if again || (self.metrics_behind && !done.is_empty()) {
-            self.write_metrics();
+        if again || self.journal.refused().is_some() {
+            self.metrics_behind |= again || !done.is_empty();
+            self.events_behind |= again || !done.is_empty();
+            self.follow();
             return Ok(());
+        }
+        if self.metrics_behind || self.events_behind {
+            self.follow();
+            return Ok(());
+        }
+        if !done.is_empty() {
+            self.events.add(&self.history, done.len());
         }
         for record in done {
             if let Err(error) = summary::append_metrics(&self.run_dir, &record) {
@@ -86,6 +96,19 @@ impl Records {
             }
         }
         Ok(())
+    }
+
+    /// Writes what follows from the journal and is behind, once the journal has everything.
+    fn follow(&mut self) {
+        if self.journal.refused().is_some() {
+            return;
+        }
+        if self.metrics_behind {
+            self.write_metrics();
+        }
+        if std::mem::take(&mut self.events_behind) {
+            self.events.write(&self.history);
+        }
     }
 
     /// Tries again to write what is not on disk yet.
@@ -96,9 +119,7 @@ impl Records {
         if self.journal.refused().is_some() || self.metrics_behind {
             self.journal.catch_up()?;
             self.tell();
-            if self.metrics_behind {
-                self.write_metrics();
-            }
+            self.follow();
         }
         Ok(())
     }
@@ -110,6 +131,9 @@ impl Records {
     pub fn settle(&mut self) -> Result<(), Error> {
         self.journal.settle()?;
         self.tell();
+        if std::mem::take(&mut self.events_behind) {
+            self.events.write(&self.history);
+        }
         if self.metrics_behind { summary::write_metrics(&self.run_dir, &self.history) } else { Ok(()) }
     }
 
@@ -142,6 +166,83 @@ impl Records {
                 self.told = false;
             }
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plan::Confusion;
+    use schedule::ScheduleState;
+    use std::{fs, path::Path};
+
+    fn epoch(epoch: u32) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            train_loss: 2.0,
+            train_accuracy: 0.1,
+            train_images: 512,
+            test_loss: 2.0,
+            test_accuracy: 0.25,
+            confusion: Confusion::new(2),
+            lr: 0.1,
+            seconds: 3.0,
+            train_seconds: 1.0,
+            images_per_second: 512.0,
+            note: None,
+            schedule: ScheduleState::new(0.1),
+        }
+    }
+
+    fn entry(number: u32) -> Entry {
+        Entry::Epoch(Box::new(epoch(number)))
+    }
+
+    fn records(run_dir: &Path, history: Vec<EpochRecord>) -> Records {
+        let journal = Journal::open(run_dir).unwrap();
+        Records::new(journal, watch::Sender::new(Chronicle::default()), run_dir.to_owned(), history)
+    }
+
+    /// Lines of metrics.jsonl, and records for TensorBoard without the two that every file begins with.
+    fn told(run_dir: &Path) -> (usize, usize) {
+        let lines = fs::read_to_string(run_dir.join(summary::METRICS)).unwrap_or_default().lines().count();
+        let files = fs::read_dir(run_dir.join("tensorboard")).into_iter().flatten();
+        let events =
+            files.map(|file| tensorboard::records(&fs::read(file.unwrap().path()).unwrap()).unwrap().len() - 2);
+        (lines, events.sum())
+    }
+
+    #[test]
+    fn nothing_tells_of_an_epoch_that_the_journal_does_not_have() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut records = records(directory.path(), Vec::new());
+        assert_eq!(told(directory.path()), (0, 0));
+        records.keep_all(vec![entry(0)]).unwrap();
+        assert_eq!(told(directory.path()), (1, 1));
+        records.journal.be_full(true);
+        records.keep_all(vec![Entry::Event("what happened ".repeat(1000)), entry(1)]).unwrap();
+        assert!(records.journal.refused().is_some());
+        assert_eq!(told(directory.path()), (1, 1), "a coordinator that dies now has lost the epoch");
+        records.journal.be_full(false);
+        records.catch_up().unwrap();
+        assert_eq!(told(directory.path()), (2, 2));
+        records.keep_all(vec![entry(2), entry(3)]).unwrap();
+        assert_eq!(told(directory.path()), (4, 4));
+        records.keep_all(vec![Entry::Rewind { epoch: 1 }]).unwrap();
+        assert_eq!(told(directory.path()), (1, 1));
+    }
+
+    #[test]
+    fn what_a_kill_left_is_as_the_journal_when_the_next_coordinator_begins() {
+        for kept in [1, 0] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut before = records(directory.path(), Vec::new());
+            before.keep_all(vec![entry(0), entry(1)]).unwrap();
+            drop(before);
+            // The journal has rewound, and the coordinator was killed before anything else was.
+            let _records = records(directory.path(), (0..kept).map(epoch).collect());
+            assert_eq!(told(directory.path()), (kept as usize, kept as usize));
         }
     }
 }

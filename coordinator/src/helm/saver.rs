@@ -10,6 +10,7 @@ use state::State;
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc as async_mpsc;
 
@@ -30,6 +31,8 @@ pub struct SavedCheckpoint {
     pub result: Result<(String, Manifest), checkpoint::Error>,
     /// What was to be written.
     pub job: SaveJob,
+    /// How long that took.
+    pub took: Duration,
 }
 
 /// A checkpoint that is not written, as the disk does not keep up.
@@ -78,14 +81,16 @@ impl Saver {
                     evaluation: job.evaluation,
                     state: &job.state,
                 };
+                let began = Instant::now();
                 let result = store.write(&saved);
+                let took = began.elapsed();
                 if let Ok((name, manifest)) = &result {
                     engine.load(name, manifest, &job.state);
                     if let Err(error) = store.prune(retention) {
                         tracing::warn!("old checkpoints stay: {error}");
                     }
                 }
-                if inputs.blocking_send(HelmInput::Saved(Box::new(SavedCheckpoint { result, job }))).is_err() {
+                if inputs.blocking_send(HelmInput::Saved(Box::new(SavedCheckpoint { result, job, took }))).is_err() {
                     return;
                 }
             }

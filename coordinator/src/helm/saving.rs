@@ -23,6 +23,7 @@ impl Helm {
     /// Takes notice that a checkpoint was written, or was not.
     pub(super) fn saved(&mut self, saved: SavedCheckpoint) {
         self.saver.done();
+        self.spans.checkpoint(saved.result.as_ref(), saved.job.state.position, saved.took);
         self.unsaved = None;
         if let Err(why) = &saved.result {
             self.waiting.decline(&Declined::Unsaved(why.to_string()));

@@ -6,6 +6,7 @@ use plan::Blame;
 use proto::v1;
 use std::time::Duration;
 use steering::{Event, Failure, RunState, WorkerId};
+use tracing::error_span;
 
 /// How old what others see may be before a sign of life renews it.
 const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
@@ -21,6 +22,11 @@ fn is_prepared(report: &v1::Report) -> bool {
 impl Helm {
     /// Takes what has happened, in its order. What workers did in between other things is told to the machine at once.
     pub(super) fn take_all(&mut self, inputs: impl Iterator<Item = HelmInput>) {
+        // What is logged says where in the run it was.
+        let _run = error_span!("run", run = self.run_id).entered();
+        let _generation = error_span!("generation", generation = self.steering.generation()).entered();
+        let at = self.steering.held();
+        let _step = at.map(|at| error_span!("step", epoch = at.epoch, step = at.step).entered());
         let mut events: Vec<(Duration, WorkerId, Event)> = Vec::new();
         let mut shows = false;
         for input in inputs {
@@ -48,6 +54,9 @@ impl Helm {
         self.tell(&mut events);
         self.forget_the_deaf();
         self.record_what_was_survived();
+        if self.steering.members().is_empty() {
+            self.spans.end_generation();
+        }
         self.answer_who_waits();
         if shows || self.shown.elapsed() > LONGEST_UNSHOWN {
             self.show();
@@ -199,6 +208,7 @@ impl Helm {
         while let Some(recovery) = self.steering.recoveries().get(self.survived)
             && recovery.resumed_ms.is_some()
         {
+            self.spans.recovery(recovery, self.steering.held().unwrap_or_default());
             self.survived_at = self.recorder.record(Entry::Recovery(recovery.clone()));
             self.survived += 1;
         }

@@ -129,6 +129,14 @@ impl Journal {
         self.refused.as_deref()
     }
 
+    /// Has it take no more, or again, as on a full disk.
+    #[cfg(test)]
+    pub(crate) fn be_full(&self, full: bool) {
+        let pages: i64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap_or(1);
+        let most = if full { pages } else { 1 << 20 };
+        drop(self.connection.pragma_update(None, "max_page_count", most));
+    }
+
     /// That everything is written.
     ///
     /// # Errors

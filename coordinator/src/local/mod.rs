@@ -47,6 +47,8 @@ pub struct LocalOptions<'a> {
     pub run_dir: &'a Path,
     /// Where their traces go.
     pub profile: Option<&'a Path>,
+    /// The collector of their spans, if the coordinator knows one.
+    pub otlp_endpoint: Option<&'a str>,
     /// How long they get to end by themselves.
     pub farewell: Duration,
     /// Where what they log goes.
@@ -162,6 +164,9 @@ fn command(options: &LocalOptions<'_>, name: &str) -> Command {
         .kill_on_drop(true);
     if let Some(directory) = options.profile {
         command.arg("--profile").arg(directory);
+    }
+    if let Some(endpoint) = options.otlp_endpoint {
+        command.args(["--otlp-endpoint", endpoint]);
     }
     environment::prepare(&mut command);
     command

@@ -51,7 +51,7 @@ const STREAM: &str = "/PredictStream";
 /// The memory that requests may take of what predictions may.
 #[must_use]
 pub fn requests(memory: Memory) -> Budget {
-    Budget::new(memory.requests(), WAITING, WAIT)
+    Budget::new(memory.requests(), WAITING, WAIT).leaving_some_to_small()
 }
 
 /// A service whose requests wait until there is memory for them.

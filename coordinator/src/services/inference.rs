@@ -1,11 +1,14 @@
 //! Inference: predictions by the checkpoints of a run.
 
-use crate::services::{admission::Admitted, bad_request, messages::Admissions, stream, unanswered};
+use crate::services::{
+    admission::Admitted, bad_request, messages::Admissions, predictor::Predictor, stream, unanswered,
+};
 use inference::{Answer, Engine, Image, ModelInfo, Which};
 use proto::v1::{self, image::Content, inference_server::Inference, model_selector, predict_request};
 use std::{pin::Pin, time::Duration};
+use telemetry::Identity;
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 /// Checkpoints of a page, if the client does not say.
 const PAGE: usize = 100;
@@ -15,30 +18,35 @@ const LARGEST_PAGE: usize = 1000;
 /// The RPCs that answer what is in pictures.
 #[derive(Debug, Clone)]
 pub struct InferenceService {
-    engine: Engine,
+    predictor: Predictor,
 }
 
 impl InferenceService {
-    /// Answers through `engine`.
+    /// Answers through `predictor`.
     #[must_use]
-    pub fn new(engine: Engine) -> Self {
-        Self { engine }
+    pub fn new(predictor: Predictor) -> Self {
+        Self { predictor }
     }
 
-    /// The answer to `request`, whose memory was `admitted`.
+    fn engine(&self) -> &Engine {
+        self.predictor.engine()
+    }
+
+    /// The answer to `request`, whose memory was `admitted`. It is within the span `of`.
     pub(super) async fn answer(
         &self,
         request: v1::PredictRequest,
         admitted: Option<Admitted>,
+        of: Option<Identity>,
     ) -> Result<v1::PredictResponse, Status> {
         let which = which(request.model);
         let (images, field) = images(request.image, request.images)?;
-        let answer = self.engine.predict(images, which, None, admitted).await;
-        answer.map(|answer| self.response(answer)).map_err(|error| unanswered(&error, &field, self.engine.retry()))
+        let answer = self.predictor.predict(images, which, None, admitted, of).await;
+        answer.map(|answer| self.response(answer)).map_err(|error| unanswered(&error, &field, self.engine().retry()))
     }
 
     fn response(&self, answer: Answer) -> v1::PredictResponse {
-        let classes = &self.engine.dataset().classes;
+        let classes = &self.engine().dataset().classes;
         let prediction = |prediction: inference::Prediction| v1::Prediction {
             class: classes.get(prediction.class).cloned().unwrap_or_default(),
             class_index: prediction.class as u32,
@@ -60,6 +68,11 @@ impl InferenceService {
             compute_milliseconds: milliseconds(answer.computed),
         }
     }
+}
+
+/// The span that a client says its request is of, as the W3C has it.
+fn traceparent(metadata: &MetadataMap) -> Option<Identity> {
+    Identity::of_header(metadata.get("traceparent")?.to_str().ok()?)
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -137,7 +150,8 @@ fn model_info(model: ModelInfo) -> v1::ModelInfo {
 impl Inference for InferenceService {
     async fn predict(&self, mut request: Request<v1::PredictRequest>) -> Result<Response<v1::PredictResponse>, Status> {
         let admitted = request.extensions_mut().remove::<Admitted>();
-        self.answer(request.into_inner(), admitted).await.map(Response::new)
+        let of = traceparent(request.metadata());
+        self.answer(request.into_inner(), admitted, of).await.map(Response::new)
     }
 
     type PredictStreamStream = Pin<Box<dyn Stream<Item = Result<v1::PredictStreamResponse, Status>> + Send>>;
@@ -147,7 +161,8 @@ impl Inference for InferenceService {
         mut request: Request<Streaming<v1::PredictRequest>>,
     ) -> Result<Response<Self::PredictStreamStream>, Status> {
         let admissions = request.extensions_mut().remove::<Admissions>().unwrap_or_default();
-        let answers = stream::answers(self.clone(), request.into_inner(), admissions);
+        let of = traceparent(request.metadata());
+        let answers = stream::answers(self.clone(), request.into_inner(), admissions, of);
         Ok(Response::new(Box::pin(answers)))
     }
 
@@ -155,8 +170,8 @@ impl Inference for InferenceService {
         &self,
         request: Request<v1::ListModelsRequest>,
     ) -> Result<Response<v1::ListModelsResponse>, Status> {
-        let models = self.engine.models().await;
-        let models = models.map_err(|error| unanswered(&error, &|_| String::new(), self.engine.retry()))?;
+        let models = self.engine().models().await;
+        let models = models.map_err(|error| unanswered(&error, &|_| String::new(), self.engine().retry()))?;
         page(models, request.get_ref()).map(Response::new)
     }
 }

@@ -8,6 +8,7 @@ mod inference;
 mod messages;
 mod open_inference;
 mod pace;
+mod predictor;
 mod stream;
 mod training;
 
@@ -17,6 +18,7 @@ pub use deadline::Timely;
 pub use inference::InferenceService;
 pub use open_inference::StandardBackend;
 pub(crate) use pace::{Pace, too_slow};
+pub use predictor::Predictor;
 pub use training::{SAVED, TrainingService};
 
 use crate::helm::{Declined, Refusal, RefusalKind};

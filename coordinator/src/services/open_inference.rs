@@ -1,27 +1,28 @@
 //! The Open Inference Protocol, by the same engine as coxswain's own service.
 
-use inference::{Engine, Image as Asked, ModelInfo, PictureError, PredictError, Which};
+use crate::services::Predictor;
+use inference::{Image as Asked, ModelInfo, PictureError, PredictError, Which};
 use open_inference::{About, Answer, Backend, Failure, Image};
 
 /// What the standard protocol asks.
 #[derive(Debug, Clone)]
 pub struct StandardBackend {
-    engine: Engine,
+    predictor: Predictor,
     about: About,
 }
 
 impl StandardBackend {
-    /// Answers through `engine`, whose checkpoints are of `model`.
+    /// Answers through `predictor`, whose checkpoints are of `model`.
     #[must_use]
-    pub fn new(engine: Engine, model: &str) -> Self {
-        let dataset = engine.dataset();
+    pub fn new(predictor: Predictor, model: &str) -> Self {
+        let dataset = predictor.engine().dataset();
         let shape = [dataset.shape.channels, dataset.shape.height, dataset.shape.width].map(|size| size as usize);
         let about = About { model: model.to_owned(), classes: dataset.classes.clone(), shape };
-        Self { engine, about }
+        Self { predictor, about }
     }
 
     async fn models(&self) -> Result<Vec<ModelInfo>, Failure> {
-        self.engine.models().await.map_err(|error| failure(&error))
+        self.predictor.engine().models().await.map_err(|error| failure(&error))
     }
 
     /// The checkpoint of that step.
@@ -56,7 +57,8 @@ impl Backend for StandardBackend {
             Image::File(file) => Asked::File(file.into()),
             Image::Pixels(pixels) => Asked::Pixels(pixels.into()),
         });
-        let answer = self.engine.predict(images.collect(), which, None, ()).await.map_err(|error| failure(&error))?;
+        let answer =
+            self.predictor.predict(images.collect(), which, None, (), None).await.map_err(|error| failure(&error))?;
         let probabilities = answer.predictions.into_iter().map(|prediction| prediction.probabilities).collect();
         Ok(Answer { step: answer.step, probabilities })
     }

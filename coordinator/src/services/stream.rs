@@ -9,6 +9,7 @@ use crate::services::{
 use prost::Message;
 use proto::v1::{self, predict_stream_response};
 use std::time::Duration;
+use telemetry::Identity;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Status, Streaming};
@@ -29,15 +30,16 @@ impl Drop for Work {
     }
 }
 
-/// The answers to `requests`. All ends when the client is gone.
+/// The answers to `requests`, within the span `of`. All ends when the client is gone.
 pub(super) fn answers(
     service: InferenceService,
     requests: Streaming<v1::PredictRequest>,
     admissions: Admissions,
+    of: Option<Identity>,
 ) -> impl Stream<Item = Answered> {
     let (begun, works) = mpsc::channel(WINDOW);
     let (out, answers) = mpsc::channel(1);
-    tokio::spawn(read(service, requests, admissions, begun, out.clone()));
+    tokio::spawn(read(service, requests, (admissions, of), begun, out.clone()));
     tokio::spawn(write(works, out));
     ReceiverStream::new(answers)
 }
@@ -46,7 +48,7 @@ pub(super) fn answers(
 async fn read(
     service: InferenceService,
     mut requests: Streaming<v1::PredictRequest>,
-    admissions: Admissions,
+    (admissions, of): (Admissions, Option<Identity>),
     begun: mpsc::Sender<Result<Work, Status>>,
     out: mpsc::Sender<Answered>,
 ) {
@@ -58,7 +60,7 @@ async fn read(
         let work = match request {
             Ok(Some(request)) => {
                 let (service, admitted) = (service.clone(), admissions.next());
-                Ok(Work(tokio::spawn(async move { answer(&service, request, admitted).await })))
+                Ok(Work(tokio::spawn(async move { answer(&service, request, admitted, of).await })))
             }
             Ok(None) => return,
             Err(status) => Err(status),
@@ -90,9 +92,10 @@ async fn answer(
     service: &InferenceService,
     request: v1::PredictRequest,
     admitted: Option<Admitted>,
+    of: Option<Identity>,
 ) -> v1::PredictStreamResponse {
     let request_id = request.request_id;
-    let answer = timeout(REQUEST, service.answer(request, admitted)).await.unwrap_or_else(|_| Err(late(REQUEST)));
+    let answer = timeout(REQUEST, service.answer(request, admitted, of)).await.unwrap_or_else(|_| Err(late(REQUEST)));
     let result = match answer {
         Ok(response) => predict_stream_response::Result::Response(response),
         Err(status) => predict_stream_response::Result::Error(v1::Error {

@@ -32,11 +32,18 @@ impl EventFiles {
         Self { directory: run_dir.join(DIRECTORY), file: None, told: false }
     }
 
-    /// Adds the last epoch of `history`.
-    pub fn add(&mut self, history: &[EpochRecord]) {
-        let Some(last) = history.last() else { return };
+    /// Whether there are some.
+    #[must_use]
+    pub fn exist(&self) -> bool {
+        event_files(&self.directory).is_ok_and(|files| !files.is_empty())
+    }
+
+    /// Adds the last epochs of `history`, so many of them.
+    pub fn add(&mut self, history: &[EpochRecord], epochs: usize) {
         let Some(file) = &mut self.file else { return self.write(history) };
-        if let Err(error) = file.write_all(&figures(now(), last)) {
+        let last = &history[history.len().saturating_sub(epochs)..];
+        let bytes: Vec<u8> = last.iter().flat_map(|record| figures(now(), record)).collect();
+        if let Err(error) = file.write_all(&bytes) {
             // Half of it may be there. The next epoch brings a new file with all of them.
             self.file = None;
             self.tell(&error);
@@ -151,8 +158,8 @@ mod tests {
         let run_dir = tempfile::tempdir().unwrap();
         let mut files = EventFiles::new(run_dir.path());
         let history: Vec<EpochRecord> = (0..3).map(record).collect();
-        files.add(&history[..1]);
-        files.add(&history[..2]);
+        files.add(&history[..1], 1);
+        files.add(&history[..2], 1);
         assert_eq!(lengths(run_dir.path()), [2 + 2]);
         files.write(&history[..1]);
         assert_eq!(lengths(run_dir.path()), [2 + 1], "epochs that are done again");
@@ -166,9 +173,9 @@ mod tests {
         fs::write(run_dir.path().join(DIRECTORY), "in the way").unwrap();
         let mut files = EventFiles::new(run_dir.path());
         let history = [record(0), record(1)];
-        files.add(&history[..1]);
+        files.add(&history[..1], 1);
         fs::remove_file(run_dir.path().join(DIRECTORY)).unwrap();
-        files.add(&history);
+        files.add(&history, 1);
         assert_eq!(lengths(run_dir.path()), [2 + 2]);
     }
 }

@@ -7,12 +7,15 @@ use serde::Serialize;
 use std::{fs::OpenOptions, io::Write, path::Path};
 use steering::EpochRecord;
 
+/// The name of the file.
+pub const METRICS: &str = "metrics.jsonl";
+
 /// Adds an epoch to `metrics.jsonl`.
 ///
 /// # Errors
 /// If the file system refuses.
 pub fn append_metrics(run_dir: &Path, record: &EpochRecord) -> Result<(), Error> {
-    let path = run_dir.join("metrics.jsonl");
+    let path = run_dir.join(METRICS);
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed("open", &path))?;
     file.write_all(line(&path, record)?.as_bytes()).map_err(failed("write", &path))
 }
@@ -22,7 +25,7 @@ pub fn append_metrics(run_dir: &Path, record: &EpochRecord) -> Result<(), Error>
 /// # Errors
 /// If the file system refuses.
 pub fn write_metrics(run_dir: &Path, history: &[EpochRecord]) -> Result<(), Error> {
-    let path = run_dir.join("metrics.jsonl");
+    let path = run_dir.join(METRICS);
     let lines: Vec<String> = history.iter().map(|record| line(&path, record)).collect::<Result<_, _>>()?;
     replace(&path, &lines.concat())
 }

@@ -5,7 +5,7 @@ mod files;
 mod metrics;
 
 pub use events::EventFiles;
-pub use metrics::{append_metrics, write_metrics};
+pub use metrics::{METRICS, append_metrics, write_metrics};
 
 use crate::error::Error;
 use checkpoint::{Manifest, Store};

@@ -1,7 +1,8 @@
 //! The page asks the model that everybody asks.
 
+use crate::services::Predictor;
 use bytes::Bytes;
-use inference::{Engine, Image, PictureError, PredictError, Which};
+use inference::{Image, PictureError, PredictError, Which};
 use page::{Answer, Answering, Model, Refusal};
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The engine of predictions, as the page asks it.
 #[derive(Debug)]
-pub struct Asked(pub Engine);
+pub struct Asked(pub Predictor);
 
 impl Asked {
     async fn ask(&self, image: Image) -> Result<Answer, Refusal> {
         let deadline = Some(Instant::now() + PATIENCE);
-        let answer = self.0.predict(vec![image], Which::Newest, deadline, ()).await.map_err(|error| refusal(&error))?;
+        let answer =
+            self.0.predict(vec![image], Which::Newest, deadline, (), None).await.map_err(|error| refusal(&error))?;
         let probabilities = answer.predictions.into_iter().next().map(|prediction| prediction.probabilities);
         Ok(Answer { probabilities: probabilities.unwrap_or_default(), checkpoint: answer.checkpoint })
     }

@@ -1,9 +1,11 @@
 //! A run whose model answers, and that nobody trains here.
 
-use crate::web::{Asked, finished};
+use crate::{
+    services::Predictor,
+    web::{Asked, finished},
+};
 use checkpoint::Manifest;
 use chronicle::{Chronicle, Fact};
-use inference::Engine;
 use page::Shown;
 use proto::v1::Run;
 use std::{path::Path, sync::Arc};
@@ -12,13 +14,13 @@ use tokio::sync::watch;
 /// What `coordinator serve` shows of `path`, a run directory or one checkpoint, of which `manifest` is the newest.
 ///
 /// The course of a run is shown if its journal can be read: one that is at work keeps it to itself. The model answers anyway.
-pub(crate) fn served(path: &Path, manifest: &Manifest, data_dir: &Path, engine: Engine) -> Shown {
+pub(crate) fn served(path: &Path, manifest: &Manifest, data_dir: &Path, predictor: Predictor) -> Shown {
     let name = path.display().to_string();
     let course = if path.join("checkpoints").is_dir() { course(path) } else { None };
     let (run, chronicle) = course.unwrap_or_else(|| of_manifest(manifest));
     let images = finished::images(&chronicle, data_dir);
     let (run, chronicle) = (watch::Sender::new(run).subscribe(), watch::Sender::new(chronicle).subscribe());
-    Shown { images, model: Some(Arc::new(Asked(engine))), ..Shown::new(&name, run, chronicle) }
+    Shown { images, model: Some(Arc::new(Asked(predictor))), ..Shown::new(&name, run, chronicle) }
 }
 
 fn course(run_dir: &Path) -> Option<(Run, Chronicle)> {

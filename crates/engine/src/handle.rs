@@ -61,7 +61,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the thread, and returns when it could train. Events go to `events`.
+    /// Starts the thread, and returns when it could train. Events go to `events`. The thread logs within the span that this is
+    /// called in.
     ///
     /// # Errors
     /// If there is no memory for a step of the model, or no thread.
@@ -72,7 +73,9 @@ impl Engine {
         let (started, start) = mpsc::sync_channel(1);
         options.faults.iter().filter_map(|fault| fault.drags()).for_each(|longer| control.drag(longer));
         let shared = Arc::clone(&control);
+        let place = tracing::Span::current();
         let body = move || {
+            let _place = place.entered();
             // Both are per process or per thread, so they are set here, where the tensors live.
             tch::set_num_threads(options.config.threads as i32);
             tch::Cuda::cudnn_set_benchmark(false);

@@ -84,7 +84,8 @@ impl Thread {
             if generation.is_some_and(|generation| self.control.is_aborted(generation)) {
                 continue;
             }
-            match self.obey(command) {
+            let place = self.place(&command);
+            match place.in_scope(|| self.obey(command)) {
                 Ok(Some(event)) => self.report(event),
                 Ok(None) => {}
                 Err(error) => {
@@ -105,6 +106,17 @@ impl Thread {
                 }
             }
             self.control.set_held(self.held());
+        }
+    }
+
+    /// What log lines say of where a command is done. It is of the highest level, so that every line has it.
+    fn place(&self, command: &Command) -> tracing::Span {
+        let formation = if let Command::Form(formation) = command { Some(*formation) } else { self.formation };
+        match (command.generation(), formation) {
+            (Some(generation), Some(Formation { rank, .. })) => {
+                tracing::error_span!("generation", generation, rank)
+            }
+            _ => tracing::Span::none(),
         }
     }
 
@@ -251,7 +263,7 @@ impl Thread {
                 Backend::Gloo => "over the network",
                 Backend::Nccl { .. } => "by NCCL",
             };
-            tracing::info!(generation, "gradients are added up {how}");
+            tracing::info!("gradients are added up {how}");
         }
         self.reducer = Some(reducer);
         Ok(EngineEvent::Ready { generation, held: self.attest()? })

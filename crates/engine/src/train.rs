@@ -106,6 +106,7 @@ impl Thread {
 
     /// Does the step at `at`, and makes known how far the replica is then. Returns whether a halt was asked for.
     fn step(&mut self, stretch: &mut Stretch, at: Position, rate: f64) -> Result<bool, EngineError> {
+        let _place = tracing::error_span!("step", epoch = at.epoch, step = at.step).entered();
         let (began, waited) = (Instant::now(), self.control.waited());
         for fault in &self.options.faults {
             fault.strike(stretch.generation, &mut self.replica, &self.control)?;

@@ -263,11 +263,14 @@ fn named(
     let mut named = Vec::new();
     let rounds: [Vec<(String, String)>; 2] = [ours, shared];
     for round in rounds {
+        let mut known = BTreeSet::new();
         let heard: Vec<Named> = round
             .into_iter()
             .filter(|(id, _)| !settled.contains(id) && rivals(command, id).is_disjoint(&settled))
             .filter_map(|(id, name)| Some(Named { value: variable(&name)?, id, name }))
             .filter(|Named { id, value, .. }| rivals(command, id).is_empty() || !says_no(command, id, value))
+            // Of several aliases of one flag the first counts.
+            .filter(|Named { id, .. }| known.insert(id.clone()))
             .collect();
         for Named { id, name, .. } in &heard {
             let rivals = rivals(command, id);

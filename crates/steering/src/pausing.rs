@@ -11,6 +11,7 @@ use crate::{
     phase::{Halt, Phase},
     saving::Then,
     steering::Steering,
+    worker::WorkerId,
 };
 use std::time::Duration;
 
@@ -65,9 +66,11 @@ impl Steering {
         let mut decisions = Vec::new();
         let Some(pause) = self.asked.pause.take() else { return decisions };
         let now = self.look_at_the_time(now);
-        // The epoch did not take any longer, and nobody was of less use.
-        let paused = self.clock.wall().saturating_sub(pause.since);
+        // The epoch did not take any longer, no recovery did, and nobody was of less use.
+        let wall = self.clock.wall();
+        let paused = wall.saturating_sub(pause.since);
         self.epoch_began = self.epoch_began.map(|began| began + paused);
+        self.failed_at = self.failed_at.map(|failed| failed + wall.saturating_sub(failed.max(pause.since)));
         self.useful = now;
         if matches!(self.phase, Phase::Waiting) {
             self.form_if_enough(now, "the pause is over", &mut decisions);
@@ -126,6 +129,15 @@ impl Steering {
     /// Whether a worker is known to hold more than what is saved.
     fn has_news(&self) -> bool {
         self.workers.values().any(|worker| self.news_of(worker.reached).is_some())
+    }
+
+    /// A worker has come. While the run is paused, what it holds beyond what is saved is saved at once.
+    pub(crate) fn save_what_comes(&mut self, now: Duration, id: WorkerId, decisions: &mut Vec<Decision>) {
+        let Some(pause) = self.asked.pause.as_ref().filter(|_| matches!(self.phase, Phase::Waiting)) else { return };
+        let reason = pause.reason.clone();
+        if self.workers.get(&id).is_some_and(|worker| self.news_of(worker.reached).is_some()) {
+            self.save_then(now, Then::GoOn(reason), decisions);
+        }
     }
 
     fn save_what_is_new(&mut self, now: Duration, decisions: &mut Vec<Decision>) {

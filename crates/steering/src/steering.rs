@@ -218,6 +218,7 @@ impl Steering {
                     known.worked |= generation > 0;
                 }
                 self.ask_who_comes(worker, decisions);
+                self.save_what_comes(now, worker, decisions);
             }
             Event::Prepared { .. } => self.prepared(now, worker, decisions),
             Event::Detached { cause } => self.lost(now, worker, &cause, decisions),

@@ -4,10 +4,10 @@
 
 mod simulation;
 
-use plan::Position;
+use plan::{Held, Position, Totals};
 use simulation::{Cluster, options};
 use std::time::Duration;
-use steering::{Event, Options, Outcome, RunState};
+use steering::{Decision, Event, Options, Order, Outcome, RunState};
 
 /// Two workers of a run that saves nothing by itself within an epoch, after `advances`.
 fn cluster(advances: u32) -> Cluster {
@@ -47,6 +47,54 @@ fn a_pause_saves_after_the_step_in_progress_and_keeps_the_workers() {
     cluster.assert_finished();
     let longest = cluster.epochs.iter().map(|record| record.seconds).fold(0.0, f64::max);
     assert!(longest < 60.0, "an epoch with a pause of an hour took {longest} s");
+}
+
+#[test]
+fn a_pause_is_no_part_of_a_recovery() {
+    for before in [true, false] {
+        let mut cluster = cluster(TWO_STEPS);
+        let first = *cluster.workers.keys().next().unwrap();
+        if before {
+            cluster.detach(first);
+            cluster.pause();
+        } else {
+            cluster.pause();
+            cluster.detach(first);
+        }
+        come_to_rest(&mut cluster);
+        assert_eq!(cluster.steering.status().state, RunState::Paused);
+        cluster.pass(Duration::from_hours(1));
+        cluster.resume();
+        cluster.finish(300);
+        cluster.assert_finished();
+        let recoveries = cluster.steering.recoveries();
+        assert!(!recoveries.is_empty(), "lost before the pause: {before}");
+        let longest = recoveries.iter().filter_map(|recovery| recovery.resumed_ms).max().unwrap();
+        assert!(longest < 60_000, "a recovery with a pause of an hour took {longest} ms");
+    }
+}
+
+#[test]
+fn what_a_worker_brings_during_a_pause_is_saved_at_once() {
+    /// A worker that was out of reach while the others were halted.
+    const LATE: u64 = 77;
+    for news in [true, false] {
+        let mut cluster = cluster(TWO_STEPS);
+        cluster.pause();
+        come_to_rest(&mut cluster);
+        let saved = cluster.disk.as_ref().unwrap().at;
+        let position = Position { step: saved.step + u32::from(news), ..saved };
+        let held = Held { position, totals: Totals::default(), lineage: cluster.steering.generation() };
+        let (name, host, generation) = ("late".to_owned(), "127.0.0.1".to_owned(), held.lineage);
+        let event = Event::Attached { name, host, held: Some(held), generation };
+        let decisions = cluster.steering.handle_all([(cluster.now, LATE, event)]);
+        let asked = decisions
+            .iter()
+            .any(|decision| matches!(decision, Decision::Send { worker: LATE, order: Order::Attest { .. } }));
+        assert_eq!(asked, news, "{decisions:?}");
+        let state = if news { RunState::Saving } else { RunState::Paused };
+        assert_eq!(cluster.steering.status().state, state);
+    }
 }
 
 #[test]

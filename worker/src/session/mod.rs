@@ -5,9 +5,11 @@ mod connect;
 mod hello;
 mod name;
 mod orders;
+mod place;
 mod prepare;
 mod report;
 mod search;
+mod spans;
 mod uploads;
 
 use crate::{Args, Error};
@@ -19,6 +21,7 @@ use plan::Timeouts;
 use prepare::{Preparation, prepared};
 use proto::v1::{Order, Report, order::Order as Kind, report::Report as Up};
 use search::{FIRST_PAUSE, Search};
+use spans::Spans;
 use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
@@ -27,11 +30,13 @@ use std::{
     time::{Duration, Instant},
 };
 use tch::Device;
+use telemetry::Telemetry;
 use tokio::{
     sync::mpsc,
     time::{interval, sleep, sleep_until},
 };
 use tonic::{Status, Streaming};
+use tracing::Instrument;
 use uploads::Uploads;
 
 /// Events under way from the engine at most.
@@ -90,6 +95,10 @@ pub struct Session {
     local: LocalAddress,
     /// The last one that this worker was told of.
     generation: u64,
+    /// Generation and rank, while it is in one.
+    membership: Option<(u64, u32)>,
+    /// What it does, for a collector.
+    spans: Spans,
     leaving: bool,
     /// How long no coordinator has welcomed it.
     search: Search,
@@ -98,11 +107,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// A worker on `device` that has not attached yet.
+    /// A worker on `device` that has not attached yet. Spans of what it does go to `telemetry`.
     #[must_use]
-    pub fn new(args: Args, device: Device) -> Self {
+    pub fn new(args: Args, device: Device, telemetry: Telemetry) -> Self {
         let (event_sender, events) = mpsc::channel(EVENTS);
         let name = args.name.clone().map_or_else(|| Name::default_of(device), Name::given);
+        let spans = Spans::new(telemetry, &name.text);
         let timeouts = Timeouts::default();
         // The keys of a new hasher are random.
         let instance = RandomState::new().build_hasher().finish();
@@ -122,6 +132,8 @@ impl Session {
             doubted: false,
             local: LocalAddress::default(),
             generation: 0,
+            membership: None,
+            spans,
             leaving: false,
             search: Search::default(),
             timeouts,
@@ -136,8 +148,9 @@ impl Session {
         let mut leave = pin!(leave);
         let mut lingers = None;
         loop {
+            let place = self.log_place();
             let entered = tokio::select! {
-                entered = self.enter() => entered?,
+                entered = self.enter().instrument(place) => entered?,
                 () = &mut leave, if !self.leaving => {
                     self.leaving = true;
                     if !self.holds_a_state() {
@@ -154,6 +167,7 @@ impl Session {
             };
             let Some((bulk, orders, reports)) = entered else { continue };
             let left = self.serve(bulk, orders, reports, leave.as_mut()).await?;
+            let _place = self.log_place().entered();
             // The next coordinator may have another run, and knows nothing of pauses.
             self.preparation = None;
             self.aside = None;
@@ -217,6 +231,7 @@ impl Session {
                 _ = heartbeat.tick() => Continue(Some(self.progress())),
                 () = &mut leave, if !self.leaving => {
                     self.leaving = true;
+                    let _place = self.log_place().entered();
                     tracing::info!("leaving after the step in progress");
                     Continue(Some(report::leaving()))
                 }
@@ -286,7 +301,8 @@ impl Session {
     /// The report of an event of the engine.
     fn report_of(&mut self, event: EngineEvent) -> Up {
         self.doubted &= !matches!(event, EngineEvent::Rehearsed(_));
-        report::report(event)
+        self.spans.reported(&event);
+        self.log_place().in_scope(|| report::report(event))
     }
 }
 
@@ -314,6 +330,7 @@ async fn over(end: Option<tokio::time::Instant>) {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.spans.end(None);
         if let Some(joined) = &self.joined {
             // Whatever the engine is at, nobody waits for it.
             joined.engine.control.abort(u64::MAX);

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    session::{Joined, Session, connect::Bulk, report::prepared},
+    session::{Joined, Session, connect::Bulk, place, report::prepared},
     state_transfer,
 };
 use config::RunConfig;
@@ -30,11 +30,21 @@ impl Session {
             self.step_aside(&set_aside);
             return Ok(None);
         }
-        let Some(joined) = &self.joined else { return answer_unprepared(&kind) };
-        if let Kind::Form(form) = &kind {
-            self.generation = form.generation;
+        if self.joined.is_none() {
+            return answer_unprepared(&kind);
         }
+        match &kind {
+            Kind::Form(form) => {
+                self.generation = form.generation;
+                self.membership = Some((form.generation, form.rank));
+            }
+            Kind::Abort(abort) => self.spans.aborted(abort.generation, &abort.reason),
+            _ => {}
+        }
+        let _place = self.log_place().entered();
+        let Some(joined) = &self.joined else { return Ok(None) };
         if let Some(command) = self.command_of(bulk, joined, kind)? {
+            self.spans.commanded(&joined.run_id, &command);
             command_engine(joined, command)?;
         }
         Ok(None)
@@ -43,6 +53,9 @@ impl Session {
     /// Notes until when it is set aside. Then it has to rehearse.
     fn step_aside(&mut self, v1::SetAside { reason, pause_ms }: &v1::SetAside) {
         let pause = Duration::from_millis(*pause_ms).min(LONGEST_ASIDE);
+        self.membership = None;
+        self.spans.end(Some(reason));
+        let _place = self.log_place().entered();
         tracing::warn!("set aside for {:.0} s: {reason}", pause.as_secs_f64());
         self.aside = Some(tokio::time::Instant::now() + pause);
         self.doubted = true;
@@ -55,13 +68,7 @@ impl Session {
             Kind::Form(form) => {
                 // What is under way belongs to a generation that is over.
                 control.abort(form.generation.saturating_sub(1));
-                tracing::info!(
-                    generation = form.generation,
-                    rank = form.rank,
-                    "forming a generation of {}: {}",
-                    form.world_size,
-                    form.members.join(", ")
-                );
+                tracing::info!("forming a generation of {}: {}", form.world_size, form.members.join(", "));
                 let (generation, rank, world_size) = (form.generation, form.rank, form.world_size);
                 Command::Form(Formation { generation, rank, world_size })
             }
@@ -152,6 +159,7 @@ impl Session {
 
     /// Returns what there is to say to it at once.
     pub(super) fn welcome(&mut self, bulk: &Bulk, welcome: v1::Welcome) -> Result<Option<Up>, Error> {
+        let _place = place::of_run(&welcome.run_id).entered();
         let failure = Duration::from_millis(u64::from(welcome.failure_timeout_ms));
         self.timeouts = Timeouts::new(failure).map_err(|error| Malformed::new(error.to_string()))?;
         let config = welcome.config.ok_or_else(|| Malformed::new("a welcome without a configuration"))?;

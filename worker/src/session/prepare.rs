@@ -3,7 +3,7 @@
 
 use crate::{
     Error, data,
-    session::{Joined, Session, connect::Bulk},
+    session::{Joined, Session, connect::Bulk, place},
 };
 use config::RunConfig;
 use engine::{Engine, EngineOptions, FAULTS, Fault};
@@ -56,7 +56,9 @@ impl Session {
                 gloo: args.backend == "gloo",
                 trace,
             };
-            let engine = spawn_blocking(move || Engine::start(options, events))
+            // The engine's thread logs within the span that it is started in.
+            let place = place::of_run(&run_id);
+            let engine = spawn_blocking(move || place.in_scope(|| Engine::start(options, events)))
                 .await
                 .map_err(|error| Error::Prepare(error.to_string()))??;
             Ok(Joined { run_id, config, engine })

@@ -1,0 +1,110 @@
+//! What sends spans. People are told once if the collector takes none.
+
+use opentelemetry_otlp::SpanExporter as Otlp;
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{SpanData, SpanExporter},
+};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a collector that is well takes for a batch at most.
+const WELL: Duration = Duration::from_millis(500);
+
+/// How the collector does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Health(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Since when a batch is under way.
+    busy: Option<Instant>,
+    /// Whether the last one failed.
+    failed: bool,
+    /// Whether people were told.
+    told: bool,
+}
+
+impl Health {
+    /// Whether it is worth to wait for the collector.
+    pub fn is_good(&self) -> bool {
+        let state = self.lock();
+        !state.failed && state.busy.is_none_or(|since| since.elapsed() < WELL)
+    }
+
+    fn begins(&self) {
+        self.lock().busy = Some(Instant::now());
+    }
+
+    /// Returns whether people are to be told.
+    fn ends(&self, failed: bool) -> bool {
+        let mut state = self.lock();
+        (state.busy, state.failed) = (None, failed);
+        failed && !std::mem::replace(&mut state.told, true)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends spans to the collector at `endpoint`.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    pub otlp: Otlp,
+    pub endpoint: String,
+    pub health: Health,
+}
+
+impl SpanExporter for Exporter {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        self.health.begins();
+        let result = self.otlp.export(batch).await;
+        if self.health.ends(result.is_err())
+            && let Err(why) = &result
+        {
+            let endpoint = &self.endpoint;
+            tracing::warn!(
+                "the collector at {endpoint} did not take {count} spans ({why}). They are lost, and the run goes on. It is \
+                 tried again, and this is not said again"
+            );
+        }
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.otlp.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.otlp.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_once() {
+        let health = Health::default();
+        let told: Vec<bool> = [false, true, true, false, true].map(|failed| health.ends(failed)).to_vec();
+        assert_eq!(told, [false, true, false, false, false]);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_collector_that_failed() {
+        let health = Health::default();
+        assert!(health.is_good());
+        health.begins();
+        assert!(health.is_good(), "it has hardly begun");
+        health.ends(true);
+        assert!(!health.is_good());
+        health.ends(false);
+        assert!(health.is_good());
+    }
+}
