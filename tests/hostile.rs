@@ -1,5 +1,5 @@
-//! Malformed, truncated and hostile requests over gRPC, the standard protocol and HTTP. Each gets an answer or a clear error.
-//! The coordinator lives, and its memory stays flat.
+//! Malformed, truncated and hostile requests over gRPC, gRPC-Web, the standard protocol and HTTP. Each gets an answer or a clear
+//! error. The coordinator lives, and its memory stays flat.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -112,7 +112,7 @@ impl Strangers {
         let mut random = Random(number);
         let which = random.below(2);
         let file = random.spoiled(&self.good.files[which]);
-        match number % 8 {
+        match number % 9 {
             0 => self.predict(number, PredictRequest { image: Some(Image::File(file)), ..Default::default() }),
             1 => {
                 let pixels = Image::Pixels(random.bytes(4000));
@@ -132,6 +132,13 @@ impl Strangers {
             }
             5 => self.post(number, "/api/predict", "", &file),
             6 => garbage(&self.http, &random.bytes(400)),
+            7 => {
+                let kind = ["", "+proto", "-text", "-text+proto"][random.below(4)];
+                let path =
+                    ["coxswain.v1.Inference/Predict", "inference.GRPCInferenceService/ModelInfer"][random.below(2)];
+                let head = format!("Content-Type: application/grpc-web{kind}\r\n");
+                self.post(number, &format!("/{path}"), &head, &framed(&file));
+            }
             _ => garbage(&self.grpc, &random.bytes(400)),
         }
     }
@@ -177,6 +184,12 @@ impl Strangers {
         let status: u16 = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
         assert!((200..500).contains(&status), "{number}: {path}: {answer}");
     }
+}
+
+/// Bytes as a message of gRPC has them, with its length before them.
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    [&[0], length.as_slice(), message].concat()
 }
 
 /// An answer, or an error that is the stranger's own.

@@ -14,7 +14,7 @@ use std::{
     process::{Child, Command, Stdio},
     thread,
 };
-use system_tests::{Browser, Coordinator, binary, data_dir, scratch};
+use system_tests::{Browser, Coordinator, TestRun, binary, data_dir, scratch};
 
 /// Where pictures of the page are kept, to be looked at.
 fn pictures() -> PathBuf {
@@ -119,6 +119,48 @@ fn cell_opens_its_pictures(browser: &mut Browser) {
     );
     browser.evaluate("document.querySelector('#cell button').click()");
     browser.wait_for("!document.querySelector('#cell[open]')");
+}
+
+/// How many alerts are in force and not dismissed, by the mark in the header.
+const MARK: &str = "document.querySelector('#alerts-open:not([hidden])')?.dataset.count";
+
+#[test]
+fn alerts_are_shown_until_they_are_dismissed() {
+    let Some(mut browser) = Browser::start("alerts_are_shown_until_they_are_dismissed") else { return };
+    let directory = scratch();
+    // Both come after the first epoch.
+    let alerts = ["--alert-accuracy-above", "0.0", "--alert-accuracy-below", "0.99"];
+    let mut run = TestRun::small().local(1).epochs(60).with(&alerts).start(&directory.path().join("run"));
+    let url = run.page();
+    browser.dress(1280, 900, false);
+    browser.open(&url);
+    browser.wait_for(&format!("{MARK} === '2'"));
+    browser.wait_for(
+        "document.querySelector('#alerts-list [data-severity=warning] p:nth-child(2)').textContent.includes('curves') \
+         && document.querySelector('#alerts-list [data-severity=info]') \
+         && document.querySelector('#alerts-said').textContent.includes('test accuracy')",
+    );
+    // The tab is marked for who wants that.
+    browser.wait_for("document.title.startsWith('(') === false");
+    browser.evaluate("document.querySelector('#alerts-title').click()");
+    browser.wait_for("document.title.startsWith('(2) ')");
+    for (name, width, dark) in [("light", 1280, false), ("dark", 1280, true), ("phone", 390, false)] {
+        browser.dress(width, 900, dark);
+        browser.wait_for("document.documentElement.scrollWidth <= innerWidth");
+        browser.evaluate("scrollTo(0, 0)");
+        browser.keep_picture(&pictures().join(format!("alerts-{name}.png")), false);
+    }
+    browser.evaluate("document.querySelector('#alerts-list [data-severity=info] button').click()");
+    browser.wait_for(&format!("{MARK} === '1' && document.title.startsWith('(1) ')"));
+    browser.wait_for("document.querySelector('#alerts-earlier summary').textContent === 'Dismissed (1)'");
+    // The browser remembers what was dismissed, and what was wanted.
+    browser.open(&url);
+    browser.wait_for(&format!("{MARK} === '1' && document.title.startsWith('(1) ')"));
+    browser.evaluate("document.querySelector('#alerts-list button').click()");
+    browser.wait_for("document.querySelector('#alerts-open').hidden && !document.title.startsWith('(')");
+    assert_eq!(browser.complaints(), [""; 0]);
+    run.terminate();
+    assert_eq!(run.wait().code, 0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use system_tests::{Browser, Coordinator, TestRun, binary, data_dir, pace, scratch, test_pictures};
+use system_tests::{Browser, Coordinator, Terminal, TestRun, binary, data_dir, pace, scratch, test_pictures};
 
 /// Epochs that the run goes on for, so that there is something to watch. It is stopped before they are over.
 const MORE: usize = 6;
@@ -79,6 +79,26 @@ fn page(browser: &mut Browser, url: &str, picture: &Path) {
     assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
 }
 
+/// The run on a terminal, and what it makes of a picture.
+fn terminals(url: &str, picture: &Path) {
+    let cox = |arguments: &[&str]| {
+        let mut command = Command::new(binary("cox"));
+        command.args(["--coordinator", url]).args(arguments);
+        command
+    };
+    let mut watch = Terminal::start(&mut cox(&["watch"]), (120, 40));
+    let is_braille = |letter: &char| ('\u{2801}'..='\u{28FF}').contains(letter);
+    watch.wait_for("curves", |text| text.contains("● training") && text.chars().filter(is_braille).count() > 20);
+    watch.keep_picture(&out("watch.png"), "cox watch");
+    watch.press("q");
+    assert_eq!(watch.end().code(), Some(0));
+    let (folder, name) = (picture.parent().unwrap(), picture.file_name().unwrap().to_str().unwrap());
+    let mut predict = Terminal::start(cox(&["predict", name]).current_dir(folder), (100, 18));
+    assert_eq!(predict.end().code(), Some(0));
+    predict.wait_for("a picture and bars", |text| text.contains('▀') && text.contains(" %\n"));
+    predict.keep_picture(&out("predict.png"), "cox predict");
+}
+
 fn is_training(run: &Run, epoch: u32) -> bool {
     run.state() == RunState::Training && run.epoch >= epoch
 }
@@ -105,6 +125,7 @@ fn a_run_is_shown_in_every_way() {
     coordinator.wait_until(|run| is_training(run, done as u32));
     let picture = test_pictures(directory.path(), 1).remove(0);
     page(&mut browser, &coordinator.page(), &picture);
+    terminals(&coordinator.url(), &picture);
     coordinator.terminate();
     assert_eq!(coordinator.wait().code, 0);
 }

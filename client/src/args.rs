@@ -2,7 +2,7 @@
 
 pub use crate::options::{
     Checkpoints, Compare, Completions, Confusion, Demands, Evaluate, Events, From, Grid, History, Man, Out, Pause,
-    Plot, Query, Status, Workers,
+    Picture, Plot, Query, Status, View, Workers,
 };
 
 use crate::image::ImageAt;
@@ -148,6 +148,13 @@ pub struct Watch {
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub patience: Duration,
 
+    /// How a terminal shows it.
+    #[arg(long, value_enum, value_name = "full|status|lines", default_value_t = View::Full)]
+    pub view: View,
+
+    /// Which run.
+    #[command(flatten)]
+    pub from: From,
     /// Looked at when the run is over.
     #[command(flatten)]
     pub demands: Demands,
@@ -179,6 +186,10 @@ pub struct Predict {
     /// Which checkpoint answers: newest, best (by test accuracy), or one by its name, such as step-00007820.
     #[arg(long, value_name = "newest|best|NAME", default_value = "newest")]
     pub checkpoint: String,
+
+    /// Whether to draw the picture.
+    #[arg(long, value_enum, value_name = "auto|always|never", default_value_t = Picture::Auto)]
+    pub picture: Picture,
 }
 
 /// The address in `text`; the usual one if there is none.

@@ -5,10 +5,10 @@
 //! # Layout
 //!
 //! - [`args`] and [`options`]: the command line.
-//! - A command a file. To look at a run: [`status`], [`watch`], [`history`], [`workers`], [`events`], [`checkpoints`],
+//! - A command a file. To look at a run: [`status`], [`watch`] (a folder: a pure model, its keys and its view, and the terminal), [`history`], [`workers`], [`events`], [`checkpoints`],
 //!   [`compare`], [`confusion`], [`plot`](mod@plot), [`grid`], [`evaluate`]; [`query`] and its [`database`]. To steer it: [`stop`], [`pause`]. Others: [`predict`], [`summary`], [`papers`].
 //! - [`source`]: where a run is looked at. It is a coordinator ([`connect`], [`lists`], [`steer`]) or a [`directory`].
-//! - [`image`] and [`download`] get pictures; [`output`] writes. [`drawing`]: pictures in files. [`test_set`]: asked about as a whole.
+//! - [`image`] and [`download`] get pictures; [`output`] writes. [`drawing`]: pictures in files. [`thumbnail`]: pictures in letters. [`test_set`]: asked about as a whole.
 //! - [`requirement`]: what a run has to have reached. [`settings`]: its settings by name.
 //! - [`state`], [`look`] and [`csv`]: how things are shown. What the coordinator shows too is in the crate `view`.
 //! - [`error`]: why a command fails, and with which exit code.
@@ -58,6 +58,7 @@ pub mod steer;
 pub mod stop;
 pub mod summary;
 pub mod test_set;
+pub mod thumbnail;
 pub mod watch;
 pub mod workers;
 

@@ -22,6 +22,10 @@ pub enum Ink {
     Warning,
     /// Something is wrong.
     Bad,
+    /// A curve of the training set.
+    Train,
+    /// A curve of the test set.
+    Test,
 }
 
 impl Ink {
@@ -31,7 +35,9 @@ impl Ink {
             Self::Strong => 1,
             Self::Faint => 2,
             Self::Good => 32,
-            Self::Warning => 33,
+            // Yellow and cyan are told apart with any of the common colour blindnesses.
+            Self::Warning | Self::Train => 33,
+            Self::Test => 36,
             Self::Bad => 31,
         }
     }

@@ -26,6 +26,18 @@ pub struct Demands {
     pub expect_sha256: Option<String>,
 }
 
+/// How a run is watched on a terminal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum View {
+    /// On the whole screen, with keys.
+    #[default]
+    Full,
+    /// As `cox status`, in place.
+    Status,
+    /// A line for each change, as where there is no terminal: for screen readers.
+    Lines,
+}
+
 /// How to show a run as it stands.
 #[derive(Debug, clap::Args)]
 pub struct Status {
@@ -262,4 +274,16 @@ pub struct Evaluate {
     /// Where the data set's files are.
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
+}
+
+/// Whether a picture is drawn beside what is predicted of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Picture {
+    /// On a terminal with colours.
+    #[default]
+    Auto,
+    /// Into files and pipes too.
+    Always,
+    /// Nowhere.
+    Never,
 }

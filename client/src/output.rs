@@ -1,6 +1,6 @@
 //! Standard output: text, JSON, or a view that is redrawn in place.
 
-use crate::{error::Failure, look::Look};
+use crate::{args::Picture, error::Failure, look::Look, thumbnail::Depth};
 use console::Term;
 use serde::Serialize;
 use std::{
@@ -43,6 +43,19 @@ impl Output {
     #[must_use]
     pub fn redraws(&self) -> bool {
         self.terminal.is_some() && !self.json
+    }
+
+    /// With which colours pictures are drawn there, if they are.
+    #[must_use]
+    pub fn pictures(&self, wanted: Picture) -> Option<Depth> {
+        let drawn = match wanted {
+            Picture::Auto => self.color,
+            Picture::Always => true,
+            Picture::Never => false,
+        };
+        let is_true = |value| value == "truecolor" || value == "24bit";
+        let depth = if env::var_os("COLORTERM").is_some_and(is_true) { Depth::True } else { Depth::Indexed };
+        (drawn && !self.json).then_some(depth)
     }
 
     /// How text is to look there now; a terminal can change its size.

@@ -7,7 +7,9 @@ use crate::{
     image::ImageAt,
     look::{Ink, Look},
     output::Output,
+    thumbnail::{Depth, Thumbnail},
 };
+use console::truncate_str;
 use plan::number::{self, Number};
 use program::{say, text::one_line};
 use proto::{
@@ -29,8 +31,19 @@ const FILES: usize = 64;
 /// The most bytes of a request with several files.
 const BYTES: usize = 16 << 20;
 
-/// A picture, by its name, and what came of it.
-type Answered = (String, Result<PredictResponse, Failure>);
+/// Pixels of the side of a picture that is drawn alone: two in a letter of the usual shape.
+const ALONE: u32 = 32;
+/// Of one among others.
+const AMONG: u32 = 16;
+/// Columns between a picture and what is in it.
+const GAP: usize = 3;
+/// Columns that what is in a picture takes at least.
+const WORDS: usize = 30;
+
+/// A picture, by its name, as it is drawn, and what came of it.
+type Answered = (String, Option<Thumbnail>, Result<PredictResponse, Failure>);
+/// A picture that is sent.
+type Sent = (String, Option<Thumbnail>, Vec<u8>);
 
 /// Prints what is in each picture, in the order given. A bad one does not stop the others.
 ///
@@ -41,6 +54,9 @@ pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: 
     let images = spawn_blocking(move || options.images.into_iter().flat_map(ImageAt::pictures).collect());
     let images: Vec<ImageAt> = images.await?;
     let all = images.len();
+    let depth = output.pictures(options.picture).filter(|_| output.look().width >= AMONG as usize + GAP + WORDS);
+    let roomy = output.look().width >= ALONE as usize + GAP + WORDS && output.rows() > ALONE as usize / 2 + 1;
+    let side = depth.map(|_| if all == 1 && roomy { ALONE } else { AMONG });
     let mut waiting = groups(images).into_iter();
     let mut in_flight: VecDeque<JoinHandle<Result<Vec<Answered>, Failure>>> = VecDeque::new();
     let mut failed = 0;
@@ -48,12 +64,15 @@ pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: 
         while in_flight.len() < IN_FLIGHT
             && let Some(group) = waiting.next()
         {
-            in_flight.push_back(tokio::spawn(ask(coordinator.clone(), group, model.clone())));
+            in_flight.push_back(tokio::spawn(ask(coordinator.clone(), group, model.clone(), side)));
         }
         let Some(answers) = in_flight.pop_front() else { break };
-        for (image, answer) in answers.await?? {
+        for (image, thumbnail, answer) in answers.await?? {
             match answer {
-                Ok(response) => print(&image, &response, options.top.into(), output)?,
+                Ok(response) => {
+                    let drawn = thumbnail.as_ref().zip(depth);
+                    print(&image, drawn, &response, options.top.into(), output)?;
+                }
                 Err(failure @ Failure::Image { .. }) if all > 1 => {
                     say(NAME, &failure);
                     failed += 1;
@@ -91,24 +110,33 @@ fn is_file(image: &ImageAt) -> bool {
     matches!(image, ImageAt::File(_))
 }
 
-/// What is in the pictures of `group`. As many as fit go in a request.
-async fn ask(coordinator: Coordinator, group: Vec<ImageAt>, model: ModelSelector) -> Result<Vec<Answered>, Failure> {
+/// What is in the pictures of `group`, which are drawn with so many pixels a side. As many as fit go in a request.
+async fn ask(
+    coordinator: Coordinator,
+    group: Vec<ImageAt>,
+    model: ModelSelector,
+    side: Option<u32>,
+) -> Result<Vec<Answered>, Failure> {
     let (mut answered, mut together, mut bytes) = (Vec::new(), Vec::new(), 0);
     for source in group {
         let image = source.to_string();
-        match spawn_blocking(move || source.bytes()).await? {
-            Ok(file) => {
+        let read = move || {
+            let file = source.bytes()?;
+            Ok((side.and_then(|side| Thumbnail::of(&file, side)), file))
+        };
+        match spawn_blocking(read).await? {
+            Ok((thumbnail, file)) => {
                 if bytes + file.len() > BYTES {
                     answered.extend(send(&coordinator, std::mem::take(&mut together), &model).await?);
                     bytes = 0;
                 }
                 bytes += file.len();
-                together.push((image, file));
+                together.push((image, thumbnail, file));
             }
             Err(failure) => {
                 answered.extend(send(&coordinator, std::mem::take(&mut together), &model).await?);
                 bytes = 0;
-                answered.push((image, Err(failure)));
+                answered.push((image, None, Err(failure)));
             }
         }
     }
@@ -117,26 +145,22 @@ async fn ask(coordinator: Coordinator, group: Vec<ImageAt>, model: ModelSelector
 }
 
 /// What is in `files`: all in one request, and if that is refused, each in its own. So a bad one is found.
-async fn send(
-    coordinator: &Coordinator,
-    files: Vec<(String, Vec<u8>)>,
-    model: &ModelSelector,
-) -> Result<Vec<Answered>, Failure> {
+async fn send(coordinator: &Coordinator, files: Vec<Sent>, model: &ModelSelector) -> Result<Vec<Answered>, Failure> {
     if files.len() > 1 {
-        let image = |(_, file): &(String, Vec<u8>)| Image { content: Some(Content::File(file.clone())) };
+        let image = |(_, _, file): &Sent| Image { content: Some(Content::File(file.clone())) };
         let images = files.iter().map(image).collect();
         let request = PredictRequest { images, model: Some(model.clone()), ..PredictRequest::default() };
         match coordinator.predict(request).await {
             Ok(response) => {
-                let names = files.into_iter().map(|(name, _)| name);
-                return Ok(names.zip(apart(response)?).map(|(name, response)| (name, Ok(response))).collect());
+                let files = files.into_iter().zip(apart(response)?);
+                return Ok(files.map(|((name, thumbnail, _), response)| (name, thumbnail, Ok(response))).collect());
             }
             Err(Failure::Rejected { .. }) => {}
             Err(failure) => return Err(failure),
         }
     }
     let mut answered = Vec::with_capacity(files.len());
-    for (image, file) in files {
+    for (image, thumbnail, file) in files {
         // Whether it is a picture or raw pixels is seen where the data set is known.
         let first = Some(predict_request::Image::File(file));
         let request = PredictRequest { image: first, model: Some(model.clone()), ..PredictRequest::default() };
@@ -145,7 +169,7 @@ async fn send(
             Ok(response) => check(response),
             Err(failure) => Err(failure),
         };
-        answered.push((image, answer));
+        answered.push((image, thumbnail, answer));
     }
     Ok(answered)
 }
@@ -168,23 +192,66 @@ fn check(response: PredictResponse) -> Result<PredictResponse, Failure> {
     Ok(response)
 }
 
-fn print(image: &str, response: &PredictResponse, top: usize, output: &Output) -> Result<(), Failure> {
+fn print(
+    image: &str,
+    drawn: Option<(&Thumbnail, Depth)>,
+    response: &PredictResponse,
+    top: usize,
+    output: &Output,
+) -> Result<(), Failure> {
     if output.json() {
-        output.json_line(&View::new(image, response))
-    } else {
-        output.text(&render(image, response, top, output.look()))
+        return output.json_line(&View::new(image, response));
     }
+    let look = output.look();
+    let Some((thumbnail, depth)) = drawn else { return output.text(&render(image, response, top, look)) };
+    let look = Look { width: look.width.saturating_sub(thumbnail.columns() + GAP), ..look };
+    let (name, checkpoint) = heading(image, response, look);
+    // Thin ones, so that they do not look like a part of the picture.
+    let thin = |fraction: f64, width: usize| {
+        let filled = view::bar(fraction, width).chars().filter(|letter| *letter == '█').count();
+        look.paint(Ink::Good, &"━".repeat(filled)) + &look.paint(Ink::Faint, &"─".repeat(width - filled))
+    };
+    let words = [vec![name, checkpoint, String::new()], bars(response, top, look, thin)].concat();
+    let words: Vec<_> = words.iter().map(|line| truncate_str(line, look.width, "…").into_owned()).collect();
+    output.text(&beside(&thumbnail.lines(depth), thumbnail.columns(), &words))
+}
+
+/// A picture of so many columns, with `words` at its right, in the middle of its height. A line is left free below.
+fn beside(picture: &[String], columns: usize, words: &[String]) -> String {
+    let above = picture.len().saturating_sub(words.len()) / 2;
+    let blank = " ".repeat(columns);
+    let line = |row: usize| {
+        let left = picture.get(row).unwrap_or(&blank);
+        match row.checked_sub(above).and_then(|row| words.get(row)) {
+            Some(words) => format!("{left}{}{words}\n", " ".repeat(GAP)),
+            None => format!("{left}\n"),
+        }
+    };
+    (0..picture.len().max(above + words.len())).map(line).collect::<String>() + "\n"
 }
 
 /// The picture's name, its class, the checkpoint that tells it, and a bar for each of the `top` most probable classes.
 #[must_use]
 pub fn render(image: &str, response: &PredictResponse, top: usize, look: Look) -> String {
+    let (name, checkpoint) = heading(image, response, look);
+    let bar = |fraction: f64, width: usize| look.paint(Ink::Good, &view::bar(fraction, width));
+    let bars = bars(response, top, look, bar).join("\n");
+    format!("{name} {checkpoint}\n{bars}\n")
+}
+
+/// The picture's name with its class, and the checkpoint that tells it.
+fn heading(image: &str, response: &PredictResponse, look: Look) -> (String, String) {
     let checkpoint = match response.checkpoint_accuracy {
         Some(accuracy) => format!("by {}, {} of the test set", one_line(&response.checkpoint), percent(accuracy)),
         None => format!("by {}", one_line(&response.checkpoint)),
     };
     let class = look.paint(Ink::Good, &one_line(&response.class));
     let image = look.paint(Ink::Strong, &one_line(image));
+    (format!("{image}: {class}"), look.paint(Ink::Faint, &format!("({checkpoint})")))
+}
+
+/// A line for each of the `top` most probable classes, with what `bar` makes of a fraction and a width.
+fn bars(response: &PredictResponse, top: usize, look: Look, bar: impl Fn(f64, usize) -> String) -> Vec<String> {
     let mut classes: Vec<(&String, f32)> =
         response.classes.iter().zip(response.probabilities.iter().copied()).collect();
     // Stable: equal ones stay in the order of the classes.
@@ -192,15 +259,10 @@ pub fn render(image: &str, response: &PredictResponse, top: usize, look: Look) -
     let width = look.width.saturating_sub(26).clamp(10, 40);
     let row = |(class, probability): &(&String, f32)| {
         let fraction = f64::from(*probability);
-        vec![
-            format!("  {}", one_line(class)),
-            look.paint(Ink::Good, &view::bar(fraction, width)),
-            format!("{:.1} %", 100.0 * fraction),
-        ]
+        vec![format!("  {}", one_line(class)), bar(fraction, width), format!("{:.1} %", 100.0 * fraction)]
     };
     let rows: Vec<Vec<String>> = classes.iter().take(top).map(row).collect();
-    let bars = table(&[Align::Left, Align::Left, Align::Right], &rows).join("\n");
-    format!("{image}: {class} {}\n{bars}\n", look.paint(Ink::Faint, &format!("({checkpoint})")))
+    table(&[Align::Left, Align::Left, Align::Right], &rows)
 }
 
 /// A prediction as JSON.
@@ -287,6 +349,14 @@ a.png: cat (by step-001955, 81.22 % of the test set)
         let response = PredictResponse { checkpoint_accuracy: None, ..response() };
         let text = render("a.png", &response, 1, Look::plain(36));
         assert_eq!(text, "a.png: cat (by step-001955)\n  cat  ████████░░  75.0 %\n");
+    }
+
+    #[test]
+    fn words_stand_beside_the_middle_of_a_picture() {
+        let picture = ["##", "##", "##", "##"].map(str::to_owned);
+        let words = ["a", "b"].map(str::to_owned);
+        assert_eq!(beside(&picture, 2, &words), "##\n##   a\n##   b\n##\n\n");
+        assert_eq!(beside(&picture[..1], 2, &words), "##   a\n     b\n\n");
     }
 
     #[test]

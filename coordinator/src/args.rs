@@ -3,7 +3,11 @@
 //! Every flag is also read from an environment variable, and from a file that `--config` names. The command line
 //! outweighs the environment, and the environment outweighs the file.
 
-use crate::{alerts::AlertArgs, error::Error, web::Http};
+use crate::{
+    alerts::AlertArgs,
+    error::Error,
+    web::{Http, Origin},
+};
 use clap::Parser;
 use config::{Asked, RunConfig};
 use program::{BadVariable, Format, Traces, Usage, arguments};
@@ -87,6 +91,11 @@ pub struct Args {
     /// on [default: the address of --listen, without its port]
     #[arg(long, value_name = "ADDR|off")]
     pub http: Option<Http>,
+
+    /// Let pages of this site ask and steer the run in a browser, such as https://host:8000. May be given several times. Pages of
+    /// other sites may not
+    #[arg(long, value_name = "SITE", value_delimiter = ',')]
+    pub http_origin: Vec<Origin>,
 
     /// How long a silent or stuck worker is waited for, from 500ms to 1h; the other time-outs follow from it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]

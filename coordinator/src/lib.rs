@@ -11,7 +11,7 @@
 //! - `serve`: predictions without training. `server`: what both serve on the one port.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
 //! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
-//! - `alerts`: what somebody has to be told at once, and how.
+//! - `alerts`: what somebody has to be told at once, and how. `kubeflow`: who is told how far it is. `outgoing`: by HTTP.
 //! - `local`: workers on this machine.
 //!
 //! # Example
@@ -35,8 +35,10 @@ mod error;
 mod health;
 mod helm;
 mod journal;
+mod kubeflow;
 mod local;
 mod memory;
+mod outgoing;
 mod run;
 mod serve;
 mod server;

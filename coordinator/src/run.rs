@@ -9,12 +9,14 @@ use crate::{
     error::Error,
     health,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
+    kubeflow::{Place, Reports},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
-    server::{GRACE, Served, broken, engine, router, serve, soon},
+    server::{GRACE, Served, broken, engine, routes, serve, soon},
     services::{ClusterOptions, ClusterService, Predictor, StandardBackend, Timely, TrainingService, requests},
     web::{Asked, Http, Others, Site},
 };
 use checkpoint::{Retention, Store};
+use chronicle::Chronicle;
 use config::RunConfig;
 use data::Split;
 use inference::{Budget, EngineOptions, Memory, Source};
@@ -22,6 +24,7 @@ use page::{Images, Model, Shown};
 use plan::Timeouts;
 use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
 use std::{
+    env,
     future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -37,7 +40,7 @@ use tokio::{
     task::spawn_blocking,
     time::{interval, timeout},
 };
-use tonic::transport::server::Router;
+use tonic::service::Routes;
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
@@ -71,6 +74,7 @@ pub async fn run(
             return Ok(());
         }
     }
+    let epochs = begun.config.epochs;
     let (run_dir, profile) = (begun.run_dir.clone(), profile_dir(&args, &begun.run_dir));
     let mut running = start(&args, begun, &display, timeouts, listener, (complete, telemetry)).await?;
     if let Some(listener) = page {
@@ -79,6 +83,7 @@ pub async fn run(
             (vec![running.shown.clone()], true),
             Some(&running.others),
             connections::of_the_page(connections::most()),
+            &args.http_origin,
             &display,
         )?);
     }
@@ -98,10 +103,14 @@ pub async fn run(
             processes,
         })
     });
-    let told = || Alerts::start(args.alerts.options(), &run_dir, running.view.clone(), running.inputs.clone());
+    let told = || {
+        let (view, inputs, chronicle) = (running.view.clone(), running.inputs.clone(), running.chronicle.clone());
+        Alerts::start(args.alerts.options(), &run_dir, view, inputs, chronicle)
+    };
     let alerts = (!complete).then(told).transpose()?;
+    let reports = (!complete).then(|| reports(epochs, running.view.clone())).transpose()?.flatten();
     let serve = args.serve.then_some(address);
-    running.until_over(workers, alerts, stop, timeouts, serve).await
+    running.until_over(workers, (alerts, reports), stop, timeouts, serve).await
 }
 
 /// A coordinator at work.
@@ -110,6 +119,8 @@ struct Running {
     inputs: mpsc::Sender<HelmInput>,
     /// What others see of the run.
     view: watch::Receiver<Run>,
+    /// What the run has been through.
+    chronicle: watch::Sender<Chronicle>,
     /// What the helm comes to.
     helm_ended: Ended,
     /// What the server comes to.
@@ -140,13 +151,8 @@ async fn start(
     let store = Store::new(run_dir.join("checkpoints"));
     let weights_sha256 = newest.as_ref().map_or_else(String::new, |(_, manifest, _)| manifest.weights_sha256.clone());
     let known = newest.as_ref().map(|(name, manifest, _)| (name.clone(), manifest.test_accuracy));
-    let engine = engine(EngineOptions {
-        dataset: Arc::clone(&dataset),
-        source: Source::Store(store.of_run(&run_id)),
-        memory: Memory::from_mib(args.predict_memory),
-        newest,
-    });
-    let engine = engine.await?;
+    let (source, memory) = (Source::Store(store.of_run(&run_id)), Memory::from_mib(args.predict_memory));
+    let engine = engine(EngineOptions { dataset: Arc::clone(&dataset), source, memory, newest }).await?;
     let predictor = Predictor::new(engine.clone(), telemetry.clone(), &run_id);
     let cluster = ClusterOptions {
         store,
@@ -159,7 +165,7 @@ async fn start(
     };
     let (inputs, receiver) = mpsc::channel(INPUTS);
     let chronicle = watch::Sender::new(journal.chronicle()?);
-    let followed = chronicle.subscribe();
+    let (kept, followed) = (chronicle.clone(), chronicle.subscribe());
     let (name, images) = (run_dir.display().to_string(), test_images(args, &config));
     let (told, of_run) = (chronicle.subscribe(), cluster.store.of_run(&run_id));
     let options = HelmOptions {
@@ -186,17 +192,15 @@ async fn start(
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
     let cluster = ClusterService::new(inputs.clone(), cluster);
     let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
-    let requests = requests(Memory::from_mib(args.predict_memory));
-    let shown = Shown {
-        images: Some(images),
-        model: Some(Arc::new(Asked(predictor.clone())) as Arc<dyn Model>),
-        ..Shown::new(&name, view.clone(), followed.clone())
-    };
+    let requests = requests(memory);
+    let model_to_ask = Some(Arc::new(Asked(predictor.clone())) as Arc<dyn Model>);
+    let shown =
+        Shown { images: Some(images), model: model_to_ask, ..Shown::new(&name, view.clone(), followed.clone()) };
     let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
-    let others = Others::new(standard, requests.clone(), view.clone(), followed);
-    let router = services((timeouts, view.clone()), cluster, training, (predictor, &model, &requests)).await?;
-    let (server, close) = serve(router, listener, timeouts);
-    Ok(Running { inputs, view, helm_ended, server, close, shown, others, site: None })
+    let of_all = services((timeouts, view.clone()), training, (predictor, &model, &requests)).await?;
+    let others = Others::new(standard, of_all.clone(), requests.clone(), view.clone(), followed);
+    let (server, close) = serve(with_workers(of_all, cluster, timeouts), listener, timeouts);
+    Ok(Running { inputs, view, chronicle: kept, helm_ended, server, close, shown, others, site: None })
 }
 
 impl Running {
@@ -205,12 +209,12 @@ impl Running {
     async fn until_over(
         self,
         mut workers: Option<LocalWorkers>,
-        alerts: Option<Alerts>,
+        (alerts, reports): (Option<Alerts>, Option<Reports>),
         mut stop: impl Future<Output = String> + Unpin,
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
     ) -> Result<(), Error> {
-        let Self { inputs, view, mut helm_ended, mut server, close, shown: _, others: _, site } = self;
+        let Self { inputs, view, chronicle: _, mut helm_ended, mut server, close, shown: _, others: _, site } = self;
         let mut stopping = false;
         let mut tick = interval(timeouts.tick);
         let result = loop {
@@ -237,9 +241,18 @@ impl Running {
             Some(workers) => workers.end(result).await,
             None => result,
         };
-        if let Some(alerts) = alerts {
-            alerts.end().await;
-        }
+        tokio::join!(
+            async {
+                if let Some(alerts) = alerts {
+                    alerts.end().await;
+                }
+            },
+            async {
+                if let Some(reports) = reports {
+                    reports.end().await;
+                }
+            }
+        );
         if let Some(address) = serve.filter(|_| result.is_ok() && !stopping) {
             tracing::info!("training is over; answering predictions on {address} until stopped");
             stop.await;
@@ -252,6 +265,19 @@ impl Running {
         let _ = timeout(GRACE, server).await;
         result
     }
+}
+
+/// Tells Kubeflow how far the run is, within one of its jobs. What is wrong there stops no run.
+fn reports(epochs: u32, view: watch::Receiver<Run>) -> Result<Option<Reports>, Error> {
+    let place = match Place::of(|name| env::var(name).ok()) {
+        Some(Ok(place)) => place,
+        Some(Err(why)) => {
+            tracing::warn!("Kubeflow is not told how far the run is: {why}");
+            return Ok(None);
+        }
+        None => return Ok(None),
+    };
+    Reports::start(place, epochs, view).map(Some)
 }
 
 /// What the helm comes to.
@@ -336,17 +362,20 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
     }
 }
 
-/// All that is served on the one port.
+/// What is served to people and scripts.
 async fn services(
     (timeouts, view): (Timeouts, watch::Receiver<Run>),
-    cluster: ClusterService,
     training: TrainingService,
     (predictor, model, requests): (Predictor, &str, &Budget),
-) -> Result<Router, Error> {
-    let (router, health) = router(predictor, model, requests, timeouts).await?;
+) -> Result<Routes, Error> {
+    let (routes, health) = routes(predictor, model, requests, timeouts).await?;
     health::report(health, view).await;
-    let soon = soon(timeouts);
-    Ok(router
-        .add_service(Timely::new(ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS), soon))
-        .add_service(Timely::new(TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION), soon)))
+    let training = TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION);
+    Ok(routes.add_service(Timely::new(training, soon(timeouts))))
+}
+
+/// The same with what workers need, which is for no browser.
+fn with_workers(routes: Routes, cluster: ClusterService, timeouts: Timeouts) -> Routes {
+    let cluster = ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS);
+    routes.add_service(Timely::new(cluster, soon(timeouts)))
 }

@@ -8,9 +8,9 @@ use crate::{
     display::Display,
     error::Error,
     health::READY,
-    server::{GRACE, broken, engine, router, serve},
+    server::{GRACE, broken, engine, routes, serve},
     services::{Predictor, StandardBackend, requests},
-    web::{Http, Others, Site, served},
+    web::{Http, Origin, Others, Site, served},
 };
 use checkpoint::{Manifest, Store};
 use clap::Parser;
@@ -58,6 +58,10 @@ pub struct ServeArgs {
     /// off for none
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1")]
     pub http: Http,
+
+    /// Let pages of this site ask in a browser, such as https://host:8000. May be given several times. Pages of other sites may not
+    #[arg(long, value_name = "SITE", value_delimiter = ',')]
+    pub http_origin: Vec<Origin>,
 
     /// Where the data set's files are, for the page's pictures
     #[arg(long, value_name = "DIR", default_value = "data")]
@@ -119,20 +123,21 @@ pub async fn run_serve(
     let told = manifest.clone();
     let newest = Some((name.clone(), manifest, Arc::new(state)));
     let engine = engine(EngineOptions { dataset, source: source.clone(), memory, newest }).await?;
-    let predictor = Predictor::new(engine.clone(), telemetry, &run_id);
     let requests = requests(memory);
-    let (router, health) = router(predictor.clone(), &model, &requests, timeouts).await?;
+    let predictor = Predictor::new(engine.clone(), telemetry, &run_id);
+    let (routes, health) = routes(predictor.clone(), &model, &requests, timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
     let site = match page {
         Some(page) => {
             let shown = shown(&args, told, predictor.clone()).await?;
-            let standard = Arc::new(StandardBackend::new(predictor, &model));
-            let others = Others::new(standard, requests, shown.run.clone(), shown.chronicle.clone());
-            Some(Site::start(page, (vec![shown], false), Some(&others), of_the_page(most()), display)?)
+            let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
+            let others = Others::new(standard, routes.clone(), requests, shown.run.clone(), shown.chronicle.clone());
+            let connections = of_the_page(most());
+            Some(Site::start(page, (vec![shown], false), Some(&others), connections, &args.http_origin, display)?)
         }
         None => None,
     };
-    let (mut server, close) = serve(router, listener, timeouts);
+    let (mut server, close) = serve(routes, listener, timeouts);
     tracing::info!("answering by {name} ({model}) of {}, listening on {address}", args.path.display());
     let reason = tokio::select! {
         ended = &mut server => return Err(broken(ended)),

@@ -17,7 +17,7 @@ use tokio::{
     sync::oneshot,
     task::{JoinError, JoinHandle, spawn_blocking},
 };
-use tonic::transport::{Server, server::Router};
+use tonic::{service::Routes, transport::Server};
 use tonic_health::server::HealthReporter;
 
 /// Calls of one connection at a time.
@@ -48,12 +48,12 @@ pub(crate) fn soon(timeouts: Timeouts) -> Duration {
 }
 
 /// Predictions through `predictor` of `model`, whose requests take their memory from `requests`; health and reflection.
-pub(crate) async fn router(
+pub(crate) async fn routes(
     predictor: Predictor,
     model: &str,
     requests: &Budget,
     timeouts: Timeouts,
-) -> Result<(Router, HealthReporter), Error> {
+) -> Result<(Routes, HealthReporter), Error> {
     let standard = OpenInference::new(Arc::new(StandardBackend::new(predictor.clone(), model)));
     let standard = GrpcInferenceServiceServer::new(standard).max_decoding_message_size(LARGEST_MESSAGE);
     let inference = InferenceServer::new(InferenceService::new(predictor));
@@ -69,24 +69,24 @@ pub(crate) async fn router(
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let router = Server::builder()
-        .max_concurrent_streams(CALLS)
-        .http2_keepalive_interval(Some(timeouts.keepalive))
-        .http2_keepalive_timeout(Some(GONE))
-        .add_service(Timely::new(health, soon(timeouts)))
+    let routes = Routes::new(Timely::new(health, soon(timeouts)))
         .add_service(reflection().build_v1().map_err(reflect)?)
         .add_service(reflection().build_v1alpha().map_err(reflect)?)
         .add_service(inference)
         .add_service(standard);
-    Ok((router, reporter))
+    Ok((routes, reporter))
 }
 
 /// Serves on `listener`, until the sender is dropped.
-pub(crate) fn serve(router: Router, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
+pub(crate) fn serve(routes: Routes, listener: TcpListener, timeouts: Timeouts) -> (Served, oneshot::Sender<()>) {
     let (close, closed) = oneshot::channel::<()>();
     let most = connections::most();
     let incoming = connections::incoming(listener, most - connections::of_the_page(most), timeouts.request);
-    let server = router.serve_with_incoming_shutdown(incoming, async {
+    let mut builder = Server::builder()
+        .max_concurrent_streams(CALLS)
+        .http2_keepalive_interval(Some(timeouts.keepalive))
+        .http2_keepalive_timeout(Some(GONE));
+    let server = builder.add_routes(routes).serve_with_incoming_shutdown(incoming, async {
         // Dropping the sender closes as well.
         let _ = closed.await;
     });

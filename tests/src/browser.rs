@@ -159,6 +159,14 @@ impl Browser {
         }
     }
 
+    /// Chooses a file in the first input that a selector finds.
+    pub fn choose_file(&mut self, selector: &str, file: &Path) {
+        let document = self.call("DOM.getDocument", &json!({}));
+        let asked = json!({"nodeId": document["root"]["nodeId"], "selector": selector});
+        let input = self.call("DOM.querySelector", &asked);
+        self.call("DOM.setFileInputFiles", &json!({"nodeId": input["nodeId"], "files": [file]}));
+    }
+
     /// Presses a key that writes `text`.
     pub fn press(&mut self, text: &str) {
         self.call("Input.dispatchKeyEvent", &json!({"type": "keyDown", "key": text, "text": text}));

@@ -12,11 +12,15 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::loads::{self, Measure};
 use crate::{cargo, setup, workspace};
 
 /// What is compared.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Options {
+    #[command(subcommand)]
+    other: Option<Measure>,
     /// The model.
     #[arg(long, default_value = "resnet20")]
     model: String,
@@ -45,6 +49,9 @@ type Figures = BTreeMap<&'static str, Vec<f64>>;
 
 /// Runs the comparison and prints its table.
 pub fn bench(options: &Options) -> Result<()> {
+    if let Some(other) = &options.other {
+        return loads::measure(other);
+    }
     setup::setup(false, None)?;
     setup::python::setup()?;
     let programs = cargo::build_programs()?;

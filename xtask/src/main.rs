@@ -6,6 +6,7 @@ mod chaos;
 mod check_cuda;
 mod checksum;
 mod gpu_kit;
+mod loads;
 mod pictures;
 mod recovery;
 mod same_bytes;
@@ -52,7 +53,7 @@ enum Command {
     CheckCuda,
     /// Build and pack a kit for a machine that has a GPU and an older PyTorch, and nothing else (downloads about 2.5 GB).
     GpuKit(gpu_kit::Options),
-    /// Train side by side with PyTorch DDP, alternately, and print medians and ratios.
+    /// Train side by side with PyTorch DDP, alternately, and print medians and ratios; or measure what else there is.
     Bench(bench::Options),
     /// Kill, stop and join workers and the coordinator at random moments of a run, and compare its weights.
     Chaos(chaos::Options),

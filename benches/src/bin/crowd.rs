@@ -4,6 +4,7 @@
 //!     cargo run --release -p benches --bin crowd -- --data-dir data
 
 use anyhow::{Context, Result, ensure};
+use benches::{cpu_seconds, kilobytes};
 use clap::Parser;
 use plan::Position;
 use proto::{
@@ -97,9 +98,9 @@ async fn measure(args: &Args, coordinator: &Child) -> Result<()> {
     let mut generation = all_train(&mut sightings, args.workers, 0).await?;
     println!("{} workers attached and trained after {:.1} s", args.workers, start.elapsed().as_secs_f64());
 
-    let (before, watched) = (cpu_seconds(coordinator)?, Instant::now());
+    let (before, watched) = (cpu_seconds(coordinator.id())?, Instant::now());
     sleep(Duration::from_secs(args.seconds)).await;
-    let busy = (cpu_seconds(coordinator)? - before) / watched.elapsed().as_secs_f64();
+    let busy = (cpu_seconds(coordinator.id())? - before) / watched.elapsed().as_secs_f64();
     println!("coordinator: {:.1} % of a core at a report a worker a second", 100.0 * busy);
 
     let mut latencies = Vec::new();
@@ -139,8 +140,12 @@ async fn measure(args: &Args, coordinator: &Child) -> Result<()> {
     latencies.sort_unstable();
     let at = |percent: usize| latencies[(latencies.len() * percent).div_ceil(100) - 1];
     println!("an abort reaches workers within {:.0?} (median), {:.0?} (99th percentile)", at(50), at(99));
-    let [resident, own] = ["VmRSS:", "RssAnon:"].map(|field| megabytes(coordinator, field));
-    println!("coordinator: {} MB resident, {} MB of them its own; generation {generation} in the end", resident?, own?);
+    let [resident, own] = ["VmRSS:", "RssAnon:"].map(|field| kilobytes(coordinator.id(), field));
+    println!(
+        "coordinator: {} MB resident, {} MB of them its own; generation {generation} in the end",
+        resident? / 1024,
+        own? / 1024
+    );
     Ok(())
 }
 
@@ -259,20 +264,4 @@ async fn simulate(endpoint: Endpoint, name: String, seen: mpsc::Sender<Seen>, cu
 fn held(position: Position, lineage: u64) -> v1::Held {
     let (position, totals) = (Some(position.into()), Some(v1::Totals::default()));
     v1::Held { position, totals, lineage, digest: Some(1) }
-}
-
-/// Processor time of the coordinator so far.
-fn cpu_seconds(coordinator: &Child) -> Result<f64> {
-    /// What the fields of /proc count in, on every Linux.
-    const TICKS: f64 = 100.0;
-    let stat = fs::read_to_string(format!("/proc/{}/stat", coordinator.id()))?;
-    let fields: Vec<&str> = stat.rsplit(')').next().context("no stat")?.split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok());
-    Ok((ticks(11).context("no utime")? + ticks(12).context("no stime")?) / TICKS)
-}
-
-fn megabytes(coordinator: &Child, field: &str) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", coordinator.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
 }

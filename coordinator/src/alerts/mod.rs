@@ -1,4 +1,4 @@
-//! What somebody has to be told at once goes to the log, the journal, a webhook and a command. Nothing ever waits for any of them.
+//! What somebody has to be told at once goes to the log, the journal, the page, a webhook and a command. Nothing ever waits for any of them.
 
 mod arguments;
 mod command;
@@ -10,6 +10,7 @@ pub use arguments::AlertArgs;
 
 use crate::{error::Error, helm::HelmInput};
 use alerts::{Alert, Lookout, Rules, Seen, Severity, Status};
+use chronicle::{Chronicle, Fact};
 use disk::Watched;
 use note::Note;
 use proto::v1::Run;
@@ -53,7 +54,8 @@ pub struct Alerts {
 }
 
 impl Alerts {
-    /// Keeps a lookout over the run in `view`, which is kept in `run_dir`. What is news goes to the journal through `inputs`.
+    /// Keeps a lookout over the run in `view`, which is kept in `run_dir`. Each alert goes to the `chronicle`, and what is news to
+    /// the journal through `inputs`.
     ///
     /// # Errors
     /// If there is no thread to be had.
@@ -62,14 +64,16 @@ impl Alerts {
         run_dir: &Path,
         view: watch::Receiver<Run>,
         inputs: inputs::Sender<HelmInput>,
+        chronicle: watch::Sender<Chronicle>,
     ) -> Result<Self, Error> {
         let (stop, stopped) = mpsc::channel();
         let (over, delivered) = oneshot::channel();
         let disk = Watched::start(run_dir)?;
-        let receivers = Receivers::start(options.webhook, options.command)?;
+        let told = Told { inputs, chronicle, receivers: Receivers::start(options.webhook, options.command)? };
         let lookout = Lookout::new(options.rules);
         spawn("alerts", move || {
-            watch_over(lookout, &view, &disk, &stopped, &inputs, &receivers);
+            watch_over(lookout, &view, &disk, &stopped, |alert, run| told.tell(alert, run));
+            let Told { receivers, .. } = told;
             receivers.end();
             // Whoever waited for it may be gone.
             let _ = over.send(());
@@ -91,24 +95,54 @@ fn watch_over(
     view: &watch::Receiver<Run>,
     disk: &Watched,
     stopped: &mpsc::Receiver<()>,
-    inputs: &inputs::Sender<HelmInput>,
-    receivers: &Receivers,
+    tell: impl Fn(&Alert, &Run),
 ) {
     let began = Instant::now();
     loop {
         let last = stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Disconnected);
         let run = view.borrow().clone();
         for alert in lookout.look(&Seen { run: &run, at: began.elapsed(), disk: disk.now() }) {
-            log(&alert);
-            if alert.kind.is_news() {
-                // A helm that is busy has more important things to record.
-                let _ = inputs.try_send(HelmInput::Note { text: alert.text.clone() });
-            }
-            receivers.tell(&Note::new(&alert, &run));
+            tell(&alert, &run);
         }
         if last {
             return;
         }
+    }
+}
+
+/// All who are told.
+struct Told {
+    inputs: inputs::Sender<HelmInput>,
+    chronicle: watch::Sender<Chronicle>,
+    receivers: Receivers,
+}
+
+impl Told {
+    fn tell(&self, alert: &Alert, run: &Run) {
+        log(alert);
+        if alert.kind.is_news() {
+            // A helm that is busy has more important things to record.
+            let _ = self.inputs.try_send(HelmInput::Note { text: alert.text.clone() });
+        }
+        let note = Note::new(alert, run);
+        self.chronicle.send_modify(|chronicle| chronicle.add(note.at(), Fact::Alert(shown(alert))));
+        self.receivers.tell(&note);
+    }
+}
+
+/// An alert as people see it.
+fn shown(alert: &Alert) -> chronicle::Alert {
+    // These are words in JSON too.
+    let word = |value: serde_json::Result<serde_json::Value>| {
+        value.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    chronicle::Alert {
+        kind: word(serde_json::to_value(alert.kind)),
+        status: word(serde_json::to_value(alert.status)),
+        severity: word(serde_json::to_value(alert.severity)),
+        worker: alert.worker.clone(),
+        text: alert.text.clone(),
+        advice: alert.advice.to_owned(),
     }
 }
 

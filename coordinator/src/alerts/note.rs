@@ -39,6 +39,11 @@ impl Note {
         }
     }
 
+    /// When, in seconds since 1970.
+    pub fn at(&self) -> f64 {
+        self.at
+    }
+
     /// The alert in words.
     pub fn text(&self) -> &str {
         &self.alert.text

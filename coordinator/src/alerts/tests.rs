@@ -42,7 +42,8 @@ async fn seen(options: AlertOptions) -> (tempfile::TempDir, inputs::Receiver<Hel
     let directory = tempfile::tempdir().unwrap();
     let (helm, view) = watch::channel(run(RunState::Training));
     let (inputs, receiver) = inputs::channel(8);
-    let alerts = Alerts::start(options, directory.path(), view, inputs).unwrap();
+    let chronicle = watch::Sender::new(Chronicle::default());
+    let alerts = Alerts::start(options, directory.path(), view, inputs, chronicle).unwrap();
     helm.send_replace(run(RunState::Finished));
     alerts.end().await;
     (directory, receiver)
@@ -99,8 +100,14 @@ async fn what_is_news_goes_to_the_journal() {
     let (_helm, view) = watch::channel(run(RunState::Training));
     let (inputs, mut receiver) = inputs::channel(8);
     let options = AlertOptions { rules, ..AlertOptions::default() };
-    let alerts = Alerts::start(options, directory.path(), view, inputs).unwrap();
+    let chronicle = watch::Sender::new(Chronicle::default());
+    let mut shown = chronicle.subscribe();
+    let alerts = Alerts::start(options, directory.path(), view, inputs, chronicle).unwrap();
     let input = timeout(FAREWELL, receiver.recv()).await.unwrap();
     assert!(matches!(input, Some(HelmInput::Note { text }) if text.starts_with("no step for ")));
+    let shown = shown.wait_for(|chronicle| chronicle.alerts_from(0).len() > 0).await.unwrap().clone();
+    let alert = &shown.alerts_from(0).next().unwrap().alert;
+    assert_eq!((&*alert.kind, &*alert.status, &*alert.severity), ("run-stalled", "firing", "critical"));
+    assert!(alert.advice.contains("what it waits for"), "{alert:?}");
     alerts.end().await;
 }

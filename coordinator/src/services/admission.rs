@@ -5,6 +5,7 @@ use crate::services::{
     fields::Fields,
     late,
     messages::{Admissions, Messages},
+    pace::{Pace, too_slow},
 };
 use ::inference::{Budget, Memory, Refused, Share};
 use bytes::{Bytes, BytesMut};
@@ -17,7 +18,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tonic::{Status, body::Body, server::NamedService};
 use tower_service::Service;
 
@@ -29,13 +30,6 @@ const WAITING: usize = 256;
 const WAIT: Duration = Duration::from_secs(20);
 /// From its first byte to the answer.
 pub(super) const REQUEST: Duration = Duration::from_mins(1);
-/// Bytes that have to come in each [`TICK`] while others wait for memory. Who announces much and sends little keeps it
-/// from them.
-pub(super) const PACE: usize = 32 << 10;
-/// So many times in a row a request is too slow before it is given up.
-pub(super) const SLOW: u32 = 2;
-/// How often that is looked at.
-pub(super) const TICK: Duration = Duration::from_millis(500);
 /// Before a message of gRPC: whether it is compressed, and four bytes of length.
 pub(super) const HEAD: usize = 5;
 /// A message is there twice while it is decoded.
@@ -57,7 +51,7 @@ const STREAM: &str = "/PredictStream";
 /// The memory that requests may take of what predictions may.
 #[must_use]
 pub fn requests(memory: Memory) -> Budget {
-    Budget::new(memory.requests(), WAITING, WAIT)
+    Budget::new(memory.requests(), WAITING, WAIT).leaving_some_to_small()
 }
 
 /// A service whose requests wait until there is memory for them.
@@ -147,9 +141,8 @@ pub(super) fn too_large(length: usize) -> Status {
     Status::invalid_argument(format!("a request of {length} bytes is too long: {LARGEST_MESSAGE} is the limit"))
 }
 
-pub(super) fn too_slow(came: usize) -> Status {
-    let why = format!("{came} bytes in {} s are too slow while others wait for memory", TICK.as_secs_f64());
-    busy(&why, "TOO_SLOW", WAIT / 4)
+pub(super) fn given_up(came: usize) -> Status {
+    busy(&too_slow(came), "TOO_SLOW", WAIT / 4)
 }
 
 /// A body of which the beginning was read already: one message, and no more than that.
@@ -158,13 +151,7 @@ struct Message {
     rest: Body,
     /// What may still come, in bytes.
     left: usize,
-    /// Of which a share is kept for it.
-    memory: Budget,
-    tick: Interval,
-    /// What has come since the last tick, in bytes.
-    came: usize,
-    /// Ticks in a row in which it came too slowly.
-    slow: u32,
+    pace: Pace,
     /// Of the message, as far as it has come.
     fields: Fields,
 }
@@ -185,21 +172,16 @@ impl Message {
             return Err(too_large(length));
         }
         let left = (HEAD + length).checked_sub(begun.len()).ok_or_else(too_long)?;
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut fields = Fields::default();
         fields.take(&begun[HEAD..])?;
-        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left, memory, tick, came: 0, slow: 0, fields }))
+        Ok((length, Self { begun: Some(begun.freeze()), rest: body, left, pace: Pace::new(memory), fields }))
     }
 
     /// Waits until it has to be given up for those who wait for memory.
     fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         loop {
-            ready!(self.tick.poll_tick(context));
-            let came = std::mem::take(&mut self.came);
-            self.slow = if came < PACE && self.memory.is_waited_for() { self.slow + 1 } else { 0 };
-            if self.slow >= SLOW {
-                return Poll::Ready(too_slow(came));
+            if let Some(came) = ready!(self.pace.poll(context)) {
+                return Poll::Ready(given_up(came));
             }
         }
     }
@@ -216,7 +198,7 @@ impl http_body::Body for Message {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Some(begun) = self.begun.take() {
             // Its time begins when it has its share.
-            self.tick.reset();
+            self.pace.begin();
             return Poll::Ready(Some(Ok(Frame::data(begun))));
         }
         let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(context)? else {
@@ -224,7 +206,7 @@ impl http_body::Body for Message {
         };
         let Some(frame) = frame else { return Poll::Ready(None) };
         let length = frame.data_ref().map_or(0, Bytes::len);
-        self.came += length;
+        self.pace.take(length);
         if let Some(data) = frame.data_ref() {
             let data = data.clone();
             self.fields.take(&data)?;

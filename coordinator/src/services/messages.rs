@@ -1,9 +1,10 @@
 //! The messages of a stream are let in one by one: the memory of each is counted before it is read.
 
 use crate::services::{
-    admission::{Admitted, COPIES, HEAD, LARGEST_MESSAGE, PACE, REQUEST, SLOW, TICK, refusal, too_large, too_slow},
+    admission::{Admitted, COPIES, HEAD, LARGEST_MESSAGE, REQUEST, given_up, refusal, too_large},
     fields::Fields,
     late,
+    pace::Pace,
 };
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
@@ -15,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tonic::{Status, body::Body};
 
 /// What was admitted of a stream and not taken up yet, in the order of its messages. Clones share it.
@@ -53,18 +54,13 @@ pub(super) struct Messages {
     at: At,
     memory: Budget,
     admissions: Admissions,
-    tick: Interval,
-    /// What has come since the last tick, in bytes.
-    lately: usize,
-    /// Ticks in a row in which it came too slowly.
-    slow: u32,
+    pace: Pace,
 }
 
 impl Messages {
     pub fn new(rest: Body, memory: Budget, admissions: Admissions) -> Self {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { rest, came: BytesMut::new(), at: At::Head, memory, admissions, tick, lately: 0, slow: 0 }
+        let pace = Pace::new(memory.clone());
+        Self { rest, came: BytesMut::new(), at: At::Head, memory, admissions, pace }
     }
 
     /// Goes on as far as what has come reaches: what can be passed on, if anything can.
@@ -94,8 +90,7 @@ impl Messages {
                         fields: Fields::default(),
                     };
                     // Its time begins when it has its share.
-                    self.tick.reset();
-                    (self.lately, self.slow) = (0, 0);
+                    self.pace.begin();
                 }
                 At::Message { left: 0, .. } => self.at = At::Head,
                 At::Message { .. } if self.came.is_empty() => return Poll::Ready(Ok(None)),
@@ -114,14 +109,12 @@ impl Messages {
     fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         let At::Message { since, .. } = self.at else { return Poll::Pending };
         loop {
-            ready!(self.tick.poll_tick(context));
+            let slow = ready!(self.pace.poll(context));
             if since.elapsed() > REQUEST {
                 return Poll::Ready(late(REQUEST));
             }
-            let came = std::mem::take(&mut self.lately);
-            self.slow = if came < PACE && self.memory.is_waited_for() { self.slow + 1 } else { 0 };
-            if self.slow >= SLOW {
-                return Poll::Ready(too_slow(came));
+            if let Some(came) = slow {
+                return Poll::Ready(given_up(came));
             }
         }
     }
@@ -142,7 +135,7 @@ impl http_body::Body for Messages {
             let Some(frame) = frame else { return Poll::Ready(None) };
             match frame.into_data() {
                 Ok(data) => {
-                    self.lately += data.len();
+                    self.pace.take(data.len());
                     self.came.extend_from_slice(&data);
                 }
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),

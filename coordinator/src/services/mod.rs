@@ -7,6 +7,7 @@ mod fields;
 mod inference;
 mod messages;
 mod open_inference;
+mod pace;
 mod predictor;
 mod stream;
 mod training;
@@ -16,6 +17,7 @@ pub use cluster::{ClusterOptions, ClusterService};
 pub use deadline::Timely;
 pub use inference::InferenceService;
 pub use open_inference::StandardBackend;
+pub(crate) use pace::{Pace, too_slow};
 pub use predictor::Predictor;
 pub use training::{SAVED, TrainingService};
 

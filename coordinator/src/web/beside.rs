@@ -1,8 +1,16 @@
-//! What is served on the page's port beside it: the standard protocol for predictions, and figures for Prometheus.
+//! What is served on the page's port beside it: the standard protocol for predictions, figures for Prometheus, and gRPC-Web.
 
-use crate::services::COPIES;
+use crate::{
+    error::Error,
+    services::COPIES,
+    web::{
+        grpc_web::{self, GrpcWeb},
+        paced::Paced,
+    },
+};
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -12,9 +20,11 @@ use chronicle::Chronicle;
 use http::header;
 use inference::{Budget, Memory, Refused};
 use open_inference::{Backend, Failure, LARGEST_BODY};
+use page::{Page, Streams};
 use proto::v1::Run;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
+use tonic::service::Routes;
 
 /// From the first byte of a request to its answer.
 const REQUEST: Duration = Duration::from_mins(1);
@@ -30,12 +40,14 @@ const STANDARD: &str = "/v2/";
 pub struct Others {
     router: Router,
     requests: Budget,
+    services: Routes,
 }
 
 impl Others {
-    /// The standard protocol before `backend`, and `/metrics` of the run.
+    /// The standard protocol before `backend`, `/metrics` of the run, and `services` over gRPC-Web.
     pub fn new(
         backend: Arc<dyn Backend>,
+        services: Routes,
         requests: Budget,
         run: watch::Receiver<Run>,
         chronicle: watch::Receiver<Chronicle>,
@@ -45,17 +57,20 @@ impl Others {
             let run = run.borrow().clone();
             ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&run, &chronicle.borrow()))
         });
-        Self { router: open_inference::router(backend).route("/metrics", metrics), requests }
+        Self { router: open_inference::router(backend).route("/metrics", metrics), requests, services }
     }
 
-    /// What is served.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-
-    /// `all` that is served on the port, once there is memory for a request.
-    pub fn admitted(&self, all: Router) -> Router {
-        all.layer(from_fn_with_state(self.requests.clone(), admit))
+    /// `page` and all else that is served on the port. Requests wait until there is memory for them. Those of gRPC-Web do so where
+    /// the services take them, as on the port for gRPC.
+    ///
+    /// # Errors
+    /// If there is nothing to be said of the services.
+    pub fn beside(&self, page: &Page, streams: Streams) -> Result<Router, Error> {
+        let services = GrpcWeb::new(self.services.clone(), streams)?;
+        Ok(page.router_with(self.router.clone(), |all| {
+            let admitted = all.layer(from_fn_with_state(self.requests.clone(), admit));
+            admitted.layer(from_fn_with_state(services, grpc_web::answer))
+        }))
     }
 }
 
@@ -70,12 +85,24 @@ fn need(request: &Request) -> u64 {
     JSON_COPIES * json + COPIES * (length - json)
 }
 
+/// The answer to a request whose body has to come as fast as on the port for gRPC.
+async fn run_at_pace(budget: &Budget, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let (body, too_slow) = Paced::new(body, budget.clone());
+    tokio::select! {
+        biased;
+        Ok(why) = too_slow => Failure::Busy(why).into_response(),
+        response = next.run(Request::from_parts(parts, Body::new(body))) => response,
+    }
+}
+
 /// Lets a request in when there is memory for its body.
 async fn admit(State(budget): State<Budget>, request: Request, next: Next) -> Response {
     let need = need(&request);
     let answer = async {
         match budget.share(need).await {
-            Ok(_share) => next.run(request).await,
+            Ok(_share) if need == 0 => next.run(request).await,
+            Ok(_share) => run_at_pace(&budget, request, next).await,
             Err(Refused::Busy) => {
                 Failure::Busy("too many requests wait to be read; try again later".to_owned()).into_response()
             }
@@ -91,4 +118,45 @@ async fn admit(State(budget): State<Budget>, request: Request, next: Next) -> Re
     };
     let late = || Failure::Late(format!("the request took longer than {} s", REQUEST.as_secs())).into_response();
     timeout(REQUEST, answer).await.unwrap_or_else(|_| late())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{body::Bytes, routing::post};
+    use http::{Method, StatusCode};
+    use http_body_util::{BodyExt, StreamBody};
+    use tokio::sync::mpsc;
+    use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+    use tower_service::Service;
+
+    /// A request whose body is as long as is said and comes through a channel.
+    fn slow(length: u64) -> (mpsc::Sender<Bytes>, Request) {
+        let (bytes, body) = mpsc::channel(1);
+        let frames =
+            ReceiverStream::new(body).map(|data| Ok::<_, std::convert::Infallible>(http_body::Frame::data(data)));
+        let request = Request::builder().method(Method::POST).uri("/take").header("content-length", length);
+        (bytes, request.body(Body::new(StreamBody::new(frames))).unwrap())
+    }
+
+    #[tokio::test]
+    async fn who_sends_little_keeps_no_memory_from_others() {
+        let length = 1 << 20;
+        let budget = Budget::new(COPIES * length, 4, Duration::from_secs(20));
+        let router = Router::new().route("/take", post(async |body: Bytes| body.len().to_string()));
+        let mut router = router.layer(from_fn_with_state(budget.clone(), admit));
+        let (bytes, request) = slow(length);
+        let mut first = tokio::spawn(router.call(request));
+        bytes.send(Bytes::from_static(b"a little")).await.unwrap();
+        // As long as nobody waits it may take its time.
+        assert!(timeout(Duration::from_millis(1500), &mut first).await.is_err());
+        let other = Request::post("/take").header("content-length", length).body(Body::from(vec![0; length as usize]));
+        let other = tokio::spawn(router.call(other.unwrap()));
+        let response = timeout(Duration::from_secs(5), first).await.expect("it is given up").unwrap().unwrap();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        let why = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&why).contains("too slow while others wait"), "{why:?}");
+        let response = timeout(Duration::from_secs(5), other).await.expect("there is room for it").unwrap().unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
 }

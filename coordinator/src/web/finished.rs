@@ -65,7 +65,7 @@ pub async fn view(asked: &ViewArgs, display: &Display, stop: impl Future<Output 
     let runs = asked.run_dirs.iter().zip(&names).map(|(run_dir, name)| shown(run_dir, name, &asked.data_dir));
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
     let listener = asked.http.bind().await?.ok_or(Error::NoPage)?;
-    let site = Site::start(listener, (runs, false), None, of_the_page(most()), display)?;
+    let site = Site::start(listener, (runs, false), None, of_the_page(most()), &[], display)?;
     stop.await;
     site.close().await;
     Ok(())

@@ -3,17 +3,21 @@
 mod address;
 mod beside;
 mod finished;
+mod grpc_web;
 mod model;
+mod origin;
+mod paced;
 mod served;
 
 pub use address::Http;
 pub use beside::Others;
 pub use finished::{ViewArgs, view};
 pub use model::Asked;
+pub use origin::Origin;
 pub(crate) use served::served;
 
 use crate::{display::Display, error::Error};
-use page::{Limits, Names, Page, Shown, serve};
+use page::{Access, Limits, Names, Page, Shown, Streams, serve};
 use std::{fs, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -30,7 +34,7 @@ pub struct Site {
 
 impl Site {
     /// Serves a page of `runs` on `listener`, over so many `connections` at a time, and says where. If they are `live`, the first is
-    /// followed. `others` are served beside the page.
+    /// followed. `others` are served beside the page. Pages of other sites may ask if they are from `origins`.
     ///
     /// # Errors
     /// If the listener has no address.
@@ -39,15 +43,18 @@ impl Site {
         (runs, live): (Vec<Shown>, bool),
         others: Option<&Others>,
         connections: usize,
+        origins: &[Origin],
         display: &Display,
     ) -> Result<Self, Error> {
         let address = listener.local_addr().map_err(|error| Error::Serve(error.to_string()))?;
         let names = if address.ip().is_loopback() { Names::Only(own_names()) } else { Names::Any };
-        let page = Page::guarded(runs, live, names);
+        let streams = Streams::of(connections);
+        let origins = origins.iter().map(|origin| origin.0.clone()).collect();
+        let page = Page::guarded(runs, live, Access { names, origins, streams: streams.clone() });
         let (close, closed) = oneshot::channel();
         let limits = Limits { connections, grace: GRACE, ..Limits::default() };
         let router = match others {
-            Some(others) => others.admitted(page.router_with(others.router())),
+            Some(others) => others.beside(&page, streams)?,
             None => page.router(),
         };
         let server = tokio::spawn(serve(listener, router, limits, async {

@@ -15,6 +15,8 @@ pub struct Alert {
     pub worker: Option<String>,
     /// In words.
     pub text: String,
+    /// What somebody can do; empty where there is nothing.
+    pub advice: &'static str,
 }
 
 /// What an alert is.
@@ -77,6 +79,23 @@ impl Kind {
                 Severity::Warning
             }
             Self::RunStalled | Self::RunDiverged | Self::RunFailed => Severity::Critical,
+        }
+    }
+
+    /// What somebody can do while it lasts; empty where there is nothing.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::WorkerLost => "The run goes on without it. Look at its machine and its log, and start it again.",
+            Self::WorkerSetAside => "It is tried again by itself. If it fails again, look at its log and its memory.",
+            Self::WorkerSlow => "Look at what else its machine does: every step waits for it.",
+            Self::RunStalled => "Look at what it waits for: workers that do not come, a disk, or a network.",
+            Self::RunDiverged => "Stop it, and begin another run with a lower --lr or with a warm-up.",
+            Self::RunFailed => "The reason says why. The same command goes on from the newest checkpoint.",
+            Self::RunStopped => "The same command goes on from there.",
+            Self::DiskNearlyFull => "Make room: without it no checkpoint can be written.",
+            Self::AccuracyBelow => "Look at the curves. It may only need more epochs.",
+            Self::RunFinished | Self::AccuracyAbove => "",
         }
     }
 

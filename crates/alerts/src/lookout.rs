@@ -4,7 +4,7 @@ use crate::{
     alert::{Alert, Kind, Status},
     rules::Rules,
 };
-use proto::v1::Run;
+use proto::v1::{Recovery, Run};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -36,8 +36,8 @@ pub struct Lookout {
     pub(crate) rules: Rules,
     /// The alerts that have begun and not ended, with the worker that they are about.
     lasting: BTreeSet<(Kind, Option<String>)>,
-    /// The last recovery that was told: its generation.
-    pub(crate) recovered: Option<u64>,
+    /// The recoveries as they were at the last look; `None` before the first.
+    pub(crate) recoveries: Option<Vec<Recovery>>,
     /// Where the run was last, and since when.
     pub(crate) reached: Option<(crate::run::Place, Duration)>,
     /// Since when a worker has been slow.
@@ -52,7 +52,7 @@ impl Lookout {
         Self {
             rules,
             lasting: BTreeSet::new(),
-            recovered: None,
+            recoveries: None,
             reached: None,
             slow_since: BTreeMap::new(),
             new: Vec::new(),
@@ -100,6 +100,7 @@ impl Lookout {
 
     fn add(&mut self, kind: Kind, status: Status, worker: Option<&str>, text: String) {
         let worker = worker.map(str::to_owned);
-        self.new.push(Alert { kind, status, severity: kind.severity(), worker, text });
+        let advice = if status == Status::Firing { kind.advice() } else { "" };
+        self.new.push(Alert { kind, status, severity: kind.severity(), worker, text, advice });
     }
 }

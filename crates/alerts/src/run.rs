@@ -60,12 +60,17 @@ impl Lookout {
         if let Some(wanted) = self.rules.accuracy_above
             && accuracy >= wanted
         {
-            let text = format!("the test accuracy is {} after epoch {epoch}", percent(accuracy));
+            let text = format!(
+                "the test accuracy is {} after epoch {epoch}, and {} was wanted",
+                percent(accuracy),
+                percent(wanted)
+            );
             self.tell_once(Kind::AccuracyAbove, text);
         }
         if let Some(least) = self.rules.accuracy_below {
-            self.lasts(Kind::AccuracyBelow, None, accuracy < least, |_| {
-                format!("the test accuracy is {} after epoch {epoch}", percent(accuracy))
+            self.lasts(Kind::AccuracyBelow, None, accuracy < least, |begins| {
+                let side = if begins { "below" } else { "no longer below" };
+                format!("the test accuracy is {} after epoch {epoch}, {side} {}", percent(accuracy), percent(least))
             });
         }
     }

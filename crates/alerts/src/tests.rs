@@ -38,6 +38,46 @@ fn a_lost_worker_is_told_once_and_none_of_an_earlier_coordinator() {
 }
 
 #[test]
+fn every_loss_is_told_whatever_its_generation() {
+    let lost = |name: &str, generation, resumed_ms| Recovery {
+        kind: format!("{name} lost"),
+        detected_ms: 5,
+        resumed_ms,
+        generation,
+    };
+    let texts = |alerts: Vec<(Kind, Status, String)>| -> Vec<String> {
+        alerts.into_iter().map(|(kind, _, text)| format!("{kind:?}: {text}")).collect()
+    };
+    let mut lookout = lookout();
+    let mut run = training(1);
+    assert_eq!(look(&mut lookout, 0, &run), []);
+    // Two in one generation, one look after the other.
+    run.recoveries = vec![lost("a", 4, None)];
+    assert_eq!(texts(look(&mut lookout, 1, &run)), ["WorkerLost: a lost"]);
+    run.recoveries.push(lost("b", 4, None));
+    assert_eq!(texts(look(&mut lookout, 2, &run)), ["WorkerLost: b lost"]);
+    // Training goes on, in the next generation.
+    run.recoveries = vec![lost("a", 5, Some(700)), lost("b", 5, Some(700))];
+    assert_eq!(texts(look(&mut lookout, 3, &run)), [""; 0]);
+    // A failure whose cause is found later.
+    run.recoveries.push(lost("somebody", 5, None));
+    assert_eq!(texts(look(&mut lookout, 4, &run)), ["WorkerLost: somebody lost"]);
+    run.recoveries[2].kind = "c lost".to_owned();
+    assert_eq!(texts(look(&mut lookout, 5, &run)), ["WorkerLost: c lost"]);
+    run.recoveries[2] = lost("c", 6, Some(800));
+    assert_eq!(texts(look(&mut lookout, 6, &run)), [""; 0]);
+    // Only the newest are shown, and the same worker is lost again and again.
+    for generation in 7..30 {
+        run.recoveries.push(lost("c", generation, None));
+        let shown = run.recoveries.len().saturating_sub(3);
+        run.recoveries.drain(..shown);
+        assert_eq!(texts(look(&mut lookout, 2 * generation, &run)), ["WorkerLost: c lost"]);
+        run.recoveries.last_mut().unwrap().resumed_ms = Some(900);
+        assert_eq!(texts(look(&mut lookout, 2 * generation + 1, &run)), [""; 0]);
+    }
+}
+
+#[test]
 fn who_is_set_aside_is_told_and_its_return_or_its_leaving() {
     for leaves in [false, true] {
         let mut lookout = lookout();

@@ -22,11 +22,14 @@ impl Lookout {
         self.look_at_slow(seen);
     }
 
-    /// Those of an earlier coordinator were told by it.
+    /// Those of an earlier coordinator were told by it. One whose worker is named later is told again, with the name.
     fn look_at_recoveries(&mut self, recoveries: &[Recovery]) {
-        let newest = recoveries.last().map_or(0, |recovery| recovery.generation);
-        let Some(told) = self.recovered.replace(newest) else { return };
-        for recovery in recoveries.iter().filter(|recovery| recovery.generation > told) {
+        let Some(seen) = self.recoveries.replace(recoveries.to_vec()) else { return };
+        let known = seen.len() - gone(&seen, recoveries);
+        let before = &seen[seen.len() - known..];
+        let (old, new) = recoveries.split_at(known);
+        let named = old.iter().zip(before).filter(|(now, before)| now.kind != before.kind).map(|(now, _)| now);
+        for recovery in named.chain(new) {
             self.tell(Kind::WorkerLost, None, recovery.kind.clone());
         }
     }
@@ -69,6 +72,20 @@ impl Lookout {
             }
         }
     }
+}
+
+/// How many of those that were `seen` are shown no more: of a run that had many, only the newest are.
+fn gone(seen: &[Recovery], now: &[Recovery]) -> usize {
+    let least = seen.len().saturating_sub(now.len());
+    let fits = |gone: &usize| seen[*gone..].iter().zip(now).all(|(seen, now)| is_same(seen, now));
+    (least..seen.len()).find(fits).unwrap_or(seen.len())
+}
+
+/// Whether `now` may be what was `seen` before. One that is not over may get a name and a generation.
+fn is_same(seen: &Recovery, now: &Recovery) -> bool {
+    seen.detected_ms == now.detected_ms
+        && (seen.resumed_ms.is_none()
+            || (seen.resumed_ms, seen.generation, &seen.kind) == (now.resumed_ms, now.generation, &now.kind))
 }
 
 /// What a shard takes a member to compute, in seconds.

@@ -1,6 +1,6 @@
 //! What a run has been through, as a value.
 
-use crate::fact::{Checkpoint, Event, Fact, Generation};
+use crate::fact::{Checkpoint, Event, Fact, Generation, Told};
 use serde_json::Value;
 use std::collections::VecDeque;
 use steering::{EpochRecord, Recovery};
@@ -9,6 +9,10 @@ use steering::{EpochRecord, Recovery};
 const EVENTS: usize = 10_000;
 /// The generations, recoveries and checkpoints that are kept in memory, of each the newest.
 const OTHERS: usize = 10_000;
+/// The names of members that are kept with generations, of all together.
+const NAMES: usize = 100_000;
+/// The alerts that are kept in memory: the newest.
+const ALERTS: usize = 500;
 
 /// What a run has been through. Of a run in which very much happened, only the newest of each kind is kept; epochs are all kept.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +26,11 @@ pub struct Chronicle {
     events: VecDeque<Event>,
     /// The number of the next event.
     next_event: u64,
+    alerts: VecDeque<Told>,
+    /// The number of the next alert.
+    next_alert: u64,
+    /// Of the members of all generations that are kept.
+    names: usize,
     /// Grows with every fact.
     version: u64,
 }
@@ -33,7 +42,9 @@ impl Chronicle {
         match fact {
             Fact::Run { id, config } => (self.id, self.config) = (id, config),
             Fact::Generation { generation, members, reason } => {
-                push(&mut self.generations, OTHERS, Generation { generation, members, reason, at });
+                self.names += members.len();
+                self.generations.push_back(Generation { generation, members, reason, at });
+                self.drop_oldest_generations();
             }
             Fact::Epoch(record) => {
                 self.epochs.retain(|known| known.epoch != record.epoch);
@@ -50,6 +61,18 @@ impl Chronicle {
                 push(&mut self.events, EVENTS, Event { number: self.next_event, at, text });
                 self.next_event += 1;
             }
+            Fact::Alert(alert) => {
+                push(&mut self.alerts, ALERTS, Told { number: self.next_alert, at, alert });
+                self.next_alert += 1;
+            }
+        }
+    }
+
+    /// The newest stays, however many members it has.
+    fn drop_oldest_generations(&mut self) {
+        while self.generations.len() > OTHERS || (self.names > NAMES && self.generations.len() > 1) {
+            let oldest = self.generations.pop_front();
+            self.names -= oldest.map_or(0, |oldest| oldest.members.len());
         }
     }
 
@@ -102,6 +125,13 @@ impl Chronicle {
         self.events.range(place..)
     }
 
+    /// The alerts from number `first` on, oldest first. Those of an earlier coordinator are not kept.
+    #[must_use]
+    pub fn alerts_from(&self, first: u64) -> impl DoubleEndedIterator<Item = &Told> + ExactSizeIterator {
+        let place = self.alerts.partition_point(|told| told.number < first);
+        self.alerts.range(place..)
+    }
+
     /// How many facts were added: two equal versions of one value hold the same.
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -120,6 +150,7 @@ fn push<T>(items: &mut VecDeque<T>, most: usize, item: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Alert;
 
     #[test]
     fn the_newest_events_are_kept_with_their_numbers() {
@@ -134,6 +165,25 @@ mod tests {
         assert_eq!(last, [EVENTS as u64 + 1, EVENTS as u64 + 2]);
         assert_eq!(chronicle.events_from(0).len(), EVENTS, "numbers that are gone are passed over");
         assert_eq!(chronicle.events_from(u64::MAX).len(), 0);
+    }
+
+    #[test]
+    fn many_members_and_many_alerts_do_not_fill_the_memory() {
+        let mut chronicle = Chronicle::default();
+        let members: Vec<String> = (0..1000).map(|rank| format!("w{rank}")).collect();
+        for generation in 0..300 {
+            chronicle.add(0.0, Fact::Generation { generation, members: members.clone(), reason: String::new() });
+            chronicle.add(0.0, Fact::Alert(Alert::default()));
+            chronicle.add(0.0, Fact::Alert(Alert::default()));
+        }
+        let kept: Vec<u64> = chronicle.generations().map(|kept| kept.generation).collect();
+        assert_eq!(kept, (200..300).collect::<Vec<_>>());
+        let alerts: Vec<u64> = chronicle.alerts_from(0).map(|told| told.number).collect();
+        assert_eq!(alerts, (100..600).collect::<Vec<_>>());
+        assert_eq!(chronicle.alerts_from(599).len(), 1);
+        let all = (0..200_000).map(|rank| rank.to_string()).collect();
+        chronicle.add(0.0, Fact::Generation { generation: 300, members: all, reason: String::new() });
+        assert_eq!(chronicle.generations().len(), 1);
     }
 
     #[test]

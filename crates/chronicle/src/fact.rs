@@ -41,6 +41,37 @@ pub enum Fact {
     Recovery(Recovery),
     /// Something that a person would want to know, in words.
     Event(String),
+    /// Something that somebody has to be told at once.
+    Alert(Alert),
+}
+
+/// Something that somebody has to be told at once, as it is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// What it is, such as `worker-lost`.
+    pub kind: String,
+    /// `firing` or `resolved`.
+    pub status: String,
+    /// `info`, `warning` or `critical`.
+    pub severity: String,
+    /// The worker that it is about; `None` if it is about the run.
+    pub worker: Option<String>,
+    /// In words.
+    pub text: String,
+    /// What somebody can do; empty where there is nothing.
+    pub advice: String,
+}
+
+/// An alert that was told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Told {
+    /// Its number since the coordinator began, from 0.
+    pub number: u64,
+    /// When, in seconds since 1970.
+    pub at: f64,
+    /// What was told.
+    #[serde(flatten)]
+    pub alert: Alert,
 }
 
 /// A generation that was formed.

@@ -24,5 +24,5 @@ mod read;
 
 pub use chronicle::Chronicle;
 pub use error::Error;
-pub use fact::{Checkpoint, Event, Fact, Generation};
+pub use fact::{Alert, Checkpoint, Event, Fact, Generation, Told};
 pub use read::{FILE, Trouble, read, read_from};

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -50,10 +50,16 @@ impl Memory {
     }
 }
 
+/// One over the part of a budget that large shares are more than, and the parts of four that they may take together.
+const LARGE: u32 = 8;
+const OF_LARGE: u32 = 3;
+
 /// So much memory. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Budget {
     free: Arc<Semaphore>,
+    /// What large shares may take together, where that is less than all of it.
+    of_large: Option<Arc<Semaphore>>,
     /// In units.
     total: u32,
     /// Places for those who wait, of so many.
@@ -64,7 +70,10 @@ pub struct Budget {
 
 /// Memory that was counted. It is given back when this is dropped.
 #[derive(Debug)]
-pub struct Share(#[allow(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
+pub struct Share {
+    _of_large: Option<OwnedSemaphorePermit>,
+    _free: OwnedSemaphorePermit,
+}
 
 /// Why there is no share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +90,19 @@ impl Budget {
     pub fn new(bytes: u64, places: usize, patience: Duration) -> Self {
         let total = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX);
         let free = Arc::new(Semaphore::new(total as usize));
-        Self { free, total, places: Arc::new(Semaphore::new(places)), room: places, patience }
+        Self { free, of_large: None, total, places: Arc::new(Semaphore::new(places)), room: places, patience }
+    }
+
+    /// With a part that is left to small shares. Large ones, of more than an eighth of it, wait for each other and take three
+    /// quarters of it at the most. So a small one does not wait behind them.
+    #[must_use]
+    pub fn leaving_some_to_small(self) -> Self {
+        Self { of_large: Some(Arc::new(Semaphore::new(self.large() as usize))), ..self }
+    }
+
+    /// What large shares may take together, in units.
+    fn large(&self) -> u32 {
+        (self.total / 4) * OF_LARGE
     }
 
     /// All of it, in bytes.
@@ -96,7 +117,7 @@ impl Budget {
         self.places.available_permits() < self.room
     }
 
-    /// Waits for so much of it. Who comes first gets it first.
+    /// Waits for so much of it. Who comes first gets it first, among those who wait for the same.
     ///
     /// # Errors
     /// If it cannot be had.
@@ -105,13 +126,29 @@ impl Budget {
         if units > self.total {
             return Err(Refused::TooMuch);
         }
-        if let Ok(permit) = self.free.clone().try_acquire_many_owned(units) {
-            return Ok(Share(permit));
+        // One that is larger than all that large ones may take is alone among them.
+        let large = self.of_large.as_ref().filter(|_| units > self.total / LARGE);
+        let large = large.map(|of_large| (of_large, units.min(self.large())));
+        let at_once = |semaphore: &Arc<Semaphore>, units| semaphore.clone().try_acquire_many_owned(units);
+        if let Ok(of_large) = large.map(|(of_large, units)| at_once(of_large, units)).transpose()
+            && let Ok(free) = at_once(&self.free, units)
+        {
+            return Ok(Share { _of_large: of_large, _free: free });
         }
         let _place = self.places.try_acquire().map_err(|_| Refused::Busy)?;
-        match timeout(self.patience, self.free.clone().acquire_many_owned(units)).await {
-            Ok(Ok(permit)) => Ok(Share(permit)),
-            // The semaphore is never closed.
+        let waiting = async {
+            let of_large = match large {
+                Some((of_large, units)) => Some(of_large.clone().acquire_many_owned(units).await?),
+                None => None,
+            };
+            Ok::<_, AcquireError>(Share {
+                _of_large: of_large,
+                _free: self.free.clone().acquire_many_owned(units).await?,
+            })
+        };
+        match timeout(self.patience, waiting).await {
+            Ok(Ok(share)) => Ok(share),
+            // The semaphores are never closed.
             Ok(Err(_)) | Err(_) => Err(Refused::Busy),
         }
     }
@@ -157,6 +194,26 @@ mod tests {
         for bytes in [10 * UNIT + 1, u64::MAX] {
             assert_eq!(budget.share(bytes).await.unwrap_err(), Refused::TooMuch);
         }
+    }
+
+    #[tokio::test]
+    async fn a_small_share_does_not_wait_behind_large_ones() {
+        let budget = Budget::new(80 * UNIT, 9, LONG).leaving_some_to_small();
+        let first = budget.share(40 * UNIT).await.unwrap();
+        let large = |units: u64| {
+            let budget = budget.clone();
+            tokio::spawn(async move { budget.share(units * UNIT).await })
+        };
+        let (second, whole) = (large(40), large(80));
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished() && budget.is_waited_for());
+        let small = [budget.share(10 * UNIT).await.unwrap(), budget.share(10 * UNIT).await.unwrap()];
+        // A large one waits only for other large ones, unless small ones have the rest.
+        drop(first);
+        let second = second.await.unwrap().unwrap();
+        drop((second, small));
+        drop(whole.await.unwrap().unwrap());
+        assert!(!budget.is_waited_for());
     }
 
     #[tokio::test]

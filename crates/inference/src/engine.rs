@@ -9,6 +9,7 @@ use crate::{
     model::Model,
     pace::Pace,
     picture::Picture,
+    room::Room,
     source::Source,
     task::{self, Pixels, Request},
     thread::{Message, Models},
@@ -27,14 +28,13 @@ use std::{
     time::{Duration, Instant},
 };
 use thiserror::Error;
-use tokio::{
-    sync::{Semaphore, oneshot},
-    task::spawn_blocking,
-    time::timeout_at,
-};
+use tokio::{sync::oneshot, task::spawn_blocking, time::timeout_at};
 
-/// Images that may wait, or be worked at.
-const QUEUE: usize = 2048;
+/// Images that may wait for the model, or be worked at.
+const QUEUE: usize = 4 * MOST_IMAGES;
+/// Images of requests with files that may be decoded, or wait for room among those. That takes as long as files are slow, and
+/// keeps nobody from the model.
+const DECODING: usize = 4 * MOST_IMAGES;
 /// Messages of the loader beside the requests.
 const FURTHER: usize = 16;
 /// Bytes of models that are kept beside the newest.
@@ -73,8 +73,8 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     messages: mpsc::SyncSender<Message>,
     loader: Loader,
-    /// Of the queue, in images.
-    room: Arc<Semaphore>,
+    queue: Room,
+    decoding: Room,
     coming: Arc<AtomicUsize>,
     pace: Pace,
     decoders: Decoders,
@@ -129,8 +129,8 @@ impl Engine {
         thread::Builder::new().name("predict".to_owned()).spawn(move || models.run())?;
         loader.start(source.clone(), Arc::clone(&dataset), messages.clone())?;
         let decoders = Decoders::new(memory, dataset.shape);
-        let room = Arc::new(Semaphore::new(QUEUE));
-        Ok(Self(Arc::new(Inner { messages, loader, room, coming, pace, decoders, dataset, source })))
+        let [queue, decoding] = [QUEUE, DECODING].map(Room::new);
+        Ok(Self(Arc::new(Inner { messages, loader, queue, decoding, coming, pace, decoders, dataset, source })))
     }
 
     /// The data set of its checkpoints.
@@ -190,19 +190,24 @@ impl Engine {
         deadline: Option<Instant>,
         held: impl Clone + Send + 'static,
     ) -> Result<Answer, PredictError> {
-        let Inner { messages, room, coming, .. } = &*self.0;
+        let Inner { messages, queue, decoding, coming, .. } = &*self.0;
         let all = images.len();
         match all {
             0 => return Err(PredictError::NoImages),
             1..=MOST_IMAGES => {}
             found => return Err(PredictError::TooMany { found }),
         }
-        let room = Arc::clone(room).try_acquire_many_owned(all as u32).map_err(|_| self.full())?;
+        // Files are decoded in room of their own first. Then they wait for that of the queue: refused, all would be decoded again.
+        let first = if images.iter().any(|image| self.is_file(image)) { decoding } else { queue };
+        let mut room = first.take(all).ok_or_else(|| self.full(first))?;
         let on_its_way = Coming::new(coming);
         let mut pixels = Vec::with_capacity(all);
         for (index, image) in images.into_iter().enumerate() {
             let decoded = self.decode(image, held.clone()).await;
             pixels.push(decoded.map_err(|why| PredictError::of_image(index, all, why))?);
+        }
+        if std::ptr::eq(first, decoding) {
+            room = queue.wait(all).await;
         }
         let best = if which == Which::Best { self.best().await? } else { None };
         let name = task::name(which, || best)?;
@@ -211,21 +216,20 @@ impl Engine {
         // Before it is there: the thread would wait for it.
         drop(on_its_way);
         messages.try_send(Message::Request(request)).map_err(|error| match error {
-            mpsc::TrySendError::Full(_) => self.full(),
+            mpsc::TrySendError::Full(_) => self.full(queue),
             mpsc::TrySendError::Disconnected(_) => PredictError::Ending,
         })?;
         answered.await.unwrap_or(Err(PredictError::Ending))
     }
 
-    fn full(&self) -> PredictError {
-        let waiting = QUEUE - self.0.room.available_permits();
-        PredictError::Full { waiting, retry: self.retry() }
+    fn full(&self, room: &Room) -> PredictError {
+        PredictError::Full { waiting: room.taken(), retry: self.0.pace.retry(room.taken()) }
     }
 
     /// When it is worth to try again after a request was refused.
     #[must_use]
     pub fn retry(&self) -> Duration {
-        self.0.pace.retry(QUEUE - self.0.room.available_permits())
+        self.0.pace.retry(self.0.queue.taken())
     }
 
     /// The name of the checkpoint with the highest test accuracy.
@@ -237,13 +241,20 @@ impl Engine {
         Ok(models.into_iter().find(|model| model.best).map(|model| model.name))
     }
 
+    /// Whether it has to be decoded.
+    fn is_file(&self, image: &Image) -> bool {
+        match image {
+            Image::File(file) => file.len() != self.0.dataset.shape.len() || Picture::is_one(file),
+            Image::Pixels(_) => false,
+        }
+    }
+
     async fn decode(&self, image: Image, held: impl Send + 'static) -> Result<Pixels, PictureError> {
         let shape = self.0.dataset.shape;
+        let is_file = self.is_file(&image);
         match image {
-            Image::File(planes) if planes.len() == shape.len() && !Picture::is_one(&planes) => {
-                Ok(Pixels::Planes(planes))
-            }
-            Image::File(file) => self.0.decoders.decode(file, held).await.map(Pixels::Interleaved),
+            Image::File(file) if is_file => self.0.decoders.decode(file, held).await.map(Pixels::Interleaved),
+            Image::File(planes) => Ok(Pixels::Planes(planes)),
             Image::Pixels(planes) if planes.len() == shape.len() => Ok(Pixels::Planes(planes)),
             Image::Pixels(planes) => Err(PictureError::WrongPixels { found: planes.len(), shape }),
         }

@@ -7,6 +7,7 @@
 //! # Layout
 //!
 //! - `engine`: the handle for services. `answer`: what is asked and answered.
+//! - `room`: how many images may be decoded and wait, and that large requests leave some to small ones.
 //! - `thread`: owns the models, and cuts and gathers requests (`task`) into pieces (`pace`). `priority`: behind training.
 //! - `model`: a checkpoint ready to answer. `loader` makes those of a name, `source` says where they are, `kept` which stay.
 //! - `decoders`: few pictures at a time, in a `budget`, for a limited time (`patience`).
@@ -44,6 +45,7 @@ mod picture;
 mod png;
 mod priority;
 mod resize;
+mod room;
 mod source;
 mod task;
 mod thread;

@@ -3,13 +3,14 @@
 use crate::{
     answer::{Answer, PredictError, Prediction, Which},
     model::Model,
+    room::Place,
 };
 use data::Normaliser;
 use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 /// The bytes of a decoded image, of the data set's shape.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(crate) struct Request {
     pub queued_at: Instant,
     pub answer: oneshot::Sender<Result<Answer, PredictError>>,
     /// Its part of the queue, until it is answered.
-    pub room: OwnedSemaphorePermit,
+    pub room: Place,
 }
 
 /// A request that is worked at, on the thread of the models.

@@ -10,11 +10,16 @@ use proptest::prelude::*;
 use schedule::ScheduleState;
 use state::State;
 use std::{
+    io::Cursor,
     sync::Arc,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tokio::{runtime::Runtime, task::JoinSet};
+use tokio::{
+    runtime::Runtime,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 /// A run directory in which checkpoints can be written, and an engine on it.
 struct Run {
@@ -202,7 +207,7 @@ fn new_checkpoints_come_without_a_failed_request() {
 }
 
 #[test]
-fn a_full_queue_says_when_to_try_again_and_what_nobody_waits_for_is_left() {
+fn large_requests_leave_room_and_what_nobody_waits_for_is_left() {
     let run = Run::new();
     let engine = run.engine(Some(run.write(1, None)));
     let runtime = runtime();
@@ -211,25 +216,68 @@ fn a_full_queue_says_when_to_try_again_and_what_nobody_waits_for_is_left() {
         ask(&engine, &[1], Which::Newest).await.unwrap();
         let start = Instant::now();
         let one = ask(&engine, &large[..256], Which::Newest).await.unwrap();
-        let of_all = start.elapsed() * (2 * MOST_IMAGES / 256) as u32;
+        let of_all = start.elapsed() * (3 * MOST_IMAGES / 256) as u32;
         assert!(one.computed > Duration::ZERO);
         let mut clients = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..3 {
             // Polled once, it is in the queue.
             let mut client = Box::pin(ask(&engine, &large, Which::Newest));
-            assert!(tokio::time::timeout(Duration::ZERO, &mut client).await.is_err());
+            assert!(timeout(Duration::ZERO, &mut client).await.is_err());
             clients.push(client);
         }
-        let full = ask(&engine, &[1], Which::Newest).await.unwrap_err();
+        let full = ask(&engine, &large, Which::Newest).await.unwrap_err();
         let PredictError::Full { waiting, retry } = full else { panic!("{full}") };
-        assert_eq!(waiting, 2 * MOST_IMAGES);
+        assert_eq!(waiting, 3 * MOST_IMAGES);
         assert!(retry >= Duration::from_millis(100) && retry < Duration::from_secs(30), "{retry:?}");
+        // A small one has room beside them.
+        ask(&engine, &[1], Which::Newest).await.unwrap();
         // Who goes away makes room at once, or nearly.
         drop(clients);
         let start = Instant::now();
-        while ask(&engine, &[1], Which::Newest).await.is_err() {
+        while timeout(Duration::from_millis(1), ask(&engine, &large, Which::Newest)).await.is_ok() {
             assert!(start.elapsed() < of_all, "the others are not computed to their end");
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
+#[test]
+fn slow_pictures_keep_nobody_from_the_model() {
+    const SIDE: u32 = 3000;
+    let png = |side: u32| {
+        let mut file = Cursor::new(Vec::new());
+        image::RgbImage::new(side, side).write_to(&mut file, image::ImageFormat::Png).unwrap();
+        Image::File(file.into_inner())
+    };
+    let (slow, small) = (png(SIDE), png(8));
+    let run = Run::new();
+    let engine = run.engine(Some(run.write(1, None)));
+    runtime().block_on(async {
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let slow = vec![slow.clone(); MOST_IMAGES];
+            let mut client = Box::pin(engine.predict(slow, Which::Newest, None, ()));
+            assert!(timeout(Duration::ZERO, &mut client).await.is_err());
+            clients.push(client);
+        }
+        // Pictures of so many are too many to be decoded.
+        let images = vec![small.clone(); MOST_IMAGES];
+        let full = engine.predict(images, Which::Newest, None, ()).await.unwrap_err();
+        assert!(matches!(full, PredictError::Full { waiting, .. } if waiting == 3 * MOST_IMAGES), "{full}");
+        // Pixels need no decoding, and a few pictures have their turn.
+        let others = async {
+            ask(&engine, &[1], Which::Newest).await.unwrap();
+            let many: Vec<u32> = (0..256).collect();
+            ask(&engine, &many, Which::Newest).await.unwrap();
+            let few = engine.predict(vec![small; 3], Which::Newest, None, ()).await.unwrap();
+            assert_eq!(few.predictions.len(), 3);
+        };
+        let [a, b, c] = &mut clients[..] else { panic!("three") };
+        tokio::select! {
+            () = others => {}
+            _ = a => panic!("slow pictures came first"),
+            _ = b => panic!("slow pictures came first"),
+            _ = c => panic!("slow pictures came first"),
         }
     });
 }

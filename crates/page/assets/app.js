@@ -3,6 +3,7 @@
 import { at, el, say } from './dom.js';
 import { begin, onData, store } from './store.js';
 import { choose, dress, goTo, hashOf, isDark, onView, view } from './view.js';
+import { listenToAlerts, showAlerts } from './alerts.js';
 import { showComparison, showNow } from './now.js';
 import { showCurves } from './curves.js';
 import { showCheckpoints, showGenerations, showWorkers } from './workers.js';
@@ -32,7 +33,8 @@ onData(changed => {
     // Of several runs, and of one that is over, less is to be shown.
     at('workers-table').hidden = !store.about.live;
   }
-  if (changed.has('run') || changed.has('epochs') || changed.has('history') || changed.has('connection')) showNow();
+  if (changed.has('alerts')) showAlerts();
+  if (changed.has('run') || changed.has('epochs') || changed.has('history') || changed.has('alerts') || changed.has('connection')) showNow();
   if (changed.has('run') || changed.has('epochs') || changed.has('history')) showCurves();
   if (changed.has('run')) showWorkers();
   if (changed.has('history') || changed.has('epochs')) {
@@ -62,7 +64,7 @@ onView(changed => {
   if (has('theme')) dress();
   if (has('theme', 's', 'log', 'x', 'marks', 'hide')) showCurves();
   if (has('theme', 'hide', 'run')) compare();
-  if (has('run')) [showNow, showWorkers, showGenerations, showCheckpoints, showLog].forEach(show => show());
+  if (has('run')) [showAlerts, showNow, showWorkers, showGenerations, showCheckpoints, showLog].forEach(show => show());
   if (has('e', 'run')) showClasses();
   if (has('f')) showLog();
   if (has('from')) showGrid();
@@ -99,6 +101,7 @@ addEventListener('keydown', event => {
   event.preventDefault();
 });
 
+listenToAlerts(showNow);
 listenToClasses();
 listenToModel();
 listenToLog();

@@ -1,6 +1,6 @@
 // The page is painted before anything else is done. Then all scripts are asked for at once.
 
-const MODULES = ['app.js', 'classes.js', 'curves.js', 'dom.js', 'log.js', 'marks.js', 'model.js', 'now.js', 'store.js', 'view.js', 'workers.js'];
+const MODULES = ['alerts.js', 'app.js', 'classes.js', 'curves.js', 'dom.js', 'log.js', 'marks.js', 'model.js', 'now.js', 'store.js', 'view.js', 'workers.js'];
 
 function start() {
   const charts = Object.assign(document.createElement('script'), { src: 'uPlot.iife.min.js', onload: () => import('./app.js') });

@@ -70,5 +70,8 @@ export function ranges(numbers) {
   return parts.map(([from, to]) => from === to ? from : `${from}–${to}`).join(', ');
 }
 
+/** What was lost before a generation, in words; nothing if nothing was. */
+export const lostBefore = (of, generation) => of.recoveries.filter(recovery => recovery.generation === generation).map(recovery => recovery.kind).join('; ');
+
 /** A colour of the theme in use. */
 export const colour = name => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();

@@ -1,6 +1,6 @@
 // What happened to a run, as marks along its epochs.
 
-import { number } from './dom.js';
+import { lostBefore, number } from './dom.js';
 import { done } from './now.js';
 
 /** Where a moment is on the axis of epochs: between what is known of both, in a straight line. */
@@ -41,7 +41,7 @@ function generations(of, clock) {
     const failure = of.recoveries.find(recovery => recovery.generation === next.generation);
     if (failure) {
       const took = failure.resumed_ms === null ? '' : `, went on after ${((failure.detected_ms + failure.resumed_ms) / 1000).toFixed(1)} s`;
-      found.push({ kind: 'recovery', x: clock(next.at), text: failure.kind + took });
+      found.push({ kind: 'recovery', x: clock(next.at), text: lostBefore(of, next.generation) + took });
     } else if (before) {
       const joined = next.members.filter(name => !before.members.includes(name));
       if (joined.length) found.push({ kind: 'join', x: clock(next.at), text: `${joined.join(', ')} joined` });

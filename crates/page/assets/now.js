@@ -1,6 +1,7 @@
 // What is happening and why, at a glance.
 
 import { at, colour, duration, el, loss, number, percent, rate, say, whole } from './dom.js';
+import { inTitle } from './alerts.js';
 import { store } from './store.js';
 import { choose, view } from './view.js';
 
@@ -79,7 +80,7 @@ export function showNow() {
 
 let drawn = '';
 function title(run, hundredth) {
-  const text = `${MARKS[run.state] ?? '?'} ${hundredth} % ${run.state} – coxswain`;
+  const text = inTitle() + `${MARKS[run.state] ?? '?'} ${hundredth} % ${run.state} – coxswain`;
   if (document.title !== text) document.title = text;
   const key = run.state + hundredth;
   if (drawn === key) return;

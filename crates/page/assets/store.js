@@ -1,6 +1,8 @@
 // What is known of the runs, and how it is kept up to date.
 
 const COLUMNS = ['epoch', 'train_loss', 'train_accuracy', 'test_loss', 'test_accuracy', 'learning_rate', 'seconds', 'images_per_second', 'note'];
+/** Of a list that grows while the page is open, the newest are kept. */
+const MOST = 4000;
 /** How long a page that nobody sees goes on listening. */
 const UNSEEN = 30000;
 
@@ -9,7 +11,7 @@ export const store = { about: null, runs: [], connected: true, loaded: false };
 
 const listeners = [];
 let dirty = new Set();
-/** Calls back once a frame with the names of what has changed: about, run, epochs, history, events, connection. */
+/** Calls back once a frame with the names of what has changed: about, run, epochs, history, events, alerts, connection. */
 export const onData = listener => listeners.push(listener);
 
 function changed(...names) {
@@ -33,17 +35,17 @@ export async function ask(path, options) {
 }
 
 function fresh(about) {
-  return { about, run: null, epochs: Object.fromEntries(COLUMNS.map(name => [name, []])), generations: [], checkpoints: [], recoveries: [], events: [], left: 0 };
+  return { about, run: null, epochs: Object.fromEntries(COLUMNS.map(name => [name, []])), generations: [], checkpoints: [], recoveries: [], events: [], alerts: [], before: 0, left: 0 };
 }
 
 let loading = null, again = false, waiting = [], version = -1;
 
 async function loadRun(index, about) {
   const of = path => ask(`${path}?run=${index}`);
-  const [run, epochs, history, events] = await Promise.all([of('run'), of('epochs'), of('history'), of('events')]);
+  const [run, epochs, history, events, { alerts, version: at }] = await Promise.all([of('run'), of('epochs'), of('history'), of('events'), of('alerts')]);
   const { generations, checkpoints, recoveries } = history;
-  version = Math.min(epochs.version, history.version, events.version);
-  return { about, run, epochs: epochs.columns, generations, checkpoints, recoveries, events: events.events, left: events.left_out };
+  version = Math.min(epochs.version, history.version, events.version, at);
+  return { about, run, epochs: epochs.columns, generations, checkpoints, recoveries, before: history.left_out, events: events.events, alerts, left: events.left_out };
 }
 
 /** Asks for everything. What happens meanwhile is added after. */
@@ -58,7 +60,7 @@ export function load() {
       store.runs = await Promise.all(store.about.runs.map((about, index) => index ? loadRun(index, about) : first.then(run => ({ ...run, about }))));
       store.loaded = true;
       connected(true);
-      changed('about', 'run', 'epochs', 'history', 'events');
+      changed('about', 'run', 'epochs', 'history', 'events', 'alerts');
     } catch (error) {
       connected(false);
       setTimeout(load, 2000);
@@ -78,9 +80,10 @@ function connected(is) {
 }
 
 /** Adds what is not known yet; what is known already stays once. */
-function add(list, item, key) {
-  const place = list.findLastIndex(known => known[key] === item[key]);
+function add(list, item, ...keys) {
+  const place = list.findLastIndex(known => keys.every(key => known[key] === item[key]));
   if (place < 0) list.push(item); else list[place] = item;
+  if (list.length > MOST) list.splice(0, list.length - MOST);
 }
 
 function addEpoch(epochs, row) {
@@ -106,8 +109,9 @@ function happened(name, data) {
     case 'epoch': addEpoch(live.epochs, data); changed('epochs'); break;
     case 'generation': add(live.generations, data, 'generation'); changed('history'); break;
     case 'checkpoint': add(live.checkpoints, data, 'name'); changed('history'); break;
-    case 'recovery': add(live.recoveries, data, 'generation'); changed('history'); break;
+    case 'recovery': add(live.recoveries, data, 'generation', 'kind', 'detected_ms'); changed('history'); break;
     case 'event': add(live.events, data, 'number'); changed('events'); break;
+    case 'alert': add(live.alerts, data, 'number'); changed('alerts'); break;
   }
 }
 
@@ -124,7 +128,7 @@ function open() {
     close();
     retry = setTimeout(open, 2000);
   };
-  for (const name of ['hello', 'reset', 'run', 'epoch', 'generation', 'checkpoint', 'recovery', 'event']) {
+  for (const name of ['hello', 'reset', 'run', 'epoch', 'generation', 'checkpoint', 'recovery', 'event', 'alert']) {
     source.addEventListener(name, event => happened(name, JSON.parse(event.data)));
   }
 }

@@ -1,6 +1,6 @@
 // Workers, generations on a time line, checkpoints.
 
-import { at, clock, colour, duration, el, number, percent, ranges, table, whole } from './dom.js';
+import { at, clock, colour, duration, el, lostBefore, number, percent, ranges, table, whole } from './dom.js';
 import { store } from './store.js';
 import { chosen, isOver } from './now.js';
 
@@ -54,8 +54,8 @@ export function showGenerations() {
   const x = moment => 100 * (moment - begin) / (end - begin);
   const bars = list.flatMap((generation, index) => {
     const until = list[index + 1]?.at ?? end;
-    const failure = of.recoveries.find(recovery => recovery.generation === generation.generation);
-    const title = `Generation ${generation.generation}, ${clock(generation.at)}: ${generation.members.length} members. ${failure?.kind ?? generation.reason}`;
+    const failure = lostBefore(of, generation.generation);
+    const title = `Generation ${generation.generation}, ${clock(generation.at)}: ${generation.members.length} members. ${failure || generation.reason}`;
     const of_members = generation.members.filter(name => some.includes(name)).map(name => el('svg:rect', {
       x: x(generation.at) + '%', width: Math.max(0.15, x(until) - x(generation.at)) + '%', y: TOP + ROW * some.indexOf(name), height: ROW - 6, rx: 2,
       class: index % 2 ? 'bar odd' : 'bar',
@@ -64,10 +64,10 @@ export function showGenerations() {
     return [...of_members, edge];
   });
   const height = TOP + ROW * some.length;
-  const rows = list.slice(-200).reverse().map(generation => [String(generation.generation), clock(generation.at), generation.members.join(', '), of.recoveries.find(recovery => recovery.generation === generation.generation)?.kind ?? generation.reason]);
+  const rows = list.slice(-200).reverse().map(generation => [String(generation.generation), clock(generation.at), generation.members.join(', '), lostBefore(of, generation.generation) || generation.reason]);
   const open = node.querySelector('details')?.open;
   node.replaceChildren(
-    el('h3', {}, 'Generations ', el('small', { className: 'quiet' }, `${list.length} in ${duration(end - begin)}${names.length > ROWS ? `; ${ROWS} of ${names.length} workers` : ''}`)),
+    el('h3', {}, 'Generations ', el('small', { className: 'quiet' }, `${of.before ? 'the newest ' : ''}${list.length} in ${duration(end - begin)}${names.length > ROWS ? `; ${ROWS} of ${names.length} workers` : ''}`)),
     el('div', { className: 'timeline', ariaHidden: 'true' },
       el('div', { className: 'names' }, some.map(name => el('span', {}, name))),
       el('svg:svg', { height, width: '100%', role: 'img' }, bars),

@@ -9,6 +9,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use chronicle::{Chronicle, Generation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -17,6 +18,11 @@ use view::RunView;
 
 /// The most events of one answer.
 const EVENTS: usize = 2000;
+
+/// The most generations, and checkpoints and recoveries, of one answer.
+const HISTORY: usize = 2000;
+/// The most names of members in one answer.
+const NAMES: usize = 20_000;
 
 /// Why there is no answer, in words.
 pub(crate) type Refused = (StatusCode, String);
@@ -95,15 +101,48 @@ pub(crate) async fn epochs(State(page): State<Arc<Inner>>, Query(which): Query<W
     Json::of(&Epochs { version: chronicle.version(), columns: Columns::of(chronicle.epochs()) })
 }
 
-/// Generations, checkpoints and recoveries.
+/// The newest generations, checkpoints and recoveries, and how many before them were left out.
 pub(crate) async fn history(State(page): State<Arc<Inner>>, Query(which): Query<Which>) -> Result<Json, Refused> {
     let chronicle = page.shown(which.run)?.chronicle.borrow();
+    let (all, generations) = (chronicle.generations().len(), newest_generations(&chronicle));
     Json::of(&json!({
         "version": chronicle.version(),
-        "generations": chronicle.generations().collect::<Vec<_>>(),
-        "checkpoints": chronicle.checkpoints().collect::<Vec<_>>(),
-        "recoveries": chronicle.recoveries().collect::<Vec<_>>(),
+        "left_out": all - generations.len(),
+        "generations": generations,
+        "checkpoints": newest(chronicle.checkpoints()),
+        "recoveries": newest(chronicle.recoveries()),
     }))
+}
+
+/// The last few of `items`, in their order.
+fn newest<T>(items: impl ExactSizeIterator<Item = T>) -> Vec<T> {
+    let left_out = items.len().saturating_sub(HISTORY);
+    items.skip(left_out).collect()
+}
+
+/// The newest generations whose members together are not too many. The last is there however many it has.
+fn newest_generations(chronicle: &Chronicle) -> Vec<&Generation> {
+    let mut names = 0;
+    let mut newest: Vec<_> = chronicle
+        .generations()
+        .rev()
+        .take(HISTORY)
+        .enumerate()
+        .take_while(|(index, generation)| {
+            names += generation.members.len();
+            *index == 0 || names <= NAMES
+        })
+        .map(|(_, generation)| generation)
+        .collect();
+    newest.reverse();
+    newest
+}
+
+/// What somebody had to be told, since the coordinator began.
+pub(crate) async fn alerts(State(page): State<Arc<Inner>>, Query(which): Query<Which>) -> Result<Json, Refused> {
+    let chronicle = page.shown(which.run)?.chronicle.borrow();
+    let alerts: Vec<_> = chronicle.alerts_from(which.from).collect();
+    Json::of(&json!({"version": chronicle.version(), "alerts": alerts}))
 }
 
 /// The newest events, from number `from` on.

@@ -35,9 +35,10 @@ macro_rules! asset {
 }
 
 /// All of them. The first is the page itself.
-pub(crate) const ASSETS: [Asset; 17] = [
+pub(crate) const ASSETS: [Asset; 18] = [
     asset!("index.html", HTML),
     asset!("style.css", CSS),
+    asset!("alerts.js", SCRIPT),
     asset!("app.js", SCRIPT),
     asset!("boot.js", SCRIPT),
     asset!("classes.js", SCRIPT),

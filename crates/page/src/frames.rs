@@ -20,6 +20,7 @@ pub(crate) struct Cursor {
     generation: Option<u64>,
     checkpoint: Option<(String, f64)>,
     recoveries: usize,
+    alert: u64,
 }
 
 impl Cursor {
@@ -32,6 +33,7 @@ impl Cursor {
             generation: chronicle.generations().next_back().map(|generation| generation.generation),
             checkpoint: chronicle.checkpoints().next_back().map(|saved| (saved.name.clone(), saved.at)),
             recoveries: chronicle.recoveries().len(),
+            alert: chronicle.alerts_from(0).next_back().map_or(0, |told| told.number + 1),
         }
     }
 
@@ -57,6 +59,7 @@ impl Cursor {
         happened.extend(told("checkpoint", checkpoints.collect::<Vec<_>>().into_iter().rev()));
         happened.extend(told("recovery", recoveries));
         happened.extend(told("event", chronicle.events_from(self.event)));
+        happened.extend(told("alert", chronicle.alerts_from(self.alert)));
         happened
     }
 }
@@ -99,7 +102,7 @@ pub(crate) fn frame(id: Option<&str>, (name, data): &Happened) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chronicle::Fact;
+    use chronicle::{Alert, Fact};
 
     fn names(happened: &[Happened]) -> Vec<&'static str> {
         happened.iter().map(|(name, _)| *name).collect()
@@ -120,9 +123,11 @@ mod tests {
             chronicle.add(3.0, Fact::Checkpoint { name: format!("c{number}"), steps_done: number });
         }
         chronicle.add(4.0, Fact::Event("after".to_owned()));
+        chronicle.add(5.0, Fact::Alert(Alert { kind: "run-stalled".to_owned(), ..Alert::default() }));
         let happened = cursor.advance(&chronicle);
-        assert_eq!(names(&happened), ["generation", "generation", "checkpoint", "checkpoint", "event"]);
+        assert_eq!(names(&happened), ["generation", "generation", "checkpoint", "checkpoint", "event", "alert"]);
         assert!(happened[0].1.contains("\"generation\":1") && happened[2].1.contains("c1"), "{happened:?}");
+        assert!(happened[5].1.contains("\"kind\":\"run-stalled\""), "{happened:?}");
         assert!(happened[4].1.contains("after") && !happened[4].1.contains("before"));
         assert!(cursor.advance(&chronicle).is_empty());
     }

@@ -1,5 +1,6 @@
 //! What every answer has, and who is refused.
 
+use crate::{server::Limits, streams::Streams};
 use axum::{
     extract::{Request, State},
     http::{
@@ -34,6 +35,25 @@ impl Names {
     }
 }
 
+/// Who may ask, and how many may listen.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The names under which the page may be asked for.
+    pub names: Names,
+    /// Sites whose pages may ask as the page itself does, such as `https://host:8000`.
+    pub origins: Vec<HeaderValue>,
+    /// The places of those who listen.
+    pub streams: Streams,
+}
+
+impl Default for Access {
+    /// Under any name, for no other site, with the places of [`Limits::default`].
+    fn default() -> Self {
+        let streams = Streams::of(Limits::default().connections);
+        Self { names: Names::Any, origins: Vec::new(), streams }
+    }
+}
+
 /// A host without its port.
 fn name_of(host: &str) -> &str {
     match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -43,18 +63,20 @@ fn name_of(host: &str) -> &str {
 }
 
 /// Refuses a name that the page does not have, and what another site's page sends.
-pub(crate) async fn check(State(names): State<Names>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let host = text(headers, HOST.as_str()).or_else(|| request.uri().host()).unwrap_or_default();
-    if !names.has(host) {
+    if !access.names.has(host) {
         let text = format!(
             "This page is on loopback, and {host:?} is no name of this machine. Open it as localhost, or have your proxy send \
              the header Host: localhost\n"
         );
         return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
     }
-    if request.method() == Method::POST && is_foreign(headers, host) {
-        return (StatusCode::FORBIDDEN, "Another site's page sent this\n").into_response();
+    let is_named = headers.get(ORIGIN).is_some_and(|origin| access.origins.contains(origin));
+    if request.method() == Method::POST && !is_named && is_foreign(headers, host) {
+        let text = "Another site's page sent this: name the site with --http-origin if it may\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
     }
     next.run(request).await
 }

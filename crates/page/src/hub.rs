@@ -25,8 +25,6 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const BEHIND: usize = 256;
 /// Events that are kept for readers that come back.
 const KEPT: usize = 1024;
-/// Readers at a time.
-const READERS: usize = 512;
 
 /// Where readers subscribe.
 #[derive(Debug)]
@@ -100,13 +98,10 @@ impl Hub {
         hub
     }
 
-    /// Subscribes a reader that knows all up to the event `last`. `None` if there are too many readers, or it is closed.
+    /// Subscribes a reader that knows all up to the event `last`. `None` if it is closed.
     pub(crate) fn subscribe(&self, last: Option<&str>) -> Option<Subscription> {
         let told = self.told();
         let sender = told.sender.as_ref()?;
-        if sender.receiver_count() >= READERS {
-            return None;
-        }
         let later = sender.subscribe();
         let missed = last.and_then(|last| self.number(last)).and_then(|last| told.after(last));
         let mut first = missed.unwrap_or_else(|| vec![self.hello(&told)]);

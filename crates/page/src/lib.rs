@@ -6,11 +6,11 @@
 //! # Layout
 //!
 //! - `sources`: what a page shows. `page`: all of it as one router.
-//! - `assets`: the files of the page. `guard`: what every answer has, and who is refused.
+//! - `assets`: the files of the page. `guard`: what every answer has, and who is refused. `origins`: sites that may ask.
 //! - `api`: what is there as JSON. `columns`: epochs, compactly. `images`: pictures of the data set as PNG.
 //! - `frames`: what has happened since, as server-sent events. `hub`: one task makes them for all readers. `stream`: a reader.
 //! - `survey`: what the model makes of the test images. `answers`: pictures that a person gives.
-//! - `server`: connections, so many and no more.
+//! - `server`: connections, so many and no more. `streams`: those that last, a share of them.
 //!
 //! # Example
 //!
@@ -35,16 +35,19 @@ mod frames;
 mod guard;
 mod hub;
 mod images;
+mod origins;
 mod page;
 mod server;
 mod sources;
 mod stream;
+mod streams;
 mod survey;
 #[cfg(test)]
 mod tests;
 
-pub use guard::Names;
+pub use guard::{Access, Names};
 pub use images::Images;
 pub use page::Page;
 pub use server::{Limits, serve};
 pub use sources::{Answer, Answering, Model, Refusal, Shown};
+pub use streams::{Place, Streams};

@@ -1,6 +1,6 @@
 //! All of the page as one router.
 
-use crate::{answers, api, assets, guard, hub::Hub, sources::Shown, stream, survey, survey::Survey};
+use crate::{answers, api, assets, guard, hub::Hub, origins, sources::Shown, stream, survey, survey::Survey};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -28,31 +28,32 @@ pub(crate) struct Inner {
     pub(crate) hub: Option<Arc<Hub>>,
     pub(crate) survey: Arc<Survey>,
     pub(crate) pictures: Semaphore,
-    names: guard::Names,
+    pub(crate) access: guard::Access,
 }
 
 impl Page {
     /// A page of `runs`. Of a `live` one, the first is followed as it goes on. Call it within a tokio runtime.
     #[must_use]
     pub fn start(runs: Vec<Shown>, live: bool) -> Self {
-        Self::guarded(runs, live, guard::Names::Any)
+        Self::guarded(runs, live, guard::Access::default())
     }
 
-    /// As [`Self::start`], and asked for only under some names.
+    /// As [`Self::start`], for those who have access.
     #[must_use]
-    pub fn guarded(runs: Vec<Shown>, live: bool, names: guard::Names) -> Self {
+    pub fn guarded(runs: Vec<Shown>, live: bool, access: guard::Access) -> Self {
         let hub = runs.first().filter(|_| live).map(Hub::start);
         let pictures = Semaphore::new(PICTURES);
-        Self { inner: Arc::new(Inner { runs, hub, survey: Arc::default(), pictures, names }) }
+        Self { inner: Arc::new(Inner { runs, hub, survey: Arc::default(), pictures, access }) }
     }
 
     /// What is served.
     pub fn router(&self) -> Router {
-        self.router_with(Router::new())
+        self.router_with(Router::new(), |all| all)
     }
 
-    /// What is served, with other services beside it. What is refused here is refused there.
-    pub fn router_with(&self, others: Router) -> Router {
+    /// What is served, with other services beside it, and all of it `within` what looks at requests before. What is refused here is
+    /// refused there.
+    pub fn router_with(&self, others: Router, within: impl FnOnce(Router) -> Router) -> Router {
         let inner = &self.inner;
         let api = Router::new()
             .route("/about", get(api::about))
@@ -60,6 +61,7 @@ impl Page {
             .route("/epochs", get(api::epochs))
             .route("/history", get(api::history))
             .route("/events", get(api::events))
+            .route("/alerts", get(api::alerts))
             .route("/confusion", get(api::confusion))
             .route("/image/{split}/{file}", get(api::image))
             .route("/stream", get(stream::stream))
@@ -67,13 +69,14 @@ impl Page {
             .route("/mistakes", get(survey::mistakes))
             .route("/predict", post(answers::predict).layer(DefaultBodyLimit::max(LARGEST)))
             .fallback(api::nothing);
-        Router::new()
+        let all = Router::new()
             .nest("/api", api)
             .merge(assets::router())
             .layer(from_fn(guard::headers))
             .with_state(Arc::clone(inner))
-            .merge(others)
-            .layer(from_fn_with_state(inner.names.clone(), guard::check))
+            .merge(others);
+        let guarded = within(all).layer(from_fn_with_state(inner.access.clone(), guard::check));
+        if inner.access.origins.is_empty() { guarded } else { guarded.layer(origins::layer(&inner.access.origins)) }
     }
 
     /// How many readers follow the live run.

@@ -60,7 +60,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, closed
         };
         // Who comes when all places are taken is sent away.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        connections.spawn(connection(stream, router.clone(), limits, closing.subscribe(), place));
+        // When few are left, nobody keeps one that asks nothing.
+        let kept = places.available_permits() * 4 >= limits.connections;
+        connections.spawn(connection(stream, router.clone(), (limits, kept), closing.subscribe(), place));
     }
     drop((listener, closing));
     // Who takes longer is cut off with the set.
@@ -70,7 +72,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, closed
 async fn connection(
     stream: TcpStream,
     router: Router,
-    limits: Limits,
+    (limits, kept): (Limits, bool),
     mut closing: watch::Receiver<()>,
     _place: OwnedSemaphorePermit,
 ) {
@@ -79,7 +81,7 @@ async fn connection(
     let mut writer = TimeoutWriter::new(stream);
     writer.set_timeout(Some(limits.taking));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.asking);
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.asking).keep_alive(kept);
     let service = TowerToHyperService::new(router);
     let mut serving = Box::pin(builder.serve_connection(TokioIo::new(Box::pin(writer)), service));
     tokio::select! {

@@ -23,13 +23,15 @@ pub(crate) async fn stream(State(page): State<Arc<Inner>>, headers: HeaderMap) -
         return (StatusCode::NOT_FOUND, "Nothing happens any more in a run that is over\n").into_response();
     };
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let Some(subscription) = hub.subscribe(last) else {
+    let place = page.access.streams.place();
+    let Some((place, subscription)) = place.and_then(|place| Some((place, hub.subscribe(last)?))) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open, or the coordinator ends\n").into_response();
     };
     // It ends where a part is missing: what follows would not fit.
     let later = BroadcastStream::new(subscription.later).map_while(Result::ok);
     let frames = once(Bytes::from_static(RETRY)).chain(iter(subscription.first)).chain(later);
-    let mut response = Body::from_stream(frames.map(Ok::<_, Infallible>)).into_response();
+    let body = Body::from_stream(frames.map(Ok::<_, Infallible>));
+    let mut response = place.held_by(body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,12 +1,14 @@
 //! The page as a browser asks for it.
 
-use crate::{Answer, Answering, Images, Limits, Model, Names, Page, Refusal, Shown, assets::ASSETS, serve};
+use crate::{
+    Access, Answer, Answering, Images, Limits, Model, Names, Page, Refusal, Shown, Streams, assets::ASSETS, serve,
+};
 use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use bytes::Bytes;
-use chronicle::{Chronicle, Fact};
+use chronicle::{Alert, Chronicle, Fact};
 use http_body_util::BodyExt;
 use plan::Confusion;
 use proto::v1::{Run, RunState};
@@ -37,12 +39,16 @@ impl Live {
     }
 
     fn with(names: Names, change: impl FnOnce(&mut Shown)) -> Self {
+        Self::open_to(Access { names, ..Access::default() }, change)
+    }
+
+    fn open_to(access: Access, change: impl FnOnce(&mut Shown)) -> Self {
         let run =
             watch::Sender::new(Run { state: RunState::Training.into(), reason: "steps".to_owned(), ..Run::default() });
         let chronicle = watch::Sender::new(Chronicle::default());
         let mut shown = Shown::new("resnet20", run.subscribe(), chronicle.subscribe());
         change(&mut shown);
-        let page = Page::guarded(vec![shown], true, names);
+        let page = Page::guarded(vec![shown], true, access);
         Self { run, chronicle, page }
     }
 
@@ -185,6 +191,7 @@ async fn a_run_is_there_as_json() {
     live.add(Fact::Event("one".to_owned()));
     live.add(Fact::Event("two".to_owned()));
     live.add(Fact::Checkpoint { name: "epoch-2".to_owned(), steps_done: 9 });
+    live.add(Fact::Alert(Alert { kind: "worker-lost".to_owned(), text: "a is lost".to_owned(), ..Alert::default() }));
     let about = live.json("/api/about").await;
     assert_eq!(
         (&about["live"], &about["runs"][0]["config"]["epochs"], &about["runs"][0]["model"]),
@@ -198,8 +205,33 @@ async fn a_run_is_there_as_json() {
     assert_eq!(epochs["columns"]["test_loss"], json!([null, null]), "what is no number is none");
     assert_eq!(live.json("/api/events?from=1").await["events"][0]["text"], "two");
     assert_eq!(live.json("/api/history").await["checkpoints"][0]["name"], "epoch-2");
+    let told = &live.json("/api/alerts").await["alerts"][0];
+    assert_eq!(
+        (&told["kind"], &told["text"], &told["number"]),
+        (&json!("worker-lost"), &json!("a is lost"), &json!(0))
+    );
     let confusion = live.json("/api/confusion?epoch=0").await;
     assert_eq!((&confusion["counts"], &confusion["accuracy"]), (&json!([8, 2, 1, 9]), &json!([0.8, 0.9])));
+}
+
+#[tokio::test]
+async fn a_history_of_many_members_is_told_in_part() {
+    let live = Live::new();
+    let members: Vec<String> = (0..900).map(|rank| format!("worker-{rank:04}")).collect();
+    for generation in 0..100 {
+        live.add(Fact::Generation { generation, members: members.clone(), reason: "somebody came".to_owned() });
+    }
+    let (_, _, body) = live.get("/api/history").await;
+    assert!(body.len() < 500_000, "{} bytes", body.len());
+    let history: Value = serde_json::from_slice(&body).unwrap();
+    let generations = history["generations"].as_array().unwrap();
+    assert_eq!((generations.len(), &history["left_out"]), (22, &json!(78)));
+    assert_eq!(generations[21]["generation"], 99, "the newest are told");
+    for generation in 100..5000 {
+        live.add(Fact::Generation { generation, members: vec!["a".to_owned()], reason: String::new() });
+    }
+    let history = live.json("/api/history").await;
+    assert_eq!(history["generations"].as_array().unwrap().len(), 2000);
 }
 
 #[tokio::test]
@@ -282,6 +314,79 @@ async fn there_are_so_many_readers_and_no_more() {
     assert_eq!(live.get("/api/stream").await.0, StatusCode::SERVICE_UNAVAILABLE);
     readers.pop();
     live.stream(None).await;
+}
+
+#[tokio::test]
+async fn readers_leave_places_to_plain_requests() {
+    const CONNECTIONS: usize = 8;
+    let access = Access { streams: Streams::of(CONNECTIONS), ..Access::default() };
+    let live = Live::open_to(access, |_| {});
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (close, closed) = oneshot::channel::<()>();
+    let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
+    let server = tokio::spawn(serve(listener, live.page.router(), limits, async { drop(closed.await) }));
+    let ask = async |path: &str| {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        timeout(LIMIT, connection.read_exact(&mut status)).await.unwrap().unwrap();
+        (String::from_utf8(status[9..].to_vec()).unwrap(), connection)
+    };
+    let mut readers = Vec::new();
+    for _ in 0..CONNECTIONS / 2 {
+        let (status, reader) = ask("/api/stream").await;
+        assert_eq!(status, "200");
+        readers.push(reader);
+    }
+    // One more reader is told so, and others are answered, whoever keeps a connection.
+    assert_eq!(ask("/api/stream").await.0, "503");
+    let mut kept = Vec::new();
+    for _ in 0..4 * CONNECTIONS {
+        let (status, mut connection) = ask("/api/run").await;
+        assert_eq!(status, "200");
+        if kept.len() < CONNECTIONS / 4 {
+            kept.push(connection);
+        } else {
+            timeout(LIMIT, connection.read_to_end(&mut Vec::new())).await.expect("it is not kept").unwrap();
+        }
+    }
+    drop(readers);
+    let begin = tokio::time::Instant::now();
+    while live.page.readers() > 0 {
+        assert!(begin.elapsed() < LIMIT, "they keep their places");
+        live.add(Fact::Event("anybody there".to_owned()));
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask("/api/stream").await.0, "200");
+    live.page.close();
+    drop(close);
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn only_pages_of_sites_that_were_named_may_ask() {
+    let named = "http://localhost:8000";
+    let access = Access { origins: vec![named.parse().unwrap()], ..Access::default() };
+    let live = Live::open_to(access, |shown| shown.model = Some(Arc::new(FirstByte)));
+    let from = |origin: &str, mut request: Request<Body>| {
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        request.headers_mut().insert("sec-fetch-site", "cross-site".parse().unwrap());
+        request
+    };
+    let before = || {
+        let asked = Request::options("/api/predict").header("host", "localhost");
+        asked.header("access-control-request-method", "POST").body(Body::empty()).unwrap()
+    };
+    for (origin, may) in [(named, true), ("http://localhost:8001", false), ("null", false)] {
+        let allowed = |headers: &HeaderMap| headers.get("access-control-allow-origin").is_some_and(|of| of == origin);
+        let (_, headers, _) = live.ask(from(origin, before())).await;
+        assert_eq!(allowed(&headers), may, "{origin}");
+        let (status, headers, _) = live.ask(from(origin, post(vec![1]))).await;
+        assert_eq!((status == StatusCode::OK, allowed(&headers)), (may, may), "{origin}: {status}");
+        let read = Request::get("/api/run").header("host", "localhost").body(Body::empty()).unwrap();
+        assert_eq!(allowed(&live.ask(from(origin, read)).await.1), may, "{origin}");
+    }
 }
 
 #[tokio::test]

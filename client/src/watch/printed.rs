@@ -1,88 +1,21 @@
-//! `cox watch`: the run until it is over.
+//! A run that is printed: line by line, or in place on a terminal.
 
 use crate::{
-    NAME, args,
-    connect::Coordinator,
+    NAME,
     error::Failure,
     look::{Ink, Look},
     output::Output,
-    requirement, status,
+    status,
 };
-use program::{say, text::one_line};
-use proto::v1::{Run, RunState};
-use std::time::{Duration, Instant};
-use tokio::time::sleep;
-use tonic::transport::Uri;
-use view::{RunView, duration};
+use program::say;
+use proto::v1::Run;
+use view::RunView;
 
-/// Before the first attempt to find a coordinator again; it doubles up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause.
-const LAST_PAUSE: Duration = Duration::from_secs(15);
-
-/// Shows the run until it is over. A coordinator that was there and goes away is looked for.
-///
-/// # Errors
-/// If the run failed or has not reached what it was to, no coordinator was there, or none came back in time.
-pub async fn watch(url: &Uri, options: &args::Watch, output: &Output) -> Result<(), Failure> {
-    let mut screen = Screen::new(output);
-    let mut lost: Option<Instant> = None;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let connected = Instant::now();
-        let failure = match follow(url, options.interval, &mut screen, &mut lost).await {
-            Ok(run) => return end(&run).and_then(|()| requirement::check(&options.demands, &run)),
-            Err(failure) => failure,
-        };
-        // Nothing has been shown yet: more likely a wrong address than a coordinator that is being restarted.
-        if screen.run.is_none() || !failure.may_pass() {
-            return Err(failure);
-        }
-        // One that comes and goes is asked ever less often.
-        if connected.elapsed() > LAST_PAUSE {
-            pause = FIRST_PAUSE;
-        }
-        let since = *lost.get_or_insert_with(Instant::now);
-        if since.elapsed() + pause > options.patience {
-            return Err(failure);
-        }
-        screen.note(&format!("{failure} (next attempt in {})", duration(pause.as_secs_f64())))?;
-        sleep(pause).await;
-        pause = (2 * pause).min(LAST_PAUSE);
-    }
-}
-
-/// Shows the run as long as one connection holds; returns it when it is over. Clears `lost` when the coordinator speaks.
-async fn follow(
-    url: &Uri,
-    interval: Duration,
-    screen: &mut Screen<'_>,
-    lost: &mut Option<Instant>,
-) -> Result<Run, Failure> {
-    let mut changes = Coordinator::connect(url).await?.watch(interval).await?;
-    loop {
-        let run = changes.next().await?;
-        *lost = None;
-        let over = view::is_over(run.state());
-        screen.show(&run)?;
-        if over {
-            return Ok(run);
-        }
-        screen.run = Some(run);
-    }
-}
-
-/// Success, unless the run failed.
-fn end(run: &Run) -> Result<(), Failure> {
-    match run.state() {
-        RunState::Failed => Err(Failure::RunFailed { reason: one_line(&run.reason) }),
-        _ => Ok(()),
-    }
-}
-
-/// Where the run is shown: in place on a terminal, else line by line.
-struct Screen<'a> {
+/// A run in place on a terminal, or line by line.
+pub struct Printed<'a> {
     output: &'a Output,
+    /// Whether in place.
+    in_place: bool,
     /// As last shown.
     run: Option<Run>,
     /// Lines of the view in place.
@@ -91,16 +24,28 @@ struct Screen<'a> {
     line: String,
 }
 
-impl<'a> Screen<'a> {
-    fn new(output: &'a Output) -> Self {
-        Self { output, run: None, drawn: 0, line: String::new() }
+impl<'a> Printed<'a> {
+    /// In place if that is wanted, on a terminal.
+    #[must_use]
+    pub fn new(output: &'a Output, in_place: bool) -> Self {
+        Self { output, in_place: in_place && output.redraws(), run: None, drawn: 0, line: String::new() }
     }
 
-    fn show(&mut self, run: &Run) -> Result<(), Failure> {
+    /// Shows the run as it stands.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn show(&mut self, run: &Run) -> Result<(), Failure> {
         if self.output.json() {
             return self.output.json_line(&RunView::new(run));
         }
-        if self.output.redraws() {
+        let shown = self.print(run);
+        self.run = Some(run.clone());
+        shown
+    }
+
+    fn print(&mut self, run: &Run) -> Result<(), Failure> {
+        if self.in_place {
             return self.draw(&status::render(run, self.output.look()), "");
         }
         // A watcher that joins late is told of the last epoch only.
@@ -117,9 +62,12 @@ impl<'a> Screen<'a> {
     }
 
     /// Says that something is amiss: below the view, or on standard error.
-    fn note(&mut self, note: &str) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note(&mut self, note: &str) -> Result<(), Failure> {
         match &self.run {
-            Some(run) if self.output.redraws() => {
+            Some(run) if self.in_place => {
                 let view = status::render(run, self.output.look()) + "\n";
                 self.draw(&view, note)
             }
@@ -191,14 +139,5 @@ mod tests {
     #[test]
     fn a_note_is_wrapped() {
         assert_eq!(wrap("gone: connection refused", Look::plain(12)), ["gone:", "connection", "refused"]);
-    }
-
-    #[test]
-    fn a_failed_run_fails_the_watcher() {
-        let run = |state: RunState| Run { state: state.into(), reason: "loss is NaN".to_owned(), ..Run::default() };
-        assert!(end(&run(RunState::Finished)).is_ok());
-        assert!(end(&run(RunState::Stopped)).is_ok());
-        let failure = end(&run(RunState::Failed)).unwrap_err();
-        assert_eq!((failure.exit_code(), failure.to_string().as_str()), (1, "the run failed: loss is NaN"));
     }
 }

@@ -1,0 +1,74 @@
+//! Where the controller of Kubeflow Trainer is, and how it knows its job.
+
+use std::{fs, path::PathBuf};
+
+/// The variables that the controller sets. Version 2.2 calls them by the first, and earlier proposals by the second.
+const PREFIXES: [&str; 2] = ["KUBEFLOW_TRAINER_SERVER", "KUBEFLOW_TRAINER_STATUS"];
+
+/// Where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    url: String,
+    /// The file of the token, which changes within the hour.
+    token: PathBuf,
+    /// The file of the certificates.
+    authority: PathBuf,
+}
+
+impl Place {
+    /// As the variables say; `None` outside of a TrainJob.
+    ///
+    /// # Errors
+    /// Which variable is missing or makes no sense, in words.
+    pub fn of(variable: impl Fn(&str) -> Option<String>) -> Option<Result<Self, String>> {
+        let variable = |name: String| variable(&name).filter(|value| !value.trim().is_empty());
+        let (prefix, url) = PREFIXES.iter().find_map(|prefix| Some((prefix, variable(format!("{prefix}_URL"))?)))?;
+        let file = |name: &str| {
+            let name = format!("{prefix}_{name}");
+            variable(name.clone()).map(PathBuf::from).ok_or_else(|| format!("{prefix}_URL is set, and {name} is not"))
+        };
+        if !url.starts_with("https://") {
+            return Some(Err(format!("{prefix}_URL is {url:?}, and the token may go over https:// alone")));
+        }
+        Some(file("TOKEN").and_then(|token| Ok(Self { url, token, authority: file("CA_CERT")? })))
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn token(&self) -> Result<String, String> {
+        let token = fs::read_to_string(&self.token);
+        let token = token.map_err(|error| format!("cannot read the token in {}: {error}", self.token.display()))?;
+        Ok(token.trim().to_owned())
+    }
+
+    pub(super) fn authority(&self) -> Result<Vec<u8>, String> {
+        let read = fs::read(&self.authority);
+        read.map_err(|error| format!("cannot read the certificates in {}: {error}", self.authority.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(set: &[(&str, &str)]) -> Option<Result<Place, String>> {
+        Place::of(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn both_names_are_known_and_what_is_missing_is_told() {
+        assert_eq!(of(&[]), None);
+        for prefix in PREFIXES {
+            let names = ["URL", "TOKEN", "CA_CERT"].map(|name| format!("{prefix}_{name}"));
+            let set =
+                [(names[0].as_str(), "https://controller:8082/status"), (&names[1], "/token"), (&names[2], "/ca.crt")];
+            let place = of(&set).unwrap().unwrap();
+            assert_eq!((place.url(), place.token.as_path()), ("https://controller:8082/status", "/token".as_ref()));
+            assert!(of(&set[..2]).unwrap().unwrap_err().contains(&names[2]));
+            let plain = [(names[0].as_str(), "http://controller"), set[1], set[2]];
+            assert!(of(&plain).unwrap().unwrap_err().contains("https:// alone"));
+        }
+    }
+}
