@@ -45,16 +45,19 @@ fn cox(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The article's figures, as the coordinator at `url` tells them.
-fn figures(url: &str) {
-    let data = data_dir().display().to_string();
+/// The article's figures of a run that is over.
+fn figures(run_dir: &str) {
     let file = |name: &str| out(name).display().to_string();
-    cox(&["--coordinator", url, "plot", "-o", &file("curves.svg")]);
-    cox(&["--coordinator", url, "plot", "-o", &file("curves.png")]);
-    fs::write(out("classes.txt"), cox(&["--coordinator", url, "confusion", "-o", &file("confusion.png")])).unwrap();
-    let told = cox(&["--coordinator", url, "grid", "-o", &file("grid.png"), "--data-dir", &data]);
+    cox(&["plot", run_dir, "-o", &file("curves.svg")]);
+    cox(&["plot", run_dir, "-o", &file("curves.png")]);
+    println!("{}", cox(&["confusion", "--run-dir", run_dir, "-o", &file("confusion.png")]));
+}
+
+/// The article's 64 images, by the model that the coordinator at `url` has.
+fn grid(url: &str) {
+    let (data, file) = (data_dir().display().to_string(), out("grid.png").display().to_string());
+    let told = cox(&["--coordinator", url, "grid", "-o", &file, "--data-dir", &data]);
     assert!(told.contains("of 64 are right"), "{told}");
-    fs::write(out("grid.txt"), told).unwrap();
     for name in ["curves.png", "confusion.png", "grid.png"] {
         let picture = image::open(out(name)).unwrap();
         assert!(picture.width() > 300 && picture.height() > 200, "{name}: {}x{}", picture.width(), picture.height());
@@ -71,10 +74,17 @@ fn page(browser: &mut Browser, url: &str, picture: &Path) {
     browser.drop_file("#drop", picture);
     browser.wait_for("document.querySelector('#answer-class')");
     browser.evaluate("scrollTo(0, 0)");
-    for (name, width, dark) in [("page", 1280, false), ("page-dark", 1280, true), ("page-phone", 390, false)] {
+    // With the whole page, or as much as a screen has.
+    let dresses = [
+        ("page", 1280, false, false),
+        ("page-dark", 1280, true, false),
+        ("page-phone", 390, false, false),
+        ("page-whole", 1280, false, true),
+    ];
+    for (name, width, dark, whole) in dresses {
         browser.dress(width, 900, dark);
         browser.wait_for("document.documentElement.scrollWidth <= innerWidth");
-        browser.keep_picture(&out(&format!("{name}.png")), name != "page-phone");
+        browser.keep_picture(&out(&format!("{name}.png")), whole);
     }
     assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
 }
@@ -88,7 +98,10 @@ fn terminals(url: &str, picture: &Path) {
     };
     let mut watch = Terminal::start(&mut cox(&["watch"]), (120, 40));
     let is_braille = |letter: &char| ('\u{2801}'..='\u{28FF}').contains(letter);
-    watch.wait_for("curves", |text| text.contains("● training") && text.chars().filter(is_braille).count() > 20);
+    watch.wait_for("curves and events", |text| {
+        let drawn = text.chars().filter(is_braille).count() > 20;
+        drawn && text.contains("● training") && !text.contains("nothing yet")
+    });
     watch.keep_picture(&out("watch.png"), "cox watch");
     watch.press("q");
     assert_eq!(watch.end().code(), Some(0));
@@ -112,6 +125,7 @@ fn a_run_is_shown_in_every_way() {
     let run_dir = Path::new("runs/resnet20");
     fs::create_dir("runs").unwrap();
     prepared(run_dir);
+    figures("runs/resnet20");
     let done = fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap().lines().count();
     let epochs = (done + MORE).to_string();
     let how = ["--workers", "2", "--local", "--epochs", &epochs, "--http", "127.0.0.1:0"];
@@ -121,7 +135,7 @@ fn a_run_is_shown_in_every_way() {
         // A small run would be over before anybody looks.
         Coordinator::start_failing(run_dir, &TestRun::small().with(&how), &[pace(300)])
     };
-    figures(&coordinator.url());
+    grid(&coordinator.url());
     coordinator.wait_until(|run| is_training(run, done as u32));
     let picture = test_pictures(directory.path(), 1).remove(0);
     page(&mut browser, &coordinator.page(), &picture);

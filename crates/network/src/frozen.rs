@@ -11,6 +11,9 @@ use operations::{
 use resnet::{Architecture, Node};
 use tch::{Kind, TchError, Tensor, no_grad};
 
+/// Images that go through all layers together. What layers make of more of them would not stay in the processor's caches.
+const TOGETHER: i64 = 8;
+
 /// A network whose weights do not change any more, in fp32 on a CPU, for one thread. The logits of an image are the same bytes
 /// whether it comes alone or in any batch.
 ///
@@ -95,17 +98,23 @@ impl FrozenNetwork {
     /// If libtorch fails, for example for want of memory; the error names the layer.
     pub fn logits(&self, images: &Tensor) -> Result<Vec<Vec<f32>>, NetworkError> {
         no_grad(|| {
-            let mut x = images.shallow_clone();
-            for part in &self.parts {
-                x = match part {
-                    Part::Layer(layer) => layer.output(&x, None, layer.relu)?,
-                    Part::MaxPool(name, operation) => operation.forward(&x).map_err(at(name))?.0,
-                    Part::Block { branch, shortcut, relu } => block(&x, branch, shortcut.as_ref(), *relu)?,
-                    Part::Head(head) => return head.logits(&x, self.classes).map_err(at(&head.name)),
-                };
-            }
-            Ok(Vec::new())
+            let pieces = images.f_split(TOGETHER, 0).map_err(at("the images"))?;
+            let logits = pieces.iter().map(|piece| self.logits_of_piece(piece)).collect::<Result<Vec<_>, _>>()?;
+            Ok(logits.into_iter().flatten().collect())
         })
+    }
+
+    fn logits_of_piece(&self, images: &Tensor) -> Result<Vec<Vec<f32>>, NetworkError> {
+        let mut x = images.shallow_clone();
+        for part in &self.parts {
+            x = match part {
+                Part::Layer(layer) => layer.output(&x, None, layer.relu)?,
+                Part::MaxPool(name, operation) => operation.forward(&x).map_err(at(name))?.0,
+                Part::Block { branch, shortcut, relu } => block(&x, branch, shortcut.as_ref(), *relu)?,
+                Part::Head(head) => return head.logits(&x, self.classes).map_err(at(&head.name)),
+            };
+        }
+        Ok(Vec::new())
     }
 }
 

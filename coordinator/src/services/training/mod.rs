@@ -1,5 +1,6 @@
 //! Training: the run, for people and scripts.
 
+mod crowd;
 mod lists;
 mod pages;
 mod requests;
@@ -10,6 +11,7 @@ use crate::{
 };
 use checkpoint::Store;
 use chronicle::Chronicle;
+use crowd::{Crowd, Watcher};
 use proto::v1::{self, RunState, training_server::Training};
 use requests::Requests;
 use std::{pin::Pin, time::Duration};
@@ -43,6 +45,7 @@ pub struct TrainingService {
     pauses: Requests<()>,
     resumes: Requests<()>,
     saves: Requests<v1::Checkpoint>,
+    crowd: Crowd,
 }
 
 impl TrainingService {
@@ -56,7 +59,7 @@ impl TrainingService {
     ) -> Self {
         let (stops, pauses, resumes, saves) =
             (Requests::default(), Requests::default(), Requests::default(), Requests::default());
-        Self { view, chronicle, store, inputs, stops, pauses, resumes, saves }
+        Self { view, chronicle, store, inputs, stops, pauses, resumes, saves, crowd: Crowd::default() }
     }
 
     /// That the run is not over.
@@ -111,7 +114,8 @@ impl Training for TrainingService {
         };
         // One view at a time: a watcher that does not keep up sees fewer of them.
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(show(self.view.clone(), interval, sender));
+        let end = self.crowd.end(&self.view);
+        tokio::spawn(show(self.view.clone(), end, (self.crowd.join(), interval), sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -203,10 +207,14 @@ fn asked(what: &str, reason: &str) -> String {
     }
 }
 
-/// Sends the run as it stands and whenever it changes, at most every `interval`. The last view is sent at once.
-async fn show(mut view: watch::Receiver<v1::Run>, interval: Duration, sender: mpsc::Sender<Result<v1::Run, Status>>) {
-    // A receiver of its own: to look for the end must not mark as seen what was not sent.
-    let mut end = view.clone();
+/// Sends the run as it stands and whenever it changes, at most every interval, and less often to many. The last view is sent at
+/// once, when `end` becomes true.
+async fn show(
+    mut view: watch::Receiver<v1::Run>,
+    mut end: watch::Receiver<bool>,
+    (watcher, interval): (Watcher, Duration),
+    sender: mpsc::Sender<Result<v1::Run, Status>>,
+) {
     let mut last = false;
     loop {
         let run = view.borrow_and_update().clone();
@@ -217,8 +225,8 @@ async fn show(mut view: watch::Receiver<v1::Run>, interval: Duration, sender: mp
         tokio::select! {
             () = sender.closed() => return,
             // Without a helm nothing changes any more.
-            changed = next(&mut view, interval) => last = changed.is_err(),
-            _ = end.wait_for(is_over) => last = true,
+            changed = next(&mut view, watcher.pause(interval)) => last = changed.is_err(),
+            _ = end.wait_for(|over| *over) => last = true,
         }
     }
 }

@@ -21,14 +21,14 @@ pub(super) fn smoothed(values: &[Measured], weight: f64) -> Vec<Measured> {
     values.iter().map(smooth).collect()
 }
 
-/// A line that keeps each value until the next.
+/// A line of values that held since the one before: a rate is told at the end of the epoch that it was for.
 pub(super) fn stairs(values: &[Measured]) -> Vec<Measured> {
     let mut stairs = Vec::with_capacity(2 * values.len());
     for (index, &(at, value)) in values.iter().enumerate() {
-        if let Some((_, before @ Some(_))) = index.checked_sub(1).map(|index| values[index])
+        if let Some((since, Some(_))) = index.checked_sub(1).map(|index| values[index])
             && value.is_some()
         {
-            stairs.push((at, before));
+            stairs.push((since, value));
         }
         stairs.push((at, value));
     }
@@ -125,9 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn stairs_keep_a_value_until_the_next() {
+    fn a_value_held_since_the_one_before() {
         let rates = [(1.0, Some(0.1)), (2.0, Some(0.01)), (3.0, None), (4.0, Some(0.2))];
-        let expected = [(1.0, Some(0.1)), (2.0, Some(0.1)), (2.0, Some(0.01)), (3.0, None), (4.0, Some(0.2))];
+        let expected = [(1.0, Some(0.1)), (1.0, Some(0.01)), (2.0, Some(0.01)), (3.0, None), (4.0, Some(0.2))];
         assert_eq!(stairs(&rates), expected);
     }
 }
