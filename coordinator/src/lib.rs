@@ -10,7 +10,7 @@
 //! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers.
 //! - `serve`: predictions without training. `server`: what both serve on the one port.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
-//! - `journal` and `summary`: what a run leaves behind. `display`: what a person at the terminal sees.
+//! - `journal`, `summary` and `gallery`: what a run leaves behind. `display`: what a person at the terminal sees.
 //! - `alerts`: what somebody has to be told at once, and how. `kubeflow`: who is told how far it is. `outgoing`: by HTTP.
 //! - `local`: workers on this machine.
 //!
@@ -32,6 +32,7 @@ mod complete;
 mod connections;
 mod display;
 mod error;
+mod gallery;
 mod health;
 mod helm;
 mod journal;

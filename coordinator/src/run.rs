@@ -7,6 +7,7 @@ use crate::{
     complete, connections,
     display::Display,
     error::Error,
+    gallery::{Gallery, Painter},
     health,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     kubeflow::{Place, Reports},
@@ -108,9 +109,11 @@ pub async fn run(
         Alerts::start(args.alerts.options(), &run_dir, view, inputs, chronicle)
     };
     let alerts = (!complete).then(told).transpose()?;
+    let painter = running.painter.take().filter(|_| !complete);
+    let gallery = painter.map(|painter| Gallery::start(painter, running.view.clone()));
     let reports = (!complete).then(|| reports(epochs, running.view.clone())).transpose()?.flatten();
     let serve = args.serve.then_some(address);
-    running.until_over(workers, (alerts, reports), stop, timeouts, serve).await
+    running.until_over(workers, (alerts, reports, gallery), stop, timeouts, serve).await
 }
 
 /// A coordinator at work.
@@ -133,6 +136,8 @@ struct Running {
     others: Others,
     /// The page, where there is one.
     site: Option<Site>,
+    /// Who makes pictures of the model.
+    painter: Option<Painter>,
 }
 
 /// Takes the helm of the run that has `begun`, and serves on `listener`.
@@ -154,6 +159,14 @@ async fn start(
     let (source, memory) = (Source::Store(store.of_run(&run_id)), Memory::from_mib(args.predict_memory));
     let engine = engine(EngineOptions { dataset: Arc::clone(&dataset), source, memory, newest }).await?;
     let predictor = Predictor::new(engine.clone(), telemetry.clone(), &run_id);
+    let painter = Some(Painter {
+        predictor: predictor.clone(),
+        dataset: Arc::clone(&dataset),
+        data_dir: args.data_dir.clone(),
+        test_images: config.test_samples as usize,
+        model: model.clone(),
+        run_dir: run_dir.clone(),
+    });
     let cluster = ClusterOptions {
         store,
         run_id: run_id.clone(),
@@ -200,7 +213,7 @@ async fn start(
     let of_all = services((timeouts, view.clone()), training, (predictor, &model, &requests)).await?;
     let others = Others::new(standard, of_all.clone(), requests.clone(), view.clone(), followed);
     let (server, close) = serve(with_workers(of_all, cluster, timeouts), listener, timeouts);
-    Ok(Running { inputs, view, chronicle: kept, helm_ended, server, close, shown, others, site: None })
+    Ok(Running { inputs, view, chronicle: kept, helm_ended, server, close, shown, others, site: None, painter })
 }
 
 impl Running {
@@ -209,12 +222,12 @@ impl Running {
     async fn until_over(
         self,
         mut workers: Option<LocalWorkers>,
-        (alerts, reports): (Option<Alerts>, Option<Reports>),
+        (alerts, reports, gallery): (Option<Alerts>, Option<Reports>, Option<Gallery>),
         mut stop: impl Future<Output = String> + Unpin,
         timeouts: Timeouts,
         serve: Option<SocketAddr>,
     ) -> Result<(), Error> {
-        let Self { inputs, view, chronicle: _, mut helm_ended, mut server, close, shown: _, others: _, site } = self;
+        let Self { inputs, view, mut helm_ended, mut server, close, site, .. } = self;
         let mut stopping = false;
         let mut tick = interval(timeouts.tick);
         let result = loop {
@@ -250,6 +263,11 @@ impl Running {
             async {
                 if let Some(reports) = reports {
                     reports.end().await;
+                }
+            },
+            async {
+                if let Some(gallery) = gallery {
+                    gallery.end().await;
                 }
             }
         );
