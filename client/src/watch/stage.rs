@@ -1,5 +1,5 @@
-//! The terminal: a thread draws, another one reads keys. Whoever tells something waits for neither: what is to be drawn is the
-//! newest there is, and a terminal that takes nothing holds up its own thread only.
+//! The terminal: a thread draws, another one reads keys. Whoever tells something waits for neither. The newest there is gets
+//! drawn. A terminal that takes nothing holds up its own thread only.
 
 use super::{
     keys::{Wish, press},

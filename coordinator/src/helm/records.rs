@@ -33,8 +33,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// The records in `run_dir`. The epochs in `journal` are `history`. What follows from the journal is written anew, as a killed
-    /// coordinator may have left it without the last of them, or with epochs that are void.
+    /// The records in `run_dir`. The epochs in `journal` are `history`. What follows from the journal is written anew: a killed
+    /// coordinator may have left it without the last of them, or with void ones.
     #[must_use]
     pub fn new(
         journal: Journal,

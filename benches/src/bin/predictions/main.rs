@@ -1,4 +1,4 @@
-//! Predictions of a real `coordinator serve` on loopback: how fast they are with 1, 8 and 64 who ask, and beside bare
+//! Predictions of a real `coordinator serve` on loopback: how fast they are with 1, 8 and 64 who ask. They are compared with bare
 //! libtorch in this process, on one thread. Sides take turns. Prints a table for benches/README.md.
 //!
 //!     cargo xtask bench predictions
