@@ -351,6 +351,7 @@ async fn a_finished_run_is_served_without_training() {
     let about = served.get("/api/about");
     assert!(about.contains(r#""model":true"#) && about.contains(r#""live":false"#), "{about}");
     assert!(served.get("/api/epochs?run=0").contains("test_accuracy"));
+    assert!(served.get("/api/run").contains("step-00000015"));
     assert!(served.get("/metrics").contains("coxswain_"));
 
     // It ends when asked to, and has written nothing.
@@ -367,6 +368,7 @@ async fn a_finished_run_is_served_without_training() {
     assert!(one.predictions != all.predictions);
     let about = served.get("/api/about");
     assert!(about.contains(r#""model":true"#) && about.contains("automobile"), "{about}");
+    assert!(served.get("/api/run").contains("step-00000010"));
 
     let output = Command::new(binary("coordinator")).arg("serve").arg(directory.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

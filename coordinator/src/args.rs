@@ -21,7 +21,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use telemetry::ALIASES;
 
 /// Steers a training run: waits for workers, trains, evaluates, saves, and answers predictions meanwhile.
 #[derive(Debug, Clone, Parser)]
@@ -141,13 +140,13 @@ impl Args {
     /// # Errors
     /// If the file cannot be read or sets what is no flag, or what was given makes no sense.
     pub fn read(line: &[OsString]) -> Result<Self, Error> {
-        let mut command = arguments::command::<Self>(&ALIASES);
+        let mut command = arguments::command::<Self>(&[]);
         let file = arguments::value_of(line, "--config");
         let file = file.or_else(|| program::variable(&arguments::variable_of("config"))).map(PathBuf::from);
         if let Some(path) = &file {
             command = with_file(command, path)?;
         }
-        let args: Self = arguments::read(command, line, &ALIASES)?;
+        let args: Self = arguments::read(command, line, &[])?;
         args.check_what_was_not_typed(line, file)?;
         Ok(args)
     }
@@ -362,12 +361,12 @@ mod tests {
     #[test]
     fn the_reference_page_tells_of_every_flag() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
-        reference::check(&page, "coordinator", &reference::section(&Args::command(), &ALIASES)).unwrap();
+        reference::check(&page, "coordinator", &reference::section(&Args::command(), &[])).unwrap();
     }
 
     #[test]
     fn clap_accepts_the_definition() {
-        let command = arguments::command::<Args>(&ALIASES);
+        let command = arguments::command::<Args>(&[]);
         assert_eq!(arguments::declared_twice(&command), [""; 0]);
         command.debug_assert();
     }

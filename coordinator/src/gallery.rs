@@ -1,6 +1,7 @@
 //! `tensorboard/grid/`: what the model makes of the first test images, epoch by epoch, as TensorBoard shows pictures.
 //!
-//! A task beside the run asks as any client does. The run waits for none of it, and nothing fails because of it.
+//! A task beside the run asks as any client does. No step waits for it, and nothing fails because of it. The end of the
+//! coordinator waits for the last picture, for some seconds at most.
 
 use crate::services::Predictor;
 use data::{Dataset, DatasetSpec, Split};
@@ -86,18 +87,24 @@ async fn paint(painter: Arc<Painter>, mut view: watch::Receiver<Run>) {
     let mut seen = view.borrow().checkpoint.clone();
     let (mut painted, mut exhibition) = (0, Exhibition::default());
     loop {
-        let (checkpoint, over) = {
+        let (checkpoint, epochs, over) = {
             let changed = view.wait_for(|run| run.checkpoint != seen || is_over(run.state())).await;
             // Without a helm nothing comes any more.
             let Ok(run) = changed else { return };
-            (run.checkpoint.clone(), is_over(run.state()))
+            (run.checkpoint.clone(), run.epochs.len() as u32, is_over(run.state()))
         };
+        if epochs < painted {
+            // They are done again: what is there of them is void.
+            painted = epochs;
+            exhibition.file = None;
+        }
         let began = Instant::now();
-        if let Some(answered) = painter.ask(&checkpoint).await
-            && answered.1.epoch > painted
-            && is_due(answered.1.epoch, over)
+        if is_due(epochs, over)
+            && epochs > painted
+            && let Some(answered) = painter.ask(&checkpoint).await
+            && answered.1.epoch == epochs
         {
-            painted = answered.1.epoch;
+            painted = epochs;
             let painter = Arc::clone(&painter);
             let hang = move || {
                 exhibition.hang(&painter, &answered);

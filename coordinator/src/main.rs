@@ -76,7 +76,7 @@ fn serve(args: ServeArgs, display: &Display) -> Result<(), Error> {
     let log = display.log().clone();
     let stop = signals::stop_request(move || log.finish()).map_err(|error| Error::Serve(error.to_string()))?;
     let runtime = runtime()?;
-    let telemetry = telemetry(args.otlp_endpoint.as_deref(), &runtime)?;
+    let telemetry = telemetry(args.otlp_endpoint.as_deref(), &runtime);
     let (address, spans) = (args.listen, telemetry.clone());
     let result = runtime.block_on(async {
         let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
@@ -98,9 +98,8 @@ fn show(args: &ViewArgs, display: &Display) -> Result<(), Error> {
 }
 
 /// Where spans go.
-fn telemetry(endpoint: Option<&str>, runtime: &Runtime) -> Result<Telemetry, Error> {
+fn telemetry(endpoint: Option<&str>, runtime: &Runtime) -> Telemetry {
     Telemetry::start("coxswain-coordinator", endpoint, runtime.handle())
-        .map_err(|error| Error::Serve(error.to_string()))
 }
 
 fn runtime() -> Result<Runtime, Error> {
@@ -120,7 +119,7 @@ fn train(args: Args, display: &Display) -> Result<(), Error> {
     };
     let stop = signals::stop_request(at_once).map_err(|error| Error::Serve(error.to_string()))?;
     let runtime = runtime()?;
-    let telemetry = telemetry(args.otlp_endpoint.as_deref(), &runtime)?;
+    let telemetry = telemetry(args.otlp_endpoint.as_deref(), &runtime);
     let (address, spans) = (args.listen, telemetry.clone());
     let ours = local.clone();
     let result = runtime.block_on(async {

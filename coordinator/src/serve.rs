@@ -18,6 +18,7 @@ use inference::{Engine, EngineOptions, Memory, Source};
 use page::Shown;
 use plan::Timeouts;
 use program::{Format, arguments};
+use proto::v1::Run;
 use state::State;
 use std::{
     ffi::OsString,
@@ -27,9 +28,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use telemetry::{ALIASES, Telemetry};
+use telemetry::Telemetry;
 use tokio::{
     net::TcpListener,
+    sync::watch,
     task::spawn_blocking,
     time::{interval, timeout},
 };
@@ -87,7 +89,7 @@ impl ServeArgs {
     /// What makes no sense, or which help was asked for.
     pub fn read(line: &[OsString]) -> Option<Result<Self, Error>> {
         let rest = line.get(1).filter(|word| *word == WORD).map(|_| &line[1..])?;
-        Some(arguments::read(arguments::command::<Self>(&ALIASES), rest, &ALIASES).map_err(Error::from))
+        Some(arguments::read(arguments::command::<Self>(&[]), rest, &[]).map_err(Error::from))
     }
 }
 
@@ -127,9 +129,11 @@ pub async fn run_serve(
     let predictor = Predictor::new(engine.clone(), telemetry, &run_id);
     let (routes, health) = routes(predictor.clone(), &model, &requests, timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
+    let mut of_page = None;
     let site = match page {
         Some(page) => {
-            let shown = shown(&args, told, predictor.clone()).await?;
+            let (shown, run) = shown(&args, (name.clone(), told), predictor.clone()).await?;
+            of_page = Some(run);
             let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
             let others = Others::new(standard, routes.clone(), requests, shown.run.clone(), shown.chronicle.clone());
             let connections = of_the_page(most());
@@ -142,7 +146,7 @@ pub async fn run_serve(
     let reason = tokio::select! {
         ended = &mut server => return Err(broken(ended)),
         reason = stop => reason,
-        never = follow(engine, source, name) => match never {},
+        never = follow(engine, source, name, of_page) => match never {},
     };
     tracing::info!("ending, asked to by {reason}");
     drop(close);
@@ -155,14 +159,23 @@ pub async fn run_serve(
 }
 
 /// What the page shows.
-async fn shown(args: &ServeArgs, newest: Manifest, predictor: Predictor) -> Result<Shown, Error> {
+async fn shown(
+    args: &ServeArgs,
+    (name, newest): (String, Manifest),
+    predictor: Predictor,
+) -> Result<(Shown, watch::Sender<Run>), Error> {
     let (path, data_dir) = (args.path.clone(), args.data_dir.clone());
-    let read = spawn_blocking(move || served(&path, &newest, &data_dir, predictor)).await;
+    let read = spawn_blocking(move || served(&path, (&name, &newest), &data_dir, predictor)).await;
     read.map_err(|error| Error::Serve(error.to_string()))
 }
 
 /// Has newer checkpoints answer as they come.
-async fn follow(engine: Engine, source: Source, mut newest: String) -> std::convert::Infallible {
+async fn follow(
+    engine: Engine,
+    source: Source,
+    mut newest: String,
+    page: Option<watch::Sender<Run>>,
+) -> std::convert::Infallible {
     let Source::Store(store) = source else { return std::future::pending().await };
     let mut look = interval(LOOK);
     // The one that could not be read, of which people were told.
@@ -177,6 +190,9 @@ async fn follow(engine: Engine, source: Source, mut newest: String) -> std::conv
         match spawn_blocking(load).await {
             Ok(Ok(())) => {
                 tracing::info!("answering by {name} from now on");
+                if let Some(page) = &page {
+                    page.send_modify(|run| name.clone_into(&mut run.checkpoint));
+                }
                 newest = name;
             }
             // A disk may be busy: it is tried again at the next look.
@@ -253,7 +269,7 @@ mod tests {
     #[test]
     fn the_reference_page_tells_of_every_flag() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/settings.md");
-        let section = program::reference::section(&arguments_command(), &ALIASES);
+        let section = program::reference::section(&arguments_command(), &[]);
         program::reference::check(&page, "coordinator serve", &section).unwrap();
     }
 

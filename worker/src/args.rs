@@ -11,8 +11,7 @@ use resnet::UnknownModel;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Variables that other programs set as well.
-const ALIASES: &[Alias] =
-    &[("gpu", "LOCAL_RANK"), ("coordinator", "COORDINATOR"), telemetry::ALIASES[0], telemetry::ALIASES[1]];
+const ALIASES: &[Alias] = &[("gpu", "LOCAL_RANK"), ("coordinator", "COORDINATOR")];
 
 /// Trains for a coordinator, on one GPU or on the CPU.
 #[derive(Debug, Clone, Parser)]

@@ -69,8 +69,7 @@ fn serve(args: Args, stop: impl Future<Output = String>) -> Result<(), Error> {
     worker::check_data(&args)?;
     let device = worker::device(&args)?;
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Error::Start)?;
-    let telemetry = Telemetry::start("coxswain-worker", args.otlp_endpoint.as_deref(), runtime.handle())
-        .map_err(|error| Error::Start(io::Error::other(error.to_string())))?;
+    let telemetry = Telemetry::start("coxswain-worker", args.otlp_endpoint.as_deref(), runtime.handle());
     let leave = async {
         stop.await;
     };

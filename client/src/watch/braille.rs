@@ -5,6 +5,8 @@ use crate::look::Ink;
 /// The bit of each dot of a cell, by row and column.
 /// https://www.unicode.org/charts/PDF/U2800.pdf
 const BITS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+/// In dots: further out of the picture than any line that is seen.
+const FAR: i64 = 1 << 14;
 
 /// Dots over some cells. A cell has one ink: that of the last dot in it.
 #[derive(Debug, Clone)]
@@ -38,6 +40,9 @@ impl Braille {
 
     /// Adds a line from one dot to another. Of a broken one, every other pair of dots is left out.
     pub fn line(&mut self, from: (i64, i64), to: (i64, i64), ink: Ink, broken: bool) {
+        // Numbers that are far out of the picture make no long line.
+        let near = |(x, y): (i64, i64)| (x.clamp(-FAR, FAR), y.clamp(-FAR, FAR));
+        let (from, to) = (near(from), near(to));
         let steps = (to.0 - from.0).abs().max((to.1 - from.1).abs()).max(1);
         for step in 0..=steps {
             let along = |from: i64, to: i64| from + ((to - from) as f64 * step as f64 / steps as f64).round() as i64;

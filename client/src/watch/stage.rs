@@ -20,7 +20,7 @@ use ratatui::{
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP},
-    low_level::emulate_default_handler,
+    low_level::raise,
 };
 use std::{
     io::{self, BufWriter, Stdout},
@@ -256,8 +256,8 @@ fn draw(stage: &Handle, palette: Palette) -> io::Result<()> {
         }
         if orders.draw == Some(Drawing::Suspended) {
             restore()?;
-            // Goes on when the process does.
-            emulate_default_handler(SIGTSTP)?;
+            // Goes on when the process does. Where nobody could have it go on, the system does nothing.
+            raise(SIGTSTP)?;
             take()?;
         }
         if orders.draw > Some(Drawing::Changes) {

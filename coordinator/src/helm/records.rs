@@ -24,12 +24,22 @@ pub struct Records {
     history: Vec<EpochRecord>,
     /// The same for TensorBoard.
     events: EventFiles,
-    /// Whether metrics.jsonl lacks epochs, has some that are void, or ends in half a line.
-    metrics_behind: bool,
+    metrics: Metrics,
     /// Whether the files for TensorBoard lack epochs, or have some that are void.
     events_behind: bool,
     /// Whether people were told that the disk takes nothing.
     told: bool,
+}
+
+/// How metrics.jsonl stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Metrics {
+    /// It has all epochs.
+    Whole,
+    /// It lacks epochs, has some that are void, or ends in half a line.
+    Behind,
+    /// It is behind for it takes nothing, and people were told.
+    Refused,
 }
 
 impl Records {
@@ -44,10 +54,10 @@ impl Records {
     ) -> Self {
         let events = EventFiles::new(&run_dir);
         // Of a run that has done nothing yet there is nothing.
-        let metrics_behind = !history.is_empty() || run_dir.join(summary::METRICS).exists();
+        let behind = !history.is_empty() || run_dir.join(summary::METRICS).exists();
+        let metrics = if behind { Metrics::Behind } else { Metrics::Whole };
         let events_behind = !history.is_empty() || events.exist();
-        let mut records =
-            Self { journal, chronicle, run_dir, history, events, metrics_behind, events_behind, told: false };
+        let mut records = Self { journal, chronicle, run_dir, history, events, metrics, events_behind, told: false };
         records.follow();
         records
     }
@@ -78,12 +88,14 @@ impl Records {
         self.chronicle.send_modify(|chronicle| facts.into_iter().for_each(|fact| chronicle.add(at, fact)));
         self.tell();
         if again || self.journal.refused().is_some() {
-            self.metrics_behind |= again || !done.is_empty();
+            if self.metrics == Metrics::Whole && (again || !done.is_empty()) {
+                self.metrics = Metrics::Behind;
+            }
             self.events_behind |= again || !done.is_empty();
             self.follow();
             return Ok(());
         }
-        if self.metrics_behind || self.events_behind {
+        if self.metrics != Metrics::Whole || self.events_behind {
             self.follow();
             return Ok(());
         }
@@ -103,7 +115,7 @@ impl Records {
         if self.journal.refused().is_some() {
             return;
         }
-        if self.metrics_behind {
+        if self.metrics != Metrics::Whole {
             self.write_metrics();
         }
         if std::mem::take(&mut self.events_behind) {
@@ -116,7 +128,7 @@ impl Records {
     /// # Errors
     /// If the journal is damaged.
     pub fn catch_up(&mut self) -> Result<(), Error> {
-        if self.journal.refused().is_some() || self.metrics_behind {
+        if self.journal.refused().is_some() || self.metrics != Metrics::Whole {
             self.journal.catch_up()?;
             self.tell();
             self.follow();
@@ -134,21 +146,20 @@ impl Records {
         if std::mem::take(&mut self.events_behind) {
             self.events.write(&self.history);
         }
-        if self.metrics_behind { summary::write_metrics(&self.run_dir, &self.history) } else { Ok(()) }
+        if self.metrics == Metrics::Whole { Ok(()) } else { summary::write_metrics(&self.run_dir, &self.history) }
     }
 
     fn write_metrics(&mut self) {
         match summary::write_metrics(&self.run_dir, &self.history) {
-            Ok(()) => self.metrics_behind = false,
+            Ok(()) => self.metrics = Metrics::Whole,
             Err(error) => self.metrics_refused(&error),
         }
     }
 
     fn metrics_refused(&mut self, error: &Error) {
-        if !self.metrics_behind {
+        if std::mem::replace(&mut self.metrics, Metrics::Refused) != Metrics::Refused {
             tracing::warn!("{error}; the epochs will be in it as soon as it can be written");
         }
-        self.metrics_behind = true;
     }
 
     fn tell(&mut self) {

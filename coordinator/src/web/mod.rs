@@ -47,10 +47,11 @@ impl Site {
         display: &Display,
     ) -> Result<Self, Error> {
         let address = listener.local_addr().map_err(|error| Error::Serve(error.to_string()))?;
-        let names = if address.ip().is_loopback() { Names::Only(own_names()) } else { Names::Any };
+        let own = own_names();
+        let names = if address.ip().is_loopback() { Names::Only(own.clone()) } else { Names::Any };
         let streams = Streams::of(connections);
         let origins = origins.iter().map(|origin| origin.0.clone()).collect();
-        let page = Page::guarded(runs, live, Access { names, origins, streams: streams.clone() });
+        let page = Page::guarded(runs, live, Access { names, origins, own, streams: streams.clone() });
         let (close, closed) = oneshot::channel();
         let limits = Limits { connections, grace: GRACE, ..Limits::default() };
         let router = match others {

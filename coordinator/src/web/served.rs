@@ -11,16 +11,23 @@ use proto::v1::Run;
 use std::{path::Path, sync::Arc};
 use tokio::sync::watch;
 
-/// What `coordinator serve` shows of `path`, a run directory or one checkpoint, of which `manifest` is the newest.
+/// What `coordinator serve` shows of `path`, a run directory or one checkpoint. The newest one is `name`, with this `manifest`. The
+/// sender is for those that come later.
 ///
 /// The course of a run is shown if its journal can be read: one that is at work keeps it to itself. The model answers anyway.
-pub(crate) fn served(path: &Path, manifest: &Manifest, data_dir: &Path, predictor: Predictor) -> Shown {
-    let name = path.display().to_string();
+pub(crate) fn served(
+    path: &Path,
+    (name, manifest): (&str, &Manifest),
+    data_dir: &Path,
+    predictor: Predictor,
+) -> (Shown, watch::Sender<Run>) {
     let course = if path.join("checkpoints").is_dir() { course(path) } else { None };
-    let (run, chronicle) = course.unwrap_or_else(|| of_manifest(manifest));
+    let (mut run, chronicle) = course.unwrap_or_else(|| of_manifest(manifest));
+    name.clone_into(&mut run.checkpoint);
     let images = finished::images(&chronicle, data_dir);
-    let (run, chronicle) = (watch::Sender::new(run).subscribe(), watch::Sender::new(chronicle).subscribe());
-    Shown { images, model: Some(Arc::new(Asked(predictor))), ..Shown::new(&name, run, chronicle) }
+    let (run, chronicle) = (watch::Sender::new(run), watch::Sender::new(chronicle).subscribe());
+    let shown = Shown::new(&path.display().to_string(), run.subscribe(), chronicle);
+    (Shown { images, model: Some(Arc::new(Asked(predictor))), ..shown }, run)
 }
 
 fn course(run_dir: &Path) -> Option<(Run, Chronicle)> {

@@ -5,7 +5,7 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode, Uri,
-        header::{CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -29,10 +29,15 @@ pub enum Names {
 impl Names {
     fn has(&self, host: &str) -> bool {
         let Self::Only(names) = self else { return true };
-        let name = name_of(host);
-        let is_local = name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
-        is_local || name.parse::<IpAddr>().is_ok() || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        is_sure(host, names)
     }
+}
+
+/// Whether no site elsewhere can have `host` mean this machine: it is an address, localhost, or one of `names`.
+fn is_sure(host: &str, names: &[String]) -> bool {
+    let name = name_of(host);
+    let is_local = name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
+    is_local || name.parse::<IpAddr>().is_ok() || names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Who may ask, and how many may listen.
@@ -42,6 +47,8 @@ pub struct Access {
     pub names: Names,
     /// Sites whose pages may ask as the page itself does, such as `https://host:8000`.
     pub origins: Vec<HeaderValue>,
+    /// This machine's own names. A browser that knows it by another one may look, but not steer.
+    pub own: Vec<String>,
     /// The places of those who listen.
     pub streams: Streams,
 }
@@ -50,7 +57,7 @@ impl Default for Access {
     /// Under any name, for no other site, with the places of [`Limits::default`].
     fn default() -> Self {
         let streams = Streams::of(Limits::default().connections);
-        Self { names: Names::Any, origins: Vec::new(), streams }
+        Self { names: Names::Any, origins: Vec::new(), own: Vec::new(), streams }
     }
 }
 
@@ -78,7 +85,20 @@ pub(crate) async fn check(State(access): State<Access>, request: Request, next: 
         let text = "Another site's page sent this: name the site with --http-origin if it may\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
+    if steers(headers) && !is_named && !is_sure(host, &access.own) {
+        let text = format!(
+            "A browser asks for {host:?}, and another site could have this name mean this machine. Start the coordinator with \
+             --http-origin and the page's address, if it may steer\n"
+        );
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
     next.run(request).await
+}
+
+/// Whether a browser calls a method of gRPC, such as one that stops the run. Only browsers say where they come from.
+fn steers(headers: &HeaderMap) -> bool {
+    let is_browser = headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site");
+    is_browser && text(headers, CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("application/grpc"))
 }
 
 /// Whether a browser says that another site's page asks. Behind a proxy, the page's own name is in a header of the proxy's.
@@ -121,6 +141,20 @@ mod tests {
         for host in ["evil.example", "evil.example:8080", "localhost.evil.example", ""] {
             assert!(!names.has(host) && Names::Any.has(host), "{host}");
         }
+    }
+
+    #[test]
+    fn a_browser_steers_under_names_alone_that_no_site_can_have() {
+        let own = ["node7".to_owned()];
+        assert!(is_sure("10.0.0.5:8080", &own) && is_sure("node7:8080", &own) && is_sure("localhost:1", &own));
+        assert!(!is_sure("evil.example:8080", &own) && !is_sure("node7.evil.example", &own) && !is_sure("", &own));
+        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+        };
+        let grpc = ("content-type", "application/grpc-web+proto");
+        assert!(steers(&headers(&[grpc, ("origin", "http://evil.example:8080")])));
+        assert!(!steers(&headers(&[grpc])), "a script");
+        assert!(!steers(&headers(&[("content-type", "image/png"), ("origin", "http://a:1")])), "a picture");
     }
 
     #[test]

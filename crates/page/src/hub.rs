@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
-    sync::{broadcast, watch},
+    sync::{Notify, broadcast, watch},
     task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -41,6 +41,8 @@ fn pace(readers: usize) -> Duration {
 #[derive(Debug)]
 pub(crate) struct Hub {
     told: Mutex<Told>,
+    /// Asks for the last events and the end.
+    closing: Arc<Notify>,
     /// Tells this process's events from those of an earlier one on the same port.
     instance: String,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -80,8 +82,10 @@ impl Hub {
             run: snapshot,
             version,
         };
+        let closing = Arc::new(Notify::new());
         let hub = Arc::new(Self {
             told: Mutex::new(told),
+            closing: Arc::clone(&closing),
             instance: format!("{:x}", now.as_millis()),
             task: Mutex::default(),
         });
@@ -91,18 +95,27 @@ impl Hub {
             let mut beat = interval(HEARTBEAT);
             beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                let beats = tokio::select! {
-                    () = follower.changed() => false,
-                    _ = beat.tick() => true,
+                let (beats, closes) = tokio::select! {
+                    () = follower.changed() => (false, false),
+                    _ = beat.tick() => (true, false),
+                    () = closing.notified() => (false, true),
                 };
                 let Some(hub) = weak.upgrade() else { return };
                 if beats {
                     hub.told().send(Bytes::from_static(b": alive\n\n"));
-                } else {
-                    hub.publish(&mut follower);
-                    let pause = pace(hub.readers());
-                    drop(hub);
-                    sleep(pause).await;
+                    continue;
+                }
+                hub.publish(&mut follower);
+                if closes {
+                    hub.told().sender = None;
+                    return;
+                }
+                let pause = pace(hub.readers());
+                drop(hub);
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    // The last word is not held back.
+                    () = closing.notified() => closing.notify_one(),
                 }
             }
         });
@@ -131,9 +144,9 @@ impl Hub {
         self.told().sender.as_ref().map_or(0, broadcast::Sender::receiver_count)
     }
 
-    /// Ends all streams, and all that begin later.
+    /// Tells the last, and ends all streams and those that begin later.
     pub(crate) fn close(&self) {
-        self.told().sender = None;
+        self.closing.notify_one();
     }
 
     fn publish(&self, follower: &mut Follower) {

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// How long a collector that is well takes for a batch at most.
-const WELL: Duration = Duration::from_millis(500);
+const WELL: Duration = Duration::from_secs(2);
 
 /// How the collector does.
 #[derive(Debug, Clone, Default)]

@@ -25,4 +25,4 @@ mod start;
 
 pub use identity::Identity;
 pub use span::{Kind, Span};
-pub use start::{ALIASES, OFF, Telemetry, endpoint};
+pub use start::{OFF, Telemetry, endpoint};

@@ -5,25 +5,24 @@ use crate::{
     exporter::{Exporter, Health},
 };
 use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
     trace::{BatchConfigBuilder, BatchSpanProcessor, SpanProcessor},
 };
-use program::{address, arguments::Alias, variable};
+use program::{address, variable};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
-/// The variables of OpenTelemetry that stand for the flag `--otlp-endpoint`.
-pub const ALIASES: [Alias; 2] =
-    [("otlp_endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), ("otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT")];
+/// The variables of OpenTelemetry that stand for the flag `--otlp-endpoint`. The first that is set counts.
+const VARIABLES: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 /// What is given instead of an endpoint where no traces are wanted.
 pub const OFF: &str = "off";
 
 /// How long spans wait to be sent together, where OTEL_BSP_SCHEDULE_DELAY says nothing: a process that is killed loses those.
 const DELAY: Duration = Duration::from_secs(1);
 /// How long the last spans are waited for.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// The collector's address in `text`, or [`OFF`].
 ///
@@ -53,20 +52,32 @@ impl fmt::Debug for Telemetry {
 }
 
 impl Telemetry {
-    /// Sends spans of `service` to the collector at `endpoint`; `None` or [`OFF`]: sends none. The connection is kept by
-    /// `runtime`. Batches have a thread of their own.
-    ///
-    /// # Errors
-    /// If the variables of OpenTelemetry make no sense.
-    pub fn start(service: &str, endpoint: Option<&str>, runtime: &Handle) -> Result<Self, ExporterBuildError> {
-        let Some(endpoint) = endpoint.filter(|endpoint| *endpoint != OFF && !is_disabled()) else {
-            return Ok(Self::default());
+    /// Sends spans of `service` to the collector at `endpoint`, and none if that is [`OFF`]. `None` means that the variables of
+    /// OpenTelemetry say where. They are for all programs of a machine: what makes no sense here is told, and stops nothing.
+    /// The connection is kept by `runtime`. Batches have a thread of their own.
+    #[must_use]
+    pub fn start(service: &str, endpoint: Option<&str>, runtime: &Handle) -> Self {
+        let Some(endpoint) = endpoint
+            .map(str::to_owned)
+            .or_else(|| named(|name| variable(name)?.into_string().ok()))
+            .filter(|endpoint| endpoint != OFF)
+        else {
+            return Self::default();
         };
+        if is_disabled() {
+            return Self::default();
+        }
         // The connection belongs to the runtime that is entered.
         let _entered = runtime.enter();
-        let otlp = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+        let otlp = match SpanExporter::builder().with_tonic().with_endpoint(&endpoint).build() {
+            Ok(otlp) => otlp,
+            Err(error) => {
+                tracing::warn!("no spans are sent: the variables of OpenTelemetry make no sense here: {error}");
+                return Self::default();
+            }
+        };
         let health = Health::default();
-        let exporter = Exporter { otlp, endpoint: endpoint.to_owned(), health: health.clone() };
+        let exporter = Exporter { otlp, endpoint, health: health.clone() };
         let mut config = BatchConfigBuilder::default();
         if variable("OTEL_BSP_SCHEDULE_DELAY").is_none() {
             config = config.with_scheduled_delay(DELAY);
@@ -74,7 +85,7 @@ impl Telemetry {
         let mut processor = BatchSpanProcessor::builder(exporter).with_batch_config(config.build()).build();
         processor.set_resource(&resource(service));
         let scope = InstrumentationScope::builder("coxswain").with_version(env!("CARGO_PKG_VERSION")).build();
-        Ok(Self(Some(Arc::new(Sender { processor, scope, health }))))
+        Self(Some(Arc::new(Sender { processor, scope, health })))
     }
 
     /// Ends `span`, and never waits. If too many spans wait already, it is lost.
@@ -90,6 +101,21 @@ impl Telemetry {
             let patience = if sender.health.is_good() { FAREWELL } else { Duration::ZERO };
             // Of what cannot be sent people were told, or it is too late to.
             let _ = sender.processor.shutdown_with_timeout(patience);
+        }
+    }
+}
+
+/// The collector that `variable`, the environment, names. One that cannot be reached from here is told, unless nothing is to be
+/// sent anyway.
+fn named(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let (name, value) = VARIABLES.into_iter().find_map(|name| Some((name, variable(name)?)))?;
+    match endpoint(&value) {
+        Ok(endpoint) => Some(endpoint),
+        Err(why) => {
+            if !is_disabled() {
+                tracing::warn!("no spans are sent: {name} is {value:?}: {why}");
+            }
+            None
         }
     }
 }
@@ -135,6 +161,18 @@ mod tests {
         for wrong in ["https://collector:4317", "collector", "http://collector:0"] {
             assert!(endpoint(wrong).unwrap_err().contains("without TLS"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn variables_that_are_for_others_stop_nothing() {
+        let set = |pairs: &'static [(&str, &str)]| {
+            named(|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned()))
+        };
+        let both = &[(VARIABLES[1], "http://all:4317"), (VARIABLES[0], "http://traces:4317")];
+        assert_eq!(set(both).as_deref(), Some("http://traces:4317"));
+        assert_eq!(set(&both[..1]).as_deref(), Some("http://all:4317"));
+        assert_eq!(set(&[]), None);
+        assert_eq!(set(&[(VARIABLES[1], "https://otel:4317")]), None);
     }
 
     #[test]
