@@ -353,6 +353,21 @@ async fn a_finished_run_is_served_without_training() {
     assert!(served.get("/api/epochs?run=0").contains("test_accuracy"));
     assert!(served.get("/api/run").contains("step-00000015"));
     assert!(served.get("/metrics").contains("coxswain_"));
+    let (data, file) = (data_dir().display().to_string(), directory.path().join("grid.png").display().to_string());
+    let questions = [
+        &["status"][..],
+        &["history"],
+        &["checkpoints"],
+        &["grid", "--rows", "1", "--data-dir", &data, "-o", &file],
+        &["evaluate", "--limit", "20", "--data-dir", &data],
+    ];
+    for question in questions {
+        let asked = Command::new(binary("cox")).args(["--coordinator", &served.url]).args(question).output().unwrap();
+        assert!(asked.status.success(), "{question:?}: {}", String::from_utf8_lossy(&asked.stderr));
+    }
+    let other = ["--coordinator", &served.url, "predict", "--checkpoint", "step-1", &file];
+    let other = Command::new(binary("cox")).args(other).output().unwrap();
+    assert_eq!(other.status.code(), Some(4), "{}", String::from_utf8_lossy(&other.stderr));
 
     // It ends when asked to, and has written nothing.
     let kill = Command::new("kill").args(["-TERM", &served.child.id().to_string()]).status().unwrap();

@@ -231,7 +231,9 @@ impl Failure {
             Code::DeadlineExceeded | Code::Cancelled => Self::NoAnswer { url, seconds },
             Code::Unavailable => Self::NotReady { url, message },
             Code::Unimplemented => Self::Unimplemented { url },
-            Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => Self::Rejected { message },
+            Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::NotFound => {
+                Self::Rejected { message }
+            }
             code => Self::Refused { url, message, code },
         }
     }

@@ -3,9 +3,8 @@
 //! A task beside the run asks as any client does. No step waits for it, and nothing fails because of it. The end of the
 //! coordinator waits for the last picture, for some seconds at most.
 
-use crate::services::Predictor;
 use data::{Dataset, DatasetSpec, Split};
-use inference::{Answer, Image, Which};
+use inference::{Answer, Engine, Image, Which};
 use plot::{Grid, GridCell, Picture, Style};
 use proto::v1::Run;
 use std::{
@@ -44,7 +43,7 @@ const TAG: &str = "test/grid";
 #[derive(Debug)]
 pub struct Painter {
     /// Who is asked.
-    pub predictor: Predictor,
+    pub engine: Engine,
     /// The data set, of which the test images are.
     pub dataset: Arc<DatasetSpec>,
     /// Where its files are.
@@ -145,7 +144,7 @@ impl Painter {
         for _ in 0..TRIES {
             let images = (0..dataset.len()).map(|index| Image::Pixels(dataset.pixels(index).to_vec())).collect();
             let deadline = Some(Instant::now() + PATIENCE);
-            match self.predictor.predict(images, Which::Newest, deadline, (), None).await {
+            match self.engine.predict(images, Which::Newest, deadline, ()).await {
                 Ok(answer) if answer.checkpoint == checkpoint => return Some((dataset, answer)),
                 // The checkpoint is on its way into the engine.
                 Ok(_) => {}

@@ -12,7 +12,7 @@ use crate::{
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     kubeflow::{Place, Reports},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
-    server::{GRACE, Served, broken, engine, routes, serve, soon},
+    server::{GRACE, LARGEST_QUESTION, Served, broken, engine, routes, serve, soon},
     services::{ClusterOptions, ClusterService, Predictor, StandardBackend, Timely, TrainingService, requests},
     web::{Asked, Http, Others, Site},
 };
@@ -47,7 +47,6 @@ use tonic::service::Routes;
 const INPUTS: usize = 1024;
 /// What workers and clients say at a time, but for pictures.
 const LARGEST_WORDS: usize = 1 << 20;
-const LARGEST_QUESTION: usize = 1 << 16;
 /// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end. Its value
 /// says who asks. The processes of local workers are known to `processes`. Spans go to `telemetry`.
 ///
@@ -160,7 +159,7 @@ async fn start(
     let engine = engine(EngineOptions { dataset: Arc::clone(&dataset), source, memory, newest }).await?;
     let predictor = Predictor::new(engine.clone(), telemetry.clone(), &run_id);
     let painter = Some(Painter {
-        predictor: predictor.clone(),
+        engine: engine.clone(),
         dataset: Arc::clone(&dataset),
         data_dir: args.data_dir.clone(),
         test_images: config.test_samples as usize,

@@ -8,8 +8,8 @@ use crate::{
     display::Display,
     error::Error,
     health::READY,
-    server::{GRACE, broken, engine, routes, serve},
-    services::{Predictor, StandardBackend, requests},
+    server::{GRACE, LARGEST_QUESTION, broken, engine, routes, serve, soon},
+    services::{Predictor, StandardBackend, Timely, TrainingService, requests},
     web::{Http, Origin, Others, Site, served},
 };
 use checkpoint::{Manifest, Store};
@@ -18,7 +18,7 @@ use inference::{Engine, EngineOptions, Memory, Source};
 use page::Shown;
 use plan::Timeouts;
 use program::{Format, arguments};
-use proto::v1::Run;
+use proto::v1::{Run, training_server::TrainingServer};
 use state::State;
 use std::{
     ffi::OsString,
@@ -31,10 +31,11 @@ use std::{
 use telemetry::Telemetry;
 use tokio::{
     net::TcpListener,
-    sync::watch,
+    sync::{mpsc, watch},
     task::spawn_blocking,
     time::{interval, timeout},
 };
+use tonic::service::Routes;
 use tonic_health::ServingStatus;
 
 /// How often a run directory is looked at for newer checkpoints.
@@ -129,11 +130,10 @@ pub async fn run_serve(
     let predictor = Predictor::new(engine.clone(), telemetry, &run_id);
     let (routes, health) = routes(predictor.clone(), &model, &requests, timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
-    let mut of_page = None;
+    let (shown, run) = shown(&args, (name.clone(), told), predictor.clone()).await?;
+    let routes = looked_at(routes, &shown, &source, timeouts);
     let site = match page {
         Some(page) => {
-            let (shown, run) = shown(&args, (name.clone(), told), predictor.clone()).await?;
-            of_page = Some(run);
             let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
             let others = Others::new(standard, routes.clone(), requests, shown.run.clone(), shown.chronicle.clone());
             let connections = of_the_page(most());
@@ -146,7 +146,7 @@ pub async fn run_serve(
     let reason = tokio::select! {
         ended = &mut server => return Err(broken(ended)),
         reason = stop => reason,
-        never = follow(engine, source, name, of_page) => match never {},
+        never = follow(engine, source, name, run) => match never {},
     };
     tracing::info!("ending, asked to by {reason}");
     drop(close);
@@ -169,12 +169,24 @@ async fn shown(
     read.map_err(|error| Error::Serve(error.to_string()))
 }
 
+/// With what people ask of a run. There is nothing to steer.
+fn looked_at(routes: Routes, shown: &Shown, source: &Source, timeouts: Timeouts) -> Routes {
+    let store = match source {
+        Source::Store(store) => store.clone(),
+        Source::One(path) => Store::new(path.parent().unwrap_or(path)),
+    };
+    let nobody = mpsc::channel(1).0;
+    let training = TrainingService::new(shown.run.clone(), shown.chronicle.clone(), store, nobody);
+    let training = TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION);
+    routes.add_service(Timely::new(training, soon(timeouts)))
+}
+
 /// Has newer checkpoints answer as they come.
 async fn follow(
     engine: Engine,
     source: Source,
     mut newest: String,
-    page: Option<watch::Sender<Run>>,
+    run: watch::Sender<Run>,
 ) -> std::convert::Infallible {
     let Source::Store(store) = source else { return std::future::pending().await };
     let mut look = interval(LOOK);
@@ -190,9 +202,7 @@ async fn follow(
         match spawn_blocking(load).await {
             Ok(Ok(())) => {
                 tracing::info!("answering by {name} from now on");
-                if let Some(page) = &page {
-                    page.send_modify(|run| name.clone_into(&mut run.checkpoint));
-                }
+                run.send_modify(|run| name.clone_into(&mut run.checkpoint));
                 newest = name;
             }
             // A disk may be busy: it is tried again at the next look.

@@ -29,6 +29,8 @@ const SOONEST: Duration = Duration::from_secs(10);
 /// What a request of the standard protocol takes while it is decoded, in times its own bytes. A string of no bytes has two in a
 /// message, and 32 in memory.
 const STANDARD_COPIES: u64 = 18;
+/// What clients say at a time, but for pictures.
+pub(crate) const LARGEST_QUESTION: usize = 1 << 16;
 /// How long clients get to take their last answers.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 

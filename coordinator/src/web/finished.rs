@@ -130,6 +130,7 @@ fn run(chronicle: &Chronicle, summary: &Value) -> Run {
     let best = chronicle.epochs().iter().map(|record| record.test_accuracy).fold(f64::NAN, f64::max);
     Run {
         id: chronicle.id().to_owned(),
+        config: Some(proto::to_message(config)),
         state: state.into(),
         reason,
         epoch: last.map_or(0, |record| record.epoch),

@@ -44,9 +44,11 @@ fn course(run_dir: &Path) -> Option<(Run, Chronicle)> {
 fn of_manifest(manifest: &Manifest) -> (Run, Chronicle) {
     let mut chronicle = Chronicle::default();
     let config = serde_json::to_value(&manifest.config).unwrap_or_default();
+    let told = Some(proto::to_message(&config));
     chronicle.add(manifest.written_at as f64, Fact::Run { id: manifest.run_id.clone(), config });
     let run = Run {
         id: manifest.run_id.clone(),
+        config: told,
         reason: "predictions are answered; the run itself is not shown".to_owned(),
         epoch: manifest.position.epoch,
         best_accuracy: manifest.test_accuracy,
