@@ -14,12 +14,14 @@ pub const WRITE: &str = "COXSWAIN_WRITE_REFERENCE";
 #[must_use]
 pub fn section(command: &Command, aliases: &[Alias]) -> String {
     let mut text = format!("## {}\n\n{}\n", command.get_name(), about(command));
-    tables(&mut text, command, aliases);
+    tables(&mut text, command, |_| true, aliases);
+    // Variables stand for flags before the subcommand alone.
+    let is_named = |id: &str| command.get_arguments().any(|arg| arg.get_id() == id);
     for subcommand in command.get_subcommands() {
         let name = format!("{} {}", command.get_name(), subcommand.get_name());
         // Writing to a String cannot fail, here and below.
         let _ = write!(text, "\n### {name}\n\n{}\n", about(subcommand));
-        tables(&mut text, subcommand, aliases);
+        tables(&mut text, subcommand, is_named, aliases);
     }
     text
 }
@@ -52,7 +54,8 @@ fn about(command: &Command) -> String {
     command.get_long_about().or(command.get_about()).map_or_else(String::new, ToString::to_string)
 }
 
-fn tables(text: &mut String, command: &Command, aliases: &[Alias]) {
+/// Tables of the flags of `command`. A flag has a variable if `is_named` says so.
+fn tables(text: &mut String, command: &Command, is_named: impl Fn(&str) -> bool, aliases: &[Alias]) {
     let flags = || command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"));
     let mut headings: Vec<Option<&str>> = Vec::new();
     for arg in flags() {
@@ -66,12 +69,12 @@ fn tables(text: &mut String, command: &Command, aliases: &[Alias]) {
         }
         text.push_str("\n| flag | what it does | default | variable |\n| --- | --- | --- | --- |\n");
         for arg in flags().filter(|arg| arg.get_help_heading() == heading) {
-            row(text, arg, aliases);
+            row(text, arg, is_named(arg.get_id().as_str()), aliases);
         }
     }
 }
 
-fn row(text: &mut String, arg: &Arg, aliases: &[Alias]) {
+fn row(text: &mut String, arg: &Arg, is_named: bool, aliases: &[Alias]) {
     let id = arg.get_id().as_str();
     let is_switch = !arg.get_action().takes_values() || arg.get_value_names().is_some_and(|names| names[0] == "BOOL");
     let value = match arg.get_value_names() {
@@ -87,7 +90,8 @@ fn row(text: &mut String, arg: &Arg, aliases: &[Alias]) {
             for alias in arg.get_visible_aliases().into_iter().flatten() {
                 let _ = write!(name, ", `--{alias}`");
             }
-            (name, format!("`{}`{}", variable_of(id), others.collect::<String>()))
+            let variables = format!("`{}`{}", variable_of(id), others.collect::<String>());
+            (name, if is_named { variables } else { String::new() })
         }
         None => (format!("`{}`", value.trim()), String::new()),
     };
