@@ -34,7 +34,7 @@ fn a_thousand_files_are_predicted_as_the_test_set_is_evaluated() {
     let run_dir = directory.path().join("run");
     let files = test_pictures(directory.path(), IMAGES);
     // It trains for as long as the test takes.
-    let run = TestRun::small().local(1).images(650, IMAGES).epochs(10_000);
+    let run = TestRun::small().local(1).images(650, IMAGES).endless();
     let mut coordinator = run.with(&["--precision", "fp32", "--keep", "1000"]).start(&run_dir);
     let run = coordinator.wait_until(|run| run.state() == RunState::Training && !run.checkpoint.is_empty());
     let checkpoint = run.checkpoint.as_str();

@@ -118,7 +118,7 @@ fn picture() -> Vec<u8> {
 #[test]
 fn services_are_asked_over_http_while_it_trains() {
     let directory = scratch();
-    let mut coordinator = TestRun::small().local(1).epochs(60).start(&directory.path().join("run"));
+    let mut coordinator = TestRun::small().local(1).endless().start(&directory.path().join("run"));
     let page = coordinator.page();
     let http = page.strip_prefix("http://").unwrap().trim_end_matches('/');
     let known = coordinator.wait_until(|run| !run.checkpoint.is_empty());

@@ -33,7 +33,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 
 /// It trains for as long as a test takes.
 fn run() -> TestRun<'static> {
-    TestRun::small().local(2).epochs(100_000).with(&["--http", "127.0.0.1:0"])
+    TestRun::small().local(2).endless().with(&["--http", "127.0.0.1:0"])
 }
 
 fn runtime() -> Runtime {

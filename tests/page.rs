@@ -130,7 +130,7 @@ fn alerts_are_shown_until_they_are_dismissed() {
     let directory = scratch();
     // Both come after the first epoch.
     let alerts = ["--alert-accuracy-above", "0.0", "--alert-accuracy-below", "0.99"];
-    let mut run = TestRun::small().local(1).epochs(60).with(&alerts).start(&directory.path().join("run"));
+    let mut run = TestRun::small().local(1).endless().with(&alerts).start(&directory.path().join("run"));
     let url = run.page();
     browser.dress(1280, 900, false);
     browser.open(&url);

@@ -266,6 +266,32 @@ async fn assert_full(client: &InferenceClient<Channel>, planes: &[u8]) {
     }
 }
 
+/// What else there is beside predictions.
+fn looked_at(served: &Served, directory: &Path) {
+    // The page shows the run and asks its model; the standard protocol stands beside it.
+    assert!(served.get("/v2/health/ready").starts_with("HTTP/1.1 200"), "{}", served.get("/v2/health/ready"));
+    let about = served.get("/api/about");
+    assert!(about.contains(r#""model":true"#) && about.contains(r#""live":false"#), "{about}");
+    assert!(served.get("/api/epochs?run=0").contains("test_accuracy"));
+    assert!(served.get("/api/run").contains("step-00000015"));
+    assert!(served.get("/metrics").contains("coxswain_"));
+    let (data, file) = (data_dir().display().to_string(), directory.join("grid.png").display().to_string());
+    let questions = [
+        &["status"][..],
+        &["history"],
+        &["checkpoints"],
+        &["grid", "--rows", "1", "--data-dir", &data, "-o", &file],
+        &["evaluate", "--limit", "20", "--data-dir", &data],
+    ];
+    for question in questions {
+        let asked = Command::new(binary("cox")).args(["--coordinator", &served.url]).args(question).output().unwrap();
+        assert!(asked.status.success(), "{question:?}: {}", String::from_utf8_lossy(&asked.stderr));
+    }
+    let other = ["--coordinator", &served.url, "predict", "--checkpoint", "step-1", &file];
+    let other = Command::new(binary("cox")).args(other).output().unwrap();
+    assert_eq!(other.status.code(), Some(4), "{}", String::from_utf8_lossy(&other.stderr));
+}
+
 #[tokio::test]
 async fn a_finished_run_is_served_without_training() {
     let directory = scratch();
@@ -346,28 +372,7 @@ async fn a_finished_run_is_served_without_training() {
 
     assert_full(&client, &planes[..3072]).await;
 
-    // The page shows the run and asks its model; the standard protocol stands beside it.
-    assert!(served.get("/v2/health/ready").starts_with("HTTP/1.1 200"), "{}", served.get("/v2/health/ready"));
-    let about = served.get("/api/about");
-    assert!(about.contains(r#""model":true"#) && about.contains(r#""live":false"#), "{about}");
-    assert!(served.get("/api/epochs?run=0").contains("test_accuracy"));
-    assert!(served.get("/api/run").contains("step-00000015"));
-    assert!(served.get("/metrics").contains("coxswain_"));
-    let (data, file) = (data_dir().display().to_string(), directory.path().join("grid.png").display().to_string());
-    let questions = [
-        &["status"][..],
-        &["history"],
-        &["checkpoints"],
-        &["grid", "--rows", "1", "--data-dir", &data, "-o", &file],
-        &["evaluate", "--limit", "20", "--data-dir", &data],
-    ];
-    for question in questions {
-        let asked = Command::new(binary("cox")).args(["--coordinator", &served.url]).args(question).output().unwrap();
-        assert!(asked.status.success(), "{question:?}: {}", String::from_utf8_lossy(&asked.stderr));
-    }
-    let other = ["--coordinator", &served.url, "predict", "--checkpoint", "step-1", &file];
-    let other = Command::new(binary("cox")).args(other).output().unwrap();
-    assert_eq!(other.status.code(), Some(4), "{}", String::from_utf8_lossy(&other.stderr));
+    looked_at(&served, directory.path());
 
     // It ends when asked to, and has written nothing.
     let kill = Command::new("kill").args(["-TERM", &served.child.id().to_string()]).status().unwrap();

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use system_tests::{TestRun, binary, python, scratch, test_pictures};
+use system_tests::{Coordinator, TestRun, binary, pace, python, scratch, test_pictures};
 
 const IMAGES: usize = 6;
 
@@ -33,8 +33,9 @@ fn cox(url: &str, checkpoint: &str, files: &[PathBuf]) -> Vec<Value> {
 fn triton_and_prometheus_find_what_they_expect_while_it_trains() {
     let directory = scratch();
     let files = test_pictures(directory.path(), IMAGES);
-    let run = TestRun::small().local(1).epochs(60).with(&["--precision", "fp32", "--keep", "100"]);
-    let mut coordinator = run.start(&directory.path().join("run"));
+    let run = TestRun::small().local(1).endless().with(&["--precision", "fp32", "--keep", "100"]);
+    // A checkpoint that has answered is kept until cox has asked it too.
+    let mut coordinator = Coordinator::start_failing(&directory.path().join("run"), &run, &[pace(50)]);
     let page = coordinator.page();
     let http = page.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
     coordinator.wait_until(|run| run.epochs.len() >= 2 && !run.checkpoint.is_empty());

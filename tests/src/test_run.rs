@@ -47,6 +47,12 @@ impl<'a> TestRun<'a> {
         self.number("--epochs", epochs)
     }
 
+    /// With more epochs than any test takes, on a machine of any speed: the test ends it.
+    #[must_use]
+    pub fn endless(self) -> Self {
+        self.epochs(100_000)
+    }
+
     /// With so many shards.
     #[must_use]
     pub fn shards(self, shards: usize) -> Self {
