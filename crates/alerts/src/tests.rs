@@ -38,6 +38,19 @@ fn a_lost_worker_is_told_once_and_none_of_an_earlier_coordinator() {
 }
 
 #[test]
+fn a_loss_names_its_worker() {
+    let mut lookout = lookout();
+    let mut run = training(1);
+    assert_eq!(look(&mut lookout, 0, &run), []);
+    run.recoveries = ["local-0 lost: its stream broke", "a and b lost", "a worker was lost"]
+        .map(|kind| Recovery { kind: kind.to_owned(), ..Recovery::default() })
+        .to_vec();
+    let alerts = lookout.look(&Seen { run: &run, at: Duration::from_secs(1), disk: None });
+    let named: Vec<Option<&str>> = alerts.iter().map(|alert| alert.worker.as_deref()).collect();
+    assert_eq!(named, [Some("local-0"), None, None]);
+}
+
+#[test]
 fn every_loss_is_told_whatever_its_generation() {
     let lost = |name: &str, generation, resumed_ms| Recovery {
         kind: format!("{name} lost"),

@@ -30,7 +30,9 @@ impl Lookout {
         let (old, new) = recoveries.split_at(known);
         let named = old.iter().zip(before).filter(|(now, before)| now.kind != before.kind).map(|(now, _)| now);
         for recovery in named.chain(new) {
-            self.tell(Kind::WorkerLost, None, recovery.kind.clone());
+            // Several that are lost together are named in the text alone.
+            let name = recovery.kind.split_once(" lost").map(|(name, _)| name).filter(|name| !name.contains(' '));
+            self.tell(Kind::WorkerLost, name, recovery.kind.clone());
         }
     }
 
