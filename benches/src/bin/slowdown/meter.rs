@@ -1,15 +1,15 @@
 //! How fast a run trains, by where it is and when.
 
 use anyhow::{Result, bail, ensure};
-use proto::v1::{RunState, WatchRunRequest, training_client::TrainingClient};
+use proto::v1::{GetRunRequest, RunState, training_client::TrainingClient};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::{task::JoinHandle, time::sleep};
 
-/// The shortest interval between two views.
-const INTERVAL_MS: u32 = 50;
+/// Between two questions. It is no watcher: many watchers are told less often.
+const INTERVAL: Duration = Duration::from_millis(50);
 /// Until a run trains.
 const LIMIT: Duration = Duration::from_mins(2);
 
@@ -41,17 +41,19 @@ impl Meter {
     /// If it cannot be asked.
     pub async fn start(url: &str) -> Result<Self> {
         let mut client = TrainingClient::connect(url.to_owned()).await?;
-        let mut views = client.watch_run(WatchRunRequest { interval_ms: INTERVAL_MS }).await?.into_inner();
         let points = Arc::<Mutex<Vec<Point>>>::default();
         let seen = Arc::clone(&points);
         let follower = tokio::spawn(async move {
             let mut batch = None;
-            while let Ok(Some(run)) = views.message().await {
+            while let Ok(answer) = client.get_run(GetRunRequest {}).await {
+                let at = Instant::now();
+                sleep(INTERVAL).await;
+                let run = answer.into_inner();
                 if run.state() != RunState::Training {
                     continue;
                 }
                 let batch = *batch.get_or_insert_with(|| batch_size(&run));
-                let point = Point { at: Instant::now(), epoch: run.epoch, images: f64::from(run.step) * batch };
+                let point = Point { at, epoch: run.epoch, images: f64::from(run.step) * batch };
                 let mut points = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 if points.last().is_none_or(|last| (last.epoch, last.images) != (point.epoch, point.images)) {
                     points.push(point);
