@@ -22,8 +22,8 @@ pub enum Depth {
 pub struct Thumbnail(RgbImage);
 
 impl Thumbnail {
-    /// The picture in `bytes`, at most `side` pixels wide and high. `bytes` are a PNG or JPEG file, or a square of raw pixels: the
-    /// planes of red, green and blue. There is none of anything else.
+    /// The picture in `bytes`, at most `side` pixels wide and high. `bytes` are a PNG or JPEG file, or raw pixels of a square. Those
+    /// are planes of red, green and blue. There is none of anything else.
     #[must_use]
     pub fn of(bytes: &[u8], side: u32) -> Option<Self> {
         let picture = decode(bytes).or_else(|| raw(bytes).map(DynamicImage::from))?;
