@@ -105,8 +105,7 @@ fn a_pause_ends_with_its_coordinator_and_nothing_is_lost() {
     // A worker that dies in a pause is no loss either.
     let victim = run.worker("local-1");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(victim as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
-    run.wait_until(|run| run.workers.len() < 2);
-    assert_eq!(run.run_state().unwrap().state(), RunState::Paused);
+    run.wait_until(|run| run.state() == RunState::Paused && run.workers.len() < 2);
     let run = run.killed_and_restarted(&TestRun::small().local(2), || ());
     assert_same(&run.wait().well(), expected);
 }

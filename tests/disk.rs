@@ -39,8 +39,7 @@ fn training_goes_on_while_the_disk_is_full() {
     assert_eq!(latest(), "step-00000011\n");
     // The end of the run does not wait for room, but its last checkpoint does.
     run.wait_for("it is the last one, and is tried again");
-    let state = run.wait_until(|run| run.reason.contains("No space left on device"));
-    assert_eq!(state.state(), RunState::Saving);
+    run.wait_until(|run| run.state() == RunState::Saving && run.reason.contains("No space left on device"));
     disk.free();
     let ended = run.wait().well();
     assert_same(&ended, &expected);

@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, binary, data_dir, golden_dir, python, scratch};
+use system_tests::{Coordinator, binary, data_dir, golden_dir, numbers, python, scratch, softmax};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 
@@ -68,17 +68,6 @@ fn assert_close(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
     for (got, want) in got.iter().zip(want) {
         assert!((got - want).abs() <= tolerance, "{what}: {got} instead of {want}");
     }
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
-}
-
-fn softmax(logits: &[f64]) -> Vec<f64> {
-    let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers: Vec<f64> = logits.iter().map(|logit| (logit - highest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|power| power / sum).collect()
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn nobody_waits_for_a_worker_that_gets_the_data_set() {
     let before = run.wait_until(prepares);
     let meanwhile = run.wait_until(|run| run.step >= before.step + 2);
     assert!(prepares(&meanwhile));
-    assert_eq!((meanwhile.state(), meanwhile.generation), (RunState::Training, 1));
+    assert_eq!(meanwhile.generation, 1, "who prepares ends no generation");
     run.wait_until(|run| members(run) == 2);
     let ended = run.wait().well();
     assert_same(&ended, &expected);
