@@ -12,9 +12,6 @@ use std::{
 };
 use view::records::{self, Stored};
 
-/// Failures that are shown of a run that survived many: as many as a coordinator shows.
-const RECOVERIES: usize = 16;
-
 /// What was read of a run directory.
 #[derive(Debug)]
 pub struct Directory {
@@ -90,7 +87,7 @@ impl Directory {
         let newest = self.stored.iter().max_by_key(|stored| stored.steps_done);
         let best = records::best(&self.stored);
         let epochs: Vec<_> = self.chronicle.epochs().iter().map(records::epoch).collect();
-        let skipped = self.chronicle.recoveries().len().saturating_sub(RECOVERIES);
+        let skipped = self.chronicle.recoveries().len().saturating_sub(records::RECOVERIES);
         let last = self.chronicle.epochs().last();
         let (state, reason) = self.end();
         let of_summary = |summary: Option<&Ending>| summary.and_then(|ending| ending.weights_sha256.clone());

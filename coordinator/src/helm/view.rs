@@ -6,9 +6,6 @@ use proto::v1;
 use std::time::{Duration, Instant};
 use steering::{Recovery, RunState, Status, Worker, WorkerId};
 
-/// Failures that a client sees of a run that survived many.
-const SHOWN: usize = 16;
-
 /// How far the run is.
 struct Headway {
     position: Position,
@@ -161,7 +158,7 @@ fn last_of(recoveries: &[Recovery], recorded: usize) -> Vec<v1::Recovery> {
     recoveries
         .iter()
         .enumerate()
-        .skip(recoveries.len().saturating_sub(SHOWN))
+        .skip(recoveries.len().saturating_sub(view::records::RECOVERIES))
         .map(|(index, recovery)| v1::Recovery {
             kind: recovery.kind.clone(),
             detected_ms: recovery.detected_ms,

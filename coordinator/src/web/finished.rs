@@ -56,14 +56,13 @@ impl ViewArgs {
     }
 }
 
-/// Shows runs that are over, until `stop` ends. Nothing in their directories changes.
+/// Shows runs that are over, until `stop` ends. Nothing in their directories changes. Of several, those that cannot be shown are
+/// left out, and named.
 ///
 /// # Errors
-/// If one of them cannot be read, or the address cannot be had.
+/// If none of them can be read, or the address cannot be had.
 pub async fn view(asked: &ViewArgs, display: &Display, stop: impl Future<Output = String>) -> Result<(), Error> {
-    let names = names(&asked.run_dirs);
-    let runs = asked.run_dirs.iter().zip(&names).map(|(run_dir, name)| shown(run_dir, name, &asked.data_dir));
-    let runs = runs.collect::<Result<Vec<_>, _>>()?;
+    let runs = readable(&asked.run_dirs, &asked.data_dir)?;
     let listener = asked.http.bind().await?.ok_or(Error::NoPage)?;
     let site = Site::start(listener, (runs, false), None, of_the_page(most()), &[], display)?;
     stop.await;
@@ -80,6 +79,26 @@ fn names(run_dirs: &[PathBuf]) -> Vec<String> {
         None => path.display().to_string(),
     });
     names.collect()
+}
+
+/// The runs that can be shown.
+fn readable(run_dirs: &[PathBuf], data_dir: &Path) -> Result<Vec<Shown>, Error> {
+    let (mut runs, mut left_out) = (Vec::new(), Vec::new());
+    for (run_dir, name) in run_dirs.iter().zip(&names(run_dirs)) {
+        match shown(run_dir, name, data_dir) {
+            Ok(run) => runs.push(run),
+            Err(why) => left_out.push((run_dir, why)),
+        }
+    }
+    if runs.is_empty()
+        && let Some((_, why)) = left_out.pop()
+    {
+        return Err(why);
+    }
+    for (run_dir, why) in left_out {
+        tracing::warn!("{} is left out: {why}", run_dir.display());
+    }
+    Ok(runs)
 }
 
 fn shown(run_dir: &Path, name: &str, data_dir: &Path) -> Result<Shown, Error> {
@@ -128,6 +147,7 @@ fn run(chronicle: &Chronicle, summary: &Value) -> Run {
     let batch = number("batch_size").max(1);
     let last = chronicle.epochs().last();
     let best = chronicle.epochs().iter().map(|record| record.test_accuracy).fold(f64::NAN, f64::max);
+    let newest = chronicle.recoveries().skip(chronicle.recoveries().len().saturating_sub(::view::records::RECOVERIES));
     Run {
         id: chronicle.id().to_owned(),
         config: Some(proto::to_message(config)),
@@ -140,6 +160,9 @@ fn run(chronicle: &Chronicle, summary: &Value) -> Run {
         train_accuracy: last.map(|record| record.train_accuracy),
         learning_rate: last.map_or(f64::NAN, |record| record.lr),
         images_per_second: summary["images_per_second"].as_f64().unwrap_or_default(),
+        epochs: ::view::records::newest_epochs(chronicle.epochs()),
+        recoveries: newest.map(::view::records::recovery).collect(),
+        events: chronicle.next_event(),
         generation: chronicle.generations().next_back().map_or(0, |generation| generation.generation),
         checkpoint: text("checkpoint"),
         best_checkpoint: text("best_checkpoint"),
@@ -182,5 +205,23 @@ mod tests {
         let run = run(&Chronicle::default(), &Value::Null);
         assert_eq!((run.state(), run.best_accuracy), (RunState::Unspecified, None));
         assert!(run.reason.contains("was killed"), "{}", run.reason);
+    }
+
+    #[test]
+    fn of_several_runs_those_that_can_be_read_are_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let [good, broken, empty] = ["good", "broken", "empty"].map(|name| directory.path().join(name));
+        for path in [&good, &broken, &empty] {
+            fs::create_dir(path).unwrap();
+        }
+        drop(crate::journal::Journal::open(&good).unwrap());
+        fs::write(broken.join("journal.sqlite"), "no database").unwrap();
+        let shown = |dirs: &[&PathBuf]| {
+            readable(&dirs.iter().map(|dir| (*dir).clone()).collect::<Vec<_>>(), Path::new("nowhere"))
+                .map(|runs| runs.len())
+        };
+        assert_eq!(shown(&[&empty, &good, &broken]).unwrap(), 1);
+        assert!(shown(&[&broken]).unwrap_err().to_string().contains("broken"));
+        assert!(shown(&[&broken, &empty]).is_err());
     }
 }

@@ -50,6 +50,9 @@ fn without_classes(record: &EpochRecord) -> v1::Epoch {
 /// Epochs that a run tells of itself: what every onlooker gets at every step must not grow with the run.
 const NEWEST: usize = 100;
 
+/// Failures that a run tells of itself at the most.
+pub const RECOVERIES: usize = 16;
+
 /// The newest of all epochs that are done, as a run tells of itself. The accuracy per class is only in the last one.
 #[must_use]
 pub fn newest_epochs(all: &[EpochRecord]) -> Vec<v1::Epoch> {
