@@ -9,14 +9,14 @@ use proto::v1::Epoch;
 pub enum Kind {
     /// The state was saved.
     Checkpoint,
-    /// Workers joined.
-    Join,
-    /// The highest test accuracy.
-    Best,
     /// The schedule decided something.
     Rate,
+    /// Workers joined.
+    Join,
     /// A failure was survived.
     Recovery,
+    /// The highest test accuracy. There is one, and it is what people look for.
+    Best,
 }
 
 impl Kind {
@@ -180,10 +180,10 @@ mod tests {
             [
                 (Kind::Checkpoint, 1.0),
                 (Kind::Checkpoint, 2.0),
-                (Kind::Join, 1.9),
-                (Kind::Best, 2.0),
                 (Kind::Rate, 1.0),
-                (Kind::Recovery, 1.5)
+                (Kind::Join, 1.9),
+                (Kind::Recovery, 1.5),
+                (Kind::Best, 2.0)
             ]
         );
     }
