@@ -3,11 +3,15 @@
 use crate::{
     budget::{Budget, Memory, Refused},
     error::PictureError,
+    pace::Pace,
     patience::Patience,
     picture::Picture,
 };
 use data::ImageShape;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 /// Pictures that are decoded at a time.
@@ -25,6 +29,8 @@ pub struct Decoders {
     places: Arc<Semaphore>,
     threads: Arc<Semaphore>,
     memory: Budget,
+    /// How fast pictures become images.
+    pace: Pace,
     /// Of the images that pictures become.
     shape: ImageShape,
 }
@@ -37,6 +43,7 @@ impl Decoders {
             places: Arc::new(Semaphore::new(PLACES)),
             threads: Arc::new(Semaphore::new(THREADS)),
             memory: Budget::new(memory.decoding(), PLACES, WAIT),
+            pace: Pace::default(),
             shape,
         }
     }
@@ -52,6 +59,7 @@ impl Decoders {
         // The semaphore is never closed.
         let Ok(Ok(thread)) = thread else { return Err(PictureError::Busy) };
         let held = (held, place, thread);
+        let start = Instant::now();
         let shape = self.shape;
         let (held, picture) = work(move || (held, Picture::open(file, shape))).await?;
         let picture = picture?;
@@ -60,7 +68,19 @@ impl Decoders {
         let patience = Patience::new(DECODE);
         let _waiting = patience.waiting();
         let (pixels, _) = work(move || (picture.decode(&patience), (held, share))).await?;
+        // As many go on beside each other as there are threads.
+        self.pace.measured(THREADS, start.elapsed());
         pixels
+    }
+
+    /// When it is worth to try again after `pictures` were decoded.
+    pub(crate) fn retry(&self, pictures: usize) -> Duration {
+        self.pace.retry(pictures)
+    }
+
+    /// When it is worth to try again after one was [`Busy`](PictureError::Busy): half of those that wait are done then.
+    pub(crate) fn retry_busy(&self) -> Duration {
+        self.pace.retry(PLACES / 2)
     }
 
     fn refusal(&self, refused: Refused, picture: &Picture) -> PictureError {
