@@ -31,6 +31,12 @@ impl Memory {
         self.0 / REQUESTS
     }
 
+    /// What one request may take of that, in bytes: what is left to small ones is never taken.
+    #[must_use]
+    pub fn largest_request(self) -> u64 {
+        self.requests() / OF * OF_LARGE
+    }
+
     /// What decoding may take, in bytes.
     #[must_use]
     pub fn decoding(self) -> u64 {
@@ -40,7 +46,7 @@ impl Memory {
     /// How many MiB there would have to be for a request of so many bytes.
     #[must_use]
     pub fn mib_for_request(bytes: u64) -> u64 {
-        bytes.saturating_mul(REQUESTS).div_ceil(MIB)
+        bytes.saturating_mul(REQUESTS * OF).div_ceil(MIB * OF_LARGE)
     }
 
     /// How many MiB there would have to be for a picture that takes so many bytes.
@@ -50,9 +56,11 @@ impl Memory {
     }
 }
 
-/// One over the part of a budget that large shares are more than, and the parts of four that they may take together.
+/// One over the part of a budget that large shares are more than.
 const LARGE: u32 = 8;
-const OF_LARGE: u32 = 3;
+/// The parts that they may take together, of so many.
+const OF_LARGE: u64 = 3;
+const OF: u64 = 4;
 
 /// So much memory. Clones share it.
 #[derive(Debug, Clone)]
@@ -94,7 +102,7 @@ impl Budget {
     }
 
     /// With a part that is left to small shares. Large ones, of more than an eighth of it, wait for each other and take three
-    /// quarters of it at the most. So a small one does not wait behind them.
+    /// quarters of it at the most, and so does one alone. So a small one does not wait behind them.
     #[must_use]
     pub fn leaving_some_to_small(self) -> Self {
         Self { of_large: Some(Arc::new(Semaphore::new(self.large() as usize))), ..self }
@@ -102,7 +110,7 @@ impl Budget {
 
     /// What large shares may take together, in units.
     fn large(&self) -> u32 {
-        (self.total / 4) * OF_LARGE
+        (self.total / OF as u32) * OF_LARGE as u32
     }
 
     /// All of it, in bytes.
@@ -123,14 +131,13 @@ impl Budget {
     /// If it cannot be had.
     pub async fn share(&self, bytes: u64) -> Result<Share, Refused> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Refused::TooMuch)?;
-        if units > self.total {
+        let most = if self.of_large.is_some() { self.large() } else { self.total };
+        if units > most {
             return Err(Refused::TooMuch);
         }
-        // One that is larger than all that large ones may take is alone among them.
         let large = self.of_large.as_ref().filter(|_| units > self.total / LARGE);
-        let large = large.map(|of_large| (of_large, units.min(self.large())));
         let at_once = |semaphore: &Arc<Semaphore>, units| semaphore.clone().try_acquire_many_owned(units);
-        if let Ok(of_large) = large.map(|(of_large, units)| at_once(of_large, units)).transpose()
+        if let Ok(of_large) = large.map(|of_large| at_once(of_large, units)).transpose()
             && let Ok(free) = at_once(&self.free, units)
         {
             return Ok(Share { _of_large: of_large, _free: free });
@@ -138,7 +145,7 @@ impl Budget {
         let _place = self.places.try_acquire().map_err(|_| Refused::Busy)?;
         let waiting = async {
             let of_large = match large {
-                Some((of_large, units)) => Some(of_large.clone().acquire_many_owned(units).await?),
+                Some(of_large) => Some(of_large.clone().acquire_many_owned(units).await?),
                 None => None,
             };
             Ok::<_, AcquireError>(Share {
@@ -167,7 +174,7 @@ mod tests {
             let mib = Memory::mib_for_decoding(bytes);
             assert!(enough(mib).decoding() >= bytes && enough(mib - 1).decoding() < bytes, "{bytes}");
             let mib = Memory::mib_for_request(bytes);
-            assert!(enough(mib).requests() >= bytes && enough(mib - 1).requests() < bytes, "{bytes}");
+            assert!(enough(mib).largest_request() >= bytes && enough(mib - 1).largest_request() < bytes, "{bytes}");
         }
     }
 
@@ -204,7 +211,7 @@ mod tests {
             let budget = budget.clone();
             tokio::spawn(async move { budget.share(units * UNIT).await })
         };
-        let (second, whole) = (large(40), large(80));
+        let (second, third) = (large(40), large(60));
         tokio::task::yield_now().await;
         assert!(!second.is_finished() && budget.is_waited_for());
         let small = [budget.share(10 * UNIT).await.unwrap(), budget.share(10 * UNIT).await.unwrap()];
@@ -212,8 +219,18 @@ mod tests {
         drop(first);
         let second = second.await.unwrap().unwrap();
         drop((second, small));
-        drop(whole.await.unwrap().unwrap());
+        drop(third.await.unwrap().unwrap());
         assert!(!budget.is_waited_for());
+    }
+
+    #[tokio::test]
+    async fn one_large_share_alone_leaves_some_to_small_ones() {
+        let memory = Memory::from_mib(1);
+        let budget = Budget::new(memory.requests(), 1, LONG).leaving_some_to_small();
+        assert_eq!(budget.share(memory.largest_request() + 1).await.unwrap_err(), Refused::TooMuch);
+        let _large = budget.share(memory.largest_request()).await.unwrap();
+        let rest = memory.requests() - memory.largest_request();
+        let _small = [budget.share(rest / 2).await.unwrap(), budget.share(rest / 2).await.unwrap()];
     }
 
     #[tokio::test]
