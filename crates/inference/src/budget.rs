@@ -1,5 +1,6 @@
 //! Memory that strangers' pictures may take: shares are taken before memory is asked for, and given back after.
 
+use crate::answer::MOST_IMAGES;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
@@ -10,9 +11,13 @@ use tokio::{
 const UNIT: u64 = 1024;
 /// What `--predict-memory` counts in.
 const MIB: u64 = 1 << 20;
-/// Of all that predictions may take, requests get this part, and decoding the rest. So neither waits for the other while
-/// it keeps it waiting.
-const REQUESTS: u64 = 4;
+/// Of all that predictions may take, requests get one of so many parts. Decoded images that wait get as much, or less if less
+/// would do, and decoding the rest. So none waits for another while it keeps it waiting.
+const PARTS: u64 = 4;
+/// Images that may be decoded or wait among such, and again that may wait for the model: more than that are of no use.
+const WAITING: usize = 4 * MOST_IMAGES;
+/// Where images wait.
+const ROOMS: u64 = 2;
 
 /// What predictions may take in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +33,7 @@ impl Memory {
     /// What requests may take, in bytes.
     #[must_use]
     pub fn requests(self) -> u64 {
-        self.0 / REQUESTS
+        self.0 / PARTS
     }
 
     /// What one request may take of that, in bytes: what is left to small ones is never taken.
@@ -37,23 +42,49 @@ impl Memory {
         self.requests() / OF * OF_LARGE
     }
 
-    /// What decoding may take, in bytes.
+    /// How many decoded images of `image` bytes may wait in each of the two places where they do.
     #[must_use]
-    pub fn decoding(self) -> u64 {
-        self.0 - self.requests()
+    pub fn waiting(self, image: usize) -> usize {
+        (self.pixels(image) / ROOMS) as usize / image.max(1)
+    }
+
+    /// What all of them may take, in bytes.
+    fn pixels(self, image: usize) -> u64 {
+        all_pixels(image).min(self.0 / PARTS)
+    }
+
+    /// What decoding to images of `image` bytes may take, in bytes.
+    #[must_use]
+    pub fn decoding(self, image: usize) -> u64 {
+        self.0 - self.requests() - self.pixels(image)
     }
 
     /// How many MiB there would have to be for a request of so many bytes.
     #[must_use]
     pub fn mib_for_request(bytes: u64) -> u64 {
-        bytes.saturating_mul(REQUESTS * OF).div_ceil(MIB * OF_LARGE)
+        bytes.saturating_mul(PARTS * OF).div_ceil(MIB * OF_LARGE)
     }
 
-    /// How many MiB there would have to be for a picture that takes so many bytes.
+    /// How many MiB there would have to be for a picture that takes so many bytes, to become an image of `image` bytes.
     #[must_use]
-    pub fn mib_for_decoding(bytes: u64) -> u64 {
-        bytes.saturating_mul(REQUESTS).div_ceil(MIB * (REQUESTS - 1))
+    pub fn mib_for_decoding(bytes: u64, image: usize) -> u64 {
+        // Either the images that wait have their whole part, or as much as they can need.
+        let whole = bytes.saturating_mul(PARTS).div_ceil(MIB * (PARTS - 2));
+        let enough = bytes.saturating_add(all_pixels(image)).saturating_mul(PARTS).div_ceil(MIB * (PARTS - 1));
+        whole.min(enough)
     }
+
+    /// How many MiB there would have to be for a request of so many `images` of `image` bytes.
+    #[must_use]
+    pub fn mib_for_images(images: usize, image: usize) -> u64 {
+        // Each is let in where there is room for as many beside it.
+        (2 * images as u64 * image as u64).saturating_mul(ROOMS * PARTS).div_ceil(MIB)
+    }
+}
+
+/// What as many images take as are of use, of `image` bytes each.
+fn all_pixels(image: usize) -> u64 {
+    ROOMS * (WAITING * image) as u64
 }
 
 /// One over the part of a budget that large shares are more than.
@@ -167,12 +198,42 @@ mod tests {
 
     const LONG: Duration = Duration::from_hours(1);
 
+    /// Bytes of images of the usual data sets.
+    const IMAGES: [usize; 4] = [28 * 28, 3 * 32 * 32, 3 * 224 * 224, 3 * 1024 * 1024];
+
+    #[test]
+    fn the_parts_are_no_more_than_the_whole() {
+        for mib in [16, 64, 640, 100_000] {
+            for image in IMAGES {
+                let memory = Memory::from_mib(mib);
+                let waiting = ROOMS * (memory.waiting(image) * image) as u64;
+                assert!(memory.requests() + memory.decoding(image) + waiting <= u64::from(mib) * MIB);
+                assert!(memory.waiting(image) <= WAITING && memory.decoding(image) >= u64::from(mib) * MIB / 2);
+            }
+        }
+        assert_eq!(Memory::from_mib(640).waiting(3 * 32 * 32), WAITING, "small ones take little");
+        assert_eq!(Memory::from_mib(640).waiting(3 * 224 * 224), 557);
+    }
+
+    #[test]
+    fn the_flag_that_is_named_is_enough_for_the_images_of_a_request() {
+        for image in IMAGES {
+            for images in [1, 7, MOST_IMAGES] {
+                let mib = Memory::mib_for_images(images, image) as u32;
+                assert!(Memory::from_mib(mib).waiting(image) / 2 >= images);
+                assert!(Memory::from_mib(mib - 1).waiting(image) / 2 < images);
+            }
+        }
+    }
+
     #[test]
     fn the_flag_that_is_named_would_do() {
         for bytes in [1, 5 * MIB, 12 * MIB + 1, 700_123_456] {
             let enough = |mib: u64| Memory::from_mib(mib as u32);
-            let mib = Memory::mib_for_decoding(bytes);
-            assert!(enough(mib).decoding() >= bytes && enough(mib - 1).decoding() < bytes, "{bytes}");
+            for image in IMAGES {
+                let mib = Memory::mib_for_decoding(bytes, image);
+                assert!(enough(mib).decoding(image) >= bytes && enough(mib - 1).decoding(image) < bytes, "{bytes}");
+            }
             let mib = Memory::mib_for_request(bytes);
             assert!(enough(mib).largest_request() >= bytes && enough(mib - 1).largest_request() < bytes, "{bytes}");
         }

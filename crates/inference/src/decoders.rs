@@ -42,7 +42,7 @@ impl Decoders {
         Self {
             places: Arc::new(Semaphore::new(PLACES)),
             threads: Arc::new(Semaphore::new(THREADS)),
-            memory: Budget::new(memory.decoding(), PLACES, WAIT),
+            memory: Budget::new(memory.decoding(shape.len()), PLACES, WAIT),
             pace: Pace::default(),
             shape,
         }
@@ -93,7 +93,7 @@ impl Decoders {
                 height,
                 need: need.div_ceil(1 << 20),
                 given: self.memory.bytes() >> 20,
-                flag: Memory::mib_for_decoding(need),
+                flag: Memory::mib_for_decoding(need, self.shape.len()),
             },
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     async fn a_picture_that_would_take_too_much_is_told_what_would_do() {
         let error = Decoders::new(Memory::from_mib(16), SHAPE).decode(picture(3000, 2000), ()).await.unwrap_err();
         let PictureError::TooMuchMemory { need, given, flag, .. } = error else { panic!("{error}") };
-        assert_eq!((need, given, flag), (19, 12, 25));
+        assert_eq!((need, given, flag), (19, 8, 38));
         Decoders::new(Memory::from_mib(flag as u32), SHAPE).decode(picture(3000, 2000), ()).await.unwrap();
     }
 

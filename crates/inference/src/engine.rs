@@ -30,11 +30,6 @@ use std::{
 use thiserror::Error;
 use tokio::{sync::oneshot, task::spawn_blocking, time::timeout_at};
 
-/// Images that may wait for the model, or be worked at.
-const QUEUE: usize = 4 * MOST_IMAGES;
-/// Images of requests with files that may be decoded, or wait for room among those. That takes as long as files are slow, and
-/// keeps nobody from the model.
-const DECODING: usize = 4 * MOST_IMAGES;
 /// Messages of the loader beside the requests.
 const FURTHER: usize = 16;
 /// Bytes of models that are kept beside the newest.
@@ -73,7 +68,10 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     messages: mpsc::SyncSender<Message>,
     loader: Loader,
+    /// For images that wait for the model, or are worked at.
     queue: Room,
+    /// For images of requests with files that are decoded, or wait for room among those. That takes as long as files are slow, and
+    /// keeps nobody from the model.
     decoding: Room,
     coming: Arc<AtomicUsize>,
     pace: Pace,
@@ -115,7 +113,8 @@ impl Engine {
             let model = Model::new(&name, &manifest, &state, &dataset);
             model.map(Box::new).map_err(|why| StartError::Newest(PredictError::Unusable { name, why }))
         });
-        let (messages, receiver) = mpsc::sync_channel(QUEUE + FURTHER);
+        let waiting = memory.waiting(dataset.shape.len());
+        let (messages, receiver) = mpsc::sync_channel(waiting + FURTHER);
         let (loader, pace, coming) = (Loader::default(), Pace::default(), Arc::<AtomicUsize>::default());
         let models = Models {
             messages: receiver,
@@ -129,7 +128,7 @@ impl Engine {
         thread::Builder::new().name("predict".to_owned()).spawn(move || models.run())?;
         loader.start(source.clone(), Arc::clone(&dataset), messages.clone())?;
         let decoders = Decoders::new(memory, dataset.shape);
-        let [queue, decoding] = [QUEUE, DECODING].map(Room::new);
+        let [queue, decoding] = [waiting; 2].map(Room::new);
         Ok(Self(Arc::new(Inner { messages, loader, queue, decoding, coming, pace, decoders, dataset, source })))
     }
 
@@ -196,6 +195,10 @@ impl Engine {
             0 => return Err(PredictError::NoImages),
             1..=MOST_IMAGES => {}
             found => return Err(PredictError::TooMany { found }),
+        }
+        if all > queue.largest() {
+            let flag = Memory::mib_for_images(all, self.0.dataset.shape.len());
+            return Err(PredictError::TooMuch { found: all, most: queue.largest(), flag });
         }
         // Files are decoded in room of their own first. Then they wait for that of the queue: refused, all would be decoded again.
         let files = images.iter().any(|image| self.is_file(image));
