@@ -100,6 +100,23 @@ fn every_line_is_json_where_json_is_wanted() {
         lines.iter().any(|line| line["fields"]["message"].as_str().is_some_and(|said| said.contains(words)))
     };
     assert!(says("listening on") && says("as local-1: resnet20"), "{log}");
+    // A generation's first line is its own, and says where it was.
+    let mut generations = 0;
+    for line in &lines {
+        let told = line["fields"]["message"].as_str().unwrap_or_default();
+        let Some((number, _)) = told.strip_prefix("generation ").and_then(|rest| rest.split_once(" of ")) else {
+            continue;
+        };
+        let spans = line["spans"].as_array().unwrap_or_else(|| panic!("{line}"));
+        let within: Vec<String> = spans
+            .iter()
+            .filter(|span| span["name"] == "generation")
+            .map(|span| span["generation"].to_string())
+            .collect();
+        assert_eq!(within, [number], "{line}");
+        generations += 1;
+    }
+    assert!(generations > 0, "{log}");
 
     // The same directory with another configuration.
     let directory = directory.path().to_str().unwrap();

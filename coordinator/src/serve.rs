@@ -10,7 +10,7 @@ use crate::{
     health::READY,
     server::{GRACE, LARGEST_QUESTION, broken, engine, routes, serve, soon},
     services::{Predictor, StandardBackend, Timely, TrainingService, requests},
-    web::{Http, Origin, Others, Site, served},
+    web::{Course, Http, Origin, Others, Site, served},
 };
 use checkpoint::{Manifest, Store};
 use clap::Parser;
@@ -18,7 +18,7 @@ use inference::{Engine, EngineOptions, Memory, Source};
 use page::Shown;
 use plan::Timeouts;
 use program::{Format, arguments};
-use proto::v1::{Run, training_server::TrainingServer};
+use proto::v1::training_server::TrainingServer;
 use state::State;
 use std::{
     ffi::OsString,
@@ -26,12 +26,12 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use telemetry::Telemetry;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::mpsc,
     task::spawn_blocking,
     time::{interval, timeout},
 };
@@ -40,6 +40,8 @@ use tonic_health::ServingStatus;
 
 /// How often a run directory is looked at for newer checkpoints.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often a run's journal is, as long as it cannot be read.
+const READ_AGAIN: Duration = Duration::from_secs(30);
 /// Silent connections are looked after as in a run with the default time-outs.
 const FAILURE: Duration = Duration::from_secs(10);
 /// The word that stands before the other arguments.
@@ -130,7 +132,7 @@ pub async fn run_serve(
     let predictor = Predictor::new(engine.clone(), telemetry, &run_id);
     let (routes, health) = routes(predictor.clone(), &model, &requests, timeouts).await?;
     health.set_service_status(READY, ServingStatus::Serving).await;
-    let (shown, run) = shown(&args, (name.clone(), told), predictor.clone()).await?;
+    let (shown, course) = shown(&args, (name.clone(), told), predictor.clone()).await?;
     let routes = looked_at(routes, &shown, &source, timeouts);
     let site = match page {
         Some(page) => {
@@ -146,7 +148,7 @@ pub async fn run_serve(
     let reason = tokio::select! {
         ended = &mut server => return Err(broken(ended)),
         reason = stop => reason,
-        never = follow(engine, source, name, run) => match never {},
+        never = follow(engine, source, name, course) => match never {},
     };
     tracing::info!("ending, asked to by {reason}");
     drop(close);
@@ -163,7 +165,7 @@ async fn shown(
     args: &ServeArgs,
     (name, newest): (String, Manifest),
     predictor: Predictor,
-) -> Result<(Shown, watch::Sender<Run>), Error> {
+) -> Result<(Shown, Course), Error> {
     let (path, data_dir) = (args.path.clone(), args.data_dir.clone());
     let read = spawn_blocking(move || served(&path, (&name, &newest), &data_dir, predictor)).await;
     read.map_err(|error| Error::Serve(error.to_string()))
@@ -182,27 +184,32 @@ fn looked_at(routes: Routes, shown: &Shown, source: &Source, timeouts: Timeouts)
 }
 
 /// Has newer checkpoints answer as they come.
-async fn follow(
-    engine: Engine,
-    source: Source,
-    mut newest: String,
-    run: watch::Sender<Run>,
-) -> std::convert::Infallible {
+async fn follow(engine: Engine, source: Source, mut newest: String, mut course: Course) -> std::convert::Infallible {
     let Source::Store(store) = source else { return std::future::pending().await };
     let mut look = interval(LOOK);
     // The one that could not be read, of which people were told.
     let mut unread = String::new();
+    let mut course_read = Instant::now();
     loop {
         look.tick().await;
+        if course_read.elapsed() > READ_AGAIN {
+            course.catch_up().await;
+            course_read = Instant::now();
+        }
         // What cannot be read now may be read at the next look.
         let Ok(models) = engine.models().await else { continue };
         let Some(name) = models.last().map(|model| model.name.clone()).filter(|name| *name != newest) else { continue };
         let (path, engine, of) = (store.path(&name), engine.clone(), name.clone());
-        let load = move || checkpoint::read(&path).map(|(manifest, state)| engine.load(&of, &manifest, &state));
+        let load = move || {
+            checkpoint::read(&path).map(|(manifest, state)| {
+                engine.load(&of, &manifest, &state);
+                manifest
+            })
+        };
         match spawn_blocking(load).await {
-            Ok(Ok(())) => {
+            Ok(Ok(manifest)) => {
                 tracing::info!("answering by {name} from now on");
-                run.send_modify(|run| name.clone_into(&mut run.checkpoint));
+                course.answers(&name, &manifest).await;
                 newest = name;
             }
             // A disk may be busy: it is tried again at the next look.

@@ -34,6 +34,7 @@ pub(super) struct HeldBack {
 impl Helm {
     /// Does what was decided.
     pub(super) fn carry_out(&mut self, decisions: Vec<Decision>) {
+        let mut place = None;
         for decision in decisions {
             match decision {
                 Decision::Send { worker, order } => self.send(worker, order),
@@ -47,6 +48,8 @@ impl Helm {
                     }
                 }
                 Decision::Generation { generation, members, reason } => {
+                    // What is decided before that is of the generation before.
+                    place = Some(self.place());
                     tracing::info!("generation {generation} of {}: {reason}", members.join(", "));
                     self.tickets.end_generation();
                     self.workers = members.len();
@@ -98,6 +101,7 @@ impl Helm {
                 Decision::End(ending) => self.ending = Some(ending),
             }
         }
+        drop(place);
         let steering = &self.steering;
         self.states.retain(|(upload, position), _| steering.wants(*upload, *position));
     }

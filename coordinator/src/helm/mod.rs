@@ -11,6 +11,7 @@ mod input;
 mod options;
 mod order_message;
 mod orders;
+mod place;
 mod precision;
 mod recorder;
 mod records;

@@ -6,7 +6,6 @@ use plan::Blame;
 use proto::v1;
 use std::time::Duration;
 use steering::{Event, Failure, RunState, WorkerId};
-use tracing::error_span;
 
 /// How old what others see may be before a sign of life renews it.
 const LONGEST_UNSHOWN: Duration = Duration::from_millis(20);
@@ -23,10 +22,7 @@ impl Helm {
     /// Takes what has happened, in its order. What workers did in between other things is told to the machine at once.
     pub(super) fn take_all(&mut self, inputs: impl Iterator<Item = HelmInput>) {
         // What is logged says where in the run it was.
-        let _run = error_span!("run", run = self.run_id).entered();
-        let _generation = error_span!("generation", generation = self.steering.generation()).entered();
-        let at = self.steering.held();
-        let _step = at.map(|at| error_span!("step", epoch = at.epoch, step = at.step).entered());
+        let mut place = self.place();
         let mut events: Vec<(Duration, WorkerId, Event)> = Vec::new();
         let mut shows = false;
         for input in inputs {
@@ -47,11 +43,14 @@ impl Helm {
                 }
                 other => {
                     self.tell(&mut events);
+                    self.move_on(&mut place);
                     self.take(other);
+                    self.move_on(&mut place);
                 }
             }
         }
         self.tell(&mut events);
+        self.move_on(&mut place);
         self.forget_the_deaf();
         self.record_what_was_survived();
         if self.steering.members().is_empty() {

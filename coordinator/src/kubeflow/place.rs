@@ -1,5 +1,6 @@
 //! Where the controller of Kubeflow Trainer is, and how it knows its job.
 
+use program::address;
 use std::{fs, path::PathBuf};
 
 /// The variables that the controller sets. Version 2.2 calls them by the first, and earlier proposals by the second.
@@ -28,7 +29,8 @@ impl Place {
             variable(name.clone()).map(PathBuf::from).ok_or_else(|| format!("{prefix}_URL is set, and {name} is not"))
         };
         if !url.starts_with("https://") {
-            return Some(Err(format!("{prefix}_URL is {url:?}, and the token may go over https:// alone")));
+            let shown = address::hide_users(&url);
+            return Some(Err(format!("{prefix}_URL is {shown:?}, and the token may go over https:// alone")));
         }
         Some(file("TOKEN").and_then(|token| Ok(Self { url, token, authority: file("CA_CERT")? })))
     }
@@ -67,8 +69,9 @@ mod tests {
             let place = of(&set).unwrap().unwrap();
             assert_eq!((place.url(), place.token.as_path()), ("https://controller:8082/status", "/token".as_ref()));
             assert!(of(&set[..2]).unwrap().unwrap_err().contains(&names[2]));
-            let plain = [(names[0].as_str(), "http://controller"), set[1], set[2]];
-            assert!(of(&plain).unwrap().unwrap_err().contains("https:// alone"));
+            let plain = [(names[0].as_str(), "http://me:secret@controller"), set[1], set[2]];
+            let why = of(&plain).unwrap().unwrap_err();
+            assert!(why.contains("https:// alone") && !why.contains("secret"), "{why}");
         }
     }
 }

@@ -53,7 +53,7 @@ fn unanswered(error: &PredictError, field: &dyn Fn(usize) -> String, retry: Dura
     let why = error.to_string();
     match error {
         PredictError::NoImages => bad_request("images", &why, "NO_IMAGE"),
-        PredictError::TooMany { .. } => bad_request("images", &why, "TOO_MANY_IMAGES"),
+        PredictError::TooMany { .. } | PredictError::TooMuch { .. } => bad_request("images", &why, "TOO_MANY_IMAGES"),
         PredictError::Image { why: PictureError::Busy, .. } => busy(&why, "DECODERS_BUSY", retry),
         PredictError::Image { index, .. } => bad_request(&field(*index), &why, "BAD_IMAGE"),
         PredictError::NotFound { .. } => detailed(Code::NotFound, &why, "NO_SUCH_CHECKPOINT", None),

@@ -69,7 +69,10 @@ fn failure(error: &PredictError) -> Failure {
     let why = error.to_string();
     match error {
         PredictError::Image { why: PictureError::Busy, .. } | PredictError::Full { .. } => Failure::Busy(why),
-        PredictError::NoImages | PredictError::TooMany { .. } | PredictError::Image { .. } => Failure::Invalid(why),
+        PredictError::NoImages
+        | PredictError::TooMany { .. }
+        | PredictError::TooMuch { .. }
+        | PredictError::Image { .. } => Failure::Invalid(why),
         PredictError::NotFound { .. } => Failure::NotFound(why),
         PredictError::NoCheckpoint | PredictError::NoBest | PredictError::Ending => Failure::Unavailable(why),
         PredictError::Late => Failure::Late(why),

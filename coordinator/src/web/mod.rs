@@ -14,7 +14,7 @@ pub use beside::Others;
 pub use finished::{ViewArgs, view};
 pub use model::Asked;
 pub use origin::Origin;
-pub(crate) use served::served;
+pub(crate) use served::{Course, served};
 
 use crate::{display::Display, error::Error};
 use page::{Access, Limits, Names, Page, Shown, Streams, serve};

@@ -4,7 +4,7 @@ use crate::PictureError;
 use std::time::Duration;
 use thiserror::Error;
 
-/// The most images of one request.
+/// The most images of one request, where there is memory for as many.
 pub const MOST_IMAGES: usize = 1024;
 
 /// An image to be classified.
@@ -88,6 +88,19 @@ pub enum PredictError {
     TooMany {
         /// How many it has.
         found: usize,
+    },
+    /// A request with more than there is memory for.
+    #[error(
+        "{found} images of this data set take too much memory at once: a request may have {most}; send several requests, or \
+         raise --predict-memory of the coordinator to {flag}"
+    )]
+    TooMuch {
+        /// How many it has.
+        found: usize,
+        /// How many it may have.
+        most: usize,
+        /// What would do, in MiB.
+        flag: u64,
     },
     /// An image that gets no answer.
     #[error("{}{why}", .only.map_or_else(String::new, |index| format!("image {index}: ")))]

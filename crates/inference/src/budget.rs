@@ -1,5 +1,6 @@
 //! Memory that strangers' pictures may take: shares are taken before memory is asked for, and given back after.
 
+use crate::answer::MOST_IMAGES;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
@@ -10,9 +11,13 @@ use tokio::{
 const UNIT: u64 = 1024;
 /// What `--predict-memory` counts in.
 const MIB: u64 = 1 << 20;
-/// Of all that predictions may take, requests get this part, and decoding the rest. So neither waits for the other while
-/// it keeps it waiting.
-const REQUESTS: u64 = 4;
+/// Of all that predictions may take, requests get one of so many parts. Decoded images that wait get as much, or less if less
+/// would do, and decoding the rest. So none waits for another while it keeps it waiting.
+const PARTS: u64 = 4;
+/// Images that may be decoded or wait among such, and again that may wait for the model: more than that are of no use.
+const WAITING: usize = 4 * MOST_IMAGES;
+/// Where images wait.
+const ROOMS: u64 = 2;
 
 /// What predictions may take in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,31 +33,65 @@ impl Memory {
     /// What requests may take, in bytes.
     #[must_use]
     pub fn requests(self) -> u64 {
-        self.0 / REQUESTS
+        self.0 / PARTS
     }
 
-    /// What decoding may take, in bytes.
+    /// What one request may take of that, in bytes: what is left to small ones is never taken.
     #[must_use]
-    pub fn decoding(self) -> u64 {
-        self.0 - self.requests()
+    pub fn largest_request(self) -> u64 {
+        self.requests() / OF * OF_LARGE
+    }
+
+    /// How many decoded images of `image` bytes may wait in each of the two places where they do.
+    #[must_use]
+    pub fn waiting(self, image: usize) -> usize {
+        (self.pixels(image) / ROOMS) as usize / image.max(1)
+    }
+
+    /// What all of them may take, in bytes.
+    fn pixels(self, image: usize) -> u64 {
+        all_pixels(image).min(self.0 / PARTS)
+    }
+
+    /// What decoding to images of `image` bytes may take, in bytes.
+    #[must_use]
+    pub fn decoding(self, image: usize) -> u64 {
+        self.0 - self.requests() - self.pixels(image)
     }
 
     /// How many MiB there would have to be for a request of so many bytes.
     #[must_use]
     pub fn mib_for_request(bytes: u64) -> u64 {
-        bytes.saturating_mul(REQUESTS).div_ceil(MIB)
+        bytes.saturating_mul(PARTS * OF).div_ceil(MIB * OF_LARGE)
     }
 
-    /// How many MiB there would have to be for a picture that takes so many bytes.
+    /// How many MiB there would have to be for a picture that takes so many bytes, to become an image of `image` bytes.
     #[must_use]
-    pub fn mib_for_decoding(bytes: u64) -> u64 {
-        bytes.saturating_mul(REQUESTS).div_ceil(MIB * (REQUESTS - 1))
+    pub fn mib_for_decoding(bytes: u64, image: usize) -> u64 {
+        // Either the images that wait have their whole part, or as much as they can need.
+        let whole = bytes.saturating_mul(PARTS).div_ceil(MIB * (PARTS - 2));
+        let enough = bytes.saturating_add(all_pixels(image)).saturating_mul(PARTS).div_ceil(MIB * (PARTS - 1));
+        whole.min(enough)
+    }
+
+    /// How many MiB there would have to be for a request of so many `images` of `image` bytes.
+    #[must_use]
+    pub fn mib_for_images(images: usize, image: usize) -> u64 {
+        // Each is let in where there is room for as many beside it.
+        (2 * images as u64 * image as u64).saturating_mul(ROOMS * PARTS).div_ceil(MIB)
     }
 }
 
-/// One over the part of a budget that large shares are more than, and the parts of four that they may take together.
+/// What as many images take as are of use, of `image` bytes each.
+fn all_pixels(image: usize) -> u64 {
+    ROOMS * (WAITING * image) as u64
+}
+
+/// One over the part of a budget that large shares are more than.
 const LARGE: u32 = 8;
-const OF_LARGE: u32 = 3;
+/// The parts that they may take together, of so many.
+const OF_LARGE: u64 = 3;
+const OF: u64 = 4;
 
 /// So much memory. Clones share it.
 #[derive(Debug, Clone)]
@@ -94,7 +133,7 @@ impl Budget {
     }
 
     /// With a part that is left to small shares. Large ones, of more than an eighth of it, wait for each other and take three
-    /// quarters of it at the most. So a small one does not wait behind them.
+    /// quarters of it at the most, and so does one alone. So a small one does not wait behind them.
     #[must_use]
     pub fn leaving_some_to_small(self) -> Self {
         Self { of_large: Some(Arc::new(Semaphore::new(self.large() as usize))), ..self }
@@ -102,7 +141,7 @@ impl Budget {
 
     /// What large shares may take together, in units.
     fn large(&self) -> u32 {
-        (self.total / 4) * OF_LARGE
+        (self.total / OF as u32) * OF_LARGE as u32
     }
 
     /// All of it, in bytes.
@@ -123,14 +162,13 @@ impl Budget {
     /// If it cannot be had.
     pub async fn share(&self, bytes: u64) -> Result<Share, Refused> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Refused::TooMuch)?;
-        if units > self.total {
+        let most = if self.of_large.is_some() { self.large() } else { self.total };
+        if units > most {
             return Err(Refused::TooMuch);
         }
-        // One that is larger than all that large ones may take is alone among them.
         let large = self.of_large.as_ref().filter(|_| units > self.total / LARGE);
-        let large = large.map(|of_large| (of_large, units.min(self.large())));
         let at_once = |semaphore: &Arc<Semaphore>, units| semaphore.clone().try_acquire_many_owned(units);
-        if let Ok(of_large) = large.map(|(of_large, units)| at_once(of_large, units)).transpose()
+        if let Ok(of_large) = large.map(|of_large| at_once(of_large, units)).transpose()
             && let Ok(free) = at_once(&self.free, units)
         {
             return Ok(Share { _of_large: of_large, _free: free });
@@ -138,7 +176,7 @@ impl Budget {
         let _place = self.places.try_acquire().map_err(|_| Refused::Busy)?;
         let waiting = async {
             let of_large = match large {
-                Some((of_large, units)) => Some(of_large.clone().acquire_many_owned(units).await?),
+                Some(of_large) => Some(of_large.clone().acquire_many_owned(units).await?),
                 None => None,
             };
             Ok::<_, AcquireError>(Share {
@@ -160,14 +198,44 @@ mod tests {
 
     const LONG: Duration = Duration::from_hours(1);
 
+    /// Bytes of images of the usual data sets.
+    const IMAGES: [usize; 4] = [28 * 28, 3 * 32 * 32, 3 * 224 * 224, 3 * 1024 * 1024];
+
+    #[test]
+    fn the_parts_are_no_more_than_the_whole() {
+        for mib in [16, 64, 640, 100_000] {
+            for image in IMAGES {
+                let memory = Memory::from_mib(mib);
+                let waiting = ROOMS * (memory.waiting(image) * image) as u64;
+                assert!(memory.requests() + memory.decoding(image) + waiting <= u64::from(mib) * MIB);
+                assert!(memory.waiting(image) <= WAITING && memory.decoding(image) >= u64::from(mib) * MIB / 2);
+            }
+        }
+        assert_eq!(Memory::from_mib(640).waiting(3 * 32 * 32), WAITING, "small ones take little");
+        assert_eq!(Memory::from_mib(640).waiting(3 * 224 * 224), 557);
+    }
+
+    #[test]
+    fn the_flag_that_is_named_is_enough_for_the_images_of_a_request() {
+        for image in IMAGES {
+            for images in [1, 7, MOST_IMAGES] {
+                let mib = Memory::mib_for_images(images, image) as u32;
+                assert!(Memory::from_mib(mib).waiting(image) / 2 >= images);
+                assert!(Memory::from_mib(mib - 1).waiting(image) / 2 < images);
+            }
+        }
+    }
+
     #[test]
     fn the_flag_that_is_named_would_do() {
         for bytes in [1, 5 * MIB, 12 * MIB + 1, 700_123_456] {
             let enough = |mib: u64| Memory::from_mib(mib as u32);
-            let mib = Memory::mib_for_decoding(bytes);
-            assert!(enough(mib).decoding() >= bytes && enough(mib - 1).decoding() < bytes, "{bytes}");
+            for image in IMAGES {
+                let mib = Memory::mib_for_decoding(bytes, image);
+                assert!(enough(mib).decoding(image) >= bytes && enough(mib - 1).decoding(image) < bytes, "{bytes}");
+            }
             let mib = Memory::mib_for_request(bytes);
-            assert!(enough(mib).requests() >= bytes && enough(mib - 1).requests() < bytes, "{bytes}");
+            assert!(enough(mib).largest_request() >= bytes && enough(mib - 1).largest_request() < bytes, "{bytes}");
         }
     }
 
@@ -204,7 +272,7 @@ mod tests {
             let budget = budget.clone();
             tokio::spawn(async move { budget.share(units * UNIT).await })
         };
-        let (second, whole) = (large(40), large(80));
+        let (second, third) = (large(40), large(60));
         tokio::task::yield_now().await;
         assert!(!second.is_finished() && budget.is_waited_for());
         let small = [budget.share(10 * UNIT).await.unwrap(), budget.share(10 * UNIT).await.unwrap()];
@@ -212,8 +280,18 @@ mod tests {
         drop(first);
         let second = second.await.unwrap().unwrap();
         drop((second, small));
-        drop(whole.await.unwrap().unwrap());
+        drop(third.await.unwrap().unwrap());
         assert!(!budget.is_waited_for());
+    }
+
+    #[tokio::test]
+    async fn one_large_share_alone_leaves_some_to_small_ones() {
+        let memory = Memory::from_mib(1);
+        let budget = Budget::new(memory.requests(), 1, LONG).leaving_some_to_small();
+        assert_eq!(budget.share(memory.largest_request() + 1).await.unwrap_err(), Refused::TooMuch);
+        let _large = budget.share(memory.largest_request()).await.unwrap();
+        let rest = memory.requests() - memory.largest_request();
+        let _small = [budget.share(rest / 2).await.unwrap(), budget.share(rest / 2).await.unwrap()];
     }
 
     #[tokio::test]

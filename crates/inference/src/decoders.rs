@@ -3,11 +3,15 @@
 use crate::{
     budget::{Budget, Memory, Refused},
     error::PictureError,
+    pace::Pace,
     patience::Patience,
     picture::Picture,
 };
 use data::ImageShape;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 /// Pictures that are decoded at a time.
@@ -25,6 +29,8 @@ pub struct Decoders {
     places: Arc<Semaphore>,
     threads: Arc<Semaphore>,
     memory: Budget,
+    /// How fast pictures become images.
+    pace: Pace,
     /// Of the images that pictures become.
     shape: ImageShape,
 }
@@ -36,7 +42,8 @@ impl Decoders {
         Self {
             places: Arc::new(Semaphore::new(PLACES)),
             threads: Arc::new(Semaphore::new(THREADS)),
-            memory: Budget::new(memory.decoding(), PLACES, WAIT),
+            memory: Budget::new(memory.decoding(shape.len()), PLACES, WAIT),
+            pace: Pace::default(),
             shape,
         }
     }
@@ -52,6 +59,7 @@ impl Decoders {
         // The semaphore is never closed.
         let Ok(Ok(thread)) = thread else { return Err(PictureError::Busy) };
         let held = (held, place, thread);
+        let start = Instant::now();
         let shape = self.shape;
         let (held, picture) = work(move || (held, Picture::open(file, shape))).await?;
         let picture = picture?;
@@ -60,7 +68,19 @@ impl Decoders {
         let patience = Patience::new(DECODE);
         let _waiting = patience.waiting();
         let (pixels, _) = work(move || (picture.decode(&patience), (held, share))).await?;
+        // As many go on beside each other as there are threads.
+        self.pace.measured(THREADS, start.elapsed());
         pixels
+    }
+
+    /// When it is worth to try again after `pictures` were decoded.
+    pub(crate) fn retry(&self, pictures: usize) -> Duration {
+        self.pace.retry(pictures)
+    }
+
+    /// When it is worth to try again after one was [`Busy`](PictureError::Busy): half of those that wait are done then.
+    pub(crate) fn retry_busy(&self) -> Duration {
+        self.pace.retry(PLACES / 2)
     }
 
     fn refusal(&self, refused: Refused, picture: &Picture) -> PictureError {
@@ -73,7 +93,7 @@ impl Decoders {
                 height,
                 need: need.div_ceil(1 << 20),
                 given: self.memory.bytes() >> 20,
-                flag: Memory::mib_for_decoding(need),
+                flag: Memory::mib_for_decoding(need, self.shape.len()),
             },
         }
     }
@@ -121,7 +141,7 @@ mod tests {
     async fn a_picture_that_would_take_too_much_is_told_what_would_do() {
         let error = Decoders::new(Memory::from_mib(16), SHAPE).decode(picture(3000, 2000), ()).await.unwrap_err();
         let PictureError::TooMuchMemory { need, given, flag, .. } = error else { panic!("{error}") };
-        assert_eq!((need, given, flag), (19, 12, 25));
+        assert_eq!((need, given, flag), (19, 8, 38));
         Decoders::new(Memory::from_mib(flag as u32), SHAPE).decode(picture(3000, 2000), ()).await.unwrap();
     }
 

@@ -30,11 +30,6 @@ use std::{
 use thiserror::Error;
 use tokio::{sync::oneshot, task::spawn_blocking, time::timeout_at};
 
-/// Images that may wait for the model, or be worked at.
-const QUEUE: usize = 4 * MOST_IMAGES;
-/// Images of requests with files that may be decoded, or wait for room among those. That takes as long as files are slow, and
-/// keeps nobody from the model.
-const DECODING: usize = 4 * MOST_IMAGES;
 /// Messages of the loader beside the requests.
 const FURTHER: usize = 16;
 /// Bytes of models that are kept beside the newest.
@@ -73,7 +68,10 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     messages: mpsc::SyncSender<Message>,
     loader: Loader,
+    /// For images that wait for the model, or are worked at.
     queue: Room,
+    /// For images of requests with files that are decoded, or wait for room among those. That takes as long as files are slow, and
+    /// keeps nobody from the model.
     decoding: Room,
     coming: Arc<AtomicUsize>,
     pace: Pace,
@@ -115,7 +113,8 @@ impl Engine {
             let model = Model::new(&name, &manifest, &state, &dataset);
             model.map(Box::new).map_err(|why| StartError::Newest(PredictError::Unusable { name, why }))
         });
-        let (messages, receiver) = mpsc::sync_channel(QUEUE + FURTHER);
+        let waiting = memory.waiting(dataset.shape.len());
+        let (messages, receiver) = mpsc::sync_channel(waiting + FURTHER);
         let (loader, pace, coming) = (Loader::default(), Pace::default(), Arc::<AtomicUsize>::default());
         let models = Models {
             messages: receiver,
@@ -129,7 +128,7 @@ impl Engine {
         thread::Builder::new().name("predict".to_owned()).spawn(move || models.run())?;
         loader.start(source.clone(), Arc::clone(&dataset), messages.clone())?;
         let decoders = Decoders::new(memory, dataset.shape);
-        let [queue, decoding] = [QUEUE, DECODING].map(Room::new);
+        let [queue, decoding] = [waiting; 2].map(Room::new);
         Ok(Self(Arc::new(Inner { messages, loader, queue, decoding, coming, pace, decoders, dataset, source })))
     }
 
@@ -190,24 +189,28 @@ impl Engine {
         deadline: Option<Instant>,
         held: impl Clone + Send + 'static,
     ) -> Result<Answer, PredictError> {
-        let Inner { messages, queue, decoding, coming, .. } = &*self.0;
+        let Inner { messages, queue, coming, .. } = &*self.0;
         let all = images.len();
         match all {
             0 => return Err(PredictError::NoImages),
             1..=MOST_IMAGES => {}
             found => return Err(PredictError::TooMany { found }),
         }
+        if all > queue.largest() {
+            let flag = Memory::mib_for_images(all, self.0.dataset.shape.len());
+            return Err(PredictError::TooMuch { found: all, most: queue.largest(), flag });
+        }
         // Files are decoded in room of their own first. Then they wait for that of the queue: refused, all would be decoded again.
-        let first = if images.iter().any(|image| self.is_file(image)) { decoding } else { queue };
-        let mut room = first.take(all).ok_or_else(|| self.full(first))?;
+        let files = images.iter().any(|image| self.is_file(image));
+        let mut room = self.room(files).take(all).ok_or_else(|| self.full(files, all))?;
         let on_its_way = Coming::new(coming);
         let mut pixels = Vec::with_capacity(all);
         for (index, image) in images.into_iter().enumerate() {
             let decoded = self.decode(image, held.clone()).await;
             pixels.push(decoded.map_err(|why| PredictError::of_image(index, all, why))?);
         }
-        if std::ptr::eq(first, decoding) {
-            room = queue.wait(all).await;
+        if files {
+            room = queue.wait(all).await.ok_or_else(|| self.full(false, all))?;
         }
         let best = if which == Which::Best { self.best().await? } else { None };
         let name = task::name(which, || best)?;
@@ -216,20 +219,31 @@ impl Engine {
         // Before it is there: the thread would wait for it.
         drop(on_its_way);
         messages.try_send(Message::Request(request)).map_err(|error| match error {
-            mpsc::TrySendError::Full(_) => self.full(queue),
+            mpsc::TrySendError::Full(_) => self.full(false, all),
             mpsc::TrySendError::Disconnected(_) => PredictError::Ending,
         })?;
         answered.await.unwrap_or(Err(PredictError::Ending))
     }
 
-    fn full(&self, room: &Room) -> PredictError {
-        PredictError::Full { waiting: room.taken(), retry: self.0.pace.retry(room.taken()) }
+    /// Where a request waits first.
+    fn room(&self, files: bool) -> &Room {
+        if files { &self.0.decoding } else { &self.0.queue }
     }
 
-    /// When it is worth to try again after a request was refused.
+    /// That there is no room for `images`, and when there will be, as far as is known. Room among files gets free as fast as they
+    /// are decoded, and all room no faster than the model is.
+    fn full(&self, files: bool, images: usize) -> PredictError {
+        let room = self.room(files);
+        let before = room.before(images);
+        let of_model = self.0.pace.retry(before);
+        let retry = if files { of_model.max(self.0.decoders.retry(before)) } else { of_model };
+        PredictError::Full { waiting: room.taken(), retry }
+    }
+
+    /// When it is worth to try again after a picture was refused, as too many waited to be decoded.
     #[must_use]
     pub fn retry(&self) -> Duration {
-        self.0.pace.retry(self.0.queue.taken())
+        self.0.decoders.retry_busy()
     }
 
     /// The name of the checkpoint with the highest test accuracy.

@@ -1,4 +1,4 @@
-//! How fast the model is, and what follows from it.
+//! How fast the model is, or decoding, and what follows from it.
 
 use std::{
     sync::{
@@ -40,10 +40,10 @@ impl Pace {
         }
     }
 
-    /// When half of `waiting` images are done.
-    pub fn retry(&self, waiting: usize) -> Duration {
+    /// When it is worth to try again, after `images` are done.
+    pub fn retry(&self, images: usize) -> Duration {
         let each = self.0.load(Ordering::Relaxed);
-        Duration::from_nanos(each.saturating_mul(waiting as u64) / 2).clamp(RETRY[0], RETRY[1])
+        Duration::from_nanos(each.saturating_mul(images as u64)).clamp(RETRY[0], RETRY[1])
     }
 }
 
@@ -63,11 +63,11 @@ mod tests {
     }
 
     #[test]
-    fn the_hint_is_when_half_of_it_is_done() {
+    fn the_hint_is_when_they_are_done() {
         let pace = Pace::default();
         assert_eq!(pace.retry(1000), RETRY[0]);
         pace.measured(1, Duration::from_millis(10));
-        assert_eq!(pace.retry(1000), Duration::from_secs(5));
+        assert_eq!(pace.retry(500), Duration::from_secs(5));
         assert_eq!(pace.retry(1_000_000), RETRY[1]);
     }
 }

@@ -57,7 +57,7 @@ impl Png {
     pub(crate) fn memory(&self) -> u64 {
         let (width, height) = (u64::from(self.width), u64::from(self.height));
         let picture = if self.interlaced { 3 * width * height } else { 0 };
-        picture + ROWS * WIDEST * width + 3 * (self.to.width as u64) * height + FIXED
+        picture + ROWS * WIDEST * width + Resizer::memory([width, height], self.to) + FIXED
     }
 
     /// As Pillow does, it asks for all rows and for no more: the end of the file may be missing.

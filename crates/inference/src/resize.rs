@@ -7,8 +7,15 @@
 //! So a model sees what a Python user of the same picture would see. There is one exception: Pillow 13 begins with the
 //! vertical pass where that spares work. It then differs by a level here and there.
 
+use crate::Size;
+
 /// Fractional bits of a weight.
 const BITS: u32 = 22;
+
+/// Bytes of a pixel.
+const CHANNELS: u64 = 3;
+/// Bytes of weights for a pixel that is looked at: it is in two windows.
+const WEIGHTS: u64 = 2 * size_of::<i64>() as u64;
 
 /// The pixels that make one pixel of the result, and their weights.
 struct Window {
@@ -59,6 +66,14 @@ pub(crate) struct Resizer {
 }
 
 impl Resizer {
+    /// What it takes at its peak, in bytes: rows in the new width, the result, and the windows of both passes.
+    pub(crate) fn memory([width, height]: [u64; 2], to: Size) -> u64 {
+        let (to_width, to_height) = (to.width as u64, to.height as u64);
+        let windows = |from: u64, to: u64| to * size_of::<Window>() as u64 + WEIGHTS * (from.max(to) + to);
+        let result = if height == to_height { 0 } else { CHANNELS * to_width * to_height };
+        CHANNELS * to_width * height + result + windows(width, to_width) + windows(height, to_height)
+    }
+
     /// Resizes from `width` by `height` to `to_width` by `to_height`.
     pub(crate) fn new(width: usize, height: usize, to_width: usize, to_height: usize) -> Self {
         let windows = if width == to_width { Vec::new() } else { windows(width, to_width) };

@@ -56,7 +56,7 @@ impl Run {
     fn engine(&self, newest: Option<(String, Manifest, Arc<State>)>) -> Engine {
         let dataset = Arc::new(self.config.dataset.clone());
         let source = Source::Store(self.store());
-        Engine::start(EngineOptions { dataset, source, memory: Memory::from_mib(64), newest }).unwrap()
+        Engine::start(EngineOptions { dataset, source, memory: Memory::from_mib(128), newest }).unwrap()
     }
 }
 
@@ -171,6 +171,23 @@ async fn without_a_checkpoint_there_is_no_answer() {
     let bad = engine.predict(images, Which::Newest, None, ()).await.unwrap_err();
     assert!(matches!(bad, PredictError::Image { index: 1, .. }), "{bad}");
     assert!(bad.to_string().starts_with("image 1: an image has 3072 bytes"), "{bad}");
+}
+
+#[tokio::test]
+async fn images_that_wait_are_counted_by_their_bytes() {
+    let (run, shape) = (Run::new(), data::ImageShape { channels: 3, height: 224, width: 224 });
+    let dataset = Arc::new(data::DatasetSpec { shape, ..run.config.dataset.clone() });
+    let memory = Memory::from_mib(64);
+    let engine =
+        Engine::start(EngineOptions { dataset, source: Source::Store(run.store()), memory, newest: None }).unwrap();
+    let ask = |images: usize| {
+        let images = vec![Image::Pixels(vec![0; shape.len()]); images];
+        let engine = engine.clone();
+        async move { engine.predict(images, Which::Newest, None, ()).await.unwrap_err() }
+    };
+    // Of 64 MiB a quarter, one half of it for those that are decoded, and of the other half one half for a request.
+    assert_eq!(ask(28).await, PredictError::TooMuch { found: 28, most: 27, flag: 65 });
+    assert_eq!(ask(27).await, PredictError::NoCheckpoint, "it is asked");
 }
 
 #[test]

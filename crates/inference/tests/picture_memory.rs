@@ -15,6 +15,8 @@ use std::{
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 const SHAPE: data::ImageShape = data::ImageShape { channels: 3, height: 32, width: 32 };
+/// Images that are larger than what any decoder keeps for itself.
+const LARGE: data::ImageShape = data::ImageShape { channels: 3, height: 1000, width: 1100 };
 
 /// Sides that are no multiples of anything, one of them tall, one wide.
 const SIZES: [(u16, u16); 4] = [(1501, 1003), (10_000, 11), (7, 9999), (1, 1)];
@@ -51,9 +53,9 @@ fn sampled(file: &[u8], sampling: &[(u8, u8)]) -> Vec<u8> {
     file
 }
 
-/// Decodes it, whatever comes of it: what it said, and what it took, in bytes.
-fn memory(file: Vec<u8>) -> (u64, u64) {
-    let picture = Picture::open(file, SHAPE).unwrap();
+/// Decodes it to an image of `shape`, whatever comes of it: what it said, and what it took, in bytes.
+fn memory(file: Vec<u8>, shape: data::ImageShape) -> (u64, u64) {
+    let picture = Picture::open(file, shape).unwrap();
     let said = picture.memory();
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
@@ -80,9 +82,11 @@ fn wide_png() -> Vec<u8> {
     file.into_inner()
 }
 
-fn assert_enough(name: &str, file: Vec<u8>) {
-    let (said, took) = memory(file);
-    assert!(took <= said, "{name}: {took} bytes instead of {said}");
+fn assert_enough(name: &str, file: &[u8]) {
+    for shape in [SHAPE, LARGE] {
+        let (said, took) = memory(file.to_owned(), shape);
+        assert!(took <= said, "{name} to {}x{}: {took} bytes instead of {said}", shape.width, shape.height);
+    }
 }
 
 // One test: memory is that of the whole process.
@@ -118,12 +122,12 @@ fn a_picture_takes_what_it_says() {
     }
     for (name, file) in files {
         for (width, height) in SIZES {
-            assert_enough(&format!("{name}, {width}x{height}"), of_size(&file, width, height));
+            assert_enough(&format!("{name}, {width}x{height}"), &of_size(&file, width, height));
         }
     }
-    assert_enough("the widest PNG", wide_png());
+    assert_enough("the widest PNG", &wide_png());
     // What is said is near to the truth where it counts: of a picture with three components in full size, scan by scan.
     let progressive = golden::pictures().into_iter().find(|picture| picture.name == "progressive, 4:4:4").unwrap();
-    let (said, took) = memory(of_size(&progressive.file, 2000, 1500));
+    let (said, took) = memory(of_size(&progressive.file, 2000, 1500), SHAPE);
     assert!(said < took + took / 10, "{took} bytes instead of {said}");
 }

@@ -6,6 +6,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use socket2::{SockRef, TcpKeepalive};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -39,6 +40,9 @@ impl Default for Limits {
     }
 }
 
+/// How often a machine that says nothing any more is asked whether it is there, before it is taken for gone.
+const PROBES: u32 = 3;
+
 /// Between two tries after the system gave no connection: it has no files left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -69,6 +73,17 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, closed
     let _ = timeout(limits.grace, async { while connections.join_next().await.is_some() {} }).await;
 }
 
+/// Has the system end a connection to a machine that is gone without a word, some time after `patience`. A stream of events would
+/// keep its place for a quarter of an hour otherwise, and a connection on which nothing is sent for ever.
+fn look_after(stream: &TcpStream, patience: Duration) {
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(patience).with_interval(patience / PROBES).with_retries(PROBES);
+    // These fail only on a connection that is gone.
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    // Probes are not sent while something is on its way that nobody acknowledges.
+    let _ = socket.set_tcp_user_timeout(Some(2 * patience));
+}
+
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -78,6 +93,7 @@ async fn connection(
 ) {
     // Without it events wait for acknowledgements. It fails only on a connection that is gone.
     let _ = stream.set_nodelay(true);
+    look_after(&stream, limits.taking);
     let mut writer = TimeoutWriter::new(stream);
     writer.set_timeout(Some(limits.taking));
     let mut builder = http1::Builder::new();
@@ -90,4 +106,57 @@ async fn connection(
         _ = closing.changed() => serving.as_mut().graceful_shutdown(),
     }
     let _ = serving.await;
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use super::*;
+    use std::fs;
+    use tokio::sync::oneshot;
+
+    /// The timer that the system keeps for the connection from `client` to `server`, by their ports: as `/proc/net/tcp` has it.
+    fn timer(server: u16, client: u16) -> Option<String> {
+        let ends = [server, client].map(|port| format!(":{port:04X}"));
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let row = rows.find(|row| row[1].ends_with(&ends[0]) && row[2].ends_with(&ends[1]))?;
+        Some(row[5].split(':').next()?.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_is_gone_is_found_out() {
+        /// `timer_active` of Linux, where probes are sent.
+        const KEEPALIVE: &str = "02";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (close, closed) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve(listener, Router::new(), Limits::default(), async { drop(closed.await) }));
+        let client = TcpStream::connect(address).await.unwrap();
+        let of_client = client.local_addr().unwrap().port();
+        let probed = async {
+            while timer(address.port(), of_client).as_deref() != Some(KEEPALIVE) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), probed).await.expect("probes are sent");
+        drop((close, client));
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_nobody_acknowledges_does_not_keep_a_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        look_after(&stream, Duration::from_secs(30));
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_mins(1)));
+        assert_eq!(
+            (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_retries().unwrap()),
+            (Duration::from_secs(30), 3)
+        );
+    }
 }

@@ -1,10 +1,14 @@
 //! The address of a coordinator, as people give it.
 
-use http::Uri;
-use std::net::IpAddr;
+use http::{Uri, uri::Authority};
+use std::{borrow::Cow, net::IpAddr};
+
+/// What stands in the place of a user and a password.
+const HIDDEN: &str = "***";
 
 /// The address in `text`: `http://HOST:PORT`, or HOST:PORT, to which `http://` is added. What could never be reached, such
-/// as port 0 or a name with blanks in it, is refused.
+/// as port 0 or a name with blanks in it, is refused. A user and a password are left out: nobody asks for them over gRPC, and
+/// addresses are shown.
 ///
 /// # Errors
 /// What is wrong with it, and how it has to look.
@@ -29,7 +33,41 @@ pub fn parse(text: &str) -> Result<Uri, String> {
         Some(0) => return Err(wrong("port 0 is none that can be reached")),
         Some(_) => {}
     }
-    Ok(uri)
+    without_user(uri).map_err(|error| wrong(&error))
+}
+
+/// `uri` without a user and a password.
+fn without_user(uri: Uri) -> Result<Uri, String> {
+    let host =
+        uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(_, host)| host.to_owned());
+    let Some(host) = host else { return Ok(uri) };
+    let mut parts = uri.into_parts();
+    parts.authority = Some(Authority::try_from(host).map_err(|error| error.to_string())?);
+    Uri::from_parts(parts).map_err(|error| error.to_string())
+}
+
+/// `text` with the user and the password of every address in it hidden, to be shown.
+#[must_use]
+pub fn hide_users(text: &str) -> Cow<'_, str> {
+    let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '<' | '>');
+    let mut shown = String::new();
+    let mut from = 0;
+    for word in text.split(ends) {
+        let start = word.as_ptr() as usize - text.as_ptr() as usize;
+        let begin = word.find("://").map_or(0, |scheme| scheme + 3);
+        let authority = word[begin..].split(['/', '?', '#']).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').map(|(user, _)| user);
+        // Without a scheme it may be an address of mail.
+        if let Some(user) = user.filter(|user| begin > 0 || user.contains(':')) {
+            shown += &text[from..start + begin];
+            shown += HIDDEN;
+            from = start + begin + user.len();
+        }
+    }
+    if from == 0 {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(shown + &text[from..])
 }
 
 /// Whether something stands where the port of `authority` is.
@@ -79,6 +117,19 @@ mod tests {
         assert_eq!(normalise("[::1]:50051").unwrap(), "http://[::1]:50051");
         assert_eq!(normalise("h:1/status?x").unwrap(), "http://h:1");
         assert_eq!(parse("HTTP://h:1").unwrap().scheme_str(), Some("http"));
+    }
+
+    #[test]
+    fn a_password_is_neither_kept_nor_shown() {
+        assert_eq!(normalise("http://me:secret@collector:4317").unwrap(), "http://collector:4317");
+        assert_eq!(normalise("me:se@cret@[::1]:4317").unwrap(), "http://[::1]:4317");
+        assert_eq!(parse("http://me@h:1/path?x").unwrap(), "http://h:1/path?x");
+        let told = "invalid value 'https://me:secret@h/x@y' for '--url': see \"ftp://u@h:1\", u:p@h:2 or a@b.org";
+        let shown = "invalid value 'https://***@h/x@y' for '--url': see \"ftp://***@h:1\", ***@h:2 or a@b.org";
+        assert_eq!(hide_users(told), shown);
+        for plain in ["", "no address", "http://h:1/a?b=c@d", "\u{e9}\u{e9} http://h"] {
+            assert!(matches!(hide_users(plain), Cow::Borrowed(same) if same == plain));
+        }
     }
 
     #[test]

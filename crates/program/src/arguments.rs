@@ -8,7 +8,7 @@
 //! - Yes and no are said as 1, true, yes, on or 0, false, no, off, in letters of any size.
 //! - A value that makes no sense is refused, with the variable's name.
 
-use crate::{BadVariable, Format, print, text, variable};
+use crate::{BadVariable, Format, address, print, text, variable};
 use clap::{
     ArgAction, Command, Parser,
     builder::{BoolishValueParser, Resettable},
@@ -16,6 +16,7 @@ use clap::{
     parser::ValueSource,
 };
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     ffi::{OsStr, OsString},
     io::{self, IsTerminal},
@@ -34,7 +35,7 @@ const UNPRINTED: u8 = 1;
 #[derive(Debug, Error)]
 pub enum Usage {
     /// What was typed is wrong, or asks for help.
-    #[error("{0}")]
+    #[error("{}", address::hide_users(&.0.to_string()))]
     Line(#[from] clap::Error),
     /// A variable is wrong.
     #[error(transparent)]
@@ -69,10 +70,15 @@ impl Usage {
     }
 }
 
-/// The error in clap's own layout. It has colours on a terminal where they are wanted (<https://no-color.org>).
+/// The error in clap's own layout. It has colours on a terminal where they are wanted (<https://no-color.org>). The value that is
+/// wrong is in it, and may be an address with a password.
 fn rendered(error: &clap::Error, terminal: bool) -> String {
     let text = error.render();
-    if terminal && variable("NO_COLOR").is_none() { text.ansi().to_string() } else { text.to_string() }
+    let plain = text.to_string();
+    if let Cow::Owned(hidden) = address::hide_users(&plain) {
+        return hidden;
+    }
+    if terminal && variable("NO_COLOR").is_none() { text.ansi().to_string() } else { plain }
 }
 
 /// Our own variable for the flag `id`.
@@ -204,6 +210,7 @@ fn is_about_a_value(error: &clap::Error) -> bool {
 /// What clap says of an error, without its prefix and its advice.
 fn first_part(error: &clap::Error) -> String {
     let message = error.to_string();
+    let message = address::hide_users(&message);
     let part = message.split("\n\n").next().unwrap_or_default();
     text::one_line(part.strip_prefix("error: ").unwrap_or(part))
 }

@@ -127,7 +127,7 @@ impl Steering {
     }
 
     /// Whether a worker is known to hold more than what is saved.
-    fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         self.workers.values().any(|worker| self.news_of(worker.reached).is_some())
     }
 

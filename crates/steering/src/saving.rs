@@ -58,6 +58,8 @@ impl Then {
 pub(crate) struct Saving {
     then: Then,
     stage: Stage,
+    /// Whether a worker came while a state was on its way already. It was not asked, and may hold a newer one.
+    unasked: bool,
 }
 
 /// What workers say that they hold, with its digest.
@@ -117,14 +119,17 @@ impl Steering {
         self.reason = format!("saving the newest state: {why}");
         let asked = asked.into_iter().collect();
         let stage = Stage::Asking { request, since: now, asked, answers: BTreeMap::new() };
-        self.phase = Phase::Saving(Box::new(Saving { then, stage }));
+        self.phase = Phase::Saving(Box::new(Saving { then, stage, unasked: false }));
     }
 
-    /// Asks a worker too that comes while the newest state is looked for.
+    /// Asks a worker too that comes while the newest state is looked for. If one is on its way already, it is asked after that.
     pub(crate) fn ask_who_comes(&mut self, id: WorkerId, decisions: &mut Vec<Decision>) {
         let generation = self.generation.number.max(self.last_known);
         let Phase::Saving(saving) = &mut self.phase else { return };
-        let Stage::Asking { request, asked, .. } = &mut saving.stage else { return };
+        let Stage::Asking { request, asked, .. } = &mut saving.stage else {
+            saving.unasked = true;
+            return;
+        };
         if asked.len() < ASKED && asked.insert(id) {
             let order = Order::Attest { request: *request, generation };
             decisions.push(Decision::Send { worker: id, order });
@@ -143,6 +148,20 @@ impl Steering {
     /// Whether a state is saved after which the run ends.
     pub(crate) fn is_saved_to_end(&self) -> bool {
         matches!(&self.phase, Phase::Saving(saving) if matches!(saving.then, Then::End(_)))
+    }
+
+    fn has_unasked(&self) -> bool {
+        matches!(&self.phase, Phase::Saving(saving) if saving.unasked)
+    }
+
+    /// Does what comes after the state that was looked for is saved, or lost. If a worker came meanwhile with a newer one, that is
+    /// saved first: the run ends, or stays as it is until the worker may be gone. A generation would go on from it.
+    fn after_coming(&mut self, now: Duration, then: Then, decisions: &mut Vec<Decision>) {
+        let lost_otherwise = matches!(then, Then::End(_)) || self.is_paused();
+        if self.has_unasked() && lost_otherwise && self.has_news() {
+            return self.save_then(now, then, decisions);
+        }
+        self.after_saving(now, then, decisions);
     }
 
     /// Workers that may hold news, the most advanced first. With `known`, only those that are known to hold any. Of the
@@ -214,7 +233,7 @@ impl Steering {
             for id in asked.into_iter().filter(|_| then.is_end_of_all()) {
                 self.set_aside(now, id, BROKEN_WORD, decisions);
             }
-            return self.after_saving(now, then, decisions);
+            return self.after_coming(now, then, decisions);
         };
         let as_new = |(_, (held, _)): &(&WorkerId, &(Held, u64))| self.news_of(Some((*held).into())) == Some(newest);
         // The end of an epoch and the beginning of the next are one state with two positions, and so two digests.
@@ -230,12 +249,12 @@ impl Steering {
             let names: Vec<String> = holders.keys().map(|id| self.name(*id)).collect();
             // Even the workers that are right have added up what the wrong one computed.
             self.void(&format!("the states of {} at {newest} differ", names.join(" and ")), decisions);
-            return self.after_saving(now, then, decisions);
+            return self.after_coming(now, then, decisions);
         }
         let holders = ids;
         let upload = self.ask_for_state(now, first, decisions);
         let stage = Stage::Coming { upload, held, digest, holders, rest };
-        self.phase = Phase::Saving(Box::new(Saving { then, stage }));
+        self.phase = Phase::Saving(Box::new(Saving { then, stage, unasked: self.has_unasked() }));
     }
 
     /// The state of `upload` has come, with `digest`. Returns whether it was waited for.
@@ -258,7 +277,7 @@ impl Steering {
         let (then, held, ordered) = (saving.then.clone(), *held, ordered.clone());
         self.has_sent(now, &ordered);
         decisions.push(self.checkpoint_of(upload, held));
-        self.after_saving(now, then, decisions);
+        self.after_coming(now, then, decisions);
         true
     }
 
@@ -289,7 +308,7 @@ impl Steering {
         if let Some(upload) = self.ask_again(now, &failed, &holders, self.patience_for_the_last()) {
             decisions.push(Decision::Warning(format!("the state of {name} did not come: {cause}; asking again")));
             let stage = Stage::Coming { upload, held, digest, holders, rest };
-            self.phase = Phase::Saving(Box::new(Saving { then, stage }));
+            self.phase = Phase::Saving(Box::new(Saving { then, stage, unasked: self.has_unasked() }));
             self.order_upload(now, decisions);
         } else {
             let why = format!("the newest state, of {}, could not be saved: {name}: {cause}", held.position);

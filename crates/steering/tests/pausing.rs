@@ -97,6 +97,100 @@ fn what_a_worker_brings_during_a_pause_is_saved_at_once() {
     }
 }
 
+/// A worker that was out of reach while the others were halted, and its state.
+struct Returned {
+    id: u64,
+    held: Held,
+}
+
+impl Returned {
+    /// One that has done `further` steps more than what is saved.
+    fn new(id: u64, cluster: &Cluster, further: u32) -> Self {
+        let saved = cluster.disk.as_ref().unwrap().at;
+        let position = Position { step: saved.step + further, ..saved };
+        let course = options(4).course;
+        let samples = (position.step * course.batch_size).min(course.train_samples);
+        let totals = Totals { samples: u64::from(samples), ..Totals::default() };
+        Self { id, held: Held { position, totals, lineage: cluster.steering.generation() } }
+    }
+
+    fn attached(&self) -> Event {
+        let (name, host, generation) = (format!("late-{}", self.id), "127.0.0.1".to_owned(), self.held.lineage);
+        Event::Attached { name, host, held: Some(self.held), generation }
+    }
+}
+
+/// What the machine decides if all answer that are asked, which goes on until nobody is asked anything any more. An order to
+/// send a state is not obeyed: it is the second of what is returned.
+fn answer_all(
+    cluster: &mut Cluster,
+    returned: &[&Returned],
+    mut decisions: Vec<Decision>,
+) -> (Vec<Decision>, Option<(u64, u64)>) {
+    let (mut all, mut upload) = (Vec::new(), None);
+    while !decisions.is_empty() {
+        let mut answers = Vec::new();
+        for decision in &decisions {
+            let Decision::Send { worker, order } = decision else { continue };
+            match order {
+                Order::Upload { upload: ordered } => upload = Some((*worker, *ordered)),
+                Order::Attest { request, .. } => {
+                    let late = returned.iter().find(|late| late.id == *worker).map(|late| (late.held, late.id));
+                    let known = || {
+                        let known = cluster.workers.get(worker)?;
+                        Some((known.description()?, known.digest()))
+                    };
+                    answers.push((*worker, Event::Attested { request: *request, held: late.or_else(known) }));
+                }
+                _ => {}
+            }
+        }
+        all.extend(decisions);
+        let now = cluster.now;
+        decisions = cluster.steering.handle_all(answers.into_iter().map(|(worker, event)| (now, worker, event)));
+    }
+    (all, upload)
+}
+
+#[test]
+fn a_state_that_comes_while_another_one_is_saved_is_saved_as_well() {
+    for stop in [false, true] {
+        let mut cluster = cluster(TWO_STEPS - 1);
+        cluster.pause();
+        come_to_rest(&mut cluster);
+        let (first, second) = (Returned::new(77, &cluster, 1), Returned::new(78, &cluster, 2));
+        let both = [&first, &second];
+        let tell = |cluster: &mut Cluster, worker: u64, event: Event| {
+            let decisions = cluster.steering.handle_all([(cluster.now, worker, event)]);
+            answer_all(cluster, &both, decisions)
+        };
+        let (_, upload) = tell(&mut cluster, first.id, first.attached());
+        let (sender, upload) = upload.expect("the state of the first is asked for");
+        assert_eq!(sender, first.id);
+        // It is on its way, and a newer one comes.
+        tell(&mut cluster, second.id, second.attached());
+        if stop {
+            let decisions = cluster.steering.stop(cluster.now, "enough");
+            answer_all(&mut cluster, &both, decisions);
+        }
+        let arrived =
+            |late: &Returned, upload| Event::StateArrived { upload, position: late.held.position, digest: late.id };
+        let saved = |decisions: &[Decision], late: &Returned| {
+            decisions
+                .iter()
+                .any(|decision| matches!(decision, Decision::Checkpoint { held, .. } if *held == late.held.position))
+        };
+        let (decisions, next) = tell(&mut cluster, first.id, arrived(&first, upload));
+        assert!(saved(&decisions, &first), "{decisions:?}");
+        let (sender, upload) = next.unwrap_or_else(|| panic!("the newer one is asked for: {decisions:?}"));
+        assert_eq!(sender, second.id);
+        let (decisions, next) = tell(&mut cluster, second.id, arrived(&second, upload));
+        assert!(saved(&decisions, &second) && next.is_none(), "{decisions:?}");
+        let state = if stop { RunState::Stopped } else { RunState::Paused };
+        assert_eq!(cluster.steering.status().state, state);
+    }
+}
+
 #[test]
 fn whenever_a_pause_is_asked_for_nothing_is_lost() {
     for advances in 0..40 {

@@ -113,7 +113,7 @@ fn named(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
         Ok(endpoint) => Some(endpoint),
         Err(why) => {
             if !is_disabled() {
-                tracing::warn!("no spans are sent: {name} is {value:?}: {why}");
+                tracing::warn!("no spans are sent: {name} is {:?}: {why}", address::hide_users(&value));
             }
             None
         }
@@ -157,6 +157,7 @@ mod tests {
     #[test]
     fn an_endpoint_is_one_that_can_be_reached() {
         assert_eq!(endpoint("collector:4317").as_deref(), Ok("http://collector:4317"));
+        assert_eq!(endpoint("http://me:secret@collector:4317").as_deref(), Ok("http://collector:4317"), "it is shown");
         assert_eq!(endpoint("off").as_deref(), Ok(OFF));
         for wrong in ["https://collector:4317", "collector", "http://collector:0"] {
             assert!(endpoint(wrong).unwrap_err().contains("without TLS"), "{wrong}");

@@ -52,8 +52,7 @@ impl Jpeg {
             rows += row * (BLOCK * (v + 2 * larger + 2 * v) + v * (larger + 2) + BLOCK);
         }
         let numbers = size_of::<i16>() as u64 * (BLOCK * BLOCK * coefficients + rows);
-        let small = 3 * (self.to.width as u64) * height;
-        3 * width * height + numbers + 3 * width + small + FIXED
+        3 * width * height + numbers + 3 * width + Resizer::memory([width, height], self.to) + FIXED
     }
 
     pub(crate) fn decode(self, patience: &Patience) -> Result<Vec<u8>, PictureError> {

@@ -39,6 +39,17 @@ fn the_flag_outweighs_the_variable() {
 }
 
 #[test]
+fn a_password_in_a_wrong_value_is_not_shown() {
+    let wrong = "http://me:secret@host";
+    let typed = with(&format!("test --cpu --workers {wrong}"), &[]).unwrap_err();
+    let Usage::Line(error) = &typed else { panic!("{typed}") };
+    let set = with("test --cpu", &[("COXSWAIN_WORKERS", wrong)]).unwrap_err().to_string();
+    for told in [typed.to_string(), rendered(error, false), rendered(error, true), first_part(error), set] {
+        assert!(told.contains("http://***@host") && !told.contains("secret"), "{told}");
+    }
+}
+
+#[test]
 fn an_empty_variable_is_none() {
     let args = with("test --cpu", &[("COXSWAIN_WORKERS", ""), ("COXSWAIN_SERVE", ""), ("LOCAL_RANK", "")]).unwrap();
     assert_eq!((args.workers, args.serve, args.gpu), (1, false, None));
