@@ -15,6 +15,9 @@ use url::Url;
 /// Alerts that wait for one that is slow.
 const WAITING: usize = 64;
 
+/// How one of them is told.
+type Deliver = dyn Fn(&Note) -> Result<(), String> + Send + Sync;
+
 /// All of them.
 #[derive(Debug, Default)]
 pub struct Receivers(Vec<Outlet>);
@@ -36,7 +39,7 @@ struct Delivery {
     notes: Mutex<Receiver<Note>>,
     /// What it has not been told yet.
     open: Mutex<Vec<Note>>,
-    deliver: Box<dyn Fn(&Note) -> Result<(), String> + Send + Sync>,
+    deliver: Box<Deliver>,
 }
 
 impl fmt::Debug for Delivery {
