@@ -141,9 +141,17 @@ function drawMarks(u, chart) {
   ctx.restore();
 }
 
-/** The values under the crosshair, or the last ones. */
+/** What happened at a point of the curves: nearer to it than to any other point. The most telling comes first. */
+function marksAt(chart, xs, index) {
+  const middle = (a, b) => a === undefined ? -Infinity : b === undefined ? Infinity : (a + b) / 2;
+  const from = middle(xs[index - 1], xs[index]), to = middle(xs[index], xs[index + 1]);
+  const rank = mark => Object.keys(KINDS).indexOf(mark.kind);
+  return chart.marks.filter(mark => mark.place >= from && mark.place < to).sort((a, b) => rank(a) - rank(b));
+}
+
+/** The values under the crosshair, or the last ones. All charts are at the point of the one that has the pointer. */
 function showLegend(chart) {
-  const { u } = chart, index = u.cursor.idx;
+  const { u } = chart, index = (charts.find(({ plot }) => plot.matches(':hover')) ?? chart).u.cursor.idx;
   const smoothed = view.s > 0;
   chart.values.forEach(({ node, series, lines }) => {
     const data = u.data[smoothed && lines !== 'learning_rate' ? series + 1 : series] ?? [];
@@ -151,9 +159,9 @@ function showLegend(chart) {
     say(node, chart.text(value ?? NaN));
   });
   const x = index === null || index === undefined ? undefined : u.data[0][index];
-  say(chart.where, x === undefined ? '' : view.x === 'time' ? 'after ' + duration(x) : `epoch ${Number(x.toFixed(2))}`);
-  const near = x === undefined || !chart.marks || !view.marks ? [] : chart.marks.filter(mark => Math.abs(u.valToPos(mark.place, 'x') - u.cursor.left) < 8);
-  say(chart.told, near.slice(-3).map(mark => `${KINDS[mark.kind].sign} ${mark.text}`).join('  '));
+  const where = x === undefined ? '' : view.x === 'time' ? 'after ' + duration(x) : `epoch ${Number(x.toFixed(2))}`;
+  const here = x === undefined || !chart.marks || !view.marks ? [] : marksAt(chart, u.data[0], index);
+  say(chart.told, [where, ...here.slice(0, 3).map(mark => `${KINDS[mark.kind].sign} ${mark.text}`), here.length > 3 && `+${here.length - 3}`].filter(Boolean).join('  '));
 }
 
 function build(chart) {
@@ -165,11 +173,11 @@ function build(chart) {
     const style = { borderTopColor: strokes(index, name), borderTopStyle: name.startsWith('train') ? 'dashed' : 'solid' };
     return el('span', {}, el('i', { className: 'key', style }), (store.runs.length > 1 ? of.about.name + ' ' : '') + spoken(name) + ' ', node);
   }));
-  const where = el('span', { className: 'quiet' }), told = el('p', { className: 'told' });
+  const told = el('p', { className: 'told' });
   const plot = el('div', { className: 'plot' });
-  const box = el('figure', { className: 'card chart' + (chart.low ? ' low' : '') },
-    el('figcaption', {}, el('h3', {}, chart.name), el('div', { className: 'keys-of' }, keys), where), told, plot);
-  const it = { ...chart, box, plot, values, where, told, marks: null };
+  const box = el('figure', { className: 'card chart' + (chart.low ? ' low' : ''), ariaLabel: chart.name },
+    el('figcaption', {}, el('h3', {}, chart.name), el('div', { className: 'keys-of' }, keys)), told, plot);
+  const it = { ...chart, box, plot, values, told, marks: null };
   const options = {
     width: 300, height: chart.low ? 110 : 240, series: [{}, ...series], axes: axes(chart),
     padding: [chart.low ? 6 : 14, 18, 0, 0],
@@ -224,8 +232,8 @@ export function showCurves() {
   for (const chart of charts) {
     chart.marks = place(chart);
     chart.u.setData(aligned(chart));
-    showLegend(chart);
   }
+  charts.forEach(showLegend);
   if (at('curves-text').open) showText();
 }
 

@@ -60,10 +60,11 @@ export function marksOf(of) {
   return all.sort((a, b) => a.x - b.x);
 }
 
+/** The most telling first. */
 export const KINDS = {
-  rate: { name: 'rate change', sign: '↘', colour: 'c-rate', dash: [2, 3] },
+  best: { name: 'best', sign: '★', colour: 'c-best', dash: null },
   recovery: { name: 'recovery', sign: '✕', colour: 'c-bad', dash: [] },
   join: { name: 'join', sign: '+', colour: 'c-good', dash: [5, 3] },
+  rate: { name: 'rate change', sign: '↘', colour: 'c-rate', dash: [2, 3] },
   checkpoint: { name: 'checkpoint', sign: '▴', colour: 'muted', dash: null },
-  best: { name: 'best', sign: '★', colour: 'c-best', dash: null },
 };
