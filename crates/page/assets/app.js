@@ -4,10 +4,10 @@ import { at, el, say } from './dom.js';
 import { begin, onData, store } from './store.js';
 import { choose, dress, goTo, hashOf, isDark, onView, view } from './view.js';
 import { listenToAlerts, showAlerts } from './alerts.js';
-import { showComparison, showNow } from './now.js';
+import { chosen, showComparison, showNow } from './now.js';
 import { showCurves } from './curves.js';
 import { showCheckpoints, showGenerations, showWorkers } from './workers.js';
-import { listenToClasses, showClasses } from './classes.js';
+import { listenToClasses, showCell, showClasses } from './classes.js';
 import { listenToModel, showGrid } from './model.js';
 import { listenToLog, showLog } from './log.js';
 
@@ -22,6 +22,7 @@ function toggleRun(index) {
 
 function compare() {
   showComparison(new Set(view.hide.split('.').filter(Boolean).map(Number)), toggleRun);
+  document.querySelectorAll('.of-run').forEach(node => say(node, store.runs.length > 1 ? chosen().about.name : ''));
 }
 
 onData(changed => {
@@ -52,6 +53,7 @@ function showControls() {
   at('log').checked = !!view.log;
   at('marks').checked = !!view.marks;
   at('x').value = view.x;
+  at('curves-text').open = !!view.table;
   document.querySelectorAll('nav a').forEach(link => {
     link.hash = hashOf(link.dataset.at);
     link.toggleAttribute('aria-current', link.dataset.at === view.at);
@@ -62,10 +64,11 @@ onView(changed => {
   const has = (...names) => names.some(name => changed.includes(name));
   showControls();
   if (has('theme')) dress();
-  if (has('theme', 's', 'log', 'x', 'marks', 'hide')) showCurves();
+  if (has('theme', 's', 'log', 'x', 'marks', 'hide', 'part', 'run')) showCurves();
   if (has('theme', 'hide', 'run')) compare();
   if (has('run')) [showAlerts, showNow, showWorkers, showGenerations, showCheckpoints, showLog].forEach(show => show());
   if (has('e', 'run')) showClasses();
+  if (has('cell', 'run')) showCell();
   if (has('f')) showLog();
   if (has('from')) showGrid();
 });
@@ -106,4 +109,7 @@ listenToClasses();
 listenToModel();
 listenToLog();
 showControls();
-begin().then(() => view.at && goTo(view.at));
+begin().then(() => {
+  if (view.at) goTo(view.at);
+  if (view.cell) showCell();
+});

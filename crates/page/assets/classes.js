@@ -66,7 +66,7 @@ function matrix(names, counts, side, can) {
       const says = `${count} of ${all} ${name}: ${right ? 'told rightly' : 'taken for ' + names[answer]}`;
       const style = { '--share': String(Math.round(100 * (right ? share : Math.sqrt(share)))) };
       const td = el('td', { className: right ? 'right' : 'wrong' + (count ? '' : ' none'), title: says },
-        can && count ? el('button', { type: 'button', ariaLabel: says, onclick: () => openCell(truth, answer, names) }, whole(count)) : whole(count));
+        can && count ? el('button', { type: 'button', ariaLabel: says, onclick: () => openCell(truth, answer) }, whole(count)) : whole(count));
       td.style.setProperty('--share', style['--share'] + '%');
       return td;
     });
@@ -120,31 +120,37 @@ function confused(names, counts, side, can) {
   });
   pairs.sort((a, b) => b.count - a.count);
   const rows = pairs.slice(0, 12).map(({ truth, answer, count }) => [names[truth], names[answer],
-    can ? el('button', { type: 'button', ariaLabel: `${count} pictures of ${names[truth]} taken for ${names[answer]}`, onclick: () => openCell(truth, answer, names) }, whole(count)) : whole(count)]);
+    can ? el('button', { type: 'button', ariaLabel: `${count} pictures of ${names[truth]} taken for ${names[answer]}`, onclick: () => openCell(truth, answer) }, whole(count)) : whole(count)]);
   return rows.length ? table('The most confused classes', [{ name: 'Truth' }, { name: 'Answer' }, { name: 'Images', number: true }], rows) : el('p', { className: 'quiet' }, 'None.');
 }
 
-/** The pictures of a cell, as the newest checkpoint answers them. */
-async function openCell(truth, answer, names) {
-  const dialog = at('cell'), body = at('cell-body');
+const openCell = (truth, answer) => choose({ cell: `${truth}_${answer}` });
+
+/** The pictures of the cell that is chosen, as the newest checkpoint answers them. */
+export async function showCell() {
+  const dialog = at('cell'), body = at('cell-body'), of = chosen(), { cell } = view;
+  const [truth, answer] = cell.split('_').map(Number), names = classes(of ?? {});
+  if (!of?.about.model || !of.about.images || !names[truth] || !names[answer]) return dialog.close();
   say(at('cell-h'), truth === answer ? `${names[truth]}, told rightly` : `${names[truth]}, taken for ${names[answer]}`);
   body.replaceChildren(el('p', { className: 'quiet' }, 'Asking the model…'));
-  dialog.showModal();
-  await showMistakes(body, `?truth=${truth}&answer=${answer}`, () => dialog.open && at('cell-h').textContent.startsWith(names[truth]), true);
+  if (!dialog.open) dialog.showModal();
+  await showMistakes(body, `?truth=${truth}&answer=${answer}`, () => dialog.open && view.cell === cell, true);
 }
 
-/** Mistakes, and how far the search for them is, until they are there. */
+/** Mistakes, and how far the search for them is, until they are there. A run of short epochs always has a newer checkpoint. */
 export async function showMistakes(node, query, goesOn, counts) {
   const names = classes(chosen());
+  let before;
   while (goesOn()) {
     let found;
     try { found = await ask('mistakes' + query); } catch (error) {
       node.replaceChildren(el('p', { className: 'trouble' }, error.message));
       return;
     }
-    const { progress } = found;
-    const bar = progress && el('p', {}, el('progress', { max: progress.all, value: progress.done, ariaLabel: 'Test images that were asked about' }), ` ${whole(progress.done)} of ${whole(progress.all)} test images asked about`);
-    const of = found.checkpoint && el('p', { className: 'quiet' }, `${whole(found.count)} ${counts ? 'images' : 'mistakes'} by ${found.checkpoint}${found.count > found.guesses.length ? `, the surest ${found.guesses.length} of them` : ''}`);
+    before ??= found.checkpoint;
+    const progress = found.checkpoint === before && found.progress;
+    const bar = progress && el('p', {}, before && 'The newest checkpoint is asked: ', el('progress', { max: progress.all, value: progress.done, ariaLabel: 'Test images that were asked about' }), ` ${whole(progress.done)} of ${whole(progress.all)} test images${before ? '' : ' asked about'}`);
+    const of = found.checkpoint && el('p', { className: 'quiet' }, `${whole(found.count)} ${counts ? 'image' : 'mistake'}${found.count === 1 ? '' : 's'} by ${found.checkpoint}${found.count > found.guesses.length ? `, the surest ${found.guesses.length} of them` : ''}`);
     node.replaceChildren(...[bar, of, el('div', { className: 'grid' }, found.guesses.map(guess => picture(guess, names)))].filter(Boolean));
     if (!progress) return;
     await new Promise(done => setTimeout(done, 700));
@@ -157,4 +163,5 @@ export function listenToClasses() {
     choose({ e: last ? 0 : Number(event.target.value) });
   });
   at('epoch-last').addEventListener('click', () => choose({ e: 0 }));
+  at('cell').addEventListener('close', () => choose({ cell: '' }));
 }

@@ -4,7 +4,7 @@ import { at, colour, el, duration, loss, number, percent, rate, say, table } fro
 import { KINDS, marksOf } from './marks.js';
 import { store } from './store.js';
 import { chosen, done, isOver } from './now.js';
-import { view } from './view.js';
+import { choose, view } from './view.js';
 
 const CHARTS = [
   { id: 'accuracy', name: 'Accuracy', lines: ['train_accuracy', 'test_accuracy'], text: percent, log: false },
@@ -186,19 +186,30 @@ function build(chart) {
       x: { time: false, range: reach },
       y: { distr: chart.log && view.log ? 3 : 1 },
     },
-    cursor: { sync: { key: 'epochs' }, points: { size: 6 }, drag: { x: true, y: false } },
-    hooks: { drawAxes: [u => drawMarks(u, it)], setCursor: [() => it.u && showLegend(it)] },
+    cursor: { sync: { key: 'epochs' }, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },
+    hooks: { drawAxes: [u => drawMarks(u, it)], setCursor: [() => it.u && showLegend(it)], setSelect: [enlarge] },
   };
   it.u = new uPlot(options, aligned(chart), plot);
+  it.u.over.addEventListener('dblclick', () => choose({ part: '' }));
   plot.firstElementChild.setAttribute('aria-hidden', 'true');
   return it;
 }
 
-/** All there is, from the beginning; or the part that a person has dragged over. */
+/** All there is, from the beginning; or the part that a person has dragged over, however the curves grow. */
 function reach(u, low, high) {
+  const [from, to] = view.part.split('_').map(Number);
+  if (to > from) return [from, to];
   if (low === null || low === undefined) return [0, 1];
-  const all = low === u.data[0][0], first = view.x === 'time' || low <= 1 ? 0 : low - 1;
-  return [all ? first : low, high > low || !all ? high : low + (low - first || 1)];
+  const first = view.x === 'time' || low <= 1 ? 0 : low - 1;
+  return [first, high > low ? high : low + (low - first || 1)];
+}
+
+/** Shows the part that was dragged over, in all charts. */
+function enlarge(u) {
+  const { left, width } = u.select;
+  if (!width) return;
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  if (width > 3 && u.over.matches(':hover')) choose({ part: [left, left + width].map(x => Math.max(0, u.posToVal(x, 'x')).toFixed(2)).join('_') });
 }
 
 function place(chart) {
@@ -256,5 +267,8 @@ export function showText() {
   at('curves-text').lastElementChild.replaceChildren(table('Figures of every epoch, newest first', heads, rows.reverse()));
 }
 
-at('curves-text').addEventListener('toggle', () => at('curves-text').open && showText());
+at('curves-text').addEventListener('toggle', ({ target }) => {
+  choose({ table: Number(target.open) });
+  if (target.open) showText();
+});
 new ResizeObserver(fit).observe(at('charts'));
