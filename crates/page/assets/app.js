@@ -2,7 +2,7 @@
 
 import { at, el, say } from './dom.js';
 import { begin, onData, store } from './store.js';
-import { choose, dress, goTo, hashOf, isDark, onView, view } from './view.js';
+import { choose, dress, goTo, hashOf, hidden, isDark, onView, view } from './view.js';
 import { listenToAlerts, showAlerts } from './alerts.js';
 import { chosen, showComparison, showNow } from './now.js';
 import { showCurves } from './curves.js';
@@ -15,14 +15,14 @@ const SECTIONS = [['now', 'Now'], ['curves', 'Curves'], ['workers', 'Workers'], 
 const KEYS = [['1 … 7', 'go to a section'], ['/', 'filter the log'], ['t', 'light or dark'], ['l', 'log axis'], ['s, S', 'smooth more, less'], ['m', 'marks'], ['x', 'along epochs or time'], ['Esc', 'close what is open'], ['double click', 'a chart in full again, after dragging over a part of it'], ['?', 'this help']];
 
 function toggleRun(index) {
-  const hidden = new Set(view.hide.split('.').filter(Boolean).map(Number));
-  if (!hidden.delete(index)) hidden.add(index);
-  choose({ hide: [...hidden].sort((a, b) => a - b).join('.') });
+  const runs = hidden();
+  if (!runs.delete(index)) runs.add(index);
+  choose({ hide: [...runs].sort((a, b) => a - b).join('.') });
 }
 
 function compare() {
-  showComparison(new Set(view.hide.split('.').filter(Boolean).map(Number)), toggleRun);
-  document.querySelectorAll('.of-run').forEach(node => say(node, store.runs.length > 1 ? chosen().about.name : ''));
+  showComparison(hidden(), toggleRun);
+  document.querySelectorAll('.of-run').forEach(node => say(node, store.runs.length > 1 ? 'of ' + chosen().about.name : ''));
 }
 
 onData(changed => {

@@ -4,15 +4,14 @@ import { at, colour, el, duration, loss, number, percent, rate, say, table } fro
 import { KINDS, marksOf } from './marks.js';
 import { store } from './store.js';
 import { chosen, done, isOver } from './now.js';
-import { choose, view } from './view.js';
+import { choose, hidden, view } from './view.js';
 
 const CHARTS = [
-  { id: 'accuracy', name: 'Accuracy', lines: ['train_accuracy', 'test_accuracy'], text: percent, log: false },
+  { id: 'accuracy', name: 'Accuracy', lines: ['train_accuracy', 'test_accuracy'], text: percent },
   { id: 'loss', name: 'Loss', lines: ['train_loss', 'test_loss'], text: loss, log: true },
   { id: 'rate', name: 'Learning rate', lines: ['learning_rate'], text: rate, log: true, low: true },
 ];
-const SPOKEN = { train: 'train', test: 'test', learning_rate: 'learning rate' };
-const spoken = name => SPOKEN[name.split('_')[0]] ?? SPOKEN[name];
+const spoken = name => name === 'learning_rate' ? 'learning rate' : name.split('_')[0];
 
 /** Each a chart of uPlot with what belongs to it. */
 let charts = [], shape = '';
@@ -55,7 +54,6 @@ function dataOf(of, lines) {
   return [xs, ...columns.map(column => column.map(value => Number.isFinite(value) ? value : null))];
 }
 
-const hidden = () => new Set(view.hide.split('.').filter(Boolean).map(Number));
 const shown = () => store.runs.map((of, index) => ({ of, index })).filter(({ index }) => !hidden().has(index));
 
 /** Data for uPlot: for each line of each run the raw values and the smoothed ones. */
@@ -171,12 +169,12 @@ function build(chart) {
     const node = el('b');
     values.push({ node, series: 1 + 2 * (run * chart.lines.length + line), lines: name });
     const style = { borderTopColor: strokes(index, name), borderTopStyle: name.startsWith('train') ? 'dashed' : 'solid' };
-    return el('span', {}, el('i', { className: 'key', style }), (store.runs.length > 1 ? of.about.name + ' ' : '') + spoken(name) + ' ', node);
+    return el('span', {}, el('i.key', { style }), (store.runs.length > 1 ? of.about.name + ' ' : '') + spoken(name) + ' ', node);
   }));
-  const told = el('p', { className: 'told' });
-  const plot = el('div', { className: 'plot' });
+  const told = el('p.told', {});
+  const plot = el('div.plot', {});
   const box = el('figure', { className: 'card chart' + (chart.low ? ' low' : ''), ariaLabel: chart.name },
-    el('figcaption', {}, el('h3', {}, chart.name), el('div', { className: 'keys-of' }, keys)), told, plot);
+    el('figcaption', {}, el('h3', {}, chart.name), el('div.keys-of', {}, keys)), told, plot);
   const it = { ...chart, box, plot, values, told, marks: null };
   const options = {
     width: 300, height: chart.low ? 110 : 240, series: [{}, ...series], axes: axes(chart),
@@ -250,7 +248,7 @@ export function showCurves() {
 
 function legendOfMarks() {
   if (store.runs.length !== 1) return [];
-  return [el('p', { className: 'mark-keys', ariaHidden: 'true' }, Object.values(KINDS).map(kind => el('span', {}, el('i', { style: { color: colour(kind.colour) } }, kind.sign), ' ' + kind.name)))];
+  return [el('p.mark-keys', { ariaHidden: 'true' }, Object.values(KINDS).map(kind => el('span', {}, el('i', { style: { color: colour(kind.colour) } }, kind.sign), ' ' + kind.name)))];
 }
 
 /** The curves for those who read them. */
@@ -258,7 +256,7 @@ export function showText() {
   const of = chosen();
   if (!of) return;
   const marks = marksOf(of), { epochs } = of;
-  const heads = [{ name: 'Epoch', number: true }, ...['Train loss', 'Test loss', 'Train accuracy', 'Test accuracy', 'Learning rate', 'Time'].map(name => ({ name, number: true })), { name: 'What happened' }];
+  const heads = ['#Epoch', '#Train loss', '#Test loss', '#Train accuracy', '#Test accuracy', '#Learning rate', '#Time', 'What happened'];
   const rows = epochs.epoch.map((epoch, i) => [
     String(epoch + 1), loss(number(epochs.train_loss[i])), loss(number(epochs.test_loss[i])), percent(number(epochs.train_accuracy[i])),
     percent(number(epochs.test_accuracy[i])), rate(number(epochs.learning_rate[i])), duration(number(epochs.seconds[i])),

@@ -1,6 +1,6 @@
 // What is happening and why, at a glance.
 
-import { at, colour, duration, el, loss, number, percent, rate, say, whole } from './dom.js';
+import { at, colour, duration, el, loss, number, percent, rate, say, table, whole } from './dom.js';
 import { inTitle } from './alerts.js';
 import { store } from './store.js';
 import { choose, view } from './view.js';
@@ -86,9 +86,8 @@ function title(run, hundredth) {
   if (drawn === key) return;
   drawn = key;
   const stroke = { failed: '#D55E00', finished: '#009E73', waiting: '#E69F00', forming: '#E69F00' }[run.state] ?? '#0072B2';
-  const round = 2 * Math.PI * 6;
   const svg = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='6' fill='none' stroke='#8888' stroke-width='3'/>` +
-    `<circle cx='8' cy='8' r='6' fill='none' stroke='${stroke}' stroke-width='3' transform='rotate(-90 8 8)' stroke-dasharray='${round * hundredth / 100} ${round}'/></svg>`;
+    `<circle cx='8' cy='8' r='6' fill='none' stroke='${stroke}' stroke-width='3' transform='rotate(-90 8 8)' pathLength='100' stroke-dasharray='${hundredth} 100'/></svg>`;
   at('icon').href = 'data:image/svg+xml,' + encodeURIComponent(svg);
 }
 
@@ -106,7 +105,7 @@ export function showComparison(hidden, toggle) {
   if (node.hidden) return;
   const values = of => [
     String(of.epochs.epoch.length),
-    percent(Math.max(...of.epochs.test_accuracy, NaN) || Math.max(0, ...of.epochs.test_accuracy.map(number))),
+    percent(Math.max(0, ...of.epochs.test_accuracy.map(number))),
     percent(number(of.epochs.test_accuracy.at(-1))),
     loss(number(of.epochs.test_loss.at(-1))),
     loss(number(of.epochs.train_loss.at(-1))),
@@ -114,15 +113,10 @@ export function showComparison(hidden, toggle) {
     of.about.config?.model ?? '–',
     of.run.state,
   ];
-  const heads = ['Run', 'Epochs', 'Best accuracy', 'Last accuracy', 'Test loss', 'Train loss', 'Trained for', 'Model', 'End'];
-  const rows = store.runs.map((of, index) => el('tr', {},
-    el('th', { scope: 'row' },
-      el('input', { type: 'checkbox', checked: !hidden.has(index), onchange: () => toggle(index), ariaLabel: `Curves of ${of.about.name}` }),
-      el('i', { className: 'swatch', style: { background: colour('run-' + index % 7) } }),
-      el('button', { type: 'button', className: 'name', ariaPressed: String(of === chosen()), title: 'Show this run below', onclick: () => choose({ run: index }) }, of.about.name)),
-    values(of).map((value, column) => el('td', { className: column < 6 ? 'number' : '' }, value))));
-  node.replaceChildren(el('div', { className: 'scroll' }, el('table', {},
-    el('caption', { className: 'hidden' }, 'Runs that are compared'),
-    el('thead', {}, el('tr', {}, heads.map((head, index) => el('th', { scope: 'col', className: index > 0 && index < 7 ? 'number' : '' }, head)))),
-    el('tbody', {}, rows))));
+  const heads = ['Run', '#Epochs', '#Best accuracy', '#Last accuracy', '#Test loss', '#Train loss', '#Trained for', 'Model', 'End'];
+  const rows = store.runs.map((of, index) => [[
+    el('input', { type: 'checkbox', checked: !hidden.has(index), onchange: () => toggle(index), ariaLabel: `Curves of ${of.about.name}` }),
+    el('i.swatch', { style: { background: colour('run-' + index % 7) } }),
+    el('button.name', { ariaPressed: String(of === chosen()), title: 'Show this run below', onclick: () => choose({ run: index }) }, of.about.name)], ...values(of)]);
+  node.replaceChildren(el('div.scroll', {}, table('Runs that are compared', heads, rows)));
 }

@@ -41,6 +41,9 @@ export function choose(choices) {
   take(next);
 }
 
+/** The runs whose curves are not shown. */
+export const hidden = () => new Set(view.hide.split('.').filter(Boolean).map(Number));
+
 /** The hash with another section in it, for links. */
 export function hashOf(section) {
   const chosen = Object.entries({ ...view, at: section }).filter(([key, value]) => value !== defaults[key]);
