@@ -52,9 +52,11 @@ export function showNow() {
   const share = Math.min(1, done(of) / (total(of) || 1)), hundredth = Math.floor(100 * share);
   say(at('run-name'), store.runs.length > 1 ? `${store.runs.length} runs` : of.about.name);
   at('pill').dataset.state = run.state;
-  say(at('pill'), `${MARKS[run.state] ?? '?'} ${run.state} ${hundredth} %`);
+  const goes = ['training', 'evaluating'].includes(run.state);
+  say(at('pill'), `${MARKS[run.state] ?? '?'} ${goes ? hundredth + ' %' : run.state}`);
   say(at('state-word'), store.runs.length > 1 ? `${of.about.name}: ${run.state}` : run.state[0].toUpperCase() + run.state.slice(1));
-  say(at('reason'), run.reason);
+  // The word before it and the line below say the rest.
+  say(at('reason'), run.reason.replace(RegExp(`^${run.state} `), '').replace(/^epoch \d+ of \d+(; )?|^all \d+ epochs are done$/, ''));
   at('progress').setAttribute('aria-valuenow', hundredth);
   at('progress').firstElementChild.style.width = 100 * share + '%';
   at('progress').dataset.state = run.state;
@@ -62,7 +64,7 @@ export function showNow() {
   const epoch = Math.min(run.epoch + 1, total(of) || run.epoch + 1);
 
   if (isOver(run) || !store.about.live) say(where, `${whole(of.epochs.epoch.length)} of ${whole(total(of))} epochs done`);
-  else say(where, `Epoch ${epoch} of ${total(of)} · step ${whole(run.step)} of ${whole(run.steps_per_epoch)}`);
+  else say(where, `Epoch ${whole(epoch)} of ${whole(total(of))} · step ${whole(run.step)} of ${whole(run.steps_per_epoch)}`);
   const rest = number(run.seconds_left);
   say(left, isOver(run) || !Number.isFinite(rest) ? '' : `about ${duration(rest)} left`);
   const shown = tiles(of);
