@@ -21,16 +21,16 @@ function toggleRun(index) {
 }
 
 function compare() {
+  const { about } = chosen() ?? {};
+  say(at('ids'), about?.id ? `run ${about.id} in ${about.name}` : '');
   showComparison(hidden(), toggleRun);
-  document.querySelectorAll('.of-run').forEach(node => say(node, store.runs.length > 1 ? 'of ' + chosen().about.name : ''));
+  document.querySelectorAll('.of-run').forEach(node => say(node, store.runs.length > 1 ? 'of ' + about.name : ''));
 }
 
 onData(changed => {
   if (changed.has('about')) {
     compare();
-    const { about } = store.runs[0] ?? {};
     say(at('version'), `coxswain ${store.about.version}`);
-    say(at('ids'), about?.id ? `run ${about.id} in ${about.name}` : '');
     // Of several runs, and of one that is over, less is to be shown.
     at('workers-table').hidden = !store.about.live;
   }
@@ -109,7 +109,8 @@ listenToClasses();
 listenToModel();
 listenToLog();
 showControls();
-begin().then(() => {
-  if (view.at) goTo(view.at);
+// What is there is drawn in the next frame.
+begin().then(() => requestAnimationFrame(() => {
+  goTo(view.at);
   if (view.cell) showCell();
-});
+}));

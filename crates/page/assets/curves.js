@@ -4,7 +4,7 @@ import { at, colour, el, duration, loss, number, percent, rate, say, table } fro
 import { KINDS, marksOf } from './marks.js';
 import { store } from './store.js';
 import { chosen, done, isOver } from './now.js';
-import { choose, hidden, view } from './view.js';
+import { choose, hidden, isDark, view } from './view.js';
 
 const CHARTS = [
   { id: 'accuracy', name: 'Accuracy', lines: ['train_accuracy', 'test_accuracy'], text: percent },
@@ -159,7 +159,7 @@ function showLegend(chart) {
   const x = index === null || index === undefined ? undefined : u.data[0][index];
   const where = x === undefined ? '' : view.x === 'time' ? 'after ' + duration(x) : `epoch ${Number(x.toFixed(2))}`;
   const here = x === undefined || !chart.marks || !view.marks ? [] : marksAt(chart, u.data[0], index);
-  say(chart.told, [where, ...here.slice(0, 3).map(mark => `${KINDS[mark.kind].sign} ${mark.text}`), here.length > 3 && `+${here.length - 3}`].filter(Boolean).join('  '));
+  say(chart.told, [where, ...here.slice(0, 3).map(({ kind, text }) => `${KINDS[kind].sign} ${kind === 'rate' ? text.split(': ')[0].replace('learning ', '') : text}`), here.length > 3 && `+${here.length - 3}`].filter(Boolean).join('  '));
 }
 
 function build(chart) {
@@ -230,7 +230,7 @@ function fit() {
 /** Draws again; builds anew what cannot be changed. */
 export function showCurves() {
   if (!store.loaded) return;
-  const now = [view.s > 0, view.log, view.x, view.hide, store.runs.length, document.documentElement.dataset.theme, matchMedia('(prefers-color-scheme: dark)').matches].join();
+  const now = [view.s > 0, view.log, view.x, view.hide, store.runs.length, isDark()].join();
   if (now !== shape) {
     shape = now;
     charts.forEach(chart => chart.u.destroy());

@@ -1,6 +1,6 @@
 // Workers, generations on a time line, checkpoints.
 
-import { at, clock, colour, duration, el, lostBefore, number, percent, ranges, table, whole } from './dom.js';
+import { at, clock, duration, el, lostBefore, number, percent, ranges, table, whole } from './dom.js';
 import { checkpoints, store } from './store.js';
 import { chosen, isOver } from './now.js';
 
