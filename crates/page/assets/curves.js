@@ -91,7 +91,7 @@ const fade = stroke => `color-mix(in srgb, ${stroke} 35%, transparent)`;
 function axes(chart) {
   const line = { stroke: colour('muted'), grid: { stroke: colour('grid'), width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
   const below = view.x === 'time' ? (u, values) => values.map(value => duration(value).replace(/ 00? ?s$/, '')) : (u, values) => values.map(value => Number.isInteger(value) ? value : '');
-  const beside = chart.id === 'accuracy' ? value => `${Number((100 * value).toFixed(1))} %` : value => String(Number(value.toPrecision(3)));
+  const beside = chart.id === 'accuracy' ? value => `${Number((100 * value).toFixed(1))} %` : value => value && value < 0.001 ? value.toExponential() : String(Number(value.toPrecision(3)));
   return [
     { ...line, size: 28, gap: 4, space: view.x === 'time' ? 80 : 50, values: below },
     { ...line, size: 52, gap: 4, space: chart.low ? 24 : 36, values: (u, values) => values.map(value => value === null ? '' : beside(value)) },
