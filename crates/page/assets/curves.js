@@ -159,7 +159,9 @@ function showLegend(chart) {
   const x = index === null || index === undefined ? undefined : u.data[0][index];
   const where = x === undefined ? '' : view.x === 'time' ? 'after ' + duration(x) : `epoch ${Number(x.toFixed(2))}`;
   const here = x === undefined || !chart.marks || !view.marks ? [] : marksAt(chart, u.data[0], index);
-  say(chart.told, [where, ...here.slice(0, 3).map(({ kind, text }) => `${KINDS[kind].sign} ${kind === 'rate' ? text.split(': ')[0].replace('learning ', '') : text}`), here.length > 3 && `+${here.length - 3}`].filter(Boolean).join('  '));
+  const brief = ({ kind, text }) => `  ${KINDS[kind].sign} ${kind === 'rate' ? text.split(': ')[0].replace('learning ', '') : text.replace(' test accuracy:', '')}`;
+  say(chart.told.firstChild, where + here.slice(0, 3).map(brief).join(''));
+  say(chart.told.lastChild, here.length > 3 ? `+${here.length - 3}` : '');
 }
 
 function build(chart) {
@@ -171,7 +173,7 @@ function build(chart) {
     const style = { borderTopColor: strokes(index, name), borderTopStyle: name.startsWith('train') ? 'dashed' : 'solid' };
     return el('span', {}, el('i.key', { style }), (store.runs.length > 1 ? of.about.name + ' ' : '') + spoken(name) + ' ', node);
   }));
-  const told = el('p.told', {});
+  const told = el('p.told', {}, el('span'), el('b'));
   const plot = el('div.plot', {});
   const box = el('figure', { className: 'card chart' + (chart.low ? ' low' : ''), ariaLabel: chart.name },
     el('figcaption', {}, el('h3', {}, chart.name), el('div.keys-of', {}, keys)), told, plot);
