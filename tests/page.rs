@@ -60,7 +60,7 @@ fn a_run_is_watched_and_asked_in_a_browser() {
     // A run moves on between two questions: each is one look at one moment, asked until it holds.
     browser.wait_for(
         "document.querySelector('#pill').dataset.state === 'training' \
-         && document.querySelector('#reason').textContent.startsWith('training epoch') \
+         && document.querySelector('#state-word').textContent === 'Training' \
          && document.querySelector('#where').textContent.startsWith('Epoch ') \
          && document.querySelector('#where').textContent.includes('of 8') \
          && document.title.includes('training')",

@@ -53,12 +53,12 @@ function dismiss(of, alerts) {
 function item(of, alert, may) {
   const time = moment => el('time', { dateTime: new Date(1000 * moment).toISOString() }, clock(moment));
   return el('li', { className: alert.ended ? 'over' : '', 'data-severity': alert.severity },
-    el('span', { className: 'sign', ariaHidden: 'true' }, alert.ended ? '✓' : SIGNS[alert.severity] ?? '!'),
+    el('span.sign', { ariaHidden: 'true' }, alert.ended ? '✓' : SIGNS[alert.severity] ?? '!'),
     el('div', {},
-      el('p', {}, el('span', { className: 'hidden' }, alert.ended ? 'Over: ' : alert.severity + ': '), el('b', {}, alert.text)),
-      alert.ended ? el('p', { className: 'quiet' }, alert.end + ' ', time(alert.ended)) : alert.advice && el('p', {}, alert.advice)),
+      el('p', {}, el('span.hidden', {}, alert.ended ? 'Over: ' : alert.severity + ': '), el('b', {}, alert.text)),
+      alert.ended ? el('p.quiet', {}, alert.end + ' ', time(alert.ended)) : alert.advice && el('p', {}, alert.advice)),
     time(alert.at),
-    may && el('button', { type: 'button', ariaLabel: `Dismiss: ${alert.text}`, onclick: () => dismiss(of, [alert]) }, 'Dismiss'));
+    may && el('button', { ariaLabel: `Dismiss: ${alert.text}`, onclick: () => dismiss(of, [alert]) }, 'Dismiss'));
 }
 
 /** Reads out what is new, to those who do not see it. */
@@ -87,7 +87,7 @@ export function showAlerts() {
   at('alerts-all').hidden = some.length < 2;
   at('alerts-all').onclick = () => dismiss(of, some);
   at('alerts-list').replaceChildren(...some.map(alert => item(of, alert, true)));
-  if (!some.length) at('alerts-list').append(el('li', { className: 'quiet' }, isOver(of.run) ? 'Nothing more to be told.' : 'Nothing is wrong that you have not dismissed.'));
+  if (!some.length) at('alerts-list').append(el('li.quiet', {}, isOver(of.run) ? 'Nothing more to be told.' : 'Nothing is wrong that you have not dismissed.'));
   at('alerts-earlier').hidden = !rest.length;
   say(at('alerts-earlier').firstElementChild, `Dismissed (${rest.length})`);
   at('alerts-earlier').lastElementChild.replaceChildren(...rest.map(alert => item(of, alert, false)));

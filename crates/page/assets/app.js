@@ -2,12 +2,12 @@
 
 import { at, el, say } from './dom.js';
 import { begin, onData, store } from './store.js';
-import { choose, dress, goTo, hashOf, isDark, onView, view } from './view.js';
+import { choose, dress, goTo, hashOf, hidden, isDark, onView, view } from './view.js';
 import { listenToAlerts, showAlerts } from './alerts.js';
-import { showComparison, showNow } from './now.js';
+import { chosen, showComparison, showNow } from './now.js';
 import { showCurves } from './curves.js';
 import { showCheckpoints, showGenerations, showWorkers } from './workers.js';
-import { listenToClasses, showClasses } from './classes.js';
+import { listenToClasses, showCell, showClasses } from './classes.js';
 import { listenToModel, showGrid } from './model.js';
 import { listenToLog, showLog } from './log.js';
 
@@ -15,21 +15,22 @@ const SECTIONS = [['now', 'Now'], ['curves', 'Curves'], ['workers', 'Workers'], 
 const KEYS = [['1 … 7', 'go to a section'], ['/', 'filter the log'], ['t', 'light or dark'], ['l', 'log axis'], ['s, S', 'smooth more, less'], ['m', 'marks'], ['x', 'along epochs or time'], ['Esc', 'close what is open'], ['double click', 'a chart in full again, after dragging over a part of it'], ['?', 'this help']];
 
 function toggleRun(index) {
-  const hidden = new Set(view.hide.split('.').filter(Boolean).map(Number));
-  if (!hidden.delete(index)) hidden.add(index);
-  choose({ hide: [...hidden].sort((a, b) => a - b).join('.') });
+  const runs = hidden();
+  if (!runs.delete(index)) runs.add(index);
+  choose({ hide: [...runs].sort((a, b) => a - b).join('.') });
 }
 
 function compare() {
-  showComparison(new Set(view.hide.split('.').filter(Boolean).map(Number)), toggleRun);
+  const { about } = chosen() ?? {};
+  say(at('ids'), about?.id ? `run ${about.id} in ${about.name}` : '');
+  showComparison(hidden(), toggleRun);
+  document.querySelectorAll('.of-run').forEach(node => say(node, store.runs.length > 1 ? 'of ' + about.name : ''));
 }
 
 onData(changed => {
   if (changed.has('about')) {
     compare();
-    const { about } = store.runs[0] ?? {};
     say(at('version'), `coxswain ${store.about.version}`);
-    say(at('ids'), about?.id ? `run ${about.id} in ${about.name}` : '');
     // Of several runs, and of one that is over, less is to be shown.
     at('workers-table').hidden = !store.about.live;
   }
@@ -52,6 +53,7 @@ function showControls() {
   at('log').checked = !!view.log;
   at('marks').checked = !!view.marks;
   at('x').value = view.x;
+  at('curves-text').open = !!view.table;
   document.querySelectorAll('nav a').forEach(link => {
     link.hash = hashOf(link.dataset.at);
     link.toggleAttribute('aria-current', link.dataset.at === view.at);
@@ -62,10 +64,11 @@ onView(changed => {
   const has = (...names) => names.some(name => changed.includes(name));
   showControls();
   if (has('theme')) dress();
-  if (has('theme', 's', 'log', 'x', 'marks', 'hide')) showCurves();
+  if (has('theme', 's', 'log', 'x', 'marks', 'hide', 'part', 'run')) showCurves();
   if (has('theme', 'hide', 'run')) compare();
   if (has('run')) [showAlerts, showNow, showWorkers, showGenerations, showCheckpoints, showLog].forEach(show => show());
   if (has('e', 'run')) showClasses();
+  if (has('cell', 'run')) showCell();
   if (has('f')) showLog();
   if (has('from')) showGrid();
 });
@@ -106,4 +109,8 @@ listenToClasses();
 listenToModel();
 listenToLog();
 showControls();
-begin().then(() => view.at && goTo(view.at));
+// What is there is drawn in the next frame.
+begin().then(() => requestAnimationFrame(() => {
+  goTo(view.at);
+  if (view.cell) showCell();
+}));

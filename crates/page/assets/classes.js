@@ -25,8 +25,9 @@ export async function showClasses() {
   at('epoch-last').disabled = !view.e;
   const key = `${view.run} ${epoch} ${of.epochs.test_loss.at(epoch - 1 - (done[0] ?? 0))}`;
   if (!epoch) {
-    at('per-class').replaceChildren(el('h3', {}, 'Accuracy of each class'), el('p', { className: 'quiet' }, 'Known after the first epoch.'));
-    at('confusion').replaceChildren(el('h3', {}, 'Taken for'), el('p', { className: 'quiet' }, 'Known after the first epoch.'));
+    const later = (id, name) => at(id).replaceChildren(el('h3', {}, name), el('p.quiet', {}, 'Known after the first epoch.'));
+    later('per-class', 'Accuracy of each class');
+    later('confusion', 'Taken for');
   }
   if (!epoch || busy || key === shown) return;
   busy = true;
@@ -45,13 +46,13 @@ function draw(of, { counts, accuracy, classes: side }) {
   const order = names.map((name, i) => i);
   if (side > WRITTEN) order.sort((a, b) => accuracy[a] - accuracy[b]);
   const mean = accuracy.reduce((sum, value) => sum + value, 0) / side;
-  at('per-class').replaceChildren(el('h3', {}, 'Accuracy of each class ', el('small', { className: 'quiet' }, side > WRITTEN ? 'the lowest first' : `mean ${percent(mean)}`)),
-    el('div', { className: side > WRITTEN ? 'tall' : '' }, el('table', { className: 'bars' }, el('caption', { className: 'hidden' }, 'Accuracy of each class'),
+  at('per-class').replaceChildren(el('h3', {}, 'Accuracy of each class ', el('small.quiet', {}, side > WRITTEN ? 'the lowest first' : `mean ${percent(mean)}`)),
+    el('div', { className: side > WRITTEN ? 'tall' : '' }, el('table.bars', {}, el('caption.hidden', {}, 'Accuracy of each class'),
       el('tbody', {}, order.map(i => el('tr', {}, el('th', { scope: 'row' }, names[i]),
-        el('td', { className: 'fill' }, el('i', { style: { width: 100 * accuracy[i] + '%' } })), el('td', { className: 'number' }, percent(accuracy[i], 1))))))));
+        el('td.fill', {}, el('i', { style: { width: 100 * accuracy[i] + '%' } })), el('td.number', {}, percent(accuracy[i], 1))))))));
   const can = of.about.model && of.about.images;
   at('confusion').replaceChildren(
-    el('h3', {}, 'Taken for ', el('small', { className: 'quiet' }, can ? 'rows are the truth; a cell opens its pictures' : 'rows are the truth, columns the answers')),
+    el('h3', {}, 'Taken for ', el('small.quiet', {}, can ? 'rows are the truth; a cell opens its pictures' : 'rows are the truth, columns the answers')),
     side > WRITTEN ? canvas(names, counts, side) : matrix(names, counts, side, can),
     el('details', { open: side > WRITTEN }, el('summary', {}, 'Most confused'), confused(names, counts, side, can)));
 }
@@ -64,15 +65,14 @@ function matrix(names, counts, side, can) {
     const cells = row.map((count, answer) => {
       const right = truth === answer, share = count / all;
       const says = `${count} of ${all} ${name}: ${right ? 'told rightly' : 'taken for ' + names[answer]}`;
-      const style = { '--share': String(Math.round(100 * (right ? share : Math.sqrt(share)))) };
       const td = el('td', { className: right ? 'right' : 'wrong' + (count ? '' : ' none'), title: says },
-        can && count ? el('button', { type: 'button', ariaLabel: says, onclick: () => openCell(truth, answer, names) }, whole(count)) : whole(count));
-      td.style.setProperty('--share', style['--share'] + '%');
+        can && count ? el('button', { ariaLabel: says, onclick: () => openCell(truth, answer) }, whole(count)) : whole(count));
+      td.style.setProperty('--share', Math.round(100 * (right ? share : Math.sqrt(share))) + '%');
       return td;
     });
     return el('tr', {}, el('th', { scope: 'row' }, name), cells);
   });
-  return el('table', { className: 'matrix', onkeydown: walk }, el('caption', { className: 'hidden' }, 'Rows are the truth, columns the answers'),
+  return el('table.matrix', { onkeydown: walk }, el('caption.hidden', {}, 'Rows are the truth, columns the answers'),
     el('thead', {}, el('tr', {}, el('td'), names.map(name => el('th', { scope: 'col', title: name }, el('abbr', { title: name }, short(name)))))), el('tbody', {}, rows));
 }
 
@@ -120,32 +120,38 @@ function confused(names, counts, side, can) {
   });
   pairs.sort((a, b) => b.count - a.count);
   const rows = pairs.slice(0, 12).map(({ truth, answer, count }) => [names[truth], names[answer],
-    can ? el('button', { type: 'button', ariaLabel: `${count} pictures of ${names[truth]} taken for ${names[answer]}`, onclick: () => openCell(truth, answer, names) }, whole(count)) : whole(count)]);
-  return rows.length ? table('The most confused classes', [{ name: 'Truth' }, { name: 'Answer' }, { name: 'Images', number: true }], rows) : el('p', { className: 'quiet' }, 'None.');
+    can ? el('button', { ariaLabel: `${count} pictures of ${names[truth]} taken for ${names[answer]}`, onclick: () => openCell(truth, answer) }, whole(count)) : whole(count)]);
+  return rows.length ? table('The most confused classes', ['Truth', 'Answer', '#Images'], rows) : el('p.quiet', {}, 'None.');
 }
 
-/** The pictures of a cell, as the newest checkpoint answers them. */
-async function openCell(truth, answer, names) {
-  const dialog = at('cell'), body = at('cell-body');
+const openCell = (truth, answer) => choose({ cell: `${truth}_${answer}` });
+
+/** The pictures of the cell that is chosen, as the newest checkpoint answers them. */
+export async function showCell() {
+  const dialog = at('cell'), body = at('cell-body'), of = chosen(), { cell } = view;
+  const [truth, answer] = cell.split('_').map(Number), names = classes(of ?? {});
+  if (!of?.about.model || !of.about.images || !names[truth] || !names[answer]) return dialog.close();
   say(at('cell-h'), truth === answer ? `${names[truth]}, told rightly` : `${names[truth]}, taken for ${names[answer]}`);
-  body.replaceChildren(el('p', { className: 'quiet' }, 'Asking the model…'));
-  dialog.showModal();
-  await showMistakes(body, `?truth=${truth}&answer=${answer}`, () => dialog.open && at('cell-h').textContent.startsWith(names[truth]), true);
+  body.replaceChildren(el('p.quiet', {}, 'Asking the model…'));
+  if (!dialog.open) dialog.showModal();
+  await showMistakes(body, `?truth=${truth}&answer=${answer}`, () => dialog.open && view.cell === cell, true);
 }
 
-/** Mistakes, and how far the search for them is, until they are there. */
+/** Mistakes, and how far the search for them is, until they are there. A run of short epochs always has a newer checkpoint. */
 export async function showMistakes(node, query, goesOn, counts) {
   const names = classes(chosen());
+  let before;
   while (goesOn()) {
     let found;
     try { found = await ask('mistakes' + query); } catch (error) {
-      node.replaceChildren(el('p', { className: 'trouble' }, error.message));
+      node.replaceChildren(el('p.trouble', {}, error.message));
       return;
     }
-    const { progress } = found;
-    const bar = progress && el('p', {}, el('progress', { max: progress.all, value: progress.done, ariaLabel: 'Test images that were asked about' }), ` ${whole(progress.done)} of ${whole(progress.all)} test images asked about`);
-    const of = found.checkpoint && el('p', { className: 'quiet' }, `${whole(found.count)} ${counts ? 'images' : 'mistakes'} by ${found.checkpoint}${found.count > found.guesses.length ? `, the surest ${found.guesses.length} of them` : ''}`);
-    node.replaceChildren(...[bar, of, el('div', { className: 'grid' }, found.guesses.map(guess => picture(guess, names)))].filter(Boolean));
+    before ??= found.checkpoint;
+    const progress = found.checkpoint === before && found.progress;
+    const bar = progress && el('p', {}, before && 'The newest checkpoint is asked: ', el('progress', { max: progress.all, value: progress.done, ariaLabel: 'Test images that were asked about' }), ` ${whole(progress.done)} of ${whole(progress.all)} test images${before ? '' : ' asked about'}`);
+    const of = found.checkpoint && el('p.quiet', {}, `${whole(found.count)} ${counts ? 'image' : 'mistake'}${found.count === 1 ? '' : 's'} by ${found.checkpoint}${found.count > found.guesses.length ? `, the surest ${found.guesses.length} of them` : ''}`);
+    node.replaceChildren(...[bar, of, el('div.grid', {}, found.guesses.map(guess => picture(guess, names)))].filter(Boolean));
     if (!progress) return;
     await new Promise(done => setTimeout(done, 700));
   }
@@ -157,4 +163,5 @@ export function listenToClasses() {
     choose({ e: last ? 0 : Number(event.target.value) });
   });
   at('epoch-last').addEventListener('click', () => choose({ e: 0 }));
+  at('cell').addEventListener('close', () => choose({ cell: '' }));
 }

@@ -4,15 +4,14 @@ import { at, colour, el, duration, loss, number, percent, rate, say, table } fro
 import { KINDS, marksOf } from './marks.js';
 import { store } from './store.js';
 import { chosen, done, isOver } from './now.js';
-import { view } from './view.js';
+import { choose, hidden, isDark, view } from './view.js';
 
 const CHARTS = [
-  { id: 'accuracy', name: 'Accuracy', lines: ['train_accuracy', 'test_accuracy'], text: percent, log: false },
+  { id: 'accuracy', name: 'Accuracy', lines: ['train_accuracy', 'test_accuracy'], text: percent },
   { id: 'loss', name: 'Loss', lines: ['train_loss', 'test_loss'], text: loss, log: true },
   { id: 'rate', name: 'Learning rate', lines: ['learning_rate'], text: rate, log: true, low: true },
 ];
-const SPOKEN = { train: 'train', test: 'test', learning_rate: 'learning rate' };
-const spoken = name => SPOKEN[name.split('_')[0]] ?? SPOKEN[name];
+const spoken = name => name === 'learning_rate' ? 'learning rate' : name.split('_')[0];
 
 /** Each a chart of uPlot with what belongs to it. */
 let charts = [], shape = '';
@@ -55,7 +54,6 @@ function dataOf(of, lines) {
   return [xs, ...columns.map(column => column.map(value => Number.isFinite(value) ? value : null))];
 }
 
-const hidden = () => new Set(view.hide.split('.').filter(Boolean).map(Number));
 const shown = () => store.runs.map((of, index) => ({ of, index })).filter(({ index }) => !hidden().has(index));
 
 /** Data for uPlot: for each line of each run the raw values and the smoothed ones. */
@@ -93,7 +91,7 @@ const fade = stroke => `color-mix(in srgb, ${stroke} 35%, transparent)`;
 function axes(chart) {
   const line = { stroke: colour('muted'), grid: { stroke: colour('grid'), width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
   const below = view.x === 'time' ? (u, values) => values.map(value => duration(value).replace(/ 00? ?s$/, '')) : (u, values) => values.map(value => Number.isInteger(value) ? value : '');
-  const beside = chart.id === 'accuracy' ? value => `${Number((100 * value).toFixed(1))} %` : value => String(Number(value.toPrecision(3)));
+  const beside = chart.id === 'accuracy' ? value => `${Number((100 * value).toFixed(1))} %` : value => value && value < 0.001 ? value.toExponential() : String(Number(value.toPrecision(3)));
   return [
     { ...line, size: 28, gap: 4, space: view.x === 'time' ? 80 : 50, values: below },
     { ...line, size: 52, gap: 4, space: chart.low ? 24 : 36, values: (u, values) => values.map(value => value === null ? '' : beside(value)) },
@@ -141,9 +139,17 @@ function drawMarks(u, chart) {
   ctx.restore();
 }
 
-/** The values under the crosshair, or the last ones. */
+/** What happened at a point of the curves: nearer to it than to any other point. The most telling comes first. */
+function marksAt(chart, xs, index) {
+  const middle = (a, b) => a === undefined ? -Infinity : b === undefined ? Infinity : (a + b) / 2;
+  const from = middle(xs[index - 1], xs[index]), to = middle(xs[index], xs[index + 1]);
+  const rank = mark => Object.keys(KINDS).indexOf(mark.kind);
+  return chart.marks.filter(mark => mark.place >= from && mark.place < to).sort((a, b) => rank(a) - rank(b));
+}
+
+/** The values under the crosshair, or the last ones. All charts are at the point of the one that has the pointer. */
 function showLegend(chart) {
-  const { u } = chart, index = u.cursor.idx;
+  const { u } = chart, index = (charts.find(({ plot }) => plot.matches(':hover')) ?? chart).u.cursor.idx;
   const smoothed = view.s > 0;
   chart.values.forEach(({ node, series, lines }) => {
     const data = u.data[smoothed && lines !== 'learning_rate' ? series + 1 : series] ?? [];
@@ -151,9 +157,11 @@ function showLegend(chart) {
     say(node, chart.text(value ?? NaN));
   });
   const x = index === null || index === undefined ? undefined : u.data[0][index];
-  say(chart.where, x === undefined ? '' : view.x === 'time' ? 'after ' + duration(x) : `epoch ${Number(x.toFixed(2))}`);
-  const near = x === undefined || !chart.marks || !view.marks ? [] : chart.marks.filter(mark => Math.abs(u.valToPos(mark.place, 'x') - u.cursor.left) < 8);
-  say(chart.told, near.slice(-3).map(mark => `${KINDS[mark.kind].sign} ${mark.text}`).join('  '));
+  const where = x === undefined ? '' : view.x === 'time' ? 'after ' + duration(x) : `epoch ${Number(x.toFixed(2))}`;
+  const here = x === undefined || !chart.marks || !view.marks ? [] : marksAt(chart, u.data[0], index);
+  const brief = ({ kind, text }) => `  ${KINDS[kind].sign} ${kind === 'rate' ? text.split(': ')[0].replace('learning ', '') : text.replace(' test accuracy:', '')}`;
+  say(chart.told.firstChild, where + here.slice(0, 3).map(brief).join(''));
+  say(chart.told.lastChild, here.length > 3 ? `+${here.length - 3}` : '');
 }
 
 function build(chart) {
@@ -163,13 +171,13 @@ function build(chart) {
     const node = el('b');
     values.push({ node, series: 1 + 2 * (run * chart.lines.length + line), lines: name });
     const style = { borderTopColor: strokes(index, name), borderTopStyle: name.startsWith('train') ? 'dashed' : 'solid' };
-    return el('span', {}, el('i', { className: 'key', style }), (store.runs.length > 1 ? of.about.name + ' ' : '') + spoken(name) + ' ', node);
+    return el('span', {}, el('i.key', { style }), (store.runs.length > 1 ? of.about.name + ' ' : '') + spoken(name) + ' ', node);
   }));
-  const where = el('span', { className: 'quiet' }), told = el('p', { className: 'told' });
-  const plot = el('div', { className: 'plot' });
-  const box = el('figure', { className: 'card chart' + (chart.low ? ' low' : '') },
-    el('figcaption', {}, el('h3', {}, chart.name), el('div', { className: 'keys-of' }, keys), where), told, plot);
-  const it = { ...chart, box, plot, values, where, told, marks: null };
+  const told = el('p.told', {}, el('span'), el('b'));
+  const plot = el('div.plot', {});
+  const box = el('figure', { className: 'card chart' + (chart.low ? ' low' : ''), ariaLabel: chart.name },
+    el('figcaption', {}, el('h3', {}, chart.name), el('div.keys-of', {}, keys)), told, plot);
+  const it = { ...chart, box, plot, values, told, marks: null };
   const options = {
     width: 300, height: chart.low ? 110 : 240, series: [{}, ...series], axes: axes(chart),
     padding: [chart.low ? 6 : 14, 18, 0, 0],
@@ -178,19 +186,30 @@ function build(chart) {
       x: { time: false, range: reach },
       y: { distr: chart.log && view.log ? 3 : 1 },
     },
-    cursor: { sync: { key: 'epochs' }, points: { size: 6 }, drag: { x: true, y: false } },
-    hooks: { drawAxes: [u => drawMarks(u, it)], setCursor: [() => it.u && showLegend(it)] },
+    cursor: { sync: { key: 'epochs' }, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },
+    hooks: { drawAxes: [u => drawMarks(u, it)], setCursor: [() => it.u && showLegend(it)], setSelect: [enlarge] },
   };
   it.u = new uPlot(options, aligned(chart), plot);
+  it.u.over.addEventListener('dblclick', () => choose({ part: '' }));
   plot.firstElementChild.setAttribute('aria-hidden', 'true');
   return it;
 }
 
-/** All there is, from the beginning; or the part that a person has dragged over. */
+/** All there is, from the beginning; or the part that a person has dragged over, however the curves grow. */
 function reach(u, low, high) {
+  const [from, to] = view.part.split('_').map(Number);
+  if (to > from) return [from, to];
   if (low === null || low === undefined) return [0, 1];
-  const all = low === u.data[0][0], first = view.x === 'time' || low <= 1 ? 0 : low - 1;
-  return [all ? first : low, high > low || !all ? high : low + (low - first || 1)];
+  const first = view.x === 'time' || low <= 1 ? 0 : low - 1;
+  return [first, high > low ? high : low + (low - first || 1)];
+}
+
+/** Shows the part that was dragged over, in all charts. */
+function enlarge(u) {
+  const { left, width } = u.select;
+  if (!width) return;
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  if (width > 3 && u.over.matches(':hover')) choose({ part: [left, left + width].map(x => Math.max(0, u.posToVal(x, 'x')).toFixed(2)).join('_') });
 }
 
 function place(chart) {
@@ -213,7 +232,7 @@ function fit() {
 /** Draws again; builds anew what cannot be changed. */
 export function showCurves() {
   if (!store.loaded) return;
-  const now = [view.s > 0, view.log, view.x, view.hide, store.runs.length, document.documentElement.dataset.theme, matchMedia('(prefers-color-scheme: dark)').matches].join();
+  const now = [view.s > 0, view.log, view.x, view.hide, store.runs.length, isDark()].join();
   if (now !== shape) {
     shape = now;
     charts.forEach(chart => chart.u.destroy());
@@ -224,14 +243,14 @@ export function showCurves() {
   for (const chart of charts) {
     chart.marks = place(chart);
     chart.u.setData(aligned(chart));
-    showLegend(chart);
   }
+  charts.forEach(showLegend);
   if (at('curves-text').open) showText();
 }
 
 function legendOfMarks() {
   if (store.runs.length !== 1) return [];
-  return [el('p', { className: 'mark-keys', ariaHidden: 'true' }, Object.values(KINDS).map(kind => el('span', {}, el('i', { style: { color: colour(kind.colour) } }, kind.sign), ' ' + kind.name)))];
+  return [el('p.mark-keys', { ariaHidden: 'true' }, Object.values(KINDS).map(kind => el('span', {}, el('i', { style: { color: colour(kind.colour) } }, kind.sign), ' ' + kind.name)))];
 }
 
 /** The curves for those who read them. */
@@ -239,7 +258,7 @@ export function showText() {
   const of = chosen();
   if (!of) return;
   const marks = marksOf(of), { epochs } = of;
-  const heads = [{ name: 'Epoch', number: true }, ...['Train loss', 'Test loss', 'Train accuracy', 'Test accuracy', 'Learning rate', 'Time'].map(name => ({ name, number: true })), { name: 'What happened' }];
+  const heads = ['#Epoch', '#Train loss', '#Test loss', '#Train accuracy', '#Test accuracy', '#Learning rate', '#Time', 'What happened'];
   const rows = epochs.epoch.map((epoch, i) => [
     String(epoch + 1), loss(number(epochs.train_loss[i])), loss(number(epochs.test_loss[i])), percent(number(epochs.train_accuracy[i])),
     percent(number(epochs.test_accuracy[i])), rate(number(epochs.learning_rate[i])), duration(number(epochs.seconds[i])),
@@ -248,5 +267,8 @@ export function showText() {
   at('curves-text').lastElementChild.replaceChildren(table('Figures of every epoch, newest first', heads, rows.reverse()));
 }
 
-at('curves-text').addEventListener('toggle', () => at('curves-text').open && showText());
+at('curves-text').addEventListener('toggle', ({ target }) => {
+  choose({ table: Number(target.open) });
+  if (target.open) showText();
+});
 new ResizeObserver(fit).observe(at('charts'));

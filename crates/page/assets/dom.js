@@ -1,12 +1,15 @@
 // Elements and numbers, as the page writes them.
 
+import { isDark } from './view.js';
+
 /** The element of this id. */
 export const at = id => document.getElementById(id);
 
-/** A new element: properties, then children. Text is only ever text. */
-export function el(name, properties = {}, ...children) {
-  const svg = name.startsWith('svg:');
+/** A new element, maybe with a class: properties, then children. Text is only ever text. */
+export function el(kind, properties = {}, ...children) {
+  const svg = kind.startsWith('svg:'), [name, className] = kind.split('.');
   const node = svg ? document.createElementNS('http://www.w3.org/2000/svg', name.slice(4)) : document.createElement(name);
+  if (className) node.className = className;
   for (const [key, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
@@ -23,12 +26,13 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** A table with a caption for those who do not see it. */
+/** A table with a caption for those who do not see it. A head with # is of numbers. */
 export function table(caption, heads, rows) {
-  const cell = (value, index) => el('td', { className: heads[index].number ? 'number' : '' }, value);
+  const kind = head => head.startsWith('#') ? '.number' : '';
+  const cell = (value, index) => el((index ? 'td' : 'th') + kind(heads[index]), index ? {} : { scope: 'row' }, value);
   return el('table', {},
-    el('caption', { className: 'hidden' }, caption),
-    el('thead', {}, el('tr', {}, heads.map(head => el('th', { scope: 'col', className: head.number ? 'number' : '' }, head.name)))),
+    el('caption.hidden', {}, caption),
+    el('thead', {}, el('tr', {}, heads.map(head => el('th' + kind(head), { scope: 'col' }, head.replace('#', ''))))),
     el('tbody', {}, rows.map(row => el('tr', {}, row.map(cell)))));
 }
 
@@ -73,5 +77,14 @@ export function ranges(numbers) {
 /** What was lost before a generation, in words; nothing if nothing was. */
 export const lostBefore = (of, generation) => of.recoveries.filter(recovery => recovery.generation === generation).map(recovery => recovery.kind).join('; ');
 
-/** A colour of the theme in use. */
-export const colour = name => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
+const colours = new Map();
+
+/** A colour of the theme in use, as a canvas takes it. */
+export function colour(name) {
+  const key = name + isDark(), node = at('alerts-said');
+  if (!colours.has(key)) {
+    node.style.color = `var(--${name})`;
+    colours.set(key, getComputedStyle(node).color);
+  }
+  return colours.get(key);
+}

@@ -13,7 +13,7 @@ export function showLog() {
   const found = wanted ? of.events.filter(event => event.text.toLowerCase().includes(wanted)) : of.events;
   const some = found.slice(-SHOWN).reverse();
   at('events-list').replaceChildren(...some.map(event => el('li', {}, el('time', { dateTime: new Date(1000 * event.at).toISOString() }, clock(event.at)), ' ', el('span', {}, event.text))));
-  if (!some.length) at('events-list').append(el('li', { className: 'quiet' }, wanted ? 'Nothing with that in it.' : 'Nothing has happened yet.'));
+  if (!some.length) at('events-list').append(el('li.quiet', {}, wanted ? 'Nothing with that in it.' : 'Nothing has happened yet.'));
   const left = of.left + found.length - some.length;
   say(at('events-count'), `${whole(found.length)} ${found.length === 1 ? 'event' : 'events'}${left > 0 ? `, the newest ${whole(some.length)} shown` : ''}`);
   if (at('filter').value !== view.f) at('filter').value = view.f;

@@ -14,7 +14,7 @@ export function clockOf(of) {
   const last = of.epochs.epoch.length ? of.epochs.epoch.at(-1) + 1 : done(of);
   return moment => {
     const place = knots.findIndex(([at]) => at >= moment);
-    if (place < 0) return knots.length ? Math.max(knots.at(-1)[1], Math.min(last, knots.at(-1)[1])) : last;
+    if (place < 0) return knots.at(-1)?.[1] ?? last;
     if (place === 0) return knots[0][1];
     const [[a, x], [b, y]] = [knots[place - 1], knots[place]];
     return b > a ? x + (y - x) * (moment - a) / (b - a) : y;
@@ -31,7 +31,7 @@ function rates(of) {
     else if (moved && !note[i - 1]) found.push({ kind: 'rate', x: epoch[i], text: `learning rate ${number(before.toPrecision(3))} → ${number(now.toPrecision(3))}` });
   }
   // A rate that moves all the time has a curve of its own.
-  return found.length > Math.max(4, epoch.length / 4) ? found.filter((_, i) => of.epochs.note[i] && false) : found;
+  return found.length > Math.max(4, epoch.length / 4) ? [] : found;
 }
 
 function generations(of, clock) {
@@ -60,10 +60,11 @@ export function marksOf(of) {
   return all.sort((a, b) => a.x - b.x);
 }
 
+/** The most telling first. */
 export const KINDS = {
-  rate: { name: 'rate change', sign: '↘', colour: 'c-rate', dash: [2, 3] },
+  best: { name: 'best', sign: '★', colour: 'c-best' },
   recovery: { name: 'recovery', sign: '✕', colour: 'c-bad', dash: [] },
   join: { name: 'join', sign: '+', colour: 'c-good', dash: [5, 3] },
-  checkpoint: { name: 'checkpoint', sign: '▴', colour: 'muted', dash: null },
-  best: { name: 'best', sign: '★', colour: 'c-best', dash: null },
+  rate: { name: 'rate change', sign: '↘', colour: 'c-rate', dash: [2, 3] },
+  checkpoint: { name: 'checkpoint', sign: '▴', colour: 'muted' },
 };

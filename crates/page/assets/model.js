@@ -13,7 +13,7 @@ export function picture({ image, truth, answer, probability }, names) {
   const right = truth === answer;
   const says = `Image ${image}: ${names[truth]}${right ? '' : ', taken for ' + names[answer]}, ${percent(probability, 1)} sure`;
   return el('figure', { className: right ? 'right' : 'wrong', title: says },
-    el('img', { src: `api/image/test/${image}.png`, alt: says, width: 32, height: 32, loading: 'lazy', decoding: 'async' }),
+    el('img', { src: `api/image/test/${image}.png`, alt: says, width: 32, height: 32, loading: 'lazy', decoding: 'async', onerror: event => { event.target.alt = ''; } }),
     el('figcaption', {}, right ? '✓ ' : '✕ ', names[answer] ?? answer));
 }
 
@@ -27,7 +27,7 @@ export async function showGrid() {
   if (!of.about.model || !visible || busy) return;
   const checkpoint = of.run.checkpoint;
   if (!checkpoint) {
-    at('grid').replaceChildren(el('p', { className: 'quiet' }, 'There is no checkpoint yet: the first comes at the end of the first epoch.'));
+    at('grid').replaceChildren(el('p.quiet', {}, 'There is no checkpoint yet: the first comes at the end of the first epoch.'));
     return;
   }
   const key = checkpoint + ' ' + view.from;
@@ -38,11 +38,11 @@ export async function showGrid() {
     asked = key;
     const names = classes(of), right = found.guesses.filter(guess => guess.truth === guess.answer).length;
     at('grid').replaceChildren(...found.guesses.map(guess => picture(guess, names)),
-      el('p', { className: 'quiet' }, `${right} of ${found.guesses.length} right, by ${found.checkpoint}. Images ${view.from} to ${view.from + found.guesses.length - 1} of ${whole(found.images)}.`));
+      el('p.quiet', {}, `${right} of ${found.guesses.length} right, by ${found.checkpoint}. Images ${view.from} to ${view.from + found.guesses.length - 1} of ${whole(found.images)}.`));
     at('grid-before').disabled = view.from <= 0;
     at('grid-after').disabled = view.from + PAGE >= found.images;
   } catch (error) {
-    at('grid').replaceChildren(el('p', { className: 'trouble' }, error.message));
+    at('grid').replaceChildren(el('p.trouble', {}, error.message));
   }
   busy = false;
 }
@@ -54,23 +54,25 @@ async function give(file) {
   const node = at('answer'), of = store.runs[0];
   URL.revokeObjectURL(preview);
   preview = URL.createObjectURL(file);
-  const image = el('img', { src: preview, alt: file.name || 'the picture', className: 'given' });
+  const put = rest => node.replaceChildren(...[image.className && image, rest].filter(Boolean));
+  // What the browser cannot show has no room.
+  const image = el('img', { src: preview, alt: file.name || 'the picture', className: 'given', onerror: () => { image.className = ''; image.remove(); } });
   if (file.size > store.about.largest_picture) {
-    node.replaceChildren(image, el('p', { className: 'trouble' }, `This file has ${(file.size / 1048576).toFixed(1)} MiB, and a picture may have ${store.about.largest_picture / 1048576}. Give a smaller version.`));
+    put(el('p.trouble', {}, `This file has ${(file.size / 1048576).toFixed(1)} MiB, and a picture may have ${store.about.largest_picture / 1048576}. Give a smaller version.`));
     return;
   }
-  node.replaceChildren(image, el('p', { className: 'quiet' }, 'Asking the model…'));
+  put(el('p.quiet', {}, 'Asking the model…'));
   try {
     const found = await ask('predict', { method: 'POST', body: file, headers: { 'content-type': 'application/octet-stream' } });
     const names = classes(of);
     const best = found.probabilities.map((probability, i) => [probability, i]).sort((a, b) => b[0] - a[0]).slice(0, 5);
-    node.replaceChildren(image, el('div', {},
+    put(el('div', {},
       el('p', { id: 'answer-class' }, el('b', {}, names[found.class] ?? String(found.class)), ` ${percent(found.probability, 1)}`),
-      el('table', { className: 'bars' }, el('caption', { className: 'hidden' }, 'The likeliest classes'), el('tbody', {}, best.map(([probability, i]) => el('tr', {},
-        el('th', { scope: 'row' }, names[i] ?? i), el('td', { className: 'fill' }, el('i', { style: { width: 100 * probability + '%' } })), el('td', { className: 'number' }, percent(probability, 1)))))),
-      el('p', { className: 'quiet' }, 'by ' + found.checkpoint)));
+      el('table.bars', {}, el('caption.hidden', {}, 'The likeliest classes'), el('tbody', {}, best.map(([probability, i]) => el('tr', {},
+        el('th', { scope: 'row' }, names[i] ?? i), el('td.fill', {}, el('i', { style: { width: 100 * probability + '%' } })), el('td.number', {}, percent(probability, 1)))))),
+      el('p.quiet', {}, 'by ' + found.checkpoint)));
   } catch (error) {
-    node.replaceChildren(image, el('p', { className: 'trouble' }, error.message));
+    put(el('p.trouble', {}, `${file.name || 'The picture'}: ${error.message}`));
   }
 }
 

@@ -1,6 +1,6 @@
 // What is happening and why, at a glance.
 
-import { at, colour, duration, el, loss, number, percent, rate, say, whole } from './dom.js';
+import { at, colour, duration, el, loss, number, percent, rate, say, table, whole } from './dom.js';
 import { inTitle } from './alerts.js';
 import { store } from './store.js';
 import { choose, view } from './view.js';
@@ -52,9 +52,11 @@ export function showNow() {
   const share = Math.min(1, done(of) / (total(of) || 1)), hundredth = Math.floor(100 * share);
   say(at('run-name'), store.runs.length > 1 ? `${store.runs.length} runs` : of.about.name);
   at('pill').dataset.state = run.state;
-  say(at('pill'), `${MARKS[run.state] ?? '?'} ${run.state} ${hundredth} %`);
+  const goes = ['training', 'evaluating'].includes(run.state);
+  say(at('pill'), `${MARKS[run.state] ?? '?'} ${goes ? hundredth + ' %' : run.state}`);
   say(at('state-word'), store.runs.length > 1 ? `${of.about.name}: ${run.state}` : run.state[0].toUpperCase() + run.state.slice(1));
-  say(at('reason'), run.reason);
+  // The word before it and the line below say the rest.
+  say(at('reason'), run.reason.replace(RegExp(`^${run.state} `), '').replace(/^epoch \d+ of \d+(; )?|^all \d+ epochs are done$/, ''));
   at('progress').setAttribute('aria-valuenow', hundredth);
   at('progress').firstElementChild.style.width = 100 * share + '%';
   at('progress').dataset.state = run.state;
@@ -62,7 +64,7 @@ export function showNow() {
   const epoch = Math.min(run.epoch + 1, total(of) || run.epoch + 1);
 
   if (isOver(run) || !store.about.live) say(where, `${whole(of.epochs.epoch.length)} of ${whole(total(of))} epochs done`);
-  else say(where, `Epoch ${epoch} of ${total(of)} · step ${whole(run.step)} of ${whole(run.steps_per_epoch)}`);
+  else say(where, `Epoch ${whole(epoch)} of ${whole(total(of))} · step ${whole(run.step)} of ${whole(run.steps_per_epoch)}`);
   const rest = number(run.seconds_left);
   say(left, isOver(run) || !Number.isFinite(rest) ? '' : `about ${duration(rest)} left`);
   const shown = tiles(of);
@@ -86,9 +88,8 @@ function title(run, hundredth) {
   if (drawn === key) return;
   drawn = key;
   const stroke = { failed: '#D55E00', finished: '#009E73', waiting: '#E69F00', forming: '#E69F00' }[run.state] ?? '#0072B2';
-  const round = 2 * Math.PI * 6;
   const svg = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='6' fill='none' stroke='#8888' stroke-width='3'/>` +
-    `<circle cx='8' cy='8' r='6' fill='none' stroke='${stroke}' stroke-width='3' transform='rotate(-90 8 8)' stroke-dasharray='${round * hundredth / 100} ${round}'/></svg>`;
+    `<circle cx='8' cy='8' r='6' fill='none' stroke='${stroke}' stroke-width='3' transform='rotate(-90 8 8)' pathLength='100' stroke-dasharray='${hundredth} 100'/></svg>`;
   at('icon').href = 'data:image/svg+xml,' + encodeURIComponent(svg);
 }
 
@@ -106,7 +107,7 @@ export function showComparison(hidden, toggle) {
   if (node.hidden) return;
   const values = of => [
     String(of.epochs.epoch.length),
-    percent(Math.max(...of.epochs.test_accuracy, NaN) || Math.max(0, ...of.epochs.test_accuracy.map(number))),
+    percent(Math.max(0, ...of.epochs.test_accuracy.map(number))),
     percent(number(of.epochs.test_accuracy.at(-1))),
     loss(number(of.epochs.test_loss.at(-1))),
     loss(number(of.epochs.train_loss.at(-1))),
@@ -114,15 +115,10 @@ export function showComparison(hidden, toggle) {
     of.about.config?.model ?? '–',
     of.run.state,
   ];
-  const heads = ['Run', 'Epochs', 'Best accuracy', 'Last accuracy', 'Test loss', 'Train loss', 'Trained for', 'Model', 'End'];
-  const rows = store.runs.map((of, index) => el('tr', {},
-    el('th', { scope: 'row' },
-      el('input', { type: 'checkbox', checked: !hidden.has(index), onchange: () => toggle(index), ariaLabel: `Curves of ${of.about.name}` }),
-      el('i', { className: 'swatch', style: { background: colour('run-' + index % 7) } }),
-      el('button', { type: 'button', className: 'name', ariaPressed: String(of === chosen()), title: 'Show this run below', onclick: () => choose({ run: index }) }, of.about.name)),
-    values(of).map((value, column) => el('td', { className: column < 6 ? 'number' : '' }, value))));
-  node.replaceChildren(el('div', { className: 'scroll' }, el('table', {},
-    el('caption', { className: 'hidden' }, 'Runs that are compared'),
-    el('thead', {}, el('tr', {}, heads.map((head, index) => el('th', { scope: 'col', className: index > 0 && index < 7 ? 'number' : '' }, head)))),
-    el('tbody', {}, rows))));
+  const heads = ['Run', '#Epochs', '#Best accuracy', '#Last accuracy', '#Test loss', '#Train loss', '#Trained for', 'Model', 'End'];
+  const rows = store.runs.map((of, index) => [[
+    el('input', { type: 'checkbox', checked: !hidden.has(index), onchange: () => toggle(index), ariaLabel: `Curves of ${of.about.name}` }),
+    el('i.swatch', { style: { background: colour('run-' + index % 7) } }),
+    el('button.name', { ariaPressed: String(of === chosen()), title: 'Show this run below', onclick: () => choose({ run: index }) }, of.about.name)], ...values(of)]);
+  node.replaceChildren(el('div.scroll', {}, table('Runs that are compared', heads, rows)));
 }

@@ -34,8 +34,38 @@ export async function ask(path, options) {
   return response.json();
 }
 
-function fresh(about) {
-  return { about, run: null, epochs: Object.fromEntries(COLUMNS.map(name => [name, []])), generations: [], checkpoints: [], recoveries: [], events: [], alerts: [], before: 0, left: 0 };
+/** The fields of a protobuf message, as far as a list of checkpoints has them. */
+function* fields(bytes) {
+  let at = 0;
+  const varint = () => {
+    for (let value = 0, unit = 1; ; unit *= 128) {
+      value += (bytes[at] & 127) * unit;
+      if (bytes[at++] < 128) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const key = varint(), kind = key & 7, size = kind === 1 ? 8 : varint();
+    // What has no length is its own value.
+    yield [key >> 3, kind ? bytes.slice(at, at += size) : size];
+  }
+}
+
+/** All checkpoints that were written, by gRPC-Web: only this list tells which are on disk. */
+export async function checkpoints() {
+  const all = [], text = new TextDecoder(), double = value => value && new DataView(value.buffer).getFloat64(0, true);
+  for (let token = []; ;) {
+    const asked = [8, 232, 7, 18, token.length, ...token];
+    const response = await fetch('coxswain.v1.Training/ListCheckpoints', { method: 'POST', headers: { 'content-type': 'application/grpc-web+proto' }, body: new Uint8Array([0, 0, 0, 0, asked.length, ...asked]) });
+    const answer = await response.arrayBuffer(), bytes = new Uint8Array(answer);
+    if (!response.ok || bytes[0] !== 0) return null;
+    token = [];
+    for (const [field, value] of fields(bytes.slice(5, 5 + new DataView(answer).getUint32(1)))) {
+      const found = field === 1 && Object.fromEntries(fields(value));
+      if (found) all.push({ name: text.decode(found[1]), steps_done: found[4], accuracy: double(found[5]), at: double(found[7]), on_disk: found[9], best: found[11] });
+      else token = value;
+    }
+    if (!token.length) return all;
+  }
 }
 
 let loading = null, again = false, waiting = [], version = -1;

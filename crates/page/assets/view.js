@@ -1,8 +1,9 @@
 // What a person has chosen to see. All of it is in the URL.
 
-const defaults = { s: 0, log: 0, x: 'epoch', marks: 1, e: 0, f: '', theme: '', at: '', from: 0, hide: '', run: 0 };
+const defaults = { s: 0, log: 0, x: 'epoch', marks: 1, e: 0, f: '', theme: '', at: '', from: 0, hide: '', run: 0, part: '', cell: '', table: 0 };
 
-/** The choices: s smoothing, log axis, x along, marks, e epoch (0: latest), f filter, theme, at section, from image, hide runs, run in full. */
+/** The choices: s smoothing, log axis, x along, marks, e epoch (0: latest), f filter, theme, at section, from image, hide runs, run in full,
+    part of the curves, cell of the matrix, table of figures. */
 export const view = { ...defaults };
 
 const listeners = [];
@@ -32,11 +33,16 @@ function take(next) {
 /** Chooses, and writes it into the URL. */
 export function choose(choices) {
   const next = { ...view, ...choices };
+  // Epochs are no seconds.
+  if (next.x !== view.x) next.part = '';
   const chosen = Object.entries(next).filter(([key, value]) => value !== defaults[key]);
   const hash = new URLSearchParams(chosen.map(([key, value]) => [key, String(value)])).toString();
   history.replaceState(null, '', hash ? '#' + hash : location.pathname + location.search);
   take(next);
 }
+
+/** The runs whose curves are not shown. */
+export const hidden = () => new Set(view.hide.split('.').filter(Boolean).map(Number));
 
 /** The hash with another section in it, for links. */
 export function hashOf(section) {

@@ -1,7 +1,7 @@
 // Workers, generations on a time line, checkpoints.
 
-import { at, clock, colour, duration, el, lostBefore, number, percent, ranges, table, whole } from './dom.js';
-import { store } from './store.js';
+import { at, clock, duration, el, lostBefore, number, percent, ranges, table, whole } from './dom.js';
+import { checkpoints, store } from './store.js';
 import { chosen, isOver } from './now.js';
 
 function health(worker) {
@@ -16,7 +16,7 @@ function health(worker) {
 function split(worker) {
   const compute = number(worker.compute_seconds), wait = number(worker.wait_seconds), all = compute + wait;
   if (!(all > 0)) return '–';
-  return el('span', { className: 'split', title: `computes ${(1000 * compute).toFixed(0)} ms, waits ${(1000 * wait).toFixed(0)} ms of a step` },
+  return el('span.split', { title: `computes ${(1000 * compute).toFixed(0)} ms, waits ${(1000 * wait).toFixed(0)} ms of a step` },
     el('i', {}, el('i', { style: { width: 100 * compute / all + '%' } })), `${(1000 * compute).toFixed(0)} + ${(1000 * wait).toFixed(0)} ms`);
 }
 
@@ -25,7 +25,7 @@ export function showWorkers() {
   if (!run) return;
   const members = run.workers.filter(worker => worker.rank !== null).length;
   const shards = run.workers.reduce((sum, worker) => sum + worker.shards.length, 0);
-  const heads = [{ name: 'Worker' }, { name: 'Device' }, { name: 'Rank', number: true }, { name: 'Shards' }, { name: 'Images/s', number: true }, { name: 'Computes + waits, a step' }, { name: 'Last sign', number: true }, { name: 'Health' }];
+  const heads = ['Worker', 'Device', '#Rank', 'Shards', '#Images/s', 'Computes + waits, a step', '#Last sign', 'Health'];
   const rows = run.workers.map(worker => {
     const [kind, sign, text] = health(worker);
     const rate = members && shards ? number(run.images_per_second) * worker.shards.length / shards : NaN;
@@ -33,7 +33,7 @@ export function showWorkers() {
       worker.last_seen_ms < 1000 ? 'now' : duration(worker.last_seen_ms / 1000) + ' ago', el('span', { className: 'health ' + kind }, el('span', { ariaHidden: 'true' }, sign + ' '), text)];
   });
   const empty = isOver(run) ? 'The run is over: no worker is attached.' : 'No worker is attached yet. Start one with: worker --coordinator URL';
-  at('workers-table').replaceChildren(rows.length ? table('Workers', heads, rows) : el('p', { className: 'quiet' }, empty));
+  at('workers-table').replaceChildren(rows.length ? table('Workers', heads, rows) : el('p.quiet', {}, empty));
 }
 
 const ROWS = 16, ROW = 22, TOP = 6;
@@ -43,7 +43,7 @@ export function showGenerations() {
   const of = chosen();
   const node = at('generations');
   if (!of?.generations.length) {
-    node.replaceChildren(el('h3', {}, 'Generations'), el('p', { className: 'quiet' }, 'None has been formed yet.'));
+    node.replaceChildren(el('h3', {}, 'Generations'), el('p.quiet', {}, 'None has been formed yet.'));
     return;
   }
   const list = of.generations, begin = list[0].at;
@@ -67,27 +67,56 @@ export function showGenerations() {
   const rows = list.slice(-200).reverse().map(generation => [String(generation.generation), clock(generation.at), generation.members.join(', '), lostBefore(of, generation.generation) || generation.reason]);
   const open = node.querySelector('details')?.open;
   node.replaceChildren(
-    el('h3', {}, 'Generations ', el('small', { className: 'quiet' }, `${of.before ? 'the newest ' : ''}${list.length} in ${duration(end - begin)}${names.length > ROWS ? `; ${ROWS} of ${names.length} workers` : ''}`)),
-    el('div', { className: 'timeline', ariaHidden: 'true' },
-      el('div', { className: 'names' }, some.map(name => el('span', {}, name))),
+    el('h3', {}, 'Generations ', el('small.quiet', {}, `${of.before ? 'the newest ' : ''}${list.length} in ${duration(end - begin)}${names.length > ROWS ? `; ${ROWS} of ${names.length} workers` : ''}`)),
+    el('div.timeline', { ariaHidden: 'true' },
+      el('div.names', {}, some.map(name => el('span', {}, name))),
       el('svg:svg', { height, width: '100%', role: 'img' }, bars),
-      el('div', { className: 'ends' }, el('span', {}, clock(begin)), el('span', {}, clock(end)))),
-    el('details', { open }, el('summary', {}, 'The same as a table'), el('div', { className: 'scroll' }, table('Generations, newest first', [{ name: 'Generation', number: true }, { name: 'Formed' }, { name: 'Members' }, { name: 'Why' }], rows))));
+      el('div.ends', {}, el('span', {}, clock(begin)), el('span', {}, clock(end)))),
+    el('details', { open }, el('summary', {}, 'The same as a table'), el('div.scroll', {}, table('Generations, newest first', ['#Generation', 'Formed', 'Members', 'Why'], rows))));
 }
 
+/** The checkpoints that are on disk, and how many are not any more; nothing where the list cannot be had. */
+let saved = null, seen = false, asking = false;
+
+async function askCheckpoints() {
+  if (!seen || asking || !store.about?.live) return;
+  asking = true;
+  const all = await checkpoints().catch(() => null);
+  if (all) {
+    const disk = all.filter(checkpoint => checkpoint.on_disk);
+    saved = { disk, removed: all.length - disk.length };
+    showCheckpoints();
+  }
+  // Longer for longer lists.
+  setTimeout(() => { asking = false; }, 2000 + 5 * (all?.length ?? 1000));
+}
+
+/** All on disk, where that is known. The best one is always there. */
 export function showCheckpoints() {
+  askCheckpoints();
   const of = chosen(), node = at('checkpoints-table');
   if (!of) return;
-  const steps = of.run?.steps_per_epoch || 1;
-  if (!of.checkpoints.length) {
-    node.replaceChildren(el('p', { className: 'quiet' }, 'None yet: the first comes at the end of the first epoch.'));
+  const { run } = of, steps = run?.steps_per_epoch || 1;
+  const list = saved?.disk ?? of.checkpoints, best = saved ? list.find(({ best }) => best)?.name : run.best_checkpoint;
+  const some = list.filter(({ name }, i) => i >= list.length - 100 || name === best).reverse();
+  if (best && !some.some(({ name }) => name === best)) some.push({ name: best, steps_done: Number(best.split('-')[1]), accuracy: number(run.best_accuracy) });
+  if (!some.length) {
+    node.replaceChildren(el('p.quiet', {}, 'None yet: the first comes at the end of the first epoch.'));
     return;
   }
-  const rows = of.checkpoints.slice(-100).reverse().map(({ name, steps_done, at }) => {
+  const newest = saved ? some[0].name : run.checkpoint;
+  const rows = some.map(({ name, steps_done, at, accuracy }) => {
     const epochs = steps_done / steps, place = Number.isInteger(epochs) ? of.epochs.epoch.indexOf(epochs - 1) : -1;
-    const badges = [name === of.run.checkpoint && 'newest', name === of.run.best_checkpoint && '★ best'].filter(Boolean);
-    return [el('code', {}, name), badges.map(badge => el('span', { className: 'badge' }, badge)), whole(steps_done), Number(epochs.toFixed(2)), place < 0 ? '–' : percent(number(of.epochs.test_accuracy[place])), clock(at)];
+    const badges = [name === newest && 'newest', name === best && '★ best'].filter(Boolean);
+    return [el('code', {}, name), badges.map(badge => el('span.badge', {}, badge)), whole(steps_done), Number(epochs.toFixed(2)), percent(accuracy ?? number(of.epochs.test_accuracy[place])), at ? clock(at) : '–'];
   });
-  node.replaceChildren(table('Checkpoints that were written, newest first', [{ name: 'Checkpoint' }, { name: '' }, { name: 'Step', number: true }, { name: 'Epochs', number: true }, { name: 'Test accuracy', number: true }, { name: 'Written', number: true }], rows),
-    el('p', { className: 'quiet' }, 'Older ones may have been removed since: --keep says how many stay.'));
+  const older = list.length - some.length, removed = saved?.removed;
+  const rest = [older > 0 && `${whole(older)} older`, removed && `${whole(removed)} that ${removed === 1 ? 'was' : 'were'} removed`].filter(Boolean).join(' and ');
+  node.replaceChildren(table(`Checkpoints ${saved ? 'on disk' : 'that were written'}, newest first`, ['Checkpoint', '', '#Step', '#Epochs', '#Test accuracy', '#Written'], rows),
+    el('p.quiet', {}, rest && `And ${rest}. `, !saved && 'Older ones may have been removed since: --keep says how many stay.'));
 }
+
+new IntersectionObserver(([{ isIntersecting }]) => {
+  seen = isIntersecting;
+  askCheckpoints();
+}).observe(at('checkpoints'));
