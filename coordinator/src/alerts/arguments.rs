@@ -2,6 +2,7 @@
 
 use super::AlertOptions;
 use alerts::Rules;
+use program::arguments::some_time;
 use std::time::Duration;
 use url::Url;
 
@@ -25,7 +26,7 @@ pub struct AlertArgs {
     pub accuracy_below: Option<f64>,
 
     /// Alert when the run gets no further for so long
-    #[arg(long = "alert-stalled-after", id = "alert_stalled_after", value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    #[arg(long = "alert-stalled-after", id = "alert_stalled_after", value_name = "TIME", default_value = "10m", value_parser = some_time)]
     pub stalled_after: Duration,
 }
 
@@ -40,12 +41,8 @@ impl AlertArgs {
 
 /// An address of the web.
 fn web_address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{error}; an address has the form https://HOST/PATH"))?;
-    if matches!(url.scheme(), "http" | "https") {
-        Ok(url)
-    } else {
-        Err("it has to begin with http:// or https://".to_owned())
-    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| "give the address that takes alerts, such as https://host.example/alerts".to_owned())
 }
 
 /// A number from 0 to 1.
