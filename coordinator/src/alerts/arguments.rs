@@ -31,10 +31,10 @@ pub struct AlertArgs {
 }
 
 impl AlertArgs {
-    /// As the thread that keeps a lookout takes them.
-    pub(crate) fn options(&self) -> AlertOptions {
+    /// As the thread that keeps a lookout takes them. It is told whether lost workers are `started_again` by themselves.
+    pub(crate) fn options(&self, started_again: bool) -> AlertOptions {
         let Self { webhook, command, accuracy_above, accuracy_below, stalled_after } = self.clone();
-        let rules = Rules { stalled_after, accuracy_above, accuracy_below, ..Rules::default() };
+        let rules = Rules { started_again, stalled_after, accuracy_above, accuracy_below, ..Rules::default() };
         AlertOptions { rules, webhook, command }
     }
 }
