@@ -1,6 +1,8 @@
 //! Where the controller of Kubeflow Trainer is, and how it knows its job.
 
+use crate::outgoing::certificates;
 use std::{fs, path::PathBuf};
+use ureq::tls::RootCerts;
 
 /// The variables that the controller sets. Version 2.2 calls them by the first, and earlier proposals by the second.
 const PREFIXES: [&str; 2] = ["KUBEFLOW_TRAINER_SERVER", "KUBEFLOW_TRAINER_STATUS"];
@@ -13,6 +15,8 @@ pub struct Place {
     token: PathBuf,
     /// The file of the certificates.
     authority: PathBuf,
+    /// The variable that names it.
+    named_by: String,
 }
 
 impl Place {
@@ -30,7 +34,8 @@ impl Place {
         if !url.starts_with("https://") {
             return Some(Err(format!("{prefix}_URL is {url:?}, and the token may go over https:// alone")));
         }
-        Some(file("TOKEN").and_then(|token| Ok(Self { url, token, authority: file("CA_CERT")? })))
+        let named_by = format!("{prefix}_CA_CERT");
+        Some(file("TOKEN").and_then(|token| Ok(Self { url, token, authority: file("CA_CERT")?, named_by })))
     }
 
     pub(super) fn url(&self) -> &str {
@@ -43,9 +48,16 @@ impl Place {
         Ok(token.trim().to_owned())
     }
 
-    pub(super) fn authority(&self) -> Result<Vec<u8>, String> {
-        let read = fs::read(&self.authority);
-        read.map_err(|error| format!("cannot read the certificates in {}: {error}", self.authority.display()))
+    pub(super) fn authority(&self) -> Result<RootCerts, String> {
+        let bad = |why: String| {
+            format!(
+                "the certificates in {}, which {} names, cannot be read: {why}",
+                self.authority.display(),
+                self.named_by
+            )
+        };
+        let pem = fs::read(&self.authority).map_err(|error| bad(error.to_string()))?;
+        certificates(&pem).map_err(bad)
     }
 }
 
@@ -66,6 +78,7 @@ mod tests {
                 [(names[0].as_str(), "https://controller:8082/status"), (&names[1], "/token"), (&names[2], "/ca.crt")];
             let place = of(&set).unwrap().unwrap();
             assert_eq!((place.url(), place.token.as_path()), ("https://controller:8082/status", "/token".as_ref()));
+            assert!(place.authority().unwrap_err().contains(&format!("/ca.crt, which {} names", names[2])));
             assert!(of(&set[..2]).unwrap().unwrap_err().contains(&names[2]));
             let plain = [(names[0].as_str(), "http://controller"), set[1], set[2]];
             assert!(of(&plain).unwrap().unwrap_err().contains("https:// alone"));
