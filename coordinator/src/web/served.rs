@@ -22,6 +22,8 @@ pub(crate) fn served(
     predictor: Predictor,
 ) -> (Shown, watch::Sender<Run>) {
     let course = if path.join("checkpoints").is_dir() { course(path) } else { None };
+    // A journal that was lost knows no run, and a checkpoint does.
+    let course = course.filter(|(run, _)| run.model().is_some());
     let (mut run, chronicle) = course.unwrap_or_else(|| of_manifest(manifest));
     name.clone_into(&mut run.checkpoint);
     let images = finished::images(&chronicle, data_dir);
