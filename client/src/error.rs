@@ -244,6 +244,9 @@ fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(<dyn Error>::is::<tonic::TimeoutExpired>)
 }
 
+/// What h2 and hyper say of a connection that the other side ends.
+const ENDED: [&str; 2] = ["connection closed", "stream closed because of a broken pipe"];
+
 /// The last error of a chain, as a person would say it: without the number, and not as a sentence.
 ///
 /// A web server answers with bytes that are no HTTP/2. What h2 says of them means nothing to most people.
@@ -253,8 +256,9 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
         return format!("what answers there does not speak gRPC ({detail})");
     }
     // The same, where the end of the connection was seen before what is wrong with it.
-    if text == "connection closed" {
-        return "what answers there closed the connection, as what does not speak gRPC does".to_owned();
+    if ENDED.iter().any(|words| text.contains(words)) {
+        return "what answers there closed the connection: it ended, or it does not speak gRPC, as a web page does not"
+            .to_owned();
     }
     let text = text.split(" (os error ").next().unwrap_or_default();
     let mut letters = text.chars();
