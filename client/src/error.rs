@@ -121,10 +121,7 @@ pub enum Failure {
         reason: String,
     },
     /// The epoch that was asked for is not done.
-    #[error(
-        "{}; {done} are done",
-        wanted.map_or_else(|| "no epoch is done yet".to_owned(), |wanted| format!("epoch {wanted} is not there"))
-    )]
+    #[error("{}", no_epoch(*wanted, *done))]
     NoEpoch {
         /// Counted from 1; `None` is the last.
         wanted: Option<u32>,
@@ -236,6 +233,14 @@ impl Failure {
             }
             code => Self::Refused { url, message, code },
         }
+    }
+}
+
+/// That the epoch `wanted` is not there, of so many that are `done`.
+fn no_epoch(wanted: Option<u32>, done: usize) -> String {
+    match wanted {
+        Some(wanted) if done > 0 => format!("epoch {wanted} is not there; {done} are done"),
+        _ => "no epoch is done yet: try again later".to_owned(),
     }
 }
 
