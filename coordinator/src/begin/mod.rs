@@ -56,7 +56,7 @@ pub fn begin(args: &Args, check: impl Fn(&RunConfig) -> Result<(), Error>) -> Re
     fs::create_dir_all(&run_dir).map_err(|error| Error::RunDir {
         operation: "create",
         path: run_dir.clone(),
-        why: error.to_string(),
+        why: format!("{error}; give another --run-dir"),
     })?;
     let mut journal = Journal::open(&run_dir)?;
     let store = Store::new(run_dir.join("checkpoints"));
