@@ -214,6 +214,11 @@ pub(crate) async fn image(
     Ok(response)
 }
 
+/// What is there, and is not to be asked for so.
+pub(crate) async fn otherwise() -> Refused {
+    (StatusCode::METHOD_NOT_ALLOWED, "Ask by GET; api/predict alone takes a picture by POST\n".to_owned())
+}
+
 /// What is asked for and is not there.
 pub(crate) async fn nothing() -> Refused {
     (StatusCode::NOT_FOUND, "There is nothing of that name: docs/guide/watching.md lists what there is\n".to_owned())

@@ -74,5 +74,9 @@ async fn what_cannot_be_asked_is_told_in_words_what_to_ask() {
         let expected = format!("{name} has to be a whole number in its range, as in ?{name}=0\n");
         assert_eq!(why(&format!("/api/{field}")).await, expected);
     }
+    assert!(why("/api/predict").await.contains("takes a picture by POST"));
+    for nowhere in ["/api/foo", "/foo", "/foo/bar.png"] {
+        assert!(why(nowhere).await.starts_with("There is nothing of that name"), "{nowhere}");
+    }
     assert!(why("/api/events?from=1&from=2").await.starts_with("What follows the ? cannot be read: duplicate field"));
 }
