@@ -46,7 +46,7 @@ fn a_thousand_files_are_predicted_as_the_test_set_is_evaluated() {
     let answers: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let predicted: Vec<u64> = answers.iter().map(|answer| answer["class_index"].as_u64().unwrap()).collect();
     assert_eq!(serde_json::from_value::<Vec<u64>>(told["predicted"].clone()).unwrap(), predicted);
-    coordinator.goes_on();
+    coordinator.assert_goes_on();
 
     // The article's class, from the same checkpoint.
     let spec = Arc::new(importers::cifar10::spec());

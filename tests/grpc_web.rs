@@ -146,7 +146,7 @@ fn services_are_asked_over_http_while_it_trains() {
     refuses(http, &question);
     limits(http);
     streams(http, &known.id);
-    coordinator.goes_on();
+    coordinator.assert_goes_on();
     coordinator.terminate();
     assert_eq!(coordinator.wait().code, 0);
 }

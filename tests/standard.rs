@@ -72,7 +72,7 @@ fn triton_and_prometheus_find_what_they_expect_while_it_trains() {
     assert!(number("coxswain_epochs_total") >= 2.0 && number("coxswain_images_per_second") >= 0.0);
     assert!((0.0..=1.0).contains(&number("coxswain_test_accuracy_ratio")));
     assert_eq!(number("coxswain_run_info"), 1.0);
-    coordinator.goes_on();
+    coordinator.assert_goes_on();
     coordinator.terminate();
     assert_eq!(coordinator.wait().code, 0);
 }

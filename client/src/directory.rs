@@ -109,6 +109,7 @@ impl Directory {
             best_checkpoint: best.map_or_else(String::new, |best| best.name.clone()),
             best_accuracy: best.and_then(|best| best.test_accuracy),
             wall_seconds: self.ending.as_ref().and_then(|ending| ending.wall_seconds).unwrap_or_default(),
+            events: self.chronicle.next_event(),
             recoveries: self.chronicle.recoveries().skip(skipped).map(records::recovery).collect(),
             weights_sha256: newest
                 .map(|newest| newest.weights_sha256.clone())

@@ -291,14 +291,13 @@ impl Coordinator {
         })
     }
 
-    /// The run, which nothing has ended. It may train, evaluate or form a generation at this moment.
+    /// Checks that nothing has ended the run. It may train, evaluate or form a generation at this moment.
     ///
     /// # Panics
     /// If the run is over, or the coordinator does not answer.
-    pub fn goes_on(&self) -> Run {
+    pub fn assert_goes_on(&self) {
         let run = self.run_state().expect("the coordinator answers");
         assert!(!view::is_over(run.state()), "the run is over: {}", run.reason);
-        run
     }
 
     /// Waits until the run is as `wanted`.

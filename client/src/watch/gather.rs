@@ -16,8 +16,8 @@ pub async fn gather(coordinator: Coordinator, stage: Handle) -> Infallible {
     let source = Source::Live(coordinator);
     let mut known = None;
     loop {
-        let next = stage.look(Model::next_event);
-        if let Ok(events) = source.events(next, "").await
+        if let Some(next) = stage.look(Model::missing_event)
+            && let Ok(events) = source.events(next, "").await
             && !events.is_empty()
         {
             stage.tell(Message::Events(events));

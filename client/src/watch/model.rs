@@ -162,10 +162,11 @@ impl Model {
         }
     }
 
-    /// The number of the next event.
+    /// The first event that has happened and is not known; `None` if all are.
     #[must_use]
-    pub fn next_event(&self) -> u64 {
-        self.events.back().map_or(0, |last| last.number.saturating_add(1))
+    pub fn missing_event(&self) -> Option<u64> {
+        let next = self.events.back().map_or(0, |last| last.number.saturating_add(1));
+        (next < self.run.events).then_some(next)
     }
 
     fn take_run(&mut self, run: Run) {

@@ -59,6 +59,8 @@ impl Helm {
             recoveries: last_of(self.steering.recoveries(), self.shown_as_survived),
             conditions: Vec::new(),
             weights_sha256: self.weights_sha256.clone(),
+            // The service tells: it sees what is recorded.
+            events: 0,
         }
     }
 

@@ -125,6 +125,12 @@ impl Chronicle {
         self.events.range(place..)
     }
 
+    /// The number of the next event.
+    #[must_use]
+    pub fn next_event(&self) -> u64 {
+        self.next_event
+    }
+
     /// The alerts from number `first` on, oldest first. Those of an earlier coordinator are not kept.
     #[must_use]
     pub fn alerts_from(&self, first: u64) -> impl DoubleEndedIterator<Item = &Told> + ExactSizeIterator {

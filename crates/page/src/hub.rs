@@ -17,25 +17,14 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-/// At the least between two events of the same kind: what happens meanwhile is told together.
+/// At the least between two events of the same kind, and longer for many readers: what happens meanwhile is told together.
 const PACE: Duration = Duration::from_millis(250);
-/// The same for ever more readers: each costs the machine that trains a little.
-const LONGEST_PACE: Duration = Duration::from_secs(1);
-/// Readers who are told at the shortest pace.
-const FEW: usize = 50;
 /// Between two signs of life.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Events that a reader may be behind before it is sent away.
 const BEHIND: usize = 256;
 /// Events that are kept for readers that come back.
 const KEPT: usize = 1024;
-
-/// How long after an event the next one comes at the soonest, for so many readers. Beyond a few, all of them together get as many
-/// events a second.
-fn pace(readers: usize) -> Duration {
-    let crowds = (readers as f64 / FEW as f64).max(1.0);
-    PACE.mul_f64(crowds).min(LONGEST_PACE)
-}
 
 /// Where readers subscribe.
 #[derive(Debug)]
@@ -110,7 +99,7 @@ impl Hub {
                     hub.told().sender = None;
                     return;
                 }
-                let pause = pace(hub.readers());
+                let pause = view::pace(PACE, hub.readers());
                 drop(hub);
                 tokio::select! {
                     () = sleep(pause) => {}
@@ -231,16 +220,5 @@ impl Follower {
     fn read(&mut self) -> (Vec<Happened>, u64) {
         let chronicle = self.chronicle.borrow_and_update();
         (self.cursor.advance(&chronicle), chronicle.version())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_readers_are_told_less_often() {
-        let paces = [0, 1, 50, 100, 200, 100_000].map(|readers| pace(readers).as_millis());
-        assert_eq!(paces, [250, 250, 250, 500, 1000, 1000]);
     }
 }

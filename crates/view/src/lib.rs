@@ -8,6 +8,7 @@
 //! - `bar` and `table`: what is drawn of letters.
 //! - `state`: the states of a run in words, and whether one is its end.
 //! - `progress`: how far a run is.
+//! - `pace`: how often those who look on are told.
 //! - `epochs`: the article's line of a finished epoch.
 //! - [`records`]: what a run has been through, as messages.
 //! - `listed`: the items of lists as JSON. `json`: the run as JSON, for scripts and for the page.
@@ -28,6 +29,7 @@ mod bar;
 mod epochs;
 mod json;
 mod listed;
+mod pace;
 mod progress;
 pub mod records;
 mod state;
@@ -38,6 +40,7 @@ pub use bar::bar;
 pub use epochs::{epoch_line, last_epochs};
 pub use json::{EpochView, RecoveryView, RunView, WorkerView};
 pub use listed::{CheckpointView, EventView, GenerationView};
+pub use pace::pace;
 pub use progress::Progress;
 pub use state::{is_over, word};
 pub use table::{Align, table};

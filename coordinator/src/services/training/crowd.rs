@@ -1,37 +1,42 @@
-//! What many watchers cost no more than a few: they share what they are told by, and how often.
+//! What many watchers cost no more than a few: they share what they are told by, how often, and when.
 
 use crate::services::training::is_over;
 use proto::v1::Run;
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
-use tokio::sync::watch;
-
-/// A watcher's part of the time in which all are told once. A hundred views a second are made, for however many.
-const TURN: Duration = Duration::from_millis(10);
-/// Between two views at the most, because of others.
-const LONGEST_TURN: Duration = Duration::from_secs(5);
+use tokio::{sync::watch, time::Instant};
 
 /// Those who watch.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Crowd {
-    watchers: Arc<AtomicU32>,
+    /// From when on turns are counted.
+    began: Instant,
+    watchers: Arc<AtomicUsize>,
     end: Arc<OnceLock<watch::Receiver<bool>>>,
 }
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Watcher(Arc<AtomicU32>);
+pub(super) struct Watcher {
+    began: Instant,
+    watchers: Arc<AtomicUsize>,
+}
 
 impl Crowd {
+    /// Nobody yet.
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), watchers: Arc::default(), end: Arc::default() }
+    }
+
     /// One watcher more.
     pub(super) fn join(&self) -> Watcher {
         self.watchers.fetch_add(1, Ordering::Relaxed);
-        Watcher(Arc::clone(&self.watchers))
+        Watcher { began: self.began, watchers: Arc::clone(&self.watchers) }
     }
 
     /// Becomes true when the run is over, or nobody steers it any more. One task looks at each view for all watchers.
@@ -51,16 +56,22 @@ impl Crowd {
 }
 
 impl Watcher {
-    /// Between two views of this watcher, which wants one each `interval`.
-    pub(super) fn pause(&self, interval: Duration) -> Duration {
-        let turns = TURN.saturating_mul(self.0.load(Ordering::Relaxed));
-        interval.max(turns.min(LONGEST_TURN))
+    /// When the next view comes after one at `now`, to a watcher that wants one each `interval`.
+    ///
+    /// Many are told in the same moments: training is disturbed once for all of them, and not by each.
+    pub(super) fn next(&self, now: Instant, interval: Duration) -> Instant {
+        let pace = view::pace(interval, self.watchers.load(Ordering::Relaxed));
+        if pace == interval {
+            return now + interval;
+        }
+        let turns = (now - self.began).as_nanos() / pace.as_nanos() + 1;
+        self.began + pace.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX))
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.watchers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -69,16 +80,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_watchers_are_told_less_often() {
-        let crowd = Crowd::default();
-        let half = Duration::from_millis(500);
+    fn many_watchers_are_told_less_often_and_together() {
+        let crowd = Crowd::new();
+        let (half, minute) = (Duration::from_millis(500), Duration::from_mins(1));
+        let at = |millis| crowd.began + Duration::from_millis(millis);
         let first = crowd.join();
-        assert_eq!((first.pause(Duration::ZERO), first.pause(half)), (TURN, half));
+        assert_eq!((first.next(at(130), half), first.next(at(130), minute)), (at(630), at(60_130)));
         let others: Vec<Watcher> = (0..199).map(|_| crowd.join()).collect();
-        assert_eq!((first.pause(half), first.pause(LONGEST_TURN)), (Duration::from_secs(2), LONGEST_TURN));
+        // Turns of 2 s.
+        for watcher in others.iter().chain([&first]) {
+            assert_eq!([0, 130, 1999, 2000].map(|now| watcher.next(at(now), half)), [2000, 2000, 2000, 4000].map(at));
+        }
+        assert_eq!(first.next(at(130), minute), at(60_130));
         drop(others);
-        assert_eq!(first.pause(half), half);
-        let _all: Vec<Watcher> = (0..100_000).map(|_| crowd.join()).collect();
-        assert_eq!(first.pause(half), LONGEST_TURN);
+        assert_eq!(first.next(at(130), half), at(630));
     }
 }

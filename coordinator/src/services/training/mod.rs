@@ -12,12 +12,12 @@ use crate::{
 use checkpoint::Store;
 use chronicle::Chronicle;
 use crowd::{Crowd, Watcher};
-use proto::v1::{self, RunState, training_server::Training};
+use proto::v1::{self, training_server::Training};
 use requests::Requests;
 use std::{pin::Pin, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status};
@@ -59,7 +59,7 @@ impl TrainingService {
     ) -> Self {
         let (stops, pauses, resumes, saves) =
             (Requests::default(), Requests::default(), Requests::default(), Requests::default());
-        Self { view, chronicle, store, inputs, stops, pauses, resumes, saves, crowd: Crowd::default() }
+        Self { view, chronicle, store, inputs, stops, pauses, resumes, saves, crowd: Crowd::new() }
     }
 
     /// That the run is not over.
@@ -102,7 +102,8 @@ impl TrainingService {
 #[tonic::async_trait]
 impl Training for TrainingService {
     async fn get_run(&self, _: Request<v1::GetRunRequest>) -> Result<Response<v1::Run>, Status> {
-        Ok(Response::new(self.view.borrow().clone()))
+        let run = self.view.borrow().clone();
+        Ok(Response::new(v1::Run { events: self.chronicle.borrow().next_event(), ..run }))
     }
 
     type WatchRunStream = Pin<Box<dyn Stream<Item = Result<v1::Run, Status>> + Send>>;
@@ -115,7 +116,8 @@ impl Training for TrainingService {
         // One view at a time: a watcher that does not keep up sees fewer of them.
         let (sender, receiver) = mpsc::channel(1);
         let end = self.crowd.end(&self.view);
-        tokio::spawn(show(self.view.clone(), end, (self.crowd.join(), interval), sender));
+        let shown = (self.view.clone(), self.chronicle.clone());
+        tokio::spawn(show(shown, end, (self.crowd.join(), interval), sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -207,10 +209,10 @@ fn asked(what: &str, reason: &str) -> String {
     }
 }
 
-/// Sends the run as it stands and whenever it changes, at most every interval, and less often to many. The last view is sent at
-/// once, when `end` becomes true.
+/// Sends the run as it stands and whenever it or its events change, at most every interval, and less often to many. The last
+/// view is sent at once, when `end` becomes true.
 async fn show(
-    mut view: watch::Receiver<v1::Run>,
+    (mut view, mut chronicle): (watch::Receiver<v1::Run>, watch::Receiver<Chronicle>),
     mut end: watch::Receiver<bool>,
     (watcher, interval): (Watcher, Duration),
     sender: mpsc::Sender<Result<v1::Run, Status>>,
@@ -218,32 +220,35 @@ async fn show(
     let mut last = false;
     loop {
         let run = view.borrow_and_update().clone();
+        let run = v1::Run { events: chronicle.borrow_and_update().next_event(), ..run };
         last |= is_over(&run);
         if sender.send(Ok(run)).await.is_err() || last {
             return;
         }
+        let next = async {
+            sleep_until(watcher.next(Instant::now(), interval)).await;
+            tokio::select! {
+                // Without a helm nothing changes any more.
+                changed = view.changed() => changed.is_err(),
+                Ok(()) = chronicle.changed() => false,
+            }
+        };
         tokio::select! {
             () = sender.closed() => return,
-            // Without a helm nothing changes any more.
-            changed = next(&mut view, watcher.pause(interval)) => last = changed.is_err(),
+            over = next => last = over,
             _ = end.wait_for(|over| *over) => last = true,
         }
     }
 }
 
-/// Waits for a change, for `interval` at the least.
-async fn next(view: &mut watch::Receiver<v1::Run>, interval: Duration) -> Result<(), watch::error::RecvError> {
-    sleep(interval).await;
-    view.changed().await
-}
-
 fn is_over(run: &v1::Run) -> bool {
-    matches!(run.state(), RunState::Finished | RunState::Stopped | RunState::Failed)
+    view::is_over(run.state())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::v1::RunState;
     use tokio::time::timeout;
     use tokio_stream::StreamExt;
 
@@ -279,6 +284,20 @@ mod tests {
             assert_eq!(timeout(LIMIT, views.next()).await.unwrap(), Some((state, 3)));
             assert_eq!(timeout(LIMIT, views.next()).await.unwrap(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn an_event_alone_is_told_too() {
+        let (_helm, view) = watch::channel(run(RunState::Waiting, 0));
+        let (recorder, chronicle) = watch::channel(Chronicle::default());
+        let service = TrainingService::new(view, chronicle, Store::new("/nowhere"), mpsc::channel(1).0);
+        let request = Request::new(v1::WatchRunRequest { interval_ms: 1 });
+        let mut views = service.watch_run(request).await.unwrap().into_inner();
+        assert_eq!(timeout(LIMIT, views.next()).await.unwrap().unwrap().unwrap().events, 0);
+        recorder.send_modify(|chronicle| chronicle.add(1.0, chronicle::Fact::Event("the disk is full".to_owned())));
+        assert_eq!(timeout(LIMIT, views.next()).await.unwrap().unwrap().unwrap().events, 1);
+        let run = service.get_run(Request::new(v1::GetRunRequest {})).await.unwrap().into_inner();
+        assert_eq!(run.events, 1);
     }
 
     #[tokio::test]
