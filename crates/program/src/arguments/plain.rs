@@ -50,7 +50,8 @@ const TIME: &str = "it has to be a time with its unit, such as 500ms, 10s or 2h"
 /// The words for clap's `0 is not in 1..=255`.
 fn of_a_range(text: &str) -> Option<String> {
     let (value, range) = text.split_once(" is not in ")?;
-    let (least, most) = range.split_once("..=")?;
+    // Without a greatest number of its own it has that of its type.
+    let (least, most) = range.split_once("..=").or_else(|| range.split_once(".."))?;
     let is_below = value.parse::<i128>().ok()? < least.parse().ok()?;
     let is_open = is_below && most.parse::<u64>().is_ok_and(|most| most >= u64::from(u32::MAX));
     Some(if is_open {
@@ -66,5 +67,5 @@ fn of_a_range(text: &str) -> Option<String> {
 /// If it is none, in words.
 pub fn some_time(text: &str) -> Result<std::time::Duration, String> {
     let time = humantime::parse_duration(text).map_err(|_| TIME.to_owned())?;
-    if time.is_zero() { Err(format!("it has to be longer than nothing: {TIME}")) } else { Ok(time) }
+    if time.is_zero() { Err("it has to be longer than 0".to_owned()) } else { Ok(time) }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use clap::{ArgGroup, Subcommand};
+use clap::{ArgGroup, Subcommand, builder::RangedU64ValueParser};
 
 #[derive(Debug, Parser, PartialEq)]
 #[command(name = "test", group(ArgGroup::new("device").required(true).args(["cpu", "gpu"])))]
@@ -149,6 +149,8 @@ struct Kinds {
     few: Option<u8>,
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     some: Option<u32>,
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    many: Option<usize>,
     #[arg(long)]
     number: Option<f64>,
     #[arg(long, value_parser = humantime::parse_duration)]
@@ -173,10 +175,12 @@ fn a_value_that_is_wrong_is_told_in_words_what_to_write() {
         ("--few", "0", "it has to be from 1 to 255"),
         ("--few", "x", "it has to be a whole number"),
         ("--some", "0", "it has to be at least 1"),
+        ("--many", "0", "it has to be at least 1"),
+        ("--many", "x", "it has to be a whole number"),
         ("--number", "x", "it has to be a number, such as 0.1"),
         ("--time", "yesterday", time),
         ("--time", "5", time),
-        ("--patience", "0", "it has to be longer than nothing"),
+        ("--patience", "0", "it has to be longer than 0"),
         ("--patience", "x", time),
     ] {
         let error = why(&format!("deep {flag} {value}"), &[]);
