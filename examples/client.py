@@ -15,7 +15,8 @@ address, *pictures = sys.argv[1:]
 with grpc.insecure_channel(address) as channel:
     run = training_calls.TrainingStub(channel).GetRun(training.GetRunRequest(), timeout=10)
     state = training.RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
-    print(f"{run.id}: {state}, {len(run.epochs)} epochs done, best accuracy {run.best_accuracy:.2%}")
+    done = run.epochs[-1].epoch + 1 if run.epochs else 0
+    print(f"{run.id}: {state}, {done} epochs done, best accuracy {run.best_accuracy:.2%}")
     images = [inference.Image(file=pathlib.Path(picture).read_bytes()) for picture in pictures]
     request = inference.PredictRequest(images=images, model=inference.ModelSelector(best=inference.Choice()))
     answer = inference_calls.InferenceStub(channel).Predict(request, timeout=60)

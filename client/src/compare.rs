@@ -41,7 +41,7 @@ pub struct Named {
 pub async fn compare(options: &Compare, output: &Output) -> Result<(), Failure> {
     let mut runs = Vec::new();
     for name in &options.runs {
-        runs.push(Named { name: name.clone(), run: Source::named(name).await?.run().await? });
+        runs.push(Named { name: name.clone(), run: Source::named(name).await?.whole_run().await? });
     }
     if output.json() { output.json_object(&json(&runs)) } else { output.lines(lines(&runs, output.look())) }
 }

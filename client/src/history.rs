@@ -19,7 +19,8 @@ use view::{Align, EpochView, duration, percent, rate, speed, table};
 /// If they cannot be had or written, or a requirement is not met.
 pub async fn history(url: &Uri, options: &History, output: &Output) -> Result<(), Failure> {
     let source = Source::of(&options.from, url).await?;
-    let epochs = source.epochs(false).await?;
+    let run = source.whole_run().await?;
+    let epochs = &run.epochs;
     let shown = &epochs[epochs.len().saturating_sub(options.tail.unwrap_or(usize::MAX))..];
     if output.json() {
         output.json_object(&shown.iter().map(EpochView::new).collect::<Vec<_>>())?;
@@ -28,9 +29,9 @@ pub async fn history(url: &Uri, options: &History, output: &Output) -> Result<()
     } else if epochs.is_empty() {
         output.text("no epoch is done yet\n")?;
     } else {
-        output.lines(lines(&epochs, shown.len(), output.look()))?;
+        output.lines(lines(epochs, shown.len(), output.look()))?;
     }
-    requirement::check(&options.demands, &source.run().await?)
+    requirement::check(&options.demands, &run)
 }
 
 /// A table of the last `count` of all `epochs`. The best of all is marked.

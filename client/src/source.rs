@@ -61,6 +61,16 @@ impl Source {
         }
     }
 
+    /// The run with all its epochs. A coordinator tells of the newest ones only where the run alone is asked for.
+    ///
+    /// # Errors
+    /// As of [`Self::run`].
+    pub async fn whole_run(&self) -> Result<Run, Failure> {
+        // In this order: no epoch of the run is missing.
+        let run = self.run().await?;
+        Ok(Run { epochs: self.epochs(false).await?, ..run })
+    }
+
     /// The epochs that are done, with their counts of answers too if `with_confusion`.
     ///
     /// # Errors

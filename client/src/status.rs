@@ -26,7 +26,7 @@ const RECOVERIES: usize = 3;
 /// # Errors
 /// If the run cannot be looked at, the output cannot be written, or a requirement is not met.
 pub async fn status(url: &Uri, options: &args::Status, output: &Output) -> Result<(), Failure> {
-    let run = Source::of(&options.from, url).await?.run().await?;
+    let run = Source::of(&options.from, url).await?.whole_run().await?;
     if output.json() {
         output.json_object(&RunView::new(&run))?;
     } else {

@@ -90,7 +90,7 @@ async fn paint(painter: Arc<Painter>, mut view: watch::Receiver<Run>) {
             let changed = view.wait_for(|run| run.checkpoint != seen || is_over(run.state())).await;
             // Without a helm nothing comes any more.
             let Ok(run) = changed else { return };
-            (run.checkpoint.clone(), run.epochs.len() as u32, is_over(run.state()))
+            (run.checkpoint.clone(), view::epochs_done(&run), is_over(run.state()))
         };
         if epochs < painted {
             // They are done again: what is there of them is void.

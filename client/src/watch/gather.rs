@@ -53,7 +53,7 @@ async fn history(source: &Source) -> Result<History, Failure> {
 }
 
 /// What of a run tells that its history has grown.
-fn version(model: &Model) -> (String, usize, u64, String, usize) {
+fn version(model: &Model) -> (String, u32, u64, String, usize) {
     let run = &model.run;
-    (run.id.clone(), run.epochs.len(), run.generation, run.checkpoint.clone(), run.recoveries.len())
+    (run.id.clone(), view::epochs_done(run), run.generation, run.checkpoint.clone(), run.recoveries.len())
 }

@@ -141,7 +141,7 @@ pub struct Model {
     /// What is chosen.
     pub choice: Choice,
     /// How many epochs the log tells of.
-    told: Option<usize>,
+    told: Option<u32>,
 }
 
 impl Model {
@@ -180,8 +180,8 @@ impl Model {
             self.say(Some(Ink::Good), "connected again".to_owned());
         }
         // As where there is no terminal, who joins late is told of the last epoch only. A run can also go back.
-        let told = self.told.map_or(run.epochs.len().saturating_sub(1), |told| told.min(run.epochs.len()));
-        for line in view::last_epochs(&run, run.epochs.len() - told) {
+        let done = view::epochs_done(&run);
+        for line in view::epochs_after(&run, self.told.map_or(done.saturating_sub(1), |told| told.min(done))) {
             self.say(None, line);
         }
         let state = |run: &Run| (run.state, run.reason.clone());
@@ -197,7 +197,7 @@ impl Model {
             };
             self.say(Some(ink), text);
         }
-        self.told = Some(run.epochs.len());
+        self.told = Some(done);
         self.run = run;
     }
 
@@ -205,11 +205,12 @@ impl Model {
         push(&mut self.log, LINES, Line { ink, text });
     }
 
-    /// The epochs that are done: with notes, if those are known of each.
+    /// The epochs that are done: all of them and with notes, as soon as those are known.
     #[must_use]
     pub fn epochs(&self) -> &[Epoch] {
         let known = &self.history.epochs;
-        if known.len() == self.run.epochs.len() { known } else { &self.run.epochs }
+        let newest = |epochs: &[Epoch]| epochs.last().map(|epoch| epoch.epoch);
+        if newest(known) == newest(&self.run.epochs) { known } else { &self.run.epochs }
     }
 
     /// Whether `text` is to be shown.

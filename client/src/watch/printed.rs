@@ -49,8 +49,8 @@ impl<'a> Printed<'a> {
             return self.draw(&status::render(run, self.output.look()), "");
         }
         // A watcher that joins late is told of the last epoch only.
-        let shown = self.run.as_ref().map_or(run.epochs.len().saturating_sub(1), |before| before.epochs.len());
-        for line in view::last_epochs(run, run.epochs.len().saturating_sub(shown)) {
+        let told = self.run.as_ref().map_or(view::epochs_done(run).saturating_sub(1), view::epochs_done);
+        for line in view::epochs_after(run, told) {
             self.output.text(&(line + "\n"))?;
         }
         let line = status::line(run);

@@ -50,7 +50,7 @@ impl Helm {
             seconds_left: self.seconds_left(position, images_per_second),
             generation: self.steering.generation(),
             workers: workers.filter_map(|(id, worker)| self.worker_message(*id, worker, now)).collect(),
-            epochs: self.steering.history().iter().map(view::records::epoch).collect(),
+            epochs: view::records::newest_epochs(self.steering.history()),
             config: Some(proto::to_message(&self.config.values())),
             checkpoint: self.newest.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
             best_checkpoint: self.best.as_ref().map_or_else(String::new, |(name, _)| name.clone()),

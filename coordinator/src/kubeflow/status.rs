@@ -21,7 +21,7 @@ fn percentage(run: &Run, epochs: u32) -> u32 {
         return 100;
     }
     let step = f64::from(run.step) / f64::from(run.steps_per_epoch.max(1));
-    let done = (f64::from(run.epoch) + step).max(run.epochs.len() as f64);
+    let done = (f64::from(run.epoch) + step).max(f64::from(view::epochs_done(run)));
     (100.0 * done / f64::from(epochs.max(1))).clamp(0.0, 99.0) as u32
 }
 

@@ -12,7 +12,7 @@ use view::{duration, is_over, percent};
 const RELIEF: f64 = 1.2;
 
 /// How far a run is: it gets further if one of these grows.
-pub type Place = (u32, u32, usize);
+pub type Place = (u32, u32, u32);
 
 impl Lookout {
     pub(crate) fn look_at_run(&mut self, seen: &Seen<'_>) {
@@ -26,7 +26,7 @@ impl Lookout {
     }
 
     fn look_at_headway(&mut self, run: &Run, at: Duration) {
-        let place = (run.epoch, run.step, run.epochs.len());
+        let place = (run.epoch, run.step, view::epochs_done(run));
         let since = match self.reached {
             // A run that is paused stands still by right.
             Some((before, since)) if before == place && run.state() != RunState::Paused => since,

@@ -37,7 +37,7 @@ mod table;
 mod text;
 
 pub use bar::bar;
-pub use epochs::{epoch_line, last_epochs};
+pub use epochs::{epoch_line, epochs_after, epochs_done, last_epochs};
 pub use json::{EpochView, RecoveryView, RunView, WorkerView};
 pub use listed::{CheckpointView, EventView, GenerationView};
 pub use pace::pace;

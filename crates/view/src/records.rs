@@ -30,6 +30,10 @@ pub struct Stored {
 /// An epoch's figures, as everybody sees them.
 #[must_use]
 pub fn epoch(record: &EpochRecord) -> v1::Epoch {
+    v1::Epoch { per_class_accuracy: record.confusion.per_class_accuracy(), ..without_classes(record) }
+}
+
+fn without_classes(record: &EpochRecord) -> v1::Epoch {
     v1::Epoch {
         epoch: record.epoch,
         train_loss: record.train_loss,
@@ -39,9 +43,22 @@ pub fn epoch(record: &EpochRecord) -> v1::Epoch {
         learning_rate: record.lr,
         seconds: record.seconds,
         images_per_second: record.images_per_second,
-        per_class_accuracy: record.confusion.per_class_accuracy(),
         ..v1::Epoch::default()
     }
+}
+
+/// Epochs that a run tells of itself: what every onlooker gets at every step must not grow with the run.
+const NEWEST: usize = 100;
+
+/// The newest of all epochs that are done, as a run tells of itself. The accuracy per class is only in the last one.
+#[must_use]
+pub fn newest_epochs(all: &[EpochRecord]) -> Vec<v1::Epoch> {
+    let newest = all.iter().skip(all.len().saturating_sub(NEWEST));
+    let mut epochs: Vec<v1::Epoch> = newest.map(without_classes).collect();
+    if let (Some(shown), Some(last)) = (epochs.last_mut(), all.last()) {
+        *shown = epoch(last);
+    }
+    epochs
 }
 
 /// An epoch with all that is recorded of it, its counts of answers too if `confusion`.
@@ -126,8 +143,12 @@ pub fn best(stored: &[Stored]) -> Option<&Stored> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
     use super::*;
     use chronicle::Fact;
+    use plan::Confusion;
+    use serde_json::json;
 
     fn stored(name: &str, steps_done: u64, test_accuracy: Option<f64>) -> Stored {
         Stored {
@@ -170,5 +191,28 @@ mod tests {
         assert_eq!(best(&[stored("a", 1, None), stored("b", 2, Some(f64::NAN))]), None);
         let some = [stored("a", 1, Some(0.2)), stored("b", 2, Some(0.6)), stored("c", 3, Some(0.4))];
         assert_eq!(best(&some).map(|stored| stored.name.as_str()), Some("b"));
+    }
+    fn record(epoch: u32) -> EpochRecord {
+        serde_json::from_value(json!({
+            "epoch": epoch, "train_loss": 0.5, "train_accuracy": 0.25, "train_images": 20, "test_loss": 0.5,
+            "test_accuracy": 0.85, "confusion": Confusion::from_counts(vec![8, 2, 1, 9]).unwrap(), "lr": 0.1,
+            "seconds": 3.0, "train_seconds": 2.0, "images_per_second": 10.0, "note": null,
+            "schedule": schedule::ScheduleState::new(0.1),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_a_run_tells_of_itself_does_not_grow_with_it() {
+        let told = |epochs: u32| {
+            let epochs = newest_epochs(&(0..epochs).map(record).collect::<Vec<_>>());
+            let classes = epochs.iter().map(|epoch| epoch.per_class_accuracy.len()).sum::<usize>();
+            let run = v1::Run { epochs, ..v1::Run::default() };
+            (run.epochs.first().map(|epoch| epoch.epoch), run.epochs.len(), classes, crate::epochs_done(&run))
+        };
+        assert_eq!(told(0), (None, 0, 0, 0));
+        assert_eq!(told(1), (Some(0), 1, 2, 1));
+        assert_eq!(told(100), (Some(0), 100, 2, 100));
+        assert_eq!(told(1000), (Some(900), 100, 2, 1000));
     }
 }
