@@ -55,7 +55,9 @@ fn columns(epochs: &[Epoch], count: usize, look: Look, width: usize) -> Vec<Stri
     rows.extend(shown.clone().map(|epoch| row(epoch, best)));
     let mut columns = [Align::Right; 9];
     columns[8] = Align::Left;
-    rows.iter_mut().for_each(|row| row.truncate(width));
+    for row in &mut rows {
+        row.truncate(width);
+    }
     let lines = table(&columns[..width], &rows).into_iter().enumerate();
     let bests: Vec<bool> = shown.map(|epoch| Some(epoch.epoch) == best).collect();
     let ink = |index: usize| match index.checked_sub(1) {
