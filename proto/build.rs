@@ -1,5 +1,6 @@
 //! Compiles the protocol in Rust alone: no `protoc` has to be installed.
 
+use protox::prost::Message;
 use std::{env, error::Error, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,6 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         path,
         protox::Compiler::new(["."])?.include_imports(true).open_files(FILES)?.encode_file_descriptor_set(),
     )?;
+    // The same with the comments, for the test that there are some.
+    let path = PathBuf::from(env::var("OUT_DIR")?).join("documented.bin");
+    fs::write(path, descriptors.encode_to_vec())?;
     tonic_prost_build::configure().bytes(".inference").compile_fds(descriptors)?;
     Ok(())
 }

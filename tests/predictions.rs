@@ -255,6 +255,22 @@ async fn assert_full(client: &InferenceClient<Channel>, planes: &[u8]) {
     }
 }
 
+/// Whatever time a client gives: it gets its answer, or hears that the time is over. It is never told that it went away.
+async fn assert_deadlines(client: &InferenceClient<Channel>, planes: &[u8]) {
+    let mut late = 0;
+    for micros in [100, 500, 1000, 2000, 3000, 5000, 10_000, 20_000].repeat(4) {
+        let mut request =
+            tonic::Request::new(PredictRequest { images: vec![pixels(planes); 256], ..PredictRequest::default() });
+        request.set_timeout(Duration::from_micros(micros));
+        if let Err(status) = client.clone().predict(request).await {
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+            assert_eq!(status.get_details_error_info().unwrap().reason, "DEADLINE");
+            late += 1;
+        }
+    }
+    assert!(late >= 4, "nobody answers within a tenth of a millisecond");
+}
+
 /// What else there is beside predictions.
 fn looked_at(served: &Served, directory: &Path) {
     // The page shows the run and asks its model; the standard protocol stands beside it.
@@ -306,6 +322,8 @@ async fn a_finished_run_is_served_without_training() {
         (&all.predictions[0].class, bits(&all.predictions[0].probabilities))
     );
     assert!(all.compute_milliseconds > 0.0 && all.queue_milliseconds >= 0.0);
+
+    assert_deadlines(&client, &planes[..3072]).await;
 
     // The list, page by page, and each of it by name.
     let (mut names, mut page_token) = (Vec::new(), String::new());

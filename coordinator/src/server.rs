@@ -3,7 +3,7 @@
 use crate::{
     connections,
     error::Error,
-    services::{Admission, COPIES, InferenceService, LARGEST_MESSAGE, Predictor, StandardBackend, Timely},
+    services::{Admission, COPIES, InferenceService, LARGEST_MESSAGE, Patience, Predictor, StandardBackend, Timely},
 };
 use inference::{Budget, Engine, EngineOptions};
 use open_inference::OpenInference;
@@ -87,7 +87,8 @@ pub(crate) fn serve(routes: Routes, listener: TcpListener, timeouts: Timeouts) -
     let mut builder = Server::builder()
         .max_concurrent_streams(CALLS)
         .http2_keepalive_interval(Some(timeouts.keepalive))
-        .http2_keepalive_timeout(Some(GONE));
+        .http2_keepalive_timeout(Some(GONE))
+        .layer(Patience);
     let server = builder.add_routes(routes).serve_with_incoming_shutdown(incoming, async {
         // Dropping the sender closes as well.
         let _ = closed.await;

@@ -4,6 +4,7 @@ mod arguments;
 mod command;
 mod disk;
 mod note;
+mod receivers;
 mod webhook;
 
 pub use arguments::AlertArgs;
@@ -14,9 +15,10 @@ use chronicle::{Chronicle, Fact};
 use disk::Watched;
 use note::Note;
 use proto::v1::Run;
+use receivers::Receivers;
 use std::{
     path::Path,
-    sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError},
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
@@ -28,10 +30,10 @@ use url::Url;
 
 /// Between two looks at the run.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Alerts that wait for a webhook or a command that is slow.
-const WAITING: usize = 64;
 /// How long the last alerts are waited for when the run is over.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// Until what was not delivered is told.
+const WORD: Duration = Duration::from_secs(1);
 
 /// Who is told, and from when on.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +87,7 @@ impl Alerts {
     pub async fn end(self) {
         drop(self.stop);
         // Late or gone: nothing waits for it any longer.
-        let _ = timeout(FAREWELL, self.delivered).await;
+        let _ = timeout(FAREWELL + WORD, self.delivered).await;
     }
 }
 
@@ -154,66 +156,6 @@ fn log(alert: &Alert) {
     match (alert.severity, alert.status) {
         (Severity::Info, _) | (_, Status::Resolved) => tracing::info!("{}", alert.text),
         (Severity::Warning | Severity::Critical, Status::Firing) => tracing::warn!("{}", alert.text),
-    }
-}
-
-/// The webhook and the command, each with a thread of its own.
-#[derive(Debug, Default)]
-struct Receivers {
-    queues: Vec<(&'static str, SyncSender<Note>)>,
-    ended: Vec<mpsc::Receiver<()>>,
-}
-
-impl Receivers {
-    fn start(webhook: Option<Url>, command: Option<String>) -> Result<Self, Error> {
-        let mut receivers = Self::default();
-        if let Some(url) = webhook {
-            receivers.add("the webhook", "webhook", move |note| webhook::post(&url, note))?;
-        }
-        if let Some(command) = command {
-            receivers.add("the command of alerts", "alert-command", move |note| command::run(&command, note))?;
-        }
-        Ok(receivers)
-    }
-
-    fn add(
-        &mut self,
-        name: &'static str,
-        thread: &str,
-        deliver: impl Fn(&Note) -> Result<(), String> + Send + 'static,
-    ) -> Result<(), Error> {
-        let (queue, notes) = mpsc::sync_channel::<Note>(WAITING);
-        let (over, ended) = mpsc::channel();
-        spawn(thread, move || {
-            // Dropped at the end, which says that all is delivered.
-            let _over: mpsc::Sender<()> = over;
-            for note in notes {
-                if let Err(why) = deliver(&note) {
-                    tracing::warn!("{name} was not told that {}: {why}", note.text());
-                }
-            }
-        })?;
-        self.queues.push((name, queue));
-        self.ended.push(ended);
-        Ok(())
-    }
-
-    fn tell(&self, note: &Note) {
-        for (name, queue) in &self.queues {
-            if let Err(TrySendError::Full(note)) = queue.try_send(note.clone()) {
-                tracing::warn!("{name} is too slow, and was not told that {}", note.text());
-            }
-        }
-    }
-
-    /// Waits until all is delivered, but not for long.
-    fn end(self) {
-        drop(self.queues);
-        let until = Instant::now() + FAREWELL;
-        for ended in self.ended {
-            // It sends nothing: it ends or it is late.
-            let _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
-        }
     }
 }
 

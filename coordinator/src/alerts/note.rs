@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const VERSION: u32 = 1;
 
 /// An alert, and where the run was. Chat services that take webhooks show `text`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Note {
     version: u32,
     #[serde(flatten)]

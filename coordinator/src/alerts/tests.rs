@@ -93,6 +93,32 @@ async fn a_command_that_does_not_end_holds_up_nobody_for_long() {
     assert!(began.elapsed() < FAREWELL + Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
+#[test]
+fn the_last_word_is_said_beside_one_that_takes_long() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("told");
+    let say = format!("printf %s \"$COXSWAIN_ALERT\" > '{}'", file.display());
+    let command = format!("case \"$COXSWAIN_ALERT\" in stuck*) exec sleep 25;; *) {say};; esac");
+    let receivers = Receivers::start(None, Some(command)).unwrap();
+    let note = |text: &str| {
+        let alert = Alert {
+            kind: alerts::Kind::RunFinished,
+            status: Status::Firing,
+            severity: Severity::Info,
+            worker: None,
+            text: text.to_owned(),
+            advice: "",
+        };
+        Note::new(&alert, &run(RunState::Finished))
+    };
+    receivers.tell(&note("stuck in a shell"));
+    receivers.tell(&note("all is done"));
+    let began = Instant::now();
+    receivers.end();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "all is done");
+    assert!(began.elapsed() < FAREWELL + Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn what_is_news_goes_to_the_journal() {
     let rules = Rules { stalled_after: Duration::ZERO, ..Rules::default() };

@@ -8,6 +8,7 @@ mod inference;
 mod messages;
 mod open_inference;
 mod pace;
+mod patience;
 mod predictor;
 mod stream;
 mod training;
@@ -18,6 +19,7 @@ pub use deadline::Timely;
 pub use inference::InferenceService;
 pub use open_inference::StandardBackend;
 pub(crate) use pace::{Pace, too_slow};
+pub(crate) use patience::Patience;
 pub use predictor::Predictor;
 pub use training::{SAVED, TrainingService};
 

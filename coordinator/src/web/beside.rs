@@ -18,6 +18,8 @@ use axum::{
 };
 use chronicle::Chronicle;
 use http::header;
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use inference::{Budget, Memory, Refused};
 use open_inference::{Backend, Failure, LARGEST_BODY};
 use page::{Page, Streams};
@@ -34,6 +36,8 @@ const JSON_COPIES: u64 = 24;
 const JSON_LENGTH: &str = "Inference-Header-Content-Length";
 /// Where bodies are JSON.
 const STANDARD: &str = "/v2/";
+/// The most bytes of a body that does not say its length. Its memory is taken before it comes.
+const UNTOLD: u64 = 4 << 20;
 
 /// What is served beside the page, and the memory that requests on its port may take.
 #[derive(Debug, Clone)]
@@ -74,25 +78,56 @@ impl Others {
     }
 }
 
+/// The bytes of a body; `None` if it does not say.
+fn length(request: &Request) -> Option<u64> {
+    // One that is none has a length, and no header.
+    number(request, header::CONTENT_LENGTH.as_str()).or_else(|| request.body().size_hint().exact())
+}
+
+fn number(request: &Request, name: &str) -> Option<u64> {
+    request.headers().get(name)?.to_str().ok()?.parse().ok()
+}
+
 /// What a request may take in memory, in bytes.
 fn need(request: &Request) -> u64 {
-    let number = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    // A body of unknown length may be as long as any; a request without a body says so by its method.
-    let unknown = if request.method().is_safe() { 0 } else { LARGEST_BODY as u64 };
-    let length = number(header::CONTENT_LENGTH.as_str()).unwrap_or(unknown).min(LARGEST_BODY as u64);
-    let json =
-        if request.uri().path().starts_with(STANDARD) { number(JSON_LENGTH).unwrap_or(length).min(length) } else { 0 };
+    let length = length(request).unwrap_or(UNTOLD).min(LARGEST_BODY as u64);
+    let json = if request.uri().path().starts_with(STANDARD) {
+        number(request, JSON_LENGTH).unwrap_or(length).min(length)
+    } else {
+        0
+    };
     JSON_COPIES * json + COPIES * (length - json)
+}
+
+/// `body` in whole, if it is not longer than one may be that does not say its length.
+async fn whole(body: Body) -> Result<Body, Failure> {
+    match Limited::new(body, UNTOLD as usize).collect().await {
+        Ok(all) => Ok(Body::from(all.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => Err(Failure::TooLarge(format!(
+            "a body that does not say its length may have {UNTOLD} bytes: send Content-Length, instead of \
+             Transfer-Encoding: chunked"
+        ))),
+        Err(error) => Err(Failure::Invalid(format!("the body did not come: {error}"))),
+    }
 }
 
 /// The answer to a request whose body has to come as fast as on the port for gRPC.
 async fn run_at_pace(budget: &Budget, request: Request, next: Next) -> Response {
+    let untold = length(&request).is_none();
     let (parts, body) = request.into_parts();
     let (body, too_slow) = Paced::new(body, budget.clone());
+    let body = Body::new(body);
+    let answer = async {
+        let body = if untold { whole(body).await } else { Ok(body) };
+        match body {
+            Ok(body) => next.run(Request::from_parts(parts, body)).await,
+            Err(failure) => failure.into_response(),
+        }
+    };
     tokio::select! {
         biased;
         Ok(why) = too_slow => Failure::Busy(why).into_response(),
-        response = next.run(Request::from_parts(parts, Body::new(body))) => response,
+        response = answer => response,
     }
 }
 
@@ -123,7 +158,7 @@ async fn admit(State(budget): State<Budget>, request: Request, next: Next) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{body::Bytes, routing::post};
+    use axum::{body::Bytes, extract::DefaultBodyLimit, routing::post};
     use http::{Method, StatusCode};
     use http_body_util::{BodyExt, StreamBody};
     use tokio::sync::mpsc;
@@ -158,5 +193,32 @@ mod tests {
         assert!(String::from_utf8_lossy(&why).contains("too slow while others wait"), "{why:?}");
         let response = timeout(Duration::from_secs(5), other).await.expect("there is room for it").unwrap().unwrap();
         assert_eq!(response.status(), StatusCode::OK);
+    }
+
+    fn chunked(method: Method, path: &str, pieces: usize) -> Request {
+        let pieces = tokio_stream::iter((0..pieces).map(|_| Bytes::from(vec![b'x'; 1 << 18])));
+        let frames = pieces.map(|data| Ok::<_, std::convert::Infallible>(http_body::Frame::data(data)));
+        Request::builder().method(method).uri(path).body(Body::new(StreamBody::new(frames))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_say_its_length_takes_what_such_a_one_may_have() {
+        // Enough for one of them in JSON, and far from enough for the largest body.
+        let budget = Budget::new(JSON_COPIES * UNTOLD, 4, Duration::from_secs(20));
+        let router = Router::new().route("/v2/take", post(async |body: Bytes| body.len().to_string()));
+        let router = router.layer(DefaultBodyLimit::disable());
+        let mut router = router.layer(from_fn_with_state(budget, admit));
+        let mut ask = async |request: Request| {
+            let response = router.call(request).await.unwrap();
+            let status = response.status();
+            (status, String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap())
+        };
+        assert_eq!(ask(chunked(Method::POST, "/v2/take", 16)).await, (StatusCode::OK, UNTOLD.to_string()));
+        let (status, told) = ask(chunked(Method::POST, "/v2/take", 17)).await;
+        assert!(status == StatusCode::PAYLOAD_TOO_LARGE && told.contains("send Content-Length"), "{status}: {told}");
+        // Without a body there is nothing to take memory for, whatever the method.
+        assert_eq!(ask(Request::post("/v2/take").body(Body::empty()).unwrap()).await, (StatusCode::OK, "0".to_owned()));
+        let (status, _) = ask(chunked(Method::PUT, "/v2/take", 1)).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     }
 }

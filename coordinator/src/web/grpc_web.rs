@@ -3,7 +3,7 @@
 //! The port for gRPC itself is out of a browser's reach: it speaks HTTP/2 without TLS, which none does. So the rules of the page
 //! about other sites are before every question of a browser.
 
-use crate::error::Error;
+use crate::{error::Error, services::Patience};
 use axum::{
     Router,
     extract::{Request, State},
@@ -38,7 +38,7 @@ impl GrpcWeb {
     /// # Errors
     /// If the descriptors of the services are none.
     pub fn new(services: Routes, streams: Streams) -> Result<Self, Error> {
-        let services = GrpcWebLayer::new().layer(services.prepare().into_axum_router());
+        let services = GrpcWebLayer::new().layer(Patience.layer(services.prepare().into_axum_router()));
         let services = Router::new().fallback_service(services);
         Ok(Self { services, lasting: Arc::new(lasting()?), streams })
     }

@@ -5,7 +5,7 @@ use crate::{
     answer::{Column, Values, columns},
     backend::{About, Backend, Failure, Image},
     model::{Described, Kind, Output, step},
-    request::{Elements, Tensor, images},
+    request::{Elements, Tensor, check_parameters, images},
 };
 use bytes::Bytes;
 use proto::open_inference::{
@@ -128,7 +128,11 @@ struct Asked {
 
 impl Asked {
     fn new(about: &About, request: ModelInferRequest) -> Result<Self, Failure> {
-        let ModelInferRequest { model_name, model_version, inputs, outputs, raw_input_contents, .. } = request;
+        let ModelInferRequest { model_name, model_version, parameters, inputs, outputs, raw_input_contents, .. } =
+            request;
+        let of_inputs = inputs.iter().map(|input| &input.parameters);
+        let of_outputs = outputs.iter().map(|output| &output.parameters);
+        check_parameters(of_inputs.chain(of_outputs).chain([&parameters]).flat_map(|parameters| parameters.keys()))?;
         let kind = Kind::named(about, &model_name)?;
         let step = step(&model_version)?;
         let wanted = outputs.iter().map(|InferRequestedOutputTensor { name, .. }| name.as_str());

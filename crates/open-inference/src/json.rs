@@ -3,12 +3,12 @@
 use crate::{
     answer::{Column, Values},
     backend::Failure,
-    request::{Elements, Tensor},
+    request::{Elements, Tensor, check_parameters},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A request to predict. What has no meaning here is passed over.
 #[derive(Debug, Deserialize)]
@@ -26,6 +26,8 @@ pub struct InferRequest {
 struct RequestParameters {
     #[serde(default)]
     binary_data_output: bool,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +43,8 @@ struct Input {
 #[derive(Debug, Default, Deserialize)]
 struct InputParameters {
     binary_data_size: Option<usize>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 /// An output that is wanted.
@@ -54,6 +58,8 @@ pub struct WantedOutput {
 #[derive(Debug, Default, Deserialize)]
 struct OutputParameters {
     binary_data: Option<bool>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 /// Why a body is none.
@@ -71,7 +77,10 @@ impl InferRequest {
             return Err(Failure::Invalid(why));
         }
         let request = serde_json::from_slice(&body[..length]);
-        let request = request.map_err(|error| Failure::Invalid(format!("the body is no request: {error}")))?;
+        let request: Self = request.map_err(|error| Failure::Invalid(format!("the body is no request: {error}")))?;
+        let of_inputs = request.inputs.iter().map(|input| &input.parameters.others);
+        let of_outputs = request.outputs.iter().map(|output| &output.parameters.others);
+        check_parameters(of_inputs.chain(of_outputs).chain([&request.parameters.others]).flat_map(Map::keys))?;
         Ok((request, body.slice(length..)))
     }
 

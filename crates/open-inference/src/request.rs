@@ -30,6 +30,25 @@ pub enum Elements {
     Numbers(Bytes),
 }
 
+/// Parameters that change what an answer is or where the data lies, and are not understood here. All others may be passed over.
+const NOT_UNDERSTOOD: [(&str, &str); 5] = [
+    ("classification", "outputs are whole: take the likeliest of `probabilities`, or the output `class`"),
+    ("shared_memory_region", "send the data in the request"),
+    ("sequence_id", "each request stands for itself"),
+    ("sequence_start", "each request stands for itself"),
+    ("sequence_end", "each request stands for itself"),
+];
+
+/// Refuses parameters with which an answer would be another than was asked for.
+pub fn check_parameters<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<(), Failure> {
+    for name in names {
+        if let Some((name, instead)) = NOT_UNDERSTOOD.iter().find(|(known, _)| known == name) {
+            return Err(Failure::Invalid(format!("the parameter {name:?} is not understood: {instead}")));
+        }
+    }
+    Ok(())
+}
+
 /// The images in the tensors of a request.
 pub fn images(about: &About, kind: Kind, tensors: Vec<Tensor>) -> Result<Vec<Image>, Failure> {
     let wanted = kind.input(about);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use proptest::prelude::*;
 use proto::open_inference::{
-    InferTensorContents, ModelInferRequest, ModelReadyRequest,
+    InferParameter, InferTensorContents, ModelInferRequest, ModelReadyRequest,
     grpc_inference_service_server::GrpcInferenceService,
     model_infer_request::{InferInputTensor, InferRequestedOutputTensor},
 };
@@ -114,7 +114,7 @@ async fn what_makes_no_sense_is_told_apart() {
         ..ModelInferRequest::default()
     };
     assert!(infer(good()).await.is_ok());
-    let cases: [(tonic::Code, &str, Change); 11] = [
+    let cases: [(tonic::Code, &str, Change); 13] = [
         (NotFound, "there is no model \"resnet50\"", |request| request.model_name = "resnet50".to_owned()),
         (NotFound, "there is no version \"new\"", |request| request.model_version = "new".to_owned()),
         (InvalidArgument, "one input, image, and not 0", |request| request.inputs.clear()),
@@ -124,6 +124,14 @@ async fn what_makes_no_sense_is_told_apart() {
         (InvalidArgument, "from 1 to 1024", |request| request.inputs[0].shape = vec![-1, 1, 2, 2]),
         (InvalidArgument, "1024 images have 4096", |request| request.inputs[0].shape = vec![1024, 1, 2, 2]),
         (InvalidArgument, "holds nothing", |request| request.raw_input_contents.clear()),
+        (InvalidArgument, "the parameter \"sequence_id\" is not understood", |request| {
+            request.parameters.insert("sequence_id".to_owned(), InferParameter::default());
+        }),
+        (InvalidArgument, "take the likeliest of `probabilities`", |request| {
+            let mut output = InferRequestedOutputTensor { name: "probabilities".to_owned(), ..Default::default() };
+            output.parameters.insert("classification".to_owned(), InferParameter::default());
+            request.outputs = vec![output];
+        }),
         (InvalidArgument, "2 entries", |request| request.raw_input_contents.push(vec![].into())),
         (InvalidArgument, "no output \"logits\"", |request| {
             request.outputs = vec![InferRequestedOutputTensor { name: "logits".to_owned(), ..Default::default() }];
@@ -187,6 +195,22 @@ async fn json_gets_json() {
     let path = "/v2/models/resnet20/versions/39/infer";
     let (status, _, body) = ask(path, body.to_string().into_bytes(), None).await;
     assert_eq!((status, &value(&body)["model_version"]), (StatusCode::OK, &json!("39")));
+}
+
+#[tokio::test]
+async fn parameters_that_change_an_answer_are_refused_and_others_passed_over() {
+    let request = |of_all: Value, of_output: Value| {
+        json!({"parameters": of_all, "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["/w=="]}],
+               "outputs": [{"name": "class", "parameters": of_output}]})
+    };
+    let passed = request(json!({"priority": 3}), json!({"binary_data": false, "mine": [1]}));
+    let path = "/v2/models/resnet20/infer";
+    assert_eq!(ask(path, passed.to_string().into_bytes(), None).await.0, StatusCode::OK);
+    for refused in [request(json!({"sequence_id": 1}), json!({})), request(json!({}), json!({"classification": 3}))] {
+        let (status, _, body) = ask(path, refused.to_string().into_bytes(), None).await;
+        let told = value(&body)["error"].to_string();
+        assert!(status == StatusCode::BAD_REQUEST && told.contains("is not understood"), "{told}");
+    }
 }
 
 #[tokio::test]
