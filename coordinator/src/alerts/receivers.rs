@@ -31,12 +31,15 @@ struct Outlet {
     ended: Receiver<()>,
 }
 
+/// Tells somebody of an alert, or says why not.
+type Deliver = Box<dyn Fn(&Note) -> Result<(), String> + Send + Sync>;
+
 /// What is on its way to one of them.
 struct Delivery {
     notes: Mutex<Receiver<Note>>,
     /// What it has not been told yet.
     open: Mutex<Vec<Note>>,
-    deliver: Box<dyn Fn(&Note) -> Result<(), String> + Send + Sync>,
+    deliver: Deliver,
 }
 
 impl fmt::Debug for Delivery {
