@@ -15,6 +15,9 @@ use url::Url;
 /// Alerts that wait for one that is slow.
 const WAITING: usize = 64;
 
+/// How one of them is told.
+type Deliver = dyn Fn(&Note) -> Result<(), String> + Send + Sync;
+
 /// All of them.
 #[derive(Debug, Default)]
 pub struct Receivers(Vec<Outlet>);
@@ -31,15 +34,12 @@ struct Outlet {
     ended: Receiver<()>,
 }
 
-/// Tells somebody of an alert, or says why not.
-type Deliver = Box<dyn Fn(&Note) -> Result<(), String> + Send + Sync>;
-
 /// What is on its way to one of them.
 struct Delivery {
     notes: Mutex<Receiver<Note>>,
     /// What it has not been told yet.
     open: Mutex<Vec<Note>>,
-    deliver: Deliver,
+    deliver: Box<Deliver>,
 }
 
 impl fmt::Debug for Delivery {
