@@ -40,6 +40,8 @@ fn impossible_flags() {
     coordinator_fails(2, &["no model \"resnet-20\"", "did you mean resnet20?"], &["--model", "resnet-20"]);
     coordinator_fails(2, &["--plateau-factor 1 is impossible"], &["--plateau-factor", "1"]);
     coordinator_fails(2, &["--workers 0 is impossible"], &["--workers", "0"]);
+    let more = ["--workers", "2", "--min-workers", "3"];
+    coordinator_fails(2, &["--min-workers 3 is impossible", "raise --workers"], &more);
     coordinator_fails(2, &["--lr inf is impossible", "a number"], &["--lr", "inf"]);
     coordinator_fails(2, &["--threads 4294967295 is impossible", "1024"], &["--threads", "4294967295"]);
     let rises = ["--schedule", "multistep", "--milestones", "1,1", "--gamma", "1e308"];

@@ -11,10 +11,13 @@ use proto::v1::RunState;
 use std::{
     fs,
     path::Path,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
-use system_tests::{Coordinator, Ended, TestRun, assert_same, fail_at, fail_in, members, runs, scratch, undisturbed};
+use system_tests::{
+    Coordinator, Ended, TestRun, assert_same, binary, fail_at, fail_in, members, runs, scratch, undisturbed,
+};
 
 /// A run of two workers. In its first generation it is slow from a step of the second epoch on. So what a test does next
 /// meets it in that epoch, on a machine of any speed.
@@ -38,6 +41,14 @@ fn recoveries(ended: &Ended) -> Vec<String> {
     let recoveries = summary["recoveries"].as_array().unwrap();
     assert!(recoveries.iter().all(|recovery| recovery["resumed_ms"].is_u64()), "{recoveries:?}");
     recoveries.iter().map(|recovery| recovery["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What `cox events` tells of the run in `directory`.
+fn events(directory: &Path) -> Vec<String> {
+    let output = Command::new(binary("cox")).args(["events", "--json", "--run-dir"]).arg(directory).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let events: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    events.as_array().unwrap().iter().map(|event| event["text"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -71,6 +82,9 @@ fn a_stopped_worker_is_given_up_and_comes_back() {
     assert_same(&ended, expected);
     let kinds = recoveries(&ended);
     assert!(kinds[0].contains("local-1") && kinds[0].contains("silent"), "{kinds:?}");
+    let events = events(&directory.path().join("stopped"));
+    assert!(events.contains(&"local-1 is back".to_owned()), "{events:?}");
+    assert!(!events.contains(&"local-0 is back".to_owned()), "it was there all the time: {events:?}");
 }
 
 #[test]
@@ -88,6 +102,11 @@ fn a_killed_coordinator_is_taken_up_by_the_workers_that_outlive_it() {
     let ended = run.wait().well();
     assert_same(&ended, expected);
     assert!(ended.log.contains("taking local-0 over"), "{}", ended.log);
+    let events = events(&directory.path().join("killed"));
+    let again = "the coordinator was started again: it goes on from checkpoint step-";
+    let place = events.iter().position(|event| event.starts_with(again));
+    let back = events.iter().position(|event| event == "local-0 is back");
+    assert!(place.is_some() && back > place, "{events:?}");
 }
 
 /// Promise P4. An epoch of 400 steps that takes longer than the coordinator is away.

@@ -9,7 +9,7 @@ use nix::{
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
-    os::unix::process::ExitStatusExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -116,6 +116,34 @@ fn predictions_are_shown_beside_their_pictures(run: &Coordinator, directory: &Pa
     let always = cox(run, &["predict", "--picture", "always", names[0]]).current_dir(directory).output().unwrap();
     let text = String::from_utf8(always.stdout).unwrap();
     assert!(text.contains("▀") && text.contains("\u{1b}[38;"), "{text}");
+}
+
+/// By a key or by a signal from elsewhere. The terminal here is one that answers no questions.
+#[test]
+fn a_watcher_that_is_suspended_leaves_the_terminal_as_it_was() {
+    let directory = scratch();
+    let coordinator = Coordinator::start(&directory.path().join("run"), &[]);
+    let mut command = cox(&coordinator, &["watch", "--interval", "50ms"]);
+    // Somebody else's group: only then may a signal of a terminal stop it.
+    let mut screen = Terminal::start(command.process_group(0), (80, 24));
+    let runs = |text: &str| text.contains("● waiting");
+    screen.wait_for("a run that waits", runs);
+    for by_key in [true, false] {
+        if by_key {
+            screen.press("\x1a");
+        } else {
+            screen.signal(Signal::SIGTSTP);
+        }
+        screen.wait_until_stopped();
+        screen.wait_for("the screen as it was", |_| !screen.is_whole());
+        assert!(screen.is_usual(), "the mode of the terminal is not as it was");
+        screen.signal(Signal::SIGCONT);
+        screen.wait_for("the run again", |text| runs(text) && screen.is_whole());
+    }
+    screen.press("q");
+    assert_eq!(screen.end().code(), Some(0));
+    coordinator.terminate();
+    let _ = coordinator.wait().well();
 }
 
 #[test]

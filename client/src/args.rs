@@ -9,7 +9,7 @@ use crate::image::ImageAt;
 use clap::{Parser, Subcommand};
 use program::{
     Usage, address,
-    arguments::{self, Alias},
+    arguments::{self, Alias, some_time},
 };
 use resnet::{Sizes, Stem};
 use std::{ffi::OsString, time::Duration};
@@ -199,7 +199,7 @@ fn coordinator(text: &str) -> Result<Uri, String> {
 
 /// A time within the coordinator's own limits.
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let interval = some_time(text)?;
     if interval < Duration::from_millis(50) || interval > Duration::from_hours(1) {
         return Err("it has to be from 50ms to 1h".to_owned());
     }

@@ -18,7 +18,7 @@ pub async fn checkpoints(url: &Uri, options: &Checkpoints, output: &Output) -> R
         return output.json_object(&all.iter().map(CheckpointView::new).collect::<Vec<_>>());
     }
     if all.is_empty() {
-        return output.text("there is no checkpoint yet\n");
+        return output.text("there is no checkpoint yet: the first comes at the end of the first epoch\n");
     }
     let look = output.look();
     let paint = |(index, line): (usize, String)| if index == 0 { look.paint(Ink::Faint, &line) } else { line };

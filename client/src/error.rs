@@ -121,10 +121,7 @@ pub enum Failure {
         reason: String,
     },
     /// The epoch that was asked for is not done.
-    #[error(
-        "{}; {done} are done",
-        wanted.map_or_else(|| "no epoch is done yet".to_owned(), |wanted| format!("epoch {wanted} is not there"))
-    )]
+    #[error("{}", no_epoch(*wanted, *done))]
     NoEpoch {
         /// Counted from 1; `None` is the last.
         wanted: Option<u32>,
@@ -239,10 +236,21 @@ impl Failure {
     }
 }
 
+/// That the epoch `wanted` is not there, of so many that are `done`.
+fn no_epoch(wanted: Option<u32>, done: usize) -> String {
+    match wanted {
+        Some(wanted) if done > 0 => format!("epoch {wanted} is not there; {done} are done"),
+        _ => "no epoch is done yet: try again later".to_owned(),
+    }
+}
+
 /// Whether a deadline is behind `error`.
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(<dyn Error>::is::<tonic::TimeoutExpired>)
 }
+
+/// What h2 and hyper say of a connection that the other side ends.
+const ENDED: [&str; 2] = ["connection closed", "stream closed because of a broken pipe"];
 
 /// The last error of a chain, as a person would say it: without the number, and not as a sentence.
 ///
@@ -253,8 +261,9 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
         return format!("what answers there does not speak gRPC ({detail})");
     }
     // The same, where the end of the connection was seen before what is wrong with it.
-    if text == "connection closed" {
-        return "what answers there closed the connection, as what does not speak gRPC does".to_owned();
+    if ENDED.iter().any(|words| text.contains(words)) {
+        return "what answers there closed the connection: it ended, or it does not speak gRPC, as a web page does not"
+            .to_owned();
     }
     let text = text.split(" (os error ").next().unwrap_or_default();
     let mut letters = text.chars();

@@ -29,7 +29,10 @@ pub async fn events(url: &Uri, options: &Events, output: &Output) -> Result<(), 
     let recent: Vec<Event> = all.into_iter().filter(|event| event.at >= from).collect();
     let shown = &recent[recent.len().saturating_sub(options.tail.unwrap_or(usize::MAX))..];
     if !options.follow {
-        return if output.json() {
+        // As of grep, nothing is printed where something has happened and none of it is wanted.
+        return if next == 0 && options.grep.is_empty() && !output.json() {
+            output.text("nothing has happened yet\n")
+        } else if output.json() {
             output.json_object(&shown.iter().map(EventView::new).collect::<Vec<_>>())
         } else {
             output.lines(shown.iter().map(|event| line(event, output.look())))

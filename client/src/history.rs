@@ -37,6 +37,17 @@ pub async fn history(url: &Uri, options: &History, output: &Output) -> Result<()
 /// A table of the last `count` of all `epochs`. The best of all is marked.
 #[must_use]
 pub fn lines(epochs: &[Epoch], count: usize, look: Look) -> Vec<String> {
+    columns(epochs, count, look, 9)
+}
+
+/// The same without speeds, for terminals of the usual width.
+#[must_use]
+pub fn brief(epochs: &[Epoch], count: usize, look: Look) -> Vec<String> {
+    columns(epochs, count, look, 7)
+}
+
+/// The first `width` columns of the table.
+fn columns(epochs: &[Epoch], count: usize, look: Look, width: usize) -> Vec<String> {
     let best = best(epochs);
     let heading = ["EPOCH", "TRAIN LOSS", "TRAIN ACC", "TEST LOSS", "TEST ACC", "RATE", "TIME", "SPEED", ""];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
@@ -44,7 +55,10 @@ pub fn lines(epochs: &[Epoch], count: usize, look: Look) -> Vec<String> {
     rows.extend(shown.clone().map(|epoch| row(epoch, best)));
     let mut columns = [Align::Right; 9];
     columns[8] = Align::Left;
-    let lines = table(&columns, &rows).into_iter().enumerate();
+    for row in &mut rows {
+        row.truncate(width);
+    }
+    let lines = table(&columns[..width], &rows).into_iter().enumerate();
     let bests: Vec<bool> = shown.map(|epoch| Some(epoch.epoch) == best).collect();
     let ink = |index: usize| match index.checked_sub(1) {
         None => Some(Ink::Faint),
@@ -136,7 +150,7 @@ mod tests {
         assert_eq!(lines(&epochs(), 9, Look::plain(100)), expected);
         let last = lines(&epochs(), 2, Look::plain(100));
         assert_eq!((last.len(), last.iter().any(|line| line.contains("best"))), (3, false));
-        let painted = lines(&epochs(), 9, Look { color: true, width: 100 });
+        let painted = lines(&epochs(), 9, Look { color: true, ..Look::plain(100) });
         assert!(painted[2].starts_with("\u{1b}[32m") && !painted[1].contains('\u{1b}'), "{painted:?}");
     }
 

@@ -7,6 +7,8 @@ pub struct Look {
     pub color: bool,
     /// Columns.
     pub width: usize,
+    /// Whether longer lines wrap there, as on a terminal. In files and pipes they do not.
+    pub wraps: bool,
 }
 
 /// A role of text, with its colour.
@@ -47,7 +49,7 @@ impl Look {
     /// Without colours, as for files and tests.
     #[must_use]
     pub const fn plain(width: usize) -> Self {
-        Self { color: false, width }
+        Self { color: false, width, wraps: false }
     }
 
     /// `text` in that ink, or as it is where colours are not wanted.
@@ -64,6 +66,6 @@ mod tests {
     #[test]
     fn colour_only_where_wanted() {
         assert_eq!(Look::plain(80).paint(Ink::Bad, "failed"), "failed");
-        assert_eq!(Look { color: true, width: 80 }.paint(Ink::Bad, "failed"), "\u{1b}[31mfailed\u{1b}[0m");
+        assert_eq!(Look { color: true, ..Look::plain(80) }.paint(Ink::Bad, "failed"), "\u{1b}[31mfailed\u{1b}[0m");
     }
 }

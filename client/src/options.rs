@@ -4,6 +4,8 @@ use crate::{
     drawing,
     requirement::{self, Requirement},
 };
+use clap::builder::RangedU64ValueParser;
+use program::arguments::some_time;
 use std::{path::PathBuf, time::Duration};
 
 /// Where a run is looked at, if not at its coordinator.
@@ -120,8 +122,14 @@ pub struct Pause {
     pub no_wait: bool,
 }
 
+/// A count that is not 0.
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
 /// What to ask in SQL, and how to show the answer.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "cox query --sql <STATEMENT> [OPTIONS]\n       cox query --schema")]
 pub struct Query {
     /// One statement that only reads, such as 'SELECT epoch, test_accuracy FROM epochs'.
     #[arg(long, value_name = "STATEMENT", required_unless_present = "schema")]
@@ -136,11 +144,11 @@ pub struct Query {
     pub csv: bool,
 
     /// At most so many rows.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least_one())]
     pub limit: usize,
 
     /// How long the statement may take.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_time)]
     pub timeout: Duration,
 
     /// Which run.
@@ -264,7 +272,7 @@ pub struct Evaluate {
     pub checkpoint: String,
 
     /// Only so many images, from the first on.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub limit: Option<usize>,
 
     /// Tell the class of each image as well.

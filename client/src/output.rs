@@ -62,7 +62,7 @@ impl Output {
     #[must_use]
     pub fn look(&self) -> Look {
         let width = self.terminal.as_ref().and_then(Term::size_checked).map_or(WIDTH, |(_, columns)| columns.into());
-        Look { color: self.color, width }
+        Look { color: self.color, width, wraps: self.terminal.is_some() }
     }
 
     /// Rows of the terminal.

@@ -1,5 +1,10 @@
 //! `cox predict`: what is in pictures, by a checkpoint of the run.
 
+mod ask;
+mod pin;
+
+pub(crate) use pin::selector;
+
 use crate::{
     NAME, args,
     connect::Coordinator,
@@ -9,16 +14,12 @@ use crate::{
     output::Output,
     thumbnail::{Depth, Thumbnail},
 };
+use ask::{Answered, ask};
 use console::truncate_str;
+use pin::Pin;
 use plan::number::{self, Number};
 use program::{say, text::one_line};
-use proto::{
-    Malformed,
-    v1::{
-        Choice, Image, ModelSelector, PredictRequest, PredictResponse, Prediction, image::Content,
-        model_selector::Which, predict_request,
-    },
-};
+use proto::v1::PredictResponse;
 use serde::{Serialize, Serializer};
 use std::collections::VecDeque;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -28,8 +29,6 @@ use view::{Align, percent, table};
 const IN_FLIGHT: usize = 8;
 /// The most files of a request.
 const FILES: usize = 64;
-/// The most bytes of a request with several files.
-const BYTES: usize = 16 << 20;
 
 /// Pixels of the side of a picture that is drawn alone: two in a letter of the usual shape.
 const ALONE: u32 = 32;
@@ -40,17 +39,12 @@ const GAP: usize = 3;
 /// Columns that what is in a picture takes at least.
 const WORDS: usize = 30;
 
-/// A picture, by its name, as it is drawn, and what came of it.
-type Answered = (String, Option<Thumbnail>, Result<PredictResponse, Failure>);
-/// A picture that is sent.
-type Sent = (String, Option<Thumbnail>, Vec<u8>);
-
 /// Prints what is in each picture, in the order given. A bad one does not stop the others.
 ///
 /// # Errors
 /// If there was a bad one, in the end; or at once if the coordinator does not answer.
 pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: &Output) -> Result<(), Failure> {
-    let model = selector(&options.checkpoint);
+    let pin = Pin::new(&options.checkpoint);
     let images = spawn_blocking(move || options.images.into_iter().flat_map(ImageAt::pictures).collect());
     let images: Vec<ImageAt> = images.await?;
     let all = images.len();
@@ -61,10 +55,12 @@ pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: 
     let mut in_flight: VecDeque<JoinHandle<Result<Vec<Answered>, Failure>>> = VecDeque::new();
     let mut failed = 0;
     loop {
-        while in_flight.len() < IN_FLIGHT
+        // Until one has answered, it is not known which checkpoint the others are to be asked.
+        let most = if pin.holds() { IN_FLIGHT } else { 1 };
+        while in_flight.len() < most
             && let Some(group) = waiting.next()
         {
-            in_flight.push_back(tokio::spawn(ask(coordinator.clone(), group, model.clone(), side)));
+            in_flight.push_back(tokio::spawn(ask(coordinator.clone(), group, pin.clone(), side)));
         }
         let Some(answers) = in_flight.pop_front() else { break };
         for (image, thumbnail, answer) in answers.await?? {
@@ -84,16 +80,6 @@ pub async fn predict(coordinator: &Coordinator, options: args::Predict, output: 
     if failed == 0 { Ok(()) } else { Err(Failure::Images { failed, all }) }
 }
 
-/// The checkpoint that `--checkpoint` asks for.
-pub(crate) fn selector(checkpoint: &str) -> ModelSelector {
-    let which = match checkpoint {
-        "newest" => Which::Newest(Choice {}),
-        "best" => Which::Best(Choice {}),
-        name => Which::Checkpoint(name.to_owned()),
-    };
-    ModelSelector { which: Some(which) }
-}
-
 /// Pictures that are read together: files. What is downloaded is waited for by itself.
 fn groups(images: Vec<ImageAt>) -> Vec<Vec<ImageAt>> {
     let mut groups: Vec<Vec<ImageAt>> = Vec::new();
@@ -108,88 +94,6 @@ fn groups(images: Vec<ImageAt>) -> Vec<Vec<ImageAt>> {
 
 fn is_file(image: &ImageAt) -> bool {
     matches!(image, ImageAt::File(_))
-}
-
-/// What is in the pictures of `group`, which are drawn with so many pixels a side. As many as fit go in a request.
-async fn ask(
-    coordinator: Coordinator,
-    group: Vec<ImageAt>,
-    model: ModelSelector,
-    side: Option<u32>,
-) -> Result<Vec<Answered>, Failure> {
-    let (mut answered, mut together, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for source in group {
-        let image = source.to_string();
-        let read = move || {
-            let file = source.bytes()?;
-            Ok((side.and_then(|side| Thumbnail::of(&file, side)), file))
-        };
-        match spawn_blocking(read).await? {
-            Ok((thumbnail, file)) => {
-                if bytes + file.len() > BYTES {
-                    answered.extend(send(&coordinator, std::mem::take(&mut together), &model).await?);
-                    bytes = 0;
-                }
-                bytes += file.len();
-                together.push((image, thumbnail, file));
-            }
-            Err(failure) => {
-                answered.extend(send(&coordinator, std::mem::take(&mut together), &model).await?);
-                bytes = 0;
-                answered.push((image, None, Err(failure)));
-            }
-        }
-    }
-    answered.extend(send(&coordinator, together, &model).await?);
-    Ok(answered)
-}
-
-/// What is in `files`: all in one request, and if that is refused, each in its own. So a bad one is found.
-async fn send(coordinator: &Coordinator, files: Vec<Sent>, model: &ModelSelector) -> Result<Vec<Answered>, Failure> {
-    if files.len() > 1 {
-        let image = |(_, _, file): &Sent| Image { content: Some(Content::File(file.clone())) };
-        let images = files.iter().map(image).collect();
-        let request = PredictRequest { images, model: Some(model.clone()), ..PredictRequest::default() };
-        match coordinator.predict(request).await {
-            Ok(response) => {
-                let files = files.into_iter().zip(apart(response)?);
-                return Ok(files.map(|((name, thumbnail, _), response)| (name, thumbnail, Ok(response))).collect());
-            }
-            Err(Failure::Rejected { .. }) => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-    let mut answered = Vec::with_capacity(files.len());
-    for (image, thumbnail, file) in files {
-        // Whether it is a picture or raw pixels is seen where the data set is known.
-        let first = Some(predict_request::Image::File(file));
-        let request = PredictRequest { image: first, model: Some(model.clone()), ..PredictRequest::default() };
-        let answer = match coordinator.predict(request).await {
-            Err(Failure::Rejected { message }) => Err(Failure::Image { image: image.clone(), why: one_line(&message) }),
-            Ok(response) => check(response),
-            Err(failure) => Err(failure),
-        };
-        answered.push((image, thumbnail, answer));
-    }
-    Ok(answered)
-}
-
-/// An answer for each image of `response`.
-fn apart(mut response: PredictResponse) -> Result<Vec<PredictResponse>, Failure> {
-    let predictions = std::mem::take(&mut response.predictions);
-    let of_one = |prediction: Prediction| {
-        let Prediction { class, class_index, probabilities } = prediction;
-        check(PredictResponse { class, class_index, probabilities, ..response.clone() })
-    };
-    predictions.into_iter().map(of_one).collect()
-}
-
-/// Only an answer that names a probability for each class can be shown.
-fn check(response: PredictResponse) -> Result<PredictResponse, Failure> {
-    if response.classes.is_empty() || response.classes.len() != response.probabilities.len() {
-        return Err(Malformed::new("a prediction without a probability for each class").into());
-    }
-    Ok(response)
 }
 
 fn print(
@@ -300,7 +204,7 @@ fn by_class<S: Serializer>(response: &PredictResponse, serializer: S) -> Result<
 mod tests {
     use super::*;
 
-    fn response() -> PredictResponse {
+    pub(super) fn response() -> PredictResponse {
         PredictResponse {
             class: "cat".to_owned(),
             class_index: 1,
@@ -319,18 +223,6 @@ mod tests {
         let images = [vec![file.clone(); FILES + 1], vec![url.clone(), url, file.clone()]].concat();
         let sizes: Vec<usize> = groups(images).iter().map(Vec::len).collect();
         assert_eq!(sizes, [FILES, 1, 1, 1, 1]);
-    }
-
-    #[test]
-    fn an_answer_of_many_images_is_many_answers() {
-        let of = |class_index| Prediction {
-            class: response().classes[class_index as usize].clone(),
-            class_index,
-            probabilities: response().probabilities,
-        };
-        let all = PredictResponse { predictions: vec![of(1), of(2)], ..response() };
-        let expected = PredictResponse { class: "dog".to_owned(), class_index: 2, ..response() };
-        assert_eq!(apart(all).unwrap(), [response(), expected]);
     }
 
     #[test]
@@ -367,12 +259,5 @@ a.png: cat (by step-001955, 81.22 % of the test set)
                 + r#""probabilities":{"deer":0.05,"cat":0.75,"dog":0.2,"automobile":0.0},"#
                 + r#""checkpoint":"step-001955","checkpoint_accuracy":0.8122}"#
         );
-    }
-
-    #[test]
-    fn an_answer_without_probabilities_is_refused() {
-        assert!(check(response()).is_ok());
-        assert!(check(PredictResponse { probabilities: Vec::new(), ..response() }).is_err());
-        assert!(check(PredictResponse::default()).is_err());
     }
 }

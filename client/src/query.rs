@@ -64,9 +64,20 @@ pub fn ask(mut database: Connection, sql: &str, limit: usize, time: Duration) ->
     let end = Instant::now() + time;
     database.progress_handler(STEPS, Some(move || Instant::now() > end))?;
     let mut statement = database.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let columns = apart(statement.column_names());
     let (rows, cut) = rows(&mut statement, columns.len(), limit)?;
     Ok(Answer { columns, rows, cut })
+}
+
+/// The names of columns, each once: of `a, a` the second is `a:1`, as in the shell of SQLite.
+fn apart<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut apart: Vec<String> = Vec::new();
+    for name in names {
+        let others = (1..).map(|number| format!("{name}:{number}"));
+        let free = std::iter::once(name.to_owned()).chain(others).find(|free| !apart.contains(free));
+        apart.extend(free);
+    }
+    apart
 }
 
 fn rows(
@@ -209,6 +220,13 @@ mod tests {
             rows("SELECT id, (SELECT shards FROM workers), (SELECT text FROM events) FROM run"),
             [vec![json!("r1"), json!(2), json!("w came")]]
         );
+    }
+
+    #[test]
+    fn columns_of_one_name_are_told_apart() {
+        let names = |sql: &str| answer(sql).unwrap().columns;
+        assert_eq!(names("SELECT 1 AS a, 2 AS a, 3 AS b, 4 AS a"), ["a", "a:1", "b", "a:2"]);
+        assert_eq!(names("SELECT 1 AS a, 2 AS 'a:1', 3 AS a"), ["a", "a:1", "a:2"]);
     }
 
     #[test]

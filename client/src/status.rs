@@ -3,6 +3,7 @@
 use crate::{
     args,
     error::Failure,
+    history,
     look::{Ink, Look},
     output::Output,
     requirement,
@@ -42,18 +43,25 @@ pub fn render(run: &Run, look: Look) -> String {
     lines.extend(bars(run, look));
     lines.push(String::new());
     lines.extend(figures(run, look));
-    for (index, line) in workers::lines(&run.workers).into_iter().enumerate() {
+    for (index, line) in workers::fitting(&run.workers, look).into_iter().enumerate() {
         if index == 0 {
             lines.push(String::new());
         }
         lines.push(if index == 0 { look.paint(Ink::Faint, &line) } else { line });
     }
-    let epochs = view::last_epochs(run, EPOCHS);
+    let epochs = epochs(run, look);
     if !epochs.is_empty() {
         lines.push(String::new());
         lines.extend(epochs);
     }
     lines.join("\n") + "\n"
+}
+
+/// The last epochs: as the coordinator prints them, or as a table where a terminal has no room for that.
+fn epochs(run: &Run, look: Look) -> Vec<String> {
+    let lines = view::last_epochs(run, EPOCHS);
+    let is_wide = |line: &String| line.chars().count() > look.width;
+    if look.wraps && lines.iter().any(is_wide) { history::brief(&run.epochs, EPOCHS, look) } else { lines }
 }
 
 /// What is trained, in which state and why.
@@ -243,6 +251,16 @@ Epoch [  6/ 20]  Train Loss:0.9000  Train Acc:68.00%  Test Loss:0.8000  Test Acc
     }
 
     #[test]
+    fn nothing_wraps_on_a_usual_terminal() {
+        let mut run = run();
+        run.workers[0].device_name = "Intel(R) Xeon(R) Platinum 8481C CPU".to_owned();
+        let text = render(&run, Look { wraps: true, ..Look::plain(80) });
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let last = "    6      0.9000    68.00 %     0.8000   70.00 %   0.1  40.0s";
+        assert!(text.contains(last) && text.contains("gpu-0       0  cuda:0  0-1 "), "{text}");
+    }
+
+    #[test]
     fn a_run_that_waits_for_its_first_worker() {
         let run = Run {
             id: "r1".to_owned(),
@@ -283,7 +301,7 @@ run r1, generation 0, 3.0s
 
     #[test]
     fn colours_change_nothing_but_colours() {
-        let painted = render(&run(), Look { color: true, width: 100 });
+        let painted = render(&run(), Look { color: true, ..Look::plain(100) });
         assert!(painted.contains("\u{1b}[32mtraining\u{1b}[0m"));
         assert_eq!(console::strip_ansi_codes(&painted), render(&run(), Look::plain(100)));
     }

@@ -1,7 +1,11 @@
 //! Small pictures in letters: an upper half block has two pixels, one above the other.
 
 use image::{DynamicImage, ImageReader, Limits, RgbImage, imageops::FilterType};
-use std::{fmt::Write, io::Cursor};
+use std::{
+    fmt::Write,
+    io::Cursor,
+    sync::{Mutex, PoisonError},
+};
 
 /// No side of a picture is longer, in pixels: as the coordinator has it.
 const LONGEST_SIDE: u32 = 10_000;
@@ -64,7 +68,12 @@ impl Thumbnail {
     }
 }
 
+/// One picture is decoded at a time: of many that are read together, each may take as much as [`MEMORY`].
+static DECODING: Mutex<()> = Mutex::new(());
+
 fn decode(bytes: &[u8]) -> Option<DynamicImage> {
+    // A panic elsewhere leaves nothing half done.
+    let _alone = DECODING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);
     limits.max_image_height = Some(LONGEST_SIDE);

@@ -1,6 +1,12 @@
 //! `cox workers`, and the table of workers of `cox status`.
 
-use crate::{args::Workers, error::Failure, look::Ink, output::Output, source::Source};
+use crate::{
+    args::Workers,
+    error::Failure,
+    look::{Ink, Look},
+    output::Output,
+    source::Source,
+};
 use program::text::one_line;
 use proto::v1::Worker;
 use tonic::transport::Uri;
@@ -20,7 +26,19 @@ pub async fn workers(url: &Uri, options: &Workers, output: &Output) -> Result<()
     }
     let look = output.look();
     let paint = |(index, line): (usize, String)| if index == 0 { look.paint(Ink::Faint, &line) } else { line };
-    output.lines(lines(&run.workers).into_iter().enumerate().map(paint))
+    output.lines(fitting(&run.workers, look).into_iter().enumerate().map(paint))
+}
+
+/// The lines of the table, as they fit where they are shown: devices without their names, if those would have them wrap.
+#[must_use]
+pub fn fitting(workers: &[Worker], look: Look) -> Vec<String> {
+    let whole = lines(workers);
+    if !look.wraps || whole.iter().all(|line| line.chars().count() <= look.width) {
+        return whole;
+    }
+    let brief: Vec<Worker> =
+        workers.iter().map(|worker| Worker { device_name: String::new(), ..worker.clone() }).collect();
+    lines(&brief)
 }
 
 /// The lines of the table, heading first; none without workers.

@@ -50,6 +50,33 @@ fn run(state: RunState) -> Run {
 }
 
 #[test]
+fn one_checkpoint_answers_for_all_pictures_unless_it_is_deleted() {
+    let folder = TempDir::new().unwrap();
+    let names: Vec<String> = [("a", "ok 0"), ("b", "ok 0"), ("c", "newer"), ("d", "ok 0"), ("e", "what")]
+        .map(|(name, content)| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            path.to_str().unwrap().to_owned()
+        })
+        .to_vec();
+    let fake = Fake::start(vec![run(RunState::Training)]);
+    let arguments: Vec<&str> = ["predict", "--json"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let output = cox(&fake.url, &arguments);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let answers: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let checkpoints: Vec<&str> = answers.iter().map(|answer| answer["checkpoint"].as_str().unwrap()).collect();
+    assert_eq!(checkpoints, ["step-000010", "step-000010", "step-000011", "step-000011"]);
+    let said = stderr(&output);
+    let told = format!("step-000010 was deleted meanwhile: from {} on step-000011 answers", names[2]);
+    assert_eq!(said.matches("was deleted meanwhile").count(), 1, "{said}");
+    assert!(said.contains(&told) && said.contains("/e: neither PNG nor JPEG"), "{said}");
+    // One that is asked for by its name is that one or none.
+    let output = cox(&fake.url, &["predict", "--checkpoint", "step-000010", &names[0]]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("there is no checkpoint"), "{}", stderr(&output));
+}
+
+#[test]
 fn the_summary_of_the_articles_network() {
     let output = cox(&nowhere(), &["summary", "resnet18"]);
     assert!(output.status.success(), "{}", stderr(&output));

@@ -10,14 +10,14 @@ use crate::{
 };
 use clap::Parser;
 use config::{Asked, RunConfig};
-use program::{BadVariable, Format, Traces, Usage, arguments};
+use program::{BadVariable, Format, Traces, Usage, address, arguments};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fs,
     io::Read,
     iter,
-    net::{AddrParseError, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -170,9 +170,13 @@ impl Args {
     }
 }
 
+/// What `--listen` takes.
+const LISTEN: &str = "give a number of this machine and a port, such as 127.0.0.1:50051, or 0.0.0.0:50051 for all that it has; \
+                      of names, only localhost is taken";
+
 /// The address of one machine, as others can reach it.
 pub(crate) fn one_machine(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text.parse().map_err(|error: AddrParseError| error.to_string())?;
+    let address: SocketAddr = address::numbered(text).parse().map_err(|_| LISTEN.to_owned())?;
     let ip = address.ip();
     if ip.is_multicast() || ip == Ipv4Addr::BROADCAST {
         return Err(
@@ -280,6 +284,11 @@ mod tests {
         }
         for one in ["0.0.0.0:1", "[::1]:0", "10.0.0.255:9"] {
             assert_eq!(read(&["--listen", one]).unwrap().listen.to_string(), one);
+        }
+        assert_eq!(read(&["--listen", "localhost:9"]).unwrap().listen.to_string(), "127.0.0.1:9");
+        for wrong in ["node-1:9", "127.0.0.1", "localhost", ":9", "127.0.0.1:x"] {
+            let error = read(&["--listen", wrong]).unwrap_err().to_string();
+            assert!(error.contains("such as 127.0.0.1:50051, or 0.0.0.0:50051"), "{error}");
         }
     }
 

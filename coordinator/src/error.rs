@@ -131,6 +131,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// `--resume` names a checkpoint, and there is none.
+    #[error("--resume {}: cannot find it: {why}; give auto, never, or the folder of a checkpoint", path.display())]
+    ResumeFromNothing {
+        /// What was given.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
     /// Local workers cannot be started.
     #[error("cannot start a worker: {0}")]
     Spawn(String),
@@ -172,7 +180,10 @@ impl Error {
             Self::Spawn(_) => 5,
             Self::Data(_) => 6,
             Self::Failed(_) => 7,
-            Self::Checkpoint(_) | Self::NothingToGoOnFrom { .. } | Self::NothingToServe { .. } => 8,
+            Self::Checkpoint(_)
+            | Self::NothingToGoOnFrom { .. }
+            | Self::ResumeFromNothing { .. }
+            | Self::NothingToServe { .. } => 8,
             Self::RunDir { .. } | Self::Chronicle(_) => 9,
         }
     }

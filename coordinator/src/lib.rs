@@ -7,7 +7,7 @@
 //! # Layout
 //!
 //! - `args` and `settings`: from flags to a configuration. `begin`: what is in the run directory, and where the run begins.
-//! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers.
+//! - `run`: from the start to the end of a coordinator. [`helm`]: the thread that steers. `surface`: what it shows and answers.
 //! - `serve`: predictions without training. `server`: what both serve on the one port.
 //! - `services`: what workers and clients ask. `connections` and `strangers`: how much of it, and from whom.
 //! - `journal`, `summary` and `gallery`: what a run leaves behind. `display`: what a person at the terminal sees.
@@ -47,6 +47,7 @@ mod services;
 mod settings;
 mod strangers;
 mod summary;
+mod surface;
 mod web;
 
 pub use alerts::AlertArgs;

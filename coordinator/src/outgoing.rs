@@ -16,8 +16,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Receiver<'a> {
     /// The address.
     pub url: &'a str,
-    /// The certificates that it is believed by, as PEM; `None`: those that everybody believes.
-    pub authority: Option<&'a [u8]>,
+    /// The certificates that it is believed by, from [`certificates`]; `None`: those that everybody believes.
+    pub authority: Option<RootCerts>,
     /// What it knows the sender by.
     pub token: Option<&'a str>,
 }
@@ -34,8 +34,8 @@ impl<'a> Receiver<'a> {
     /// If it is not taken, in words.
     pub fn post(&self, json: &str, attempts: u32, time: Duration) -> Result<(), String> {
         let mut config = Agent::config_builder().timeout_global(Some(time.min(TIME)));
-        if let Some(authority) = self.authority {
-            config = config.tls_config(TlsConfig::builder().root_certs(certificates(authority)?).build());
+        if let Some(authority) = &self.authority {
+            config = config.tls_config(TlsConfig::builder().root_certs(authority.clone()).build());
         }
         if self.token.is_some() {
             // It is for this address alone.
@@ -60,15 +60,21 @@ impl<'a> Receiver<'a> {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<RootCerts, String> {
+/// The certificates in a file of PEM.
+///
+/// # Errors
+/// If there are none, in words.
+pub fn certificates(pem: &[u8]) -> Result<RootCerts, String> {
     let mut certificates = Vec::new();
     for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| format!("its certificates: {error}"))? {
-            certificates.push(certificate);
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(_) => return Err("what stands between BEGIN and END in it is damaged".to_owned()),
         }
     }
     if certificates.is_empty() {
-        Err("there is no certificate to believe it by".to_owned())
+        Err("it holds no certificate, which begins with -----BEGIN CERTIFICATE-----".to_owned())
     } else {
         Ok(RootCerts::new_with_certs(&certificates))
     }
@@ -87,5 +93,19 @@ fn why(error: &Error) -> String {
     match error {
         Error::StatusCode(status) => format!("it answers {status}"),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_is_told() {
+        let why = |pem: &str| certificates(pem.as_bytes()).map(drop).unwrap_err();
+        for none in ["", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+            assert!(why(none).contains("it holds no certificate"), "{none}: {}", why(none));
+        }
+        assert!(why("-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n").contains("damaged"));
     }
 }

@@ -8,22 +8,22 @@ use crate::{
     display::Display,
     error::Error,
     gallery::{Gallery, Painter},
-    health,
     helm::{Helm, HelmInput, HelmOptions, Tickets},
     kubeflow::{Place, Reports},
     local::{LocalOptions, LocalProcesses, LocalWorkers, worker_program},
-    server::{GRACE, LARGEST_QUESTION, Served, broken, engine, routes, serve, soon},
-    services::{ClusterOptions, ClusterService, Predictor, StandardBackend, Timely, TrainingService, requests},
-    web::{Asked, Http, Others, Site},
+    server::{GRACE, Served, broken, engine},
+    services::{ClusterOptions, ClusterService, Predictor, TrainingService, requests},
+    surface::{Opened, Surface},
+    web::{Http, Others, Site},
 };
 use checkpoint::{Retention, Store};
 use chronicle::Chronicle;
 use config::RunConfig;
 use data::Split;
-use inference::{Budget, EngineOptions, Memory, Source};
-use page::{Images, Model, Shown};
+use inference::{Engine, EngineOptions, Memory, Source};
+use page::{Images, Shown};
 use plan::Timeouts;
-use proto::v1::{Run, cluster_server::ClusterServer, training_server::TrainingServer};
+use proto::v1::Run;
 use std::{
     env,
     future::Future,
@@ -41,12 +41,10 @@ use tokio::{
     task::spawn_blocking,
     time::{interval, timeout},
 };
-use tonic::service::Routes;
 
 /// Inputs under way to the helm at most.
 const INPUTS: usize = 1024;
-/// What workers and clients say at a time, but for pictures.
-const LARGEST_WORDS: usize = 1 << 20;
+
 /// Runs a coordinator that serves on `listener`. `stop` ending means: save after the step in progress, then end. Its value
 /// says who asks. The processes of local workers are known to `processes`. Spans go to `telemetry`.
 ///
@@ -105,7 +103,7 @@ pub async fn run(
     });
     let told = || {
         let (view, inputs, chronicle) = (running.view.clone(), running.inputs.clone(), running.chronicle.clone());
-        Alerts::start(args.alerts.options(), &run_dir, view, inputs, chronicle)
+        Alerts::start(args.alerts.options(args.local), &run_dir, view, inputs, chronicle)
     };
     let alerts = (!complete).then(told).transpose()?;
     let painter = running.painter.take().filter(|_| !complete);
@@ -158,14 +156,7 @@ async fn start(
     let (source, memory) = (Source::Store(store.of_run(&run_id)), Memory::from_mib(args.predict_memory));
     let engine = engine(EngineOptions { dataset: Arc::clone(&dataset), source, memory, newest }).await?;
     let predictor = Predictor::new(engine.clone(), telemetry.clone(), &run_id);
-    let painter = Some(Painter {
-        engine: engine.clone(),
-        dataset: Arc::clone(&dataset),
-        data_dir: args.data_dir.clone(),
-        test_images: config.test_samples as usize,
-        model: model.clone(),
-        run_dir: run_dir.clone(),
-    });
+    let painter = Some(painter(args, &config, &engine, &run_dir));
     let cluster = ClusterOptions {
         store,
         run_id: run_id.clone(),
@@ -202,17 +193,31 @@ async fn start(
     };
     let (helm, view) = Helm::new(options, inputs.clone())?;
     let helm_ended = if complete { over_already(helm, receiver) } else { steer(helm, receiver)? };
-    let cluster = ClusterService::new(inputs.clone(), cluster);
-    let training = TrainingService::new(view.clone(), told, of_run, inputs.clone());
-    let requests = requests(memory);
-    let model_to_ask = Some(Arc::new(Asked(predictor.clone())) as Arc<dyn Model>);
-    let shown =
-        Shown { images: Some(images), model: model_to_ask, ..Shown::new(&name, view.clone(), followed.clone()) };
-    let standard = Arc::new(StandardBackend::new(predictor.clone(), &model));
-    let of_all = services((timeouts, view.clone()), training, (predictor, &model, &requests)).await?;
-    let others = Others::new(standard, of_all.clone(), requests.clone(), view.clone(), followed);
-    let (server, close) = serve(with_workers(of_all, cluster, timeouts), listener, timeouts);
+    let surface = Surface {
+        name,
+        model,
+        images,
+        predictor,
+        requests: requests(memory),
+        training: TrainingService::new(view.clone(), told, of_run, inputs.clone()),
+        cluster: ClusterService::new(inputs.clone(), cluster),
+        view: view.clone(),
+        chronicle: followed,
+    };
+    let Opened { server, close, shown, others } = surface.open(listener, timeouts).await?;
     Ok(Running { inputs, view, chronicle: kept, helm_ended, server, close, shown, others, site: None, painter })
+}
+
+/// Who makes pictures of the model.
+fn painter(args: &Args, config: &RunConfig, engine: &Engine, run_dir: &Path) -> Painter {
+    Painter {
+        engine: engine.clone(),
+        dataset: Arc::new(config.dataset.clone()),
+        data_dir: args.data_dir.clone(),
+        test_images: config.test_samples as usize,
+        model: config.model.clone(),
+        run_dir: run_dir.to_owned(),
+    }
 }
 
 impl Running {
@@ -377,22 +382,4 @@ async fn begin_unless(stop: &mut (impl Future<Output = String> + Unpin), args: A
             Ok(None)
         }
     }
-}
-
-/// What is served to people and scripts.
-async fn services(
-    (timeouts, view): (Timeouts, watch::Receiver<Run>),
-    training: TrainingService,
-    (predictor, model, requests): (Predictor, &str, &Budget),
-) -> Result<Routes, Error> {
-    let (routes, health) = routes(predictor, model, requests, timeouts).await?;
-    health::report(health, view).await;
-    let training = TrainingServer::new(training).max_decoding_message_size(LARGEST_QUESTION);
-    Ok(routes.add_service(Timely::new(training, soon(timeouts))))
-}
-
-/// The same with what workers need, which is for no browser.
-fn with_workers(routes: Routes, cluster: ClusterService, timeouts: Timeouts) -> Routes {
-    let cluster = ClusterServer::new(cluster).max_decoding_message_size(LARGEST_WORDS);
-    routes.add_service(Timely::new(cluster, soon(timeouts)))
 }

@@ -228,6 +228,9 @@ fn find(path: &Path) -> Result<Found, Error> {
     if !path.try_exists().map_err(|error| nothing(error.to_string()))? {
         return Err(nothing("there is nothing".to_owned()));
     }
+    if !path.is_dir() {
+        return Err(nothing("it is a file, and runs and checkpoints are directories".to_owned()));
+    }
     match checkpoint::read(path) {
         Ok((manifest, state)) => {
             let path = path.canonicalize().map_err(|error| nothing(error.to_string()))?;
@@ -276,6 +279,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let why = |path: &Path| find(path).map(|_| ()).unwrap_err().to_string();
         assert!(why(&directory.path().join("no")).contains("there is nothing"));
+        let note = directory.path().join("note.txt");
+        std::fs::write(&note, "x").unwrap();
+        assert!(why(&note).contains("it is a file"), "{}", why(&note));
         assert!(why(directory.path()).contains("no manifest.json and no folder checkpoints"));
         std::fs::create_dir(directory.path().join("checkpoints")).unwrap();
         assert!(why(directory.path()).contains("no checkpoint in it"));

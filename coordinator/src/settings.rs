@@ -38,6 +38,10 @@ pub fn run_config(args: &Args, stored: Option<&RunConfig>) -> Result<RunConfig, 
         let flag = if args.workers == 0 { "workers" } else { "min-workers" };
         return Err(Impossible::new(flag, 0, "a run needs at least 1 worker").into());
     }
+    if args.min_workers > args.workers {
+        let why = format!("a run that begins with {} has no more to go on with: raise --workers too", args.workers);
+        return Err(Impossible::new("min-workers", args.min_workers, why).into());
+    }
     config.check()?;
     Ok(config)
 }

@@ -123,12 +123,33 @@ impl Terminal {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
     }
 
+    /// Waits until the program has stopped, so that somebody may have it go on.
+    ///
+    /// # Panics
+    /// If it does not stop.
+    pub fn wait_until_stopped(&self) {
+        let start = Instant::now();
+        let stat = format!("/proc/{}/stat", self.child.id());
+        // The state follows the name in brackets.
+        let is_stopped = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        while !is_stopped() {
+            assert!(start.elapsed() < LIMIT, "it does not stop:\n{}", self.text());
+            thread::sleep(LOOK);
+        }
+    }
+
     /// Has the terminal take no more of what is written, as Ctrl-S does.
     ///
     /// # Panics
     /// If it cannot.
     pub fn stop_output(&self) {
         tcflow(&self.slave, FlowArg::TCOOFF).expect("a terminal can be stopped");
+    }
+
+    /// Whether a program has the whole screen, without a cursor.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.look(|screen| screen.alternate_screen() && screen.hide_cursor())
     }
 
     /// Whether the terminal has its usual mode: lines, echo, and keys that send signals.

@@ -12,6 +12,7 @@ pub mod model;
 pub mod palette;
 mod printed;
 mod screen;
+mod silent;
 mod stage;
 #[cfg(test)]
 mod tests;

@@ -70,6 +70,12 @@ impl Pane {
         }
     }
 
+    /// Its title where there is little room.
+    #[must_use]
+    pub fn short_title(self) -> &'static str {
+        if self == Self::Rate { "Rate" } else { self.title() }
+    }
+
     /// Whether it shows a curve.
     #[must_use]
     pub fn is_curve(self) -> bool {

@@ -6,22 +6,20 @@ use super::{
     model::{Message, Model},
     palette::Palette,
     screen::Left,
+    silent::Silent,
     typed::key,
     view,
 };
+use program::signals::suspend;
 use ratatui::{
     Terminal,
-    backend::CrosstermBackend,
     crossterm::{
         cursor::{Hide, Show},
         event, execute,
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
 };
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP},
-    low_level::raise,
-};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use std::{
     io::{self, BufWriter, Stdout},
     panic,
@@ -134,7 +132,7 @@ impl Handle {
 pub struct Stage {
     handle: Handle,
     ended: oneshot::Receiver<()>,
-    signals: JoinHandle<()>,
+    signals: [JoinHandle<()>; 2],
 }
 
 impl Stage {
@@ -143,14 +141,13 @@ impl Stage {
     /// # Errors
     /// If there is no terminal, or the system refuses.
     pub fn open(palette: Palette, leaves: mpsc::Sender<Left>) -> io::Result<Self> {
-        let signals = tokio::spawn(meet(
-            [SIGHUP, SIGINT, SIGQUIT, SIGTERM].map(watched).into_iter().collect::<io::Result<Vec<_>>>()?,
-            leaves.clone(),
-        ));
+        let handle = Handle(Arc::default());
+        let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].map(watched).into_iter().collect::<io::Result<Vec<_>>>()?;
+        let suspends = suspended_by(watched(SIGTSTP)?, handle.clone());
+        let signals = [tokio::spawn(meet(ends, leaves.clone())), tokio::spawn(suspends)];
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         restore_on_panic();
-        let handle = Handle(Arc::default());
         let (end, ended) = oneshot::channel();
         let (drawn, typed) = (handle.clone(), handle.clone());
         let broken = Broken(leaves.clone());
@@ -187,7 +184,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        self.signals.abort();
+        self.signals.iter().for_each(JoinHandle::abort);
         self.handle.order(|orders| orders.leave = true);
         if TAKEN.load(Ordering::SeqCst) {
             // This does not wait for a terminal that takes nothing. What cannot be mended is left.
@@ -247,8 +244,8 @@ fn restore_on_panic() {
 /// Draws what is told, until it is to end.
 fn draw(stage: &Handle, palette: Palette) -> io::Result<()> {
     take()?;
-    let mut terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>> =
-        Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(BUFFER, io::stdout())))?;
+    let mut terminal: Terminal<Silent<BufWriter<Stdout>>> =
+        Terminal::new(Silent::new(BufWriter::with_capacity(BUFFER, io::stdout())))?;
     loop {
         let orders = stage.next();
         if orders.leave {
@@ -257,7 +254,7 @@ fn draw(stage: &Handle, palette: Palette) -> io::Result<()> {
         if orders.draw == Some(Drawing::Suspended) {
             restore()?;
             // Goes on when the process does. Where nobody could have it go on, the system does nothing.
-            raise(SIGTSTP)?;
+            suspend()?;
             take()?;
         }
         if orders.draw > Some(Drawing::Changes) {
@@ -303,6 +300,13 @@ type Watched = (i32, tokio::signal::unix::Signal);
 
 fn watched(number: i32) -> io::Result<Watched> {
     Ok((number, signal(SignalKind::from_raw(number))?))
+}
+
+/// Suspends as the key does, whenever somebody else asks for it.
+async fn suspended_by((_, mut signal): Watched, stage: Handle) {
+    while signal.recv().await.is_some() {
+        stage.draw(Drawing::Suspended);
+    }
 }
 
 /// Tells of the first of these signals.

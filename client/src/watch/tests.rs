@@ -108,7 +108,7 @@ fn the_usual_screen_shows_all_that_matters() {
         "12m30s left  ·  1,234 images/s  ·  best 64.00 %",
         "┏ Loss ━",
         "╭ Accuracy ─",
-        "╭ Learning rate ─",
+        "╭ Rate ─",
         " 0.700 0.960 ┓",
         "✓ well",
         "! silent for 9.0s",
@@ -135,7 +135,9 @@ fn a_small_screen_says_the_most_important() {
 fn trouble_is_told_until_the_run_is_there_again() {
     let mut model = model();
     model.take(Message::Trouble("cannot reach it\n(next attempt in 1.0s)".to_owned()));
-    assert!(drawn(&model, 80, 24).contains("! cannot reach it (next attempt in 1.0s)"));
+    let screen = drawn(&model, 80, 24);
+    assert!(screen.contains("! cannot reach it (next attempt in 1.0s)"), "{screen}");
+    assert!(screen.contains(" as last heard of ╮") && !screen.contains("2 of 3 train"), "{screen}");
     model.take(Message::Run(Box::new(run())));
     let screen = drawn(&model, 120, 40);
     assert!(screen.contains("connected again") && !screen.contains("! cannot"), "{screen}");
@@ -176,6 +178,23 @@ fn keys_choose_what_is_seen() {
     assert!(drawn(&model, 80, 24).contains("Loss"));
     assert_eq!(press(&mut model, Key::Letter('q')), Wish::Quit);
     assert_eq!(press(&mut model, Key::Interrupt), Wish::Interrupt);
+}
+
+#[test]
+fn the_figures_at_the_cursor_are_told_by_every_chart_of_the_usual_screen() {
+    let mut model = model();
+    model.choice.cursor = Some(5);
+    let screen = drawn(&model, 80, 24);
+    for words in ["━ @6 0.920 1.067 ┓", "─ @6 68.3 64.2 ╮", "╭ Rate ─", "─ @6 0.05 ╮"] {
+        assert!(screen.contains(words), "no {words:?} in\n{screen}");
+    }
+    model.run.learning_rate = 3.05e-6;
+    for epoch in &mut model.history.epochs {
+        epoch.learning_rate = 3.05e-6;
+    }
+    let screen = drawn(&model, 80, 24);
+    assert!(screen.contains(" Rate ") && screen.contains("e-6 ╮"), "{screen}");
+    assert!(drawn(&model, 160, 40).contains("@6 train 68.3 % test 64.2 %"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use proto::v1::{
     PredictRequest, PredictResponse, PredictStreamResponse, ResumeRunRequest, ResumeRunResponse, Run, RunState,
     SaveCheckpointRequest, SaveCheckpointResponse, StopRunRequest, StopRunResponse, WatchRunRequest,
     inference_server::{Inference, InferenceServer},
+    model_selector::Which,
     predict_request::Image,
     training_server::{Training, TrainingServer},
 };
@@ -35,7 +36,7 @@ impl Fake {
     /// One whose streams give `views` and end. `GetRun` gives the first.
     pub fn start(views: Vec<Run>) -> Self {
         let views = Arc::new(Mutex::new(VecDeque::from([views])));
-        let service = Service { views: views.clone(), was_busy: Arc::new(AtomicBool::new(false)) };
+        let service = Service { views: views.clone(), was_busy: Arc::default(), is_newer: Arc::default() };
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -60,6 +61,8 @@ impl Fake {
 struct Service {
     views: Arc<Mutex<VecDeque<Vec<Run>>>>,
     was_busy: Arc<AtomicBool>,
+    /// Whether there is a newer checkpoint, and the one before is gone.
+    is_newer: Arc<AtomicBool>,
 }
 
 #[tonic::async_trait]
@@ -142,9 +145,20 @@ impl Training for Service {
 #[tonic::async_trait]
 impl Inference for Service {
     /// As a coordinator that knows of one image only: a cat for "ok MILLISECONDS", a dog for raw pixels. "busy" works the
-    /// second time, "early" never.
+    /// second time, "early" never. Before "newer" is answered, a newer checkpoint comes, and the one before is deleted.
     async fn predict(&self, request: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
-        let class_index = match request.into_inner().image {
+        let PredictRequest { image, model, .. } = request.into_inner();
+        if matches!(&image, Some(Image::File(file)) if file == b"newer") {
+            self.is_newer.store(true, Ordering::SeqCst);
+        }
+        let newest = if self.is_newer.load(Ordering::SeqCst) { "step-000011" } else { "step-000010" };
+        if let Some(Which::Checkpoint(name)) = model.and_then(|model| model.which)
+            && name != newest
+        {
+            return Err(Status::not_found(format!("there is no checkpoint {name:?}")));
+        }
+        let class_index = match image {
+            Some(Image::File(file)) if file == b"newer" => 1,
             Some(Image::File(file)) if file.len() == 3072 => 1,
             Some(Image::File(file)) if file.starts_with(b"ok ") => {
                 let millis = std::str::from_utf8(&file[3..]).unwrap().parse().unwrap();
@@ -169,7 +183,7 @@ impl Inference for Service {
             class_index: class_index as u32,
             probabilities,
             classes: vec!["cat".to_owned(), "dog".to_owned()],
-            checkpoint: "step-000010".to_owned(),
+            checkpoint: newest.to_owned(),
             checkpoint_accuracy: Some(0.812),
             ..PredictResponse::default()
         }))

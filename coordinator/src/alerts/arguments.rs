@@ -2,6 +2,7 @@
 
 use super::AlertOptions;
 use alerts::Rules;
+use program::arguments::some_time;
 use std::time::Duration;
 use url::Url;
 
@@ -25,27 +26,23 @@ pub struct AlertArgs {
     pub accuracy_below: Option<f64>,
 
     /// Alert when the run gets no further for so long
-    #[arg(long = "alert-stalled-after", id = "alert_stalled_after", value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    #[arg(long = "alert-stalled-after", id = "alert_stalled_after", value_name = "TIME", default_value = "10m", value_parser = some_time)]
     pub stalled_after: Duration,
 }
 
 impl AlertArgs {
-    /// As the thread that keeps a lookout takes them.
-    pub(crate) fn options(&self) -> AlertOptions {
+    /// As the thread that keeps a lookout takes them. It is told whether lost workers are `started_again` by themselves.
+    pub(crate) fn options(&self, started_again: bool) -> AlertOptions {
         let Self { webhook, command, accuracy_above, accuracy_below, stalled_after } = self.clone();
-        let rules = Rules { stalled_after, accuracy_above, accuracy_below, ..Rules::default() };
+        let rules = Rules { started_again, stalled_after, accuracy_above, accuracy_below, ..Rules::default() };
         AlertOptions { rules, webhook, command }
     }
 }
 
 /// An address of the web.
 fn web_address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{error}; an address has the form https://HOST/PATH"))?;
-    if matches!(url.scheme(), "http" | "https") {
-        Ok(url)
-    } else {
-        Err("it has to begin with http:// or https://".to_owned())
-    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| "give the address that takes alerts, such as https://host.example/alerts".to_owned())
 }
 
 /// A number from 0 to 1.

@@ -46,6 +46,10 @@ pub(super) fn wanted(path: &Path, journal: &Journal) -> Result<Option<Origin>, E
             tracing::warn!("{error}; it was taken in before: {own}");
             Ok(None)
         }
+        // A word that was mistyped, as well as a path.
+        Err(checkpoint::Error::Io { operation: "find", path, source }) => {
+            Err(Error::ResumeFromNothing { path, why: source.to_string() })
+        }
         Err(error) => Err(error.into()),
     }
 }

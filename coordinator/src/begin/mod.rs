@@ -56,7 +56,7 @@ pub fn begin(args: &Args, check: impl Fn(&RunConfig) -> Result<(), Error>) -> Re
     fs::create_dir_all(&run_dir).map_err(|error| Error::RunDir {
         operation: "create",
         path: run_dir.clone(),
-        why: error.to_string(),
+        why: format!("{error}; give another --run-dir"),
     })?;
     let mut journal = Journal::open(&run_dir)?;
     let store = Store::new(run_dir.join("checkpoints"));
@@ -253,6 +253,15 @@ impl Directory<'_> {
         }
         if precision != PrecisionChoice::Open {
             tidy::mend_config(&self.run_dir, &config)?;
+        }
+        if start.generation > 0 && !start.is_complete(config.epochs) {
+            let from = match &newest {
+                Some((name, manifest, _)) => format!("it goes on from checkpoint {name} at {}", manifest.position),
+                None => "nothing is saved yet: it goes on from what workers hold, or begins anew".to_owned(),
+            };
+            let text = format!("the coordinator was started again: {from}");
+            // A disk that is full takes it later.
+            self.journal.record(crate::journal::now(), [Entry::Event(text)])?;
         }
         let newest = newest.map(|(name, manifest, state)| (name, manifest, Arc::new(state)));
         let Self { run_dir, journal, .. } = self;

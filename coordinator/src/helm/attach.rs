@@ -6,6 +6,7 @@ use crate::helm::{
     orders::orders,
     precision::precision_of,
 };
+use crate::journal::Entry;
 use config::RunConfig;
 use plan::Precision;
 use proto::v1;
@@ -53,6 +54,9 @@ impl Helm {
         let (name, host, generation) = (hello.name.clone(), hello.host.clone(), hello.generation);
         let event = Event::Attached { name, host, held, generation };
         tracing::info!("{} attached: {} ({})", hello.name, hello.device, hello.device_name);
+        if self.guests.comes(&hello.name, hello.run_id.is_some()) {
+            self.recorder.record(Entry::Event(format!("{} is back", hello.name)));
+        }
         let progress = v1::Progress::default();
         self.attachments.insert(worker, Attachment { orders, hello, progress, precision, prepared: false });
         decisions.append(&mut self.steering.handle(self.now(), worker, event));

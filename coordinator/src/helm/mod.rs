@@ -7,6 +7,7 @@ mod backend;
 mod conditions;
 mod decisions;
 mod finish;
+mod guests;
 mod input;
 mod options;
 mod order_message;
@@ -38,6 +39,7 @@ use checkpoint::Store;
 use conditions::Conditions;
 use config::RunConfig;
 use decisions::HeldBack;
+use guests::Guests;
 use orders::OrderSender;
 use plan::{Position, Precision, Timeouts};
 use proto::v1;
@@ -106,6 +108,8 @@ pub struct Helm {
     gives_up: bool,
     display: Display,
     attachments: HashMap<WorkerId, Attachment>,
+    /// Those that were ever attached.
+    guests: Guests,
     /// Workers that take no orders, until the machine knows that they are gone.
     deaf: Vec<WorkerId>,
     next_worker: WorkerId,
@@ -183,6 +187,7 @@ impl Helm {
             gives_up: false,
             display: options.display,
             attachments: HashMap::new(),
+            guests: Guests::default(),
             deaf: Vec::new(),
             next_worker: 1,
             states: HashMap::new(),

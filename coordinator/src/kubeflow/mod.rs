@@ -108,6 +108,6 @@ fn send(place: &Place, status: &Value, attempts: u32) -> Result<(), String> {
     let (authority, token) = (place.authority()?, place.token()?);
     let mut status = status.clone();
     status["lastUpdatedTime"] = json!(humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
-    let receiver = Receiver { url: place.url(), authority: Some(&authority), token: Some(&token) };
+    let receiver = Receiver { url: place.url(), authority, token: Some(&token) };
     receiver.post(&json!({"trainerStatus": status}).to_string(), attempts, TIME)
 }

@@ -1,7 +1,9 @@
 //! Where the controller of Kubeflow Trainer is, and how it knows its job.
 
+use crate::outgoing::certificates;
 use program::address;
 use std::{fs, path::PathBuf};
+use ureq::tls::RootCerts;
 
 /// The variables that the controller sets. Version 2.2 calls them by the first, and earlier proposals by the second.
 const PREFIXES: [&str; 2] = ["KUBEFLOW_TRAINER_SERVER", "KUBEFLOW_TRAINER_STATUS"];
@@ -12,8 +14,10 @@ pub struct Place {
     url: String,
     /// The file of the token, which changes within the hour.
     token: PathBuf,
-    /// The file of the certificates.
-    authority: PathBuf,
+    /// The file of the certificates; `None` where it is believed as everybody is.
+    authority: Option<PathBuf>,
+    /// The variable that names it.
+    named_by: String,
 }
 
 impl Place {
@@ -24,15 +28,14 @@ impl Place {
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Option<Result<Self, String>> {
         let variable = |name: String| variable(&name).filter(|value| !value.trim().is_empty());
         let (prefix, url) = PREFIXES.iter().find_map(|prefix| Some((prefix, variable(format!("{prefix}_URL"))?)))?;
-        let file = |name: &str| {
-            let name = format!("{prefix}_{name}");
-            variable(name.clone()).map(PathBuf::from).ok_or_else(|| format!("{prefix}_URL is set, and {name} is not"))
-        };
+        let file = |name: &str| variable(format!("{prefix}_{name}")).map(PathBuf::from);
         if !url.starts_with("https://") {
             let shown = address::hide_users(&url);
             return Some(Err(format!("{prefix}_URL is {shown:?}, and the token may go over https:// alone")));
         }
-        Some(file("TOKEN").and_then(|token| Ok(Self { url, token, authority: file("CA_CERT")? })))
+        let named_by = format!("{prefix}_CA_CERT");
+        let token = file("TOKEN").ok_or_else(|| format!("{prefix}_URL is set, and {prefix}_TOKEN is not"));
+        Some(token.map(|token| Self { url, token, authority: file("CA_CERT"), named_by }))
     }
 
     pub(super) fn url(&self) -> &str {
@@ -45,9 +48,14 @@ impl Place {
         Ok(token.trim().to_owned())
     }
 
-    pub(super) fn authority(&self) -> Result<Vec<u8>, String> {
-        let read = fs::read(&self.authority);
-        read.map_err(|error| format!("cannot read the certificates in {}: {error}", self.authority.display()))
+    /// What it is believed by; `None`: what everybody is.
+    pub(super) fn authority(&self) -> Result<Option<RootCerts>, String> {
+        let Some(path) = &self.authority else { return Ok(None) };
+        let bad = |why: String| {
+            format!("the certificates in {}, which {} names, cannot be read: {why}", path.display(), self.named_by)
+        };
+        let pem = fs::read(path).map_err(|error| bad(error.to_string()))?;
+        certificates(&pem).map(Some).map_err(bad)
     }
 }
 
@@ -68,7 +76,10 @@ mod tests {
                 [(names[0].as_str(), "https://controller:8082/status"), (&names[1], "/token"), (&names[2], "/ca.crt")];
             let place = of(&set).unwrap().unwrap();
             assert_eq!((place.url(), place.token.as_path()), ("https://controller:8082/status", "/token".as_ref()));
-            assert!(of(&set[..2]).unwrap().unwrap_err().contains(&names[2]));
+            assert!(place.authority().unwrap_err().contains(&format!("/ca.crt, which {} names", names[2])));
+            assert!(of(&set[..1]).unwrap().unwrap_err().contains(&names[1]));
+            let believed = of(&set[..2]).unwrap().unwrap();
+            assert!(believed.authority().unwrap().is_none(), "as everybody is");
             let plain = [(names[0].as_str(), "http://me:secret@controller"), set[1], set[2]];
             let why = of(&plain).unwrap().unwrap_err();
             assert!(why.contains("https:// alone") && !why.contains("secret"), "{why}");

@@ -144,6 +144,14 @@ impl ClusterService {
     }
 }
 
+/// Why a stream of a worker has ended, in words. Those of h2 mean little to most people.
+fn broken(message: &str) -> String {
+    if message.contains("h2 protocol error") || message.contains("broken pipe") {
+        return "its connection ended, as that of a process that is killed".to_owned();
+    }
+    format!("its stream broke ({message})")
+}
+
 /// The state of the checkpoint at `path`; `None` if there is none.
 fn read(path: &Path) -> Result<Option<State>, checkpoint::Error> {
     match fs::metadata(path) {
@@ -258,7 +266,7 @@ impl Cluster for ClusterService {
                         }
                     }
                     Ok(None) => break "it closed its stream".to_owned(),
-                    Err(status) => break format!("its stream broke ({})", status.message()),
+                    Err(status) => break broken(status.message()),
                 }
             };
             // If the helm is gone the run is over.
@@ -374,5 +382,17 @@ impl Cluster for ClusterService {
         };
         self.inputs.send(input).await.map_err(|_| over())?;
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_stream_is_told_in_plain_words() {
+        let killed = broken("h2 protocol error: error reading a body from connection");
+        assert_eq!(killed, "its connection ended, as that of a process that is killed");
+        assert_eq!(broken("a message is too large"), "its stream broke (a message is too large)");
     }
 }

@@ -1,6 +1,7 @@
 //! Where the page is: at the address that a person named, or at the next that is free.
 
 use crate::error::Error;
+use program::address;
 use std::{
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
@@ -30,11 +31,13 @@ impl FromStr for Http {
         if text.eq_ignore_ascii_case("off") {
             return Ok(Self::Off);
         }
+        let text = address::numbered(text);
         if let Ok(address) = text.parse() {
             return Ok(Self::At(address));
         }
         let ip = text.trim_start_matches('[').trim_end_matches(']').parse();
-        let wanted = "give an address such as 127.0.0.1:8080, one without a port for any that is free, or off";
+        let wanted = "give an address such as 127.0.0.1:8080, one without a port for any that is free, or off; \
+                      of names, only localhost is taken";
         ip.map(Self::On).map_err(|_| wanted.to_owned())
     }
 }
@@ -91,7 +94,9 @@ mod tests {
         assert_eq!(http("0.0.0.0"), Ok(Http::On("0.0.0.0".parse().unwrap())));
         assert_eq!(http("[::1]"), Ok(Http::On("::1".parse().unwrap())));
         assert_eq!(http("[::1]:80"), Ok(Http::At("[::1]:80".parse().unwrap())));
-        for wrong in ["", "8080", "localhost:8080", "127.0.0.1:http"] {
+        assert_eq!(http("localhost:8080"), Ok(Http::At("127.0.0.1:8080".parse().unwrap())));
+        assert_eq!(http("localhost"), Ok(Http::On("127.0.0.1".parse().unwrap())));
+        for wrong in ["", "8080", "node-1:8080", "127.0.0.1:http"] {
             assert!(http(wrong).unwrap_err().contains("such as 127.0.0.1:8080"), "{wrong}");
         }
     }

@@ -12,8 +12,9 @@ impl FromStr for Origin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "give the beginning of the site's addresses, such as https://host.example:8000, without a path";
-        let url = Url::parse(text).map_err(|error| format!("{error}; {wanted}"))?;
+        let wanted =
+            "give what all addresses of the site begin with, such as https://host.example:8000, without a path";
+        let url = Url::parse(text).map_err(|_| wanted.to_owned())?;
         let origin = url.origin();
         if !origin.is_tuple()
             || !matches!(url.scheme(), "http" | "https")

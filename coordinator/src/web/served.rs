@@ -48,6 +48,10 @@ impl Course {
         let behind = run_dir.is_some() && read.is_none();
         let (mut run, chronicle) = read.unwrap_or_else(|| of_manifest(manifest));
         name.clone_into(&mut run.checkpoint);
+        if run.model().is_none() {
+            // A journal that was lost knows no run, and a checkpoint does.
+            run.config = of_manifest(manifest).0.config;
+        }
         Self { run_dir, run: watch::Sender::new(run), chronicle: watch::Sender::new(chronicle), read_at, behind }
     }
 

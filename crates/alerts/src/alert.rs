@@ -1,5 +1,6 @@
 //! What is told.
 
+use crate::rules::Rules;
 use serde::Serialize;
 
 /// Something that somebody has to be told at once.
@@ -82,10 +83,13 @@ impl Kind {
         }
     }
 
-    /// What somebody can do while it lasts; empty where there is nothing.
+    /// What somebody can do while it lasts, by `rules`; empty where there is nothing.
     #[must_use]
-    pub fn advice(self) -> &'static str {
+    pub fn advice(self, rules: &Rules) -> &'static str {
         match self {
+            Self::WorkerLost if rules.started_again => {
+                "The coordinator starts it again by itself. If it is lost again, look at its log and its memory."
+            }
             Self::WorkerLost => "The run goes on without it. Look at its machine and its log, and start it again.",
             Self::WorkerSetAside => "It is tried again by itself. If it fails again, look at its log and its memory.",
             Self::WorkerSlow => "Look at what else its machine does: every step waits for it.",

@@ -100,7 +100,7 @@ impl Lookout {
 
     fn add(&mut self, kind: Kind, status: Status, worker: Option<&str>, text: String) {
         let worker = worker.map(str::to_owned);
-        let advice = if status == Status::Firing { kind.advice() } else { "" };
+        let advice = if status == Status::Firing { kind.advice(&self.rules) } else { "" };
         self.new.push(Alert { kind, status, severity: kind.severity(), worker, text, advice });
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// From when on something is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
+    /// Whether somebody starts workers again that are lost.
+    pub started_again: bool,
     /// How long a run may get no further.
     pub stalled_after: Duration,
     /// A worker is slow if it takes so many times as long for a shard as the middle one of the others.
@@ -24,6 +26,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
+            started_again: false,
             stalled_after: Duration::from_mins(10),
             slow_factor: 1.5,
             slow_for: Duration::from_secs(30),

@@ -177,6 +177,19 @@ fn losses_and_accuracies() {
 }
 
 #[test]
+fn who_starts_a_lost_worker_again_is_told_rightly() {
+    for (started_again, words) in [(false, "and start it again"), (true, "starts it again by itself")] {
+        let mut lookout = Lookout::new(Rules { started_again, ..Rules::default() });
+        assert_eq!(look(&mut lookout, 0, &training(1)), []);
+        let lost = Recovery { kind: "a lost: gone".to_owned(), ..Recovery::default() };
+        let run = Run { recoveries: vec![lost], ..training(2) };
+        let alerts = lookout.look(&Seen { run: &run, at: Duration::from_secs(1), disk: None });
+        let told: Vec<_> = alerts.iter().map(|alert| (alert.kind, alert.advice.contains(words))).collect();
+        assert_eq!(told, [(Kind::WorkerLost, true)]);
+    }
+}
+
+#[test]
 fn a_disk_that_is_nearly_full() {
     let mut lookout = lookout();
     let mut free = |seconds, gib_free: f64, gib: u64| {

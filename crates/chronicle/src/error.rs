@@ -13,7 +13,7 @@ pub enum Error {
         run_dir: PathBuf,
     },
     /// A coordinator has the journal to itself.
-    #[error("a coordinator is at work in {}: ask it, with --coordinator, instead of reading its files", run_dir.display())]
+    #[error("a coordinator is at work in {}: ask it by cox --coordinator, or open its page, instead of reading its files", run_dir.display())]
     Live {
         /// Which directory.
         run_dir: PathBuf,

@@ -104,13 +104,16 @@ function drawMarks(u, chart) {
   const { ctx, bbox } = u, px = devicePixelRatio;
   ctx.save();
   ctx.beginPath();
-  ctx.rect(bbox.left, 0, bbox.width, bbox.top + bbox.height);
+  // A sign at the edge is as wide as one within.
+  const edge = 9 * px;
+  ctx.rect(bbox.left - edge, 0, bbox.width + 2 * edge, bbox.top + bbox.height);
   ctx.clip();
   ctx.textAlign = 'center';
   const dense = bbox.width / px < 8 * chart.marks.filter(mark => mark.kind === 'checkpoint').length;
   ctx.font = `${11 * px}px system-ui, sans-serif`;
   for (const mark of chart.marks) {
     const kind = KINDS[mark.kind], x = Math.round(u.valToPos(mark.place, 'x', true));
+    if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
     ctx.strokeStyle = ctx.fillStyle = colour(kind.colour);
     if (mark.kind === 'checkpoint' && dense) {
       ctx.fillRect(x, bbox.top + bbox.height - 4 * px, 1, 4 * px);

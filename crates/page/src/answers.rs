@@ -3,14 +3,15 @@
 use crate::{
     api::{Json, Refused},
     page::Inner,
+    questions::Picture,
     sources::Refusal,
 };
-use axum::{body::Bytes, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use serde_json::json;
 use std::sync::Arc;
 
 /// What the newest model makes of the picture in the body.
-pub(crate) async fn predict(State(page): State<Arc<Inner>>, file: Bytes) -> Result<Json, Refused> {
+pub(crate) async fn predict(State(page): State<Arc<Inner>>, Picture(file): Picture) -> Result<Json, Refused> {
     let shown = page.shown(0)?;
     let model = shown.model.as_ref();
     let model = model.ok_or_else(|| (StatusCode::NOT_FOUND, "There is no model to ask here\n".to_owned()))?;

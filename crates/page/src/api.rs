@@ -1,8 +1,8 @@
 //! What is there, as JSON.
 
-use crate::{columns::Columns, images, page::Inner, sources::Shown};
+use crate::{columns::Columns, images, page::Inner, questions::Question, sources::Shown};
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{
         HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -86,12 +86,12 @@ fn of_run(shown: &Shown) -> Value {
 }
 
 /// The run as it stands, without its epochs and its configuration.
-pub(crate) async fn run(State(page): State<Arc<Inner>>, Query(which): Query<Which>) -> Result<Json, Refused> {
+pub(crate) async fn run(State(page): State<Arc<Inner>>, Question(which): Question<Which>) -> Result<Json, Refused> {
     Json::of(&RunView::brief(&page.shown(which.run)?.run.borrow()))
 }
 
 /// The epochs that are done, in columns.
-pub(crate) async fn epochs(State(page): State<Arc<Inner>>, Query(which): Query<Which>) -> Result<Json, Refused> {
+pub(crate) async fn epochs(State(page): State<Arc<Inner>>, Question(which): Question<Which>) -> Result<Json, Refused> {
     #[derive(Serialize)]
     struct Epochs<'a> {
         version: u64,
@@ -102,7 +102,7 @@ pub(crate) async fn epochs(State(page): State<Arc<Inner>>, Query(which): Query<W
 }
 
 /// The newest generations, checkpoints and recoveries, and how many before them were left out.
-pub(crate) async fn history(State(page): State<Arc<Inner>>, Query(which): Query<Which>) -> Result<Json, Refused> {
+pub(crate) async fn history(State(page): State<Arc<Inner>>, Question(which): Question<Which>) -> Result<Json, Refused> {
     let chronicle = page.shown(which.run)?.chronicle.borrow();
     let (all, generations) = (chronicle.generations().len(), newest_generations(&chronicle));
     Json::of(&json!({
@@ -139,14 +139,14 @@ fn newest_generations(chronicle: &Chronicle) -> Vec<&Generation> {
 }
 
 /// What somebody had to be told, since the coordinator began.
-pub(crate) async fn alerts(State(page): State<Arc<Inner>>, Query(which): Query<Which>) -> Result<Json, Refused> {
+pub(crate) async fn alerts(State(page): State<Arc<Inner>>, Question(which): Question<Which>) -> Result<Json, Refused> {
     let chronicle = page.shown(which.run)?.chronicle.borrow();
     let alerts: Vec<_> = chronicle.alerts_from(which.from).collect();
     Json::of(&json!({"version": chronicle.version(), "alerts": alerts}))
 }
 
 /// The newest events, from number `from` on.
-pub(crate) async fn events(State(page): State<Arc<Inner>>, Query(which): Query<Which>) -> Result<Json, Refused> {
+pub(crate) async fn events(State(page): State<Arc<Inner>>, Question(which): Question<Which>) -> Result<Json, Refused> {
     let chronicle = page.shown(which.run)?.chronicle.borrow();
     let events = chronicle.events_from(which.from);
     let left_out = events.len().saturating_sub(EVENTS);
@@ -155,14 +155,17 @@ pub(crate) async fn events(State(page): State<Arc<Inner>>, Query(which): Query<W
 }
 
 /// How many images of each class were taken for which, after an epoch.
-pub(crate) async fn confusion(State(page): State<Arc<Inner>>, Query(which): Query<Which>) -> Result<Json, Refused> {
+pub(crate) async fn confusion(
+    State(page): State<Arc<Inner>>,
+    Question(which): Question<Which>,
+) -> Result<Json, Refused> {
     let chronicle = page.shown(which.run)?.chronicle.borrow();
     let records = chronicle.epochs();
     let record = match which.epoch {
         Some(epoch) => records.binary_search_by_key(&epoch, |record| record.epoch).ok().map(|place| &records[place]),
         None => records.last(),
     };
-    let record = record.ok_or_else(|| (StatusCode::NOT_FOUND, "That epoch is not done\n".to_owned()))?;
+    let record = record.ok_or_else(|| (StatusCode::NOT_FOUND, not_done(which.epoch, records.len())))?;
     Json::of(&json!({
         "epoch": record.epoch,
         "classes": record.confusion.classes(),
@@ -171,11 +174,18 @@ pub(crate) async fn confusion(State(page): State<Arc<Inner>>, Query(which): Quer
     }))
 }
 
+fn not_done(epoch: Option<u32>, done: usize) -> String {
+    match epoch {
+        Some(epoch) if done > 0 => format!("Epoch {epoch} is not done: there are 0 to {}\n", done - 1),
+        _ => "No epoch is done yet\n".to_owned(),
+    }
+}
+
 /// A test image as PNG.
 pub(crate) async fn image(
     State(page): State<Arc<Inner>>,
     Path((split, file)): Path<(String, String)>,
-    Query(which): Query<Which>,
+    Question(which): Question<Which>,
 ) -> Result<Response, Refused> {
     let missing = |why: String| (StatusCode::NOT_FOUND, why + "\n");
     if split != "test" {
@@ -202,6 +212,11 @@ pub(crate) async fn image(
     // Another run on the same port may have other images.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=600"));
     Ok(response)
+}
+
+/// What is there, and is not to be asked for so.
+pub(crate) async fn otherwise() -> Refused {
+    (StatusCode::METHOD_NOT_ALLOWED, "Ask by GET; api/predict alone takes a picture by POST\n".to_owned())
 }
 
 /// What is asked for and is not there.

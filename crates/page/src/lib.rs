@@ -7,7 +7,7 @@
 //!
 //! - `sources`: what a page shows. `page`: all of it as one router.
 //! - `assets`: the files of the page. `guard`: what every answer has, and who is refused. `origins`: sites that may ask.
-//! - `api`: what is there as JSON. `columns`: epochs, compactly. `images`: pictures of the data set as PNG.
+//! - `questions`: what comes with a request. `api`: what is there as JSON. `columns`: epochs, compactly. `images`: pictures of the data set as PNG.
 //! - `frames`: what has happened since, as server-sent events. `hub`: one task makes them for all readers. `stream`: a reader.
 //! - `survey`: what the model makes of the test images. `answers`: pictures that a person gives.
 //! - `server`: connections, so many and no more. `streams`: those that last, a share of them.
@@ -37,6 +37,7 @@ mod hub;
 mod images;
 mod origins;
 mod page;
+mod questions;
 mod server;
 mod sources;
 mod stream;

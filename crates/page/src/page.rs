@@ -68,13 +68,15 @@ impl Page {
             .route("/grid", get(survey::grid))
             .route("/mistakes", get(survey::mistakes))
             .route("/predict", post(answers::predict).layer(DefaultBodyLimit::max(LARGEST)))
+            .method_not_allowed_fallback(api::otherwise)
             .fallback(api::nothing);
         let all = Router::new()
             .nest("/api", api)
             .merge(assets::router())
             .layer(from_fn(guard::headers))
             .with_state(Arc::clone(inner))
-            .merge(others);
+            .merge(others)
+            .fallback(api::nothing);
         let guarded = within(all).layer(from_fn_with_state(inner.access.clone(), guard::check));
         if inner.access.origins.is_empty() { guarded } else { guarded.layer(origins::layer(&inner.access.origins)) }
     }

@@ -7,12 +7,10 @@ use crate::{
     answers::refused,
     api::{Json, Refused},
     page::Inner,
+    questions::Question,
     sources::{Model, Refusal, Shown},
 };
-use axum::{
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use data::Dataset;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -142,7 +140,7 @@ pub(crate) struct Place {
 }
 
 /// Some test images, and what the newest model takes them for.
-pub(crate) async fn grid(State(page): State<Arc<Inner>>, Query(place): Query<Place>) -> Result<Json, Refused> {
+pub(crate) async fn grid(State(page): State<Arc<Inner>>, Question(place): Question<Place>) -> Result<Json, Refused> {
     let (model, dataset) = both(page.shown(0)?).await?;
     let first = place.from.min(dataset.len());
     let images = first..dataset.len().min(first + GRID);
@@ -159,7 +157,7 @@ pub(crate) struct Cell {
 
 /// The worst mistakes, or all images of one cell of the confusion matrix, the surest first. While they are sought, how far
 /// that is.
-pub(crate) async fn mistakes(State(page): State<Arc<Inner>>, Query(cell): Query<Cell>) -> Result<Json, Refused> {
+pub(crate) async fn mistakes(State(page): State<Arc<Inner>>, Question(cell): Question<Cell>) -> Result<Json, Refused> {
     let shown = page.shown(0)?;
     let (model, dataset) = both(shown).await?;
     let newest = shown.run.borrow().checkpoint.clone();

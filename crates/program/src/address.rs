@@ -75,6 +75,15 @@ fn has_port(authority: &str) -> bool {
     authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && !port.ends_with(']'))
 }
 
+/// `text` with the name `localhost` as the number that it stands for: what listens on an address takes no other name.
+#[must_use]
+pub fn numbered(text: &str) -> String {
+    match text.strip_prefix("localhost") {
+        Some(rest) if rest.is_empty() || rest.starts_with(':') => format!("127.0.0.1{rest}"),
+        _ => text.to_owned(),
+    }
+}
+
 /// An address of a machine, without a port: a name or a number. Whether it is this machine's is seen when it is used.
 ///
 /// # Errors
@@ -129,6 +138,18 @@ mod tests {
         assert_eq!(hide_users(told), shown);
         for plain in ["", "no address", "http://h:1/a?b=c@d", "\u{e9}\u{e9} http://h"] {
             assert!(matches!(hide_users(plain), Cow::Borrowed(same) if same == plain));
+        }
+    }
+
+    #[test]
+    fn localhost_is_a_number() {
+        for (text, number) in [
+            ("localhost:5000", "127.0.0.1:5000"),
+            ("localhost", "127.0.0.1"),
+            ("localhosts:1", "localhosts:1"),
+            ("[::1]:1", "[::1]:1"),
+        ] {
+            assert_eq!(numbered(text), number);
         }
     }
 

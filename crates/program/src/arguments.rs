@@ -8,6 +8,10 @@
 //! - Yes and no are said as 1, true, yes, on or 0, false, no, off, in letters of any size.
 //! - A value that makes no sense is refused, with the variable's name.
 
+mod plain;
+
+pub use plain::some_time;
+
 use crate::{BadVariable, Format, address, print, text, variable};
 use clap::{
     ArgAction, Command, Parser,
@@ -15,6 +19,7 @@ use clap::{
     error::ErrorKind,
     parser::ValueSource,
 };
+use plain::plain;
 use std::{
     borrow::Cow,
     collections::BTreeSet,
@@ -190,7 +195,7 @@ pub fn check(command: &Command, id: &str, value: &OsStr) -> Result<(), String> {
     let Some(flag) = flag_with(command, id, value) else { return Ok(()) };
     let line = [OsString::from(command.get_name()), flag];
     match command.clone().try_get_matches_from(line) {
-        Err(error) if is_about_a_value(&error) => Err(first_part(&error)),
+        Err(error) if is_about_a_value(&error) => Err(first_part(&plain(error, command))),
         // Other errors have other causes than this value.
         _ => Ok(()),
     }
@@ -229,6 +234,9 @@ fn read_with<T: Parser>(
     aliases: &[Alias],
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<T, Usage> {
+    // Its own name, and not the word that the line begins with: `serve` is no program.
+    let name = command.get_name().to_owned();
+    let command = command.bin_name(name);
     let named = named(&command, line, aliases, variable)?;
     let mut whole: Vec<OsString> = line.iter().take(1).cloned().collect();
     for Named { id, name, value } in named {
@@ -237,7 +245,7 @@ fn read_with<T: Parser>(
     }
     // As if they had been typed before everything else.
     whole.extend(line.iter().skip(1).cloned());
-    let matches = command.try_get_matches_from(whole)?;
+    let matches = command.clone().try_get_matches_from(whole).map_err(|error| plain(error, &command))?;
     Ok(T::from_arg_matches(&matches)?)
 }
 

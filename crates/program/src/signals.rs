@@ -2,7 +2,7 @@
 
 use nix::{
     libc,
-    sys::signal::{SigHandler, Signal, signal},
+    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal},
 };
 use signal_hook::{
     consts::{SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU},
@@ -62,6 +62,21 @@ const REQUESTS: [i32; 13] = [
 /// Taken for a request even if whoever started the program has it ignored. Shells do that to what scripts start in the
 /// background, but who sends these signals means it.
 const ALWAYS: [i32; 3] = [SIGINT, SIGQUIT, SIGTERM];
+
+/// Stops this process as SIGTSTP does, also where it meets that signal itself. It returns when somebody has the process go on. Where
+/// nobody could, it returns at once: the system passes over the signal then.
+///
+/// # Errors
+/// If the system refuses.
+pub fn suspend() -> io::Result<()> {
+    let usual = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the usual action runs no code of ours, and the one before is put back as it was.
+    let before = unsafe { sigaction(Signal::SIGTSTP, &usual) }?;
+    let stopped = raise(Signal::SIGTSTP);
+    // SAFETY: it was in place until now.
+    unsafe { sigaction(Signal::SIGTSTP, &before) }?;
+    Ok(stopped?)
+}
 
 /// Meets signals from here on. The future ends with the first that asks the program to stop, and says which it was. A
 /// second one, [`PATIENCE`] later or more, has what is `left` to do done at once, and ends the process.

@@ -53,20 +53,18 @@ impl Type {
     /// # Errors
     /// If it means none, in words.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
-        fn number<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
-            text.parse().map_err(|error: T::Err| error.to_string())
-        }
         fn whole<T: FromStr>(text: &str) -> Result<T, String> {
             let bits = 8 * size_of::<T>();
             text.parse().map_err(|_| format!("it has to be a whole number of at least 0 and below 2^{bits}"))
         }
         match self {
-            Self::Bool => number::<bool>(text).map(Value::Bool),
+            Self::Bool => text.parse().map(Value::Bool).map_err(|_| "it has to be true or false".to_owned()),
             Self::U32 => whole::<u32>(text).map(Value::from),
             Self::U64 => whole::<u64>(text).map(Value::from),
             Self::Float => {
                 // JSON has no word for what is not finite. As text it is in no range.
-                Ok(Number::from_f64(number(text)?).map_or_else(|| Value::from(text), Value::Number))
+                let number = text.parse().map_err(|_| "it has to be a number, such as 0.1".to_owned())?;
+                Ok(Number::from_f64(number).map_or_else(|| Value::from(text), Value::Number))
             }
             Self::Text => Ok(Value::from(text)),
             Self::Choice(names) if names.iter().any(|(name, _)| name == text) => Ok(Value::from(text)),

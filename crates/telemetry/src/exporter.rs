@@ -1,4 +1,4 @@
-//! What sends spans. People are told once if the collector takes none.
+//! What sends spans. People are told when the collector takes none any more, and when it does again.
 
 use opentelemetry_otlp::SpanExporter as Otlp;
 use opentelemetry_sdk::{
@@ -39,11 +39,11 @@ impl Health {
         self.lock().busy = Some(Instant::now());
     }
 
-    /// Returns whether people are to be told.
+    /// Returns whether people are to be told: of a failure, or that one is over.
     fn ends(&self, failed: bool) -> bool {
         let mut state = self.lock();
         (state.busy, state.failed) = (None, failed);
-        failed && !std::mem::replace(&mut state.told, true)
+        std::mem::replace(&mut state.told, failed) != failed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -56,6 +56,8 @@ impl Health {
 pub(crate) struct Exporter {
     pub otlp: Otlp,
     pub endpoint: String,
+    /// Whose spans: the service and its process.
+    pub sender: String,
     pub health: Health,
 }
 
@@ -64,14 +66,16 @@ impl SpanExporter for Exporter {
         let count = batch.len();
         self.health.begins();
         let result = self.otlp.export(batch).await;
-        if self.health.ends(result.is_err())
-            && let Err(why) = &result
-        {
-            let endpoint = &self.endpoint;
-            tracing::warn!(
-                "the collector at {endpoint} did not take {count} spans ({why}). They are lost, and the run goes on. It is \
-                 tried again, and this is not said again"
-            );
+        if self.health.ends(result.is_err()) {
+            let Self { endpoint, sender, .. } = self;
+            match &result {
+                Ok(()) => tracing::info!("the collector at {endpoint} takes spans of {sender} again"),
+                Err(why) => tracing::warn!(
+                    "the collector at {endpoint}, which --otlp-endpoint or a variable names, did not take {count} spans of \
+                     {sender}: {}. They are lost, and the run goes on. Later spans are tried again",
+                    cause(&why.to_string())
+                ),
+            }
         }
         result
     }
@@ -85,15 +89,30 @@ impl SpanExporter for Exporter {
     }
 }
 
+/// The root of a failure: the last of what a chain of libraries says, without the system's number.
+fn cause(text: &str) -> &str {
+    let known = text.split(" (os error ").next().unwrap_or_default();
+    known.rsplit(": ").find(|words| !words.trim().is_empty()).unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn people_are_told_once() {
+    fn the_root_of_a_failure_is_told() {
+        let chain = "Operation failed: export failed with gRPC code: Unavailable: transport error: tcp connect error: \
+                     Connection refused (os error 111)";
+        assert_eq!(cause(chain), "Connection refused");
+        assert_eq!(cause("export failed with gRPC code: Unimplemented: "), "Unimplemented");
+        assert_eq!(cause(""), "");
+    }
+
+    #[test]
+    fn people_are_told_when_it_begins_and_when_it_ends() {
         let health = Health::default();
-        let told: Vec<bool> = [false, true, true, false, true].map(|failed| health.ends(failed)).to_vec();
-        assert_eq!(told, [false, true, false, false, false]);
+        let told: Vec<bool> = [false, true, true, false, false, true].map(|failed| health.ends(failed)).to_vec();
+        assert_eq!(told, [false, true, false, true, false, true]);
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl Telemetry {
             }
         };
         let health = Health::default();
-        let exporter = Exporter { otlp, endpoint, health: health.clone() };
+        let sender = format!("{service}, process {}", std::process::id());
+        let exporter = Exporter { otlp, endpoint, sender, health: health.clone() };
         let mut config = BatchConfigBuilder::default();
         if variable("OTEL_BSP_SCHEDULE_DELAY").is_none() {
             config = config.with_scheduled_delay(DELAY);

@@ -24,11 +24,7 @@ use ratatui::{
 /// The curves of `pane`.
 pub fn draw(model: &Model, pane: Pane, marks: &[Mark], palette: Palette, area: Rect, buffer: &mut Buffer) {
     let lines = series(model, pane);
-    // Names only where there is room: colours tell the lines apart too.
-    let room = usize::from(area.width).saturating_sub(pane.title().len() + 6);
-    let whole = legend(model, &lines, true, palette);
-    let right = if whole.width() <= room { whole } else { legend(model, &lines, false, palette) };
-    let inside = frame(model, pane, right, palette, area, buffer);
+    let inside = frame(model, pane, heading(model, pane, &lines, palette, area.width), palette, area, buffer);
     if lines.iter().all(|line| line.points.is_empty()) {
         let text = "the first epoch begins";
         buffer.set_stringn(
@@ -61,16 +57,41 @@ pub fn draw(model: &Model, pane: Pane, marks: &[Mark], palette: Palette, area: R
     chart.marks(marks, buffer);
 }
 
-/// The figures of the lines in their colours, with their names if those are wanted.
-fn legend(model: &Model, lines: &[Series], names: bool, palette: Palette) -> Line<'static> {
+/// What of a legend there is room for, the longest first. Colours tell the lines apart too, and the cursor is seen in the chart.
+const LEGENDS: [Legend; 4] = [
+    Legend { names: true, units: true, epoch: true },
+    Legend { names: false, units: true, epoch: true },
+    Legend { names: false, units: false, epoch: true },
+    Legend { names: false, units: false, epoch: false },
+];
+
+/// What a legend has beside the figures.
+#[derive(Clone, Copy)]
+struct Legend {
+    names: bool,
+    units: bool,
+    epoch: bool,
+}
+
+/// A title, and the figures at its right: as much as `width` has room for.
+fn heading(model: &Model, pane: Pane, lines: &[Series], palette: Palette, width: u16) -> (&'static str, Line<'static>) {
+    let all = [pane.title(), pane.short_title()];
+    let mut fitting = LEGENDS.iter().flat_map(|with| all.map(|title| (title, legend(model, lines, *with, palette))));
+    let fits = |(title, line): &(&str, Line<'_>)| title.len() + line.width() + 6 <= usize::from(width);
+    fitting.find(fits).unwrap_or_else(|| (pane.short_title(), Line::default()))
+}
+
+/// The figures of the lines in their colours, with what is wanted beside them.
+fn legend(model: &Model, lines: &[Series], with: Legend, palette: Palette) -> Line<'static> {
     let mut spans = Vec::new();
-    if let Some(epoch) = model.choice.cursor.and_then(|cursor| model.epochs().get(cursor)) {
+    if let Some(epoch) = model.choice.cursor.filter(|_| with.epoch).and_then(|cursor| model.epochs().get(cursor)) {
         spans.push(span(palette, Ink::Strong, format!(" @{}", u64::from(epoch.epoch) + 1)));
     }
     for line in lines.iter().filter(|line| !line.figure.is_empty()) {
-        let name = if line.name.is_empty() || !names { " ".to_owned() } else { format!(" {} ", line.name) };
+        let name = if line.name.is_empty() || !with.names { " ".to_owned() } else { format!(" {} ", line.name) };
         spans.push(span(palette, Ink::Faint, name));
-        spans.push(span(palette, line.ink, line.figure.clone()));
+        let figure = if with.units { &line.figure } else { line.figure.trim_end_matches(" %") };
+        spans.push(span(palette, line.ink, figure));
     }
     if !spans.is_empty() {
         spans.push(span(palette, Ink::Faint, " "));

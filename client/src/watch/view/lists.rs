@@ -61,7 +61,7 @@ fn list<'a>(
     if pane == Pane::Events && area.width == buffer.area.width && right.is_empty() {
         " UTC ".clone_into(&mut right);
     }
-    let inside = frame(model, pane, Line::from(span(palette, Ink::Faint, right)), palette, area, buffer);
+    let inside = frame(model, pane, (pane.title(), span(palette, Ink::Faint, right).into()), palette, area, buffer);
     if length == 0 && inside.height > 0 {
         let text = if model.choice.filter.is_empty() { "nothing yet" } else { "nothing has this text" };
         buffer.set_stringn(

@@ -48,11 +48,18 @@ pub fn draw(model: &Model, palette: Palette, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Draws the frame of `pane`, with something at its right if there is room; returns what is inside.
-fn frame(model: &Model, pane: Pane, right: Line<'_>, palette: Palette, area: Rect, buffer: &mut Buffer) -> Rect {
+/// Draws the frame of `pane` with a title, and something at its right if there is room; returns what is inside.
+fn frame(
+    model: &Model,
+    pane: Pane,
+    (title, right): (&str, Line<'_>),
+    palette: Palette,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Rect {
     let focused = model.choice.focus == pane;
     let (edge, ink) = if focused { (BorderType::Thick, Ink::Strong) } else { (BorderType::Rounded, Ink::Faint) };
-    let title = Span::styled(format!(" {} ", pane.title()), palette.style(Ink::Strong));
+    let title = Span::styled(format!(" {title} "), palette.style(Ink::Strong));
     let room = usize::from(area.width).saturating_sub(title.width() + 4);
     let mut block = Block::bordered().border_type(edge).border_style(palette.style(ink)).title(title);
     if right.width() > 0 && right.width() <= room {

@@ -42,11 +42,12 @@ pub fn draw(model: &Model, palette: Palette, area: Rect, buffer: &mut Buffer) {
     let run = &model.run;
     let members = run.workers.iter().filter(|worker| worker.rank.is_some()).count();
     let right = match run.workers.len() {
-        0 => String::new(),
-        all if all == members => format!(" {all} "),
-        all => format!(" {members} of {all} train "),
+        _ if model.trouble.is_some() => span(palette, Ink::Warning, " as last heard of "),
+        0 => Span::raw(""),
+        all if all == members => span(palette, Ink::Faint, format!(" {all} ")),
+        all => span(palette, Ink::Faint, format!(" {members} of {all} train ")),
     };
-    let inside = frame(model, Pane::Workers, Line::from(span(palette, Ink::Faint, right)), palette, area, buffer);
+    let inside = frame(model, Pane::Workers, (Pane::Workers.title(), right.into()), palette, area, buffer);
     if inside.height == 0 || inside.width < 2 {
         return;
     }
@@ -69,6 +70,10 @@ pub fn draw(model: &Model, palette: Palette, area: Rect, buffer: &mut Buffer) {
     for (place, cells) in (inside.y..inside.bottom()).zip(std::iter::once(heading).chain(rows)) {
         let line = line(cells, &columns);
         buffer.set_line(inside.x, place, &line, inside.width);
+    }
+    if model.trouble.is_some() {
+        // What it says may be so no longer.
+        buffer.set_style(inside, palette.style(Ink::Faint));
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use clap::{ArgGroup, Subcommand};
+use clap::{ArgGroup, Subcommand, builder::RangedU64ValueParser};
 
 #[derive(Debug, Parser, PartialEq)]
 #[command(name = "test", group(ArgGroup::new("device").required(true).args(["cpu", "gpu"])))]
@@ -148,4 +148,67 @@ fn a_flag_that_is_declared_twice_is_found_in_an_optimised_program_too() {
     assert_eq!(declared_twice(&command(vec![arg("mine", "help")])), ["help"]);
     let sub = Command::new("sub").arg(arg("all", "all"));
     assert_eq!(declared_twice(&command(vec![arg("all", "all").global(true)]).subcommand(sub)), ["all"]);
+}
+
+/// A value of each kind that libraries read.
+#[derive(Debug, Parser)]
+#[command(name = "test deep")]
+struct Kinds {
+    #[arg(long)]
+    whole: Option<u32>,
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
+    few: Option<u8>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    some: Option<u32>,
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    many: Option<usize>,
+    #[arg(long)]
+    number: Option<f64>,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    time: Option<std::time::Duration>,
+    #[arg(long, value_parser = some_time)]
+    patience: Option<std::time::Duration>,
+}
+
+#[test]
+fn a_value_that_is_wrong_is_told_in_words_what_to_write() {
+    let why = |line: &str, variables: &[(&str, &str)]| {
+        let line: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        read_with::<Kinds>(command::<Kinds>(&[]), &line, &[], variable).unwrap_err().to_string()
+    };
+    let time = "it has to be a time with its unit, such as 500ms, 10s or 2h";
+    for (flag, value, words) in [
+        ("--whole", "x", "it has to be a whole number"),
+        ("--whole", "99999999999", "it has to be from 0 to 4294967295"),
+        ("--whole", "99999999999999999999", "it is too large"),
+        ("--few", "0", "it has to be from 1 to 255"),
+        ("--few", "x", "it has to be a whole number"),
+        ("--some", "0", "it has to be at least 1"),
+        ("--many", "0", "it has to be at least 1"),
+        ("--many", "x", "it has to be a whole number"),
+        ("--number", "x", "it has to be a number, such as 0.1"),
+        ("--time", "yesterday", time),
+        ("--time", "5", time),
+        ("--patience", "0", "it has to be longer than 0"),
+        ("--patience", "x", time),
+    ] {
+        let error = why(&format!("deep {flag} {value}"), &[]);
+        let name = flag.trim_start_matches('-').to_uppercase();
+        assert!(
+            error.starts_with(&format!("error: invalid value '{value}' for '{flag} <{name}>': {words}")),
+            "{error}"
+        );
+        assert!(error.ends_with("\n\nFor more information, try '--help'.\n"), "{error}");
+        let error = why("deep", &[(&format!("COXSWAIN_{name}"), value)]);
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn the_usage_names_the_whole_command() {
+    let line = ["deep", "--nothing"].map(OsString::from);
+    let error = read_with::<Kinds>(command::<Kinds>(&[]), &line, &[], |_| None).unwrap_err().to_string();
+    assert!(error.contains("Usage: test deep [OPTIONS]"), "{error}");
 }
