@@ -1,21 +1,26 @@
 //! `cox events`: what happened, in words.
 
 use crate::{
+    NAME,
     args::Events,
     error::Failure,
     look::{Ink, Look},
     output::Output,
     source::Source,
 };
-use program::text::one_line;
+use program::{say, text::one_line};
 use proto::v1::Event;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tonic::transport::Uri;
-use view::EventView;
+use view::{EventView, duration};
 
 /// Between two looks for more.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// Between two looks for a coordinator that went away.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long it is looked for: as long as `cox watch` does, unless it says otherwise.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Prints what happened, and what happens until the run is over if that is wanted.
 ///
@@ -39,17 +44,37 @@ pub async fn events(url: &Uri, options: &Events, output: &Output) -> Result<(), 
         };
     }
     print(shown, output)?;
+    let mut lost: Option<Instant> = None;
     loop {
-        // Asked before: what came before the end is told.
-        let over = view::is_over(source.run().await?.state());
-        let more = source.events(next, &options.grep).await?;
-        print(&more, output)?;
-        next = more.last().map_or(next, |event| event.number + 1);
-        if over {
-            return Ok(());
+        match more(&source, next, &options.grep).await {
+            Ok((over, more)) => {
+                lost = None;
+                print(&more, output)?;
+                next = more.last().map_or(next, |event| event.number + 1);
+                if over {
+                    return Ok(());
+                }
+            }
+            // A coordinator that was killed is started again, as its run is.
+            Err(failure) if failure.may_pass() => {
+                if lost.is_none() {
+                    say(NAME, &format!("{failure} (it is looked for during {})", duration(PATIENCE.as_secs_f64())));
+                }
+                if lost.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                    return Err(failure);
+                }
+            }
+            Err(failure) => return Err(failure),
         }
-        sleep(INTERVAL).await;
+        sleep(if lost.is_some() { PAUSE } else { INTERVAL }).await;
     }
+}
+
+/// Whether the run is over, and its events from number `next` on.
+async fn more(source: &Source, next: u64, grep: &str) -> Result<(bool, Vec<Event>), Failure> {
+    // Asked before: what came before the end is told.
+    let over = view::is_over(source.run().await?.state());
+    Ok((over, source.events(next, grep).await?))
 }
 
 /// Each on a line of its own, as it comes.

@@ -30,7 +30,11 @@ const STEPS: i32 = 10_000;
 /// If the run does not tell what it knows, or the statement is wrong, writes, or takes too long.
 pub async fn query(url: &Uri, options: &Query, output: &Output) -> Result<(), Failure> {
     let Some(sql) = options.sql.as_deref().filter(|_| !options.schema) else {
-        return output.text(SCHEMA);
+        return if output.json() {
+            output.json_object(&serde_json::json!({"schema": SCHEMA}))
+        } else {
+            output.text(SCHEMA)
+        };
     };
     let source = Source::of(&options.from, url).await?;
     // Counts of answers are many, and few ask for them.

@@ -69,6 +69,9 @@ impl FromStr for Requirement {
         let wanted = number.parse::<f64>().ok().filter(|number| number.is_finite());
         let wanted = wanted.ok_or_else(|| format!("{number:?} is no number; {FORM}"))?;
         let figure = FIGURES.into_iter().find(|(known, _)| *known == name).ok_or_else(|| unknown(name))?;
+        if name.ends_with("_accuracy") && !(0.0..=1.0).contains(&wanted) {
+            return Err(format!("an accuracy is from 0 to 1, and not {number}: 85 % is 0.85"));
+        }
         Ok(Self { text: text.trim().to_owned(), figure, holds: *holds, wanted })
     }
 }
@@ -175,6 +178,7 @@ mod tests {
         assert!(error("accuracy").contains("FIGURE>=NUMBER"));
         assert!(error("test_accuracy>=x").starts_with("\"x\" is no number"));
         assert!(error("test_accuracy>=NaN").starts_with("\"NaN\" is no number"));
+        assert_eq!(error("best_accuracy>=85"), "an accuracy is from 0 to 1, and not 85: 85 % is 0.85");
         assert!(error("test_accuracy!0.8").contains("FIGURE>=NUMBER"));
     }
 

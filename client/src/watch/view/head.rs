@@ -39,12 +39,12 @@ pub fn draw(model: &Model, palette: Palette, area: Rect, buffer: &mut Buffer) {
     }
     let third = match &model.trouble {
         Some(trouble) => Line::from(span(palette, Ink::Warning, format!("! {trouble}"))),
-        None => figures(run, palette),
+        None => figures(run, palette, usize::from(inside.width.saturating_sub(2))),
     };
     let width = inside.width.saturating_sub(2);
     let rows = [first, gauge(run, palette, width), third];
     for (row, line) in (inside.y..inside.bottom()).zip(rows) {
-        buffer.set_line(inside.x + 1, row, &line, width);
+        set(buffer, (inside.x + 1, row), &line, width);
     }
 }
 
@@ -62,7 +62,17 @@ pub fn lines(model: &Model, palette: Palette, area: Rect, buffer: &mut Buffer) {
     lines.extend(left(run).map(Line::from));
     lines.push(Line::from(span(palette, Ink::Faint, "too small; q quits")));
     for (row, line) in (area.top()..area.bottom()).zip(lines) {
-        buffer.set_line(area.x, row, &line, area.width);
+        set(buffer, (area.x, row), &line, area.width);
+    }
+}
+
+/// Writes `line`. Where it is too long a sign says so: the beginning of a name may be another's name.
+fn set(buffer: &mut Buffer, (x, y): (u16, u16), line: &Line<'_>, width: u16) {
+    buffer.set_line(x, y, line, width);
+    if line.width() > usize::from(width)
+        && let Some(cell) = width.checked_sub(1).and_then(|last| buffer.cell_mut((x + last, y)))
+    {
+        cell.set_char('…');
     }
 }
 
@@ -106,7 +116,9 @@ fn left(run: &Run) -> Option<String> {
     Some(format!("{} left", duration(seconds)))
 }
 
-fn figures(run: &Run, palette: Palette) -> Line<'static> {
+/// As many figures as there is room for, the most wanted first.
+fn figures(run: &Run, palette: Palette, width: usize) -> Line<'static> {
+    const BETWEEN: &str = "  ·  ";
     let mut figures: Vec<String> = left(run).into_iter().collect();
     if run.images_per_second > 0.0 {
         figures.push(speed(run.images_per_second));
@@ -114,12 +126,14 @@ fn figures(run: &Run, palette: Palette) -> Line<'static> {
     figures.extend(run.best_accuracy.map(|accuracy| format!("best {}", percent(accuracy))));
     figures.push(format!("rate {}", rate(run.learning_rate)));
     figures.extend((!run.checkpoint.is_empty()).then(|| one_line(&run.checkpoint)));
-    let mut spans = Vec::new();
-    for (index, figure) in figures.into_iter().enumerate() {
-        if index > 0 {
-            spans.push(span(palette, Ink::Faint, "  ·  "));
+    let mut line = Line::default();
+    for figure in figures {
+        let between = if line.spans.is_empty() { "" } else { BETWEEN };
+        if line.width() + between.chars().count() + figure.chars().count() > width {
+            break;
         }
-        spans.push(Span::raw(figure));
+        line.push_span(span(palette, Ink::Faint, between));
+        line.push_span(Span::raw(figure));
     }
-    Line::from(spans)
+    line
 }
