@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use proto::v1::{ListEventsRequest, RunState, SaveCheckpointRequest, training_client::TrainingClient};
+use proto::v1::{
+    GetRunRequest, ListEventsRequest, Run, RunState, SaveCheckpointRequest, training_client::TrainingClient,
+};
 use serde_json::Value;
 use std::{
     path::Path,
@@ -131,11 +133,17 @@ fn a_request_that_is_repeated_does_nothing_twice() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut client = TrainingClient::connect(run.url()).await.unwrap();
+        let mut looks = client.clone();
         let mut save = async |request_id: &str| {
             let request = SaveCheckpointRequest { request_id: request_id.to_owned() };
             client.save_checkpoint(request).await.unwrap().into_inner().checkpoint.unwrap().name
         };
         let first = save("first").await;
+        // Of the same step there would be one checkpoint, whoever asks for it.
+        let done = |run: &Run| format!("step-{:08}", run.epoch * run.steps_per_epoch + run.step);
+        while done(&looks.get_run(GetRunRequest {}).await.unwrap().into_inner()) <= first {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let second = save("second").await;
         assert!(second > first, "{first} {second}");
         assert_eq!(save("first").await, first);
