@@ -69,6 +69,8 @@ fn page(browser: &mut Browser, url: &str, picture: &Path) {
     browser.dress(1280, 900, false);
     browser.open(url);
     browser.wait_for("document.querySelector('#pill').dataset.state === 'training'");
+    // Images are asked for when they come into sight.
+    browser.evaluate("document.querySelector('#grid').scrollIntoView()");
     browser.wait_for("document.querySelectorAll('#grid img').length > 0");
     browser.wait_for("document.querySelector('#confusion .matrix')");
     browser.drop_file("#drop", picture);
