@@ -249,8 +249,13 @@ fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(<dyn Error>::is::<tonic::TimeoutExpired>)
 }
 
-/// What h2 and hyper say of a connection that the other side ends.
-const ENDED: [&str; 2] = ["connection closed", "stream closed because of a broken pipe"];
+/// What h2 and hyper say of a connection that the other side ends: the moment of that decides which.
+const ENDED: [&str; 4] = [
+    "connection closed",
+    "stream closed because of a broken pipe",
+    "connection was not ready",
+    "operation was canceled",
+];
 
 /// The last error of a chain, as a person would say it: without the number, and not as a sentence.
 ///
@@ -280,6 +285,15 @@ mod tests {
     use super::*;
 
     const URL: &str = "http://h:1";
+
+    #[test]
+    fn the_end_of_a_connection_is_told_alike_in_whatever_moment_it_is_seen() {
+        let told = |words: &str| root_cause(&std::io::Error::other(words.to_owned()));
+        for words in ENDED {
+            assert!(told(words).starts_with("what answers there closed the connection"), "{words}");
+        }
+        assert_eq!(told("Connection refused (os error 111)"), "connection refused");
+    }
 
     #[test]
     fn statuses_have_their_codes() {

@@ -146,7 +146,15 @@ impl Session {
             Code::Internal | Code::Unknown if status.message().contains("http2 error") => {
                 self.wait_for_another(&format!("what answers there does not speak gRPC: {}", status.message())).await
             }
-            _ => self.wait_for_another(&format!("it does not take workers now: {}", status.message())).await,
+            _ => match StdError::source(status) {
+                // The transport made it up. In which moment the connection ended decides on its words.
+                Some(why) => {
+                    let why = innermost(why);
+                    let cause = format!("what answers there ended the connection, or does not speak gRPC: {why}");
+                    self.wait_for_another(&cause).await
+                }
+                None => self.wait_for_another(&format!("it does not take workers now: {}", status.message())).await,
+            },
         }
     }
 }
