@@ -132,8 +132,8 @@ impl Budget {
         Self { free, of_large: None, total, places: Arc::new(Semaphore::new(places)), room: places, patience }
     }
 
-    /// With a part that is left to small shares. Large ones, of more than an eighth of it, wait for each other and take three
-    /// quarters of it at the most, and so does one alone. So a small one does not wait behind them.
+    /// With a part that is left to small shares. Those of more than an eighth of it are large, and wait for each other. Together
+    /// they take three quarters of it at the most, and so does one alone. So a small one does not wait behind them.
     #[must_use]
     pub fn leaving_some_to_small(self) -> Self {
         Self { of_large: Some(Arc::new(Semaphore::new(self.large() as usize))), ..self }

@@ -155,7 +155,7 @@ impl Steering {
     }
 
     /// Does what comes after the state that was looked for is saved, or lost. If a worker came meanwhile with a newer one, that is
-    /// saved first: the run ends, or stays as it is until the worker may be gone. A generation would go on from it.
+    /// saved first. For the run ends, or stays as it is until the worker may be gone. A generation would go on from it.
     fn after_coming(&mut self, now: Duration, then: Then, decisions: &mut Vec<Decision>) {
         let lost_otherwise = matches!(then, Then::End(_)) || self.is_paused();
         if self.has_unasked() && lost_otherwise && self.has_news() {
