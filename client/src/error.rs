@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_connection_is_told_alike_in_whatever_moment_it_is_seen() {
-        let told = |words: &str| root_cause(&std::io::Error::other(words.to_owned()));
+        let told = |words: &str| root_cause(&io::Error::other(words.to_owned()));
         for words in ENDED {
             assert!(told(words).starts_with("what answers there closed the connection"), "{words}");
         }
